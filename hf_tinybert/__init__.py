@@ -1,0 +1,66 @@
+"""TinyBERT for Hugging Face: a small student for any BERT-like teacher and any text task.
+
+Importing the package registers the TinyBERT models with the Auto classes. What only training needs is imported on
+first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from hf_tinybert.models.configuration_tinybert import TinyBertConfig
+from hf_tinybert.models.conversion import (
+    PublishedCheckpoint,
+    convert_published_checkpoint,
+    export_to_bert,
+    load_published_checkpoint,
+)
+from hf_tinybert.models.modeling_tinybert import (
+    TinyBertForMaskedLM,
+    TinyBertForMultipleChoice,
+    TinyBertForPreTraining,
+    TinyBertForQuestionAnswering,
+    TinyBertForSequenceClassification,
+    TinyBertForTokenClassification,
+    TinyBertModel,
+)
+from hf_tinybert.registration import register_auto_classes
+
+if TYPE_CHECKING:
+    from hf_tinybert.distillation.arguments import DistillationArguments
+    from hf_tinybert.distillation.trainer import DistillationTrainer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DistillationArguments",
+    "DistillationTrainer",
+    "PublishedCheckpoint",
+    "TinyBertConfig",
+    "TinyBertForMaskedLM",
+    "TinyBertForMultipleChoice",
+    "TinyBertForPreTraining",
+    "TinyBertForQuestionAnswering",
+    "TinyBertForSequenceClassification",
+    "TinyBertForTokenClassification",
+    "TinyBertModel",
+    "__version__",
+    "convert_published_checkpoint",
+    "export_to_bert",
+    "load_published_checkpoint",
+    "register_auto_classes",
+]
+
+# Trainer and datasets take seconds to import, and a process that only loads a model needs neither.
+_ON_FIRST_USE = {
+    "DistillationArguments": "hf_tinybert.distillation.arguments",
+    "DistillationTrainer": "hf_tinybert.distillation.trainer",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 (the types stand under TYPE_CHECKING)
+    if name in _ON_FIRST_USE:
+        return getattr(import_module(_ON_FIRST_USE[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+register_auto_classes()

@@ -1,0 +1,142 @@
+"""The command `hf-tinybert`: parse, call, report."""
+
+import enum
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Distil BERT-like encoders into TinyBERTs.")
+_EXPECTED_ERRORS = (ValueError, FileNotFoundError, FileExistsError, ModuleNotFoundError)
+
+
+class CheckpointFormat(enum.StrEnum):
+    """What `convert` writes."""
+
+    TINYBERT = "tinybert"
+    BERT = "bert"
+
+
+@app.callback()
+def _verbs() -> None:
+    """Distil BERT-like encoders into TinyBERTs."""
+
+
+@app.command()
+def quickstart(
+    teacher: Annotated[str | None, typer.Option(help="Hub name or folder instead of all-MiniLM-L6-v2.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Hub name, folder or file instead of the BBC news.")] = None,
+    text_column: Annotated[str | None, typer.Option(help="Text column of --dataset, if not plain.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="Label column of --dataset, if not plain.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder for the student and summary.json.")] = Path("quickstart-output"),
+    max_length: Annotated[int, typer.Option(help="Tokens per text; longer texts are cut.")] = 64,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    fast: Annotated[bool, typer.Option("--fast", help="A quarter of the data, for a first look.")] = False,
+) -> None:
+    """Distil a real teacher into a 4 x 312 student on real text, and show what was kept.
+
+    Interrupted, the same command goes on where it stopped.
+
+    Example: hf-tinybert quickstart --dataset reviews.csv --output reviews-student
+    """
+    from hf_tinybert.progress import ProgressDisplay
+    from hf_tinybert.quickstart import FAST, Quickstart, QuickstartSettings, quiet_libraries
+
+    console = Console()
+    started = time.perf_counter()
+    settings = QuickstartSettings(
+        teacher=teacher,
+        dataset=dataset,
+        text_column=text_column,
+        label_column=label_column,
+        max_length=max_length,
+        seed=seed,
+    )
+    if fast:
+        settings = replace(settings, **FAST)
+    quiet_libraries()
+    try:
+        run = Quickstart(settings, output, ProgressDisplay(console))
+        summary = run.run()
+        classified = run.classify()
+    except _EXPECTED_ERRORS as error:
+        raise _refusal(error) from error
+    console.print(_quickstart_table(summary))
+    console.print("The saved student, reloaded by AutoModelForSequenceClassification:")
+    for sentence, label, probability in classified:
+        shown = sentence if len(sentence) <= 90 else sentence[:87] + "..."
+        console.print(f"  [bold]{escape(label)}[/bold] {probability:.0%}  {escape(shown)}", highlight=False)
+    console.print(
+        f"\nStudent: {output / 'student'}   figures: {output / 'summary.json'}   "
+        f"total {time.perf_counter() - started:.0f} s",
+        highlight=False,
+    )
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="Folder to read.")],
+    output: Annotated[Path, typer.Argument(help="Folder to write.")],
+    to: Annotated[CheckpointFormat, typer.Option(help="tinybert or bert.")] = CheckpointFormat.TINYBERT,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is in the output folder.")] = False,
+) -> None:
+    """Convert a published TinyBERT folder to this package's format, or a TinyBERT folder to plain BERT.
+
+    Example: hf-tinybert convert TinyBERT_General_4L_312D tinybert-4l-312
+    """
+    from hf_tinybert.models.conversion import convert_published_checkpoint, export_to_bert
+
+    call = convert_published_checkpoint if to is CheckpointFormat.TINYBERT else export_to_bert
+    try:
+        written = call(source, output, overwrite=overwrite)
+    except _EXPECTED_ERRORS as error:
+        raise _refusal(error) from error
+    Console().print(f"{escape(str(source))} -> {escape(str(written))} ({to})", highlight=False)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+def _refusal(error: Exception) -> typer.Exit:
+    """One red message instead of a traceback, exit status 2."""
+    Console(stderr=True).print(f"[bold red]error:[/bold red] {escape(str(error))}", highlight=False)
+    return typer.Exit(2)
+
+
+def _quickstart_table(summary: dict[str, Any]) -> Table:
+    """The figures of a quickstart, one model a column."""
+    rows = summary["test_rows"]
+    table = Table(title=f"Test split: {rows} rows, {len(summary['labels'])} classes")
+    table.add_column("")
+    for name in ("teacher", "student (distilled)", "same shape, not distilled"):
+        table.add_column(name, justify="right")
+    table.add_row(
+        "accuracy",
+        *(f"{summary[f'{name}_test_accuracy']:.1%}" for name in ("teacher", "student", "undistilled")),
+    )
+    undistilled = summary["undistilled_test_accuracy"] / summary["teacher_test_accuracy"]
+    table.add_row("retention", "100%", f"{summary['retention']:.1%}", f"{undistilled:.1%}")
+    for label, key, form in (
+        ("parameters", "parameters", "{:,}"),
+        ("megabytes", "megabytes", "{:.1f}"),
+        ("sentences/s, batch 1", "sentences_per_second_batch_1", "{:.1f}"),
+        ("sentences/s, batch 32", "sentences_per_second_batch_32", "{:.1f}"),
+    ):
+        student = form.format(summary[f"student_{key}"])
+        same_shape = student if key in ("parameters", "megabytes") else "as student"
+        table.add_row(label, form.format(summary[f"teacher_{key}"]), student, same_shape)
+    table.add_row(
+        "training seconds", *(f"{summary[f'{n}_seconds']:.0f}" for n in ("teacher", "student", "undistilled"))
+    )
+    return table
+
+
+if __name__ == "__main__":
+    main()

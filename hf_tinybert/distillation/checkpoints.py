@@ -1,0 +1,82 @@
+"""Training checkpoints on disk: which are whole, and which is the last one that is."""
+
+import json
+import logging
+import struct
+import zipfile
+from pathlib import Path
+
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+logger = logging.getLogger(__name__)
+
+TRAINER_STATE_FILE = "trainer_state.json"
+
+
+def check_checkpoint(folder: Path) -> None:
+    """Refuse a checkpoint that a killed or failed process left unfinished.
+
+    Checks that every `.safetensors` file is as long as its header says, every `.pt`, `.pth` and `.bin` archive has
+    its end, and `trainer_state.json`, which is written last, is readable.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: a file is missing or truncated.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"expected a checkpoint folder, got `{folder}`, which does not exist")
+    damage = _damage(folder)
+    if damage:
+        raise ValueError(
+            f"expected a whole checkpoint, got `{folder}` with {damage}; because its writer was stopped; delete it "
+            "and resume from the checkpoint before"
+        )
+
+
+def last_whole_checkpoint(folder: Path) -> Path | None:
+    """The whole checkpoint with the most steps in a folder; damaged ones are passed over with a warning."""
+    numbered = [
+        (int(step), path)
+        for path in folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*")
+        if path.is_dir() and (step := path.name.rpartition("-")[2]).isdigit()
+    ]
+    for _, path in sorted(numbered, reverse=True):
+        damage = _damage(path)
+        if damage is None:
+            return path
+        logger.warning("passing over checkpoint `%s`: %s; its writer was stopped", path, damage)
+    return None
+
+
+def safetensors_damage(path: Path) -> str | None:
+    """What is wrong with a safetensors file, read from its header and length only; None when it is whole."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        prefix = file.read(8)
+        header_length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else size
+        if 8 + header_length > size:
+            return f"a truncated `{path.name}`"
+        try:
+            header = json.loads(file.read(header_length))
+        except ValueError:
+            return f"an unreadable `{path.name}`"
+    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+    return None if 8 + header_length + max(ends, default=0) == size else f"a truncated `{path.name}`"
+
+
+def _damage(folder: Path) -> str | None:
+    for path in sorted(folder.glob("*.safetensors")):
+        damage = safetensors_damage(path)
+        if damage:
+            return damage
+    for path in sorted(path for pattern in ("*.pt", "*.pth", "*.bin") for path in folder.glob(pattern)):
+        if not zipfile.is_zipfile(path):
+            return f"a truncated `{path.name}`"
+    try:
+        json.loads((folder / TRAINER_STATE_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return f"no readable `{TRAINER_STATE_FILE}`"
+    return None
+
+
+__all__ = ["TRAINER_STATE_FILE", "check_checkpoint", "last_whole_checkpoint", "safetensors_damage"]

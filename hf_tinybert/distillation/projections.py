@@ -1,0 +1,158 @@
+"""The learned maps from student width to teacher width, used while training only.
+
+They live inside the student (`student.distillation_projections`) and run inside its forward, so the optimizer, DDP,
+checkpoints and resume see them, and they stay out of what is saved for use.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.utils.generic import ModelOutput
+
+from hf_tinybert.distillation.attention import AttentionRecord
+
+PROJECTIONS_ATTRIBUTE = "distillation_projections"
+PROJECTIONS_FILE = "distillation_projections.safetensors"
+
+
+class ProjectionLayout(StrEnum):
+    """One map per student state (`fit_denses` of the published code) or one for all (`fit_dense`)."""
+
+    PER_STATE = "per-state"
+    SHARED = "shared"
+
+
+class DistillationProjections(nn.Module):
+    """Affine maps of student states to teacher width, `H W^T + b`.
+
+    Args:
+        student_width: `hidden_size` of the student.
+        teacher_width: `hidden_size` of the teacher.
+        states: number of student states, the embedding output included: `num_hidden_layers + 1`.
+        layout: one map per state or one for all.
+
+    Source: TinyBERT, equations 8 and 9, `W_h` and `W_e`; the published code adds a bias.
+    """
+
+    def __init__(
+        self,
+        student_width: int,
+        teacher_width: int,
+        states: int,
+        layout: ProjectionLayout = ProjectionLayout.PER_STATE,
+    ) -> None:
+        super().__init__()
+        count = states if layout is ProjectionLayout.PER_STATE else 1
+        self.projections = nn.ModuleList(nn.Linear(student_width, teacher_width) for _ in range(count))
+
+    def initialize(self, projection: Tensor, offset: Tensor | None = None) -> None:
+        """Start every map at a known one, as `initialize_from_teacher` returns it.
+
+        Args:
+            projection: `(teacher_width, student_width)`.
+            offset: `(teacher_width,)`, zero when None.
+        """
+        with torch.no_grad():
+            for linear in self._linears():
+                linear.weight.copy_(projection)
+                linear.bias.zero_() if offset is None else linear.bias.copy_(offset)
+
+    def forward(self, hidden_states: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Project every state: `(batch, seq_len, student_width)` to `(batch, seq_len, teacher_width)`, each."""
+        linears = self._linears()
+        if len(linears) == 1:
+            linears = linears * len(hidden_states)
+        return tuple(
+            linear(state.to(linear.weight.dtype)) for linear, state in zip(linears, hidden_states, strict=True)
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write `distillation_projections.safetensors` into a checkpoint folder."""
+        save_file({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, folder / PROJECTIONS_FILE)
+
+    def load(self, folder: Path) -> None:
+        """Read `distillation_projections.safetensors` of a checkpoint folder.
+
+        Raises:
+            ValueError: the file holds maps of another number or shape.
+        """
+        state = load_file(folder / PROJECTIONS_FILE)
+        expected = {name: tuple(tensor.shape) for name, tensor in self.state_dict().items()}
+        got = {name: tuple(tensor.shape) for name, tensor in state.items()}
+        if expected != got:
+            raise ValueError(
+                f"expected projections {expected} in `{folder / PROJECTIONS_FILE}`, got {got}; because they belong to "
+                "one pair of student and teacher; resume with the same models and `projection_layout`"
+            )
+        self.load_state_dict(state)
+
+    def _linears(self) -> list[nn.Linear]:
+        return [linear for linear in self.projections if isinstance(linear, nn.Linear)]
+
+
+@dataclass
+class DistillationOutput(ModelOutput):
+    """What a student with attached projections returns: its own output and the projected states.
+
+    Attributes:
+        loss: `()`, when labels were given.
+        logits: predictions of heads that name them so, `(batch, ..., classes)`.
+        start_logits: answer starts, `(batch, seq_len)`.
+        end_logits: answer ends, `(batch, seq_len)`.
+        prediction_logits: masked-LM predictions of a pre-training head, `(batch, seq_len, vocabulary)`.
+        last_hidden_state: of a student without head, `(batch, seq_len, student_width)`.
+        pooler_output: of a student without head, `(batch, student_width)`.
+        hidden_states: `num_hidden_layers + 1` states, each `(batch, seq_len, student_width)`.
+        attentions: one `AttentionRecord` per layer.
+        projected_hidden_states: `num_hidden_layers + 1` states, each `(batch, seq_len, teacher_width)`.
+    """
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    start_logits: Tensor | None = None
+    end_logits: Tensor | None = None
+    prediction_logits: Tensor | None = None
+    last_hidden_state: Tensor | None = None
+    pooler_output: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+    attentions: tuple[AttentionRecord, ...] | None = None
+    projected_hidden_states: tuple[Tensor, ...] | None = None
+
+
+def attach_projections(student: PreTrainedModel, projections: DistillationProjections) -> None:
+    """Put the projections inside a student, run them in its forward, keep them out of `save_pretrained`.
+
+    Call before the optimizer is made and before the model is wrapped (DDP, DeepSpeed, FSDP). Projections that an
+    earlier trainer attached are replaced.
+    """
+    attached_before = PROJECTIONS_ATTRIBUTE in student._modules
+    student.add_module(PROJECTIONS_ATTRIBUTE, projections)
+    unsaved = {f"{PROJECTIONS_ATTRIBUTE}.{name}" for name in projections.state_dict()}
+    student._keys_to_ignore_on_save = {*(student._keys_to_ignore_on_save or ()), *unsaved}
+    if not attached_before:
+        student.register_forward_hook(_project_output)
+
+
+def _project_output(student: nn.Module, _: tuple[object, ...], output: object) -> object:
+    # without hidden states, or as the tuple of `return_dict=False`, it is a call for use and not for distillation
+    if not isinstance(output, ModelOutput) or output.get("hidden_states") is None:
+        return output
+    known = {field.name: output[field.name] for field in fields(DistillationOutput) if field.name in output}
+    projected = getattr(student, PROJECTIONS_ATTRIBUTE)(output["hidden_states"])
+    return DistillationOutput(**known, projected_hidden_states=projected)
+
+
+__all__ = [
+    "PROJECTIONS_ATTRIBUTE",
+    "PROJECTIONS_FILE",
+    "DistillationOutput",
+    "DistillationProjections",
+    "ProjectionLayout",
+    "attach_projections",
+]

@@ -1,0 +1,69 @@
+"""`distillation.json`: what a checkpoint folder tells of how it was made."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+RECORD_FILE = "distillation.json"
+
+
+@dataclass(frozen=True)
+class DistillationRecord:
+    """The story of one checkpoint.
+
+    Attributes:
+        teacher: Hub name or folder name, never a path of the machine.
+        teacher_class: model class of the teacher.
+        teacher_sha256: hash of the teacher's weights, names and types.
+        student_class: model class of the student.
+        layer_mapping: `layer_mapping[student_layer] = teacher_layer`, 0 = embedding output.
+        phases: stages of the run, in order.
+        phase: the stage this checkpoint was written in.
+        global_step: optimizer steps of that stage so far.
+        loss_weights: weight of each term of that stage.
+        temperature: of the prediction loss.
+        loss_reduction: `mean` or `reference`.
+        seed: of the run.
+        metrics: last logged value of each figure, losses and evaluation.
+        seconds: training time of the run so far, all stages, of the process that wrote it.
+        versions: of hf_tinybert, torch and transformers.
+    """
+
+    teacher: str
+    teacher_class: str
+    teacher_sha256: str
+    student_class: str
+    layer_mapping: list[int]
+    phases: list[str]
+    phase: str
+    global_step: int
+    loss_weights: dict[str, float]
+    temperature: float
+    loss_reduction: str
+    seed: int
+    metrics: dict[str, float]
+    seconds: float
+    versions: dict[str, str]
+
+    def save(self, folder: Path) -> None:
+        """Write `distillation.json` into a folder."""
+        text = json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+        (folder / RECORD_FILE).write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read `distillation.json` of a folder.
+
+        Raises:
+            FileNotFoundError: the folder has none.
+            ValueError: it is not a record.
+        """
+        text = (folder / RECORD_FILE).read_text(encoding="utf-8")
+        try:
+            return cls(**json.loads(text))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"expected a distillation record in `{folder / RECORD_FILE}`: {error}") from error
+
+
+__all__ = ["RECORD_FILE", "DistillationRecord"]

@@ -1,0 +1,39 @@
+"""Means of the terms between two logs, gathered without a transfer from the device at every step."""
+
+from collections.abc import Mapping
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+
+class RunningMeans:
+    """Row-weighted means of named scalars, kept on the device until they are read."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._rows = 0
+
+    def add(self, losses: Mapping[str, Tensor], rows: int) -> None:
+        """Count the values, `()` each, of a batch of `rows` rows; the names must not change before `drain`."""
+        for name, loss in losses.items():
+            weighted = loss.detach() * rows
+            self._sums[name] = self._sums[name] + weighted if name in self._sums else weighted
+        self._rows += rows
+
+    def drain(self, accelerator: Accelerator) -> dict[str, float]:
+        """The means over all processes since the last drain, empty without any; starts anew.
+
+        Every process must call it, and each after as many batches as the others.
+        """
+        if not self._sums:
+            return {}
+        names = list(self._sums)
+        rows = torch.tensor(float(self._rows), device=accelerator.device)
+        reduced = accelerator.reduce(torch.stack([*self._sums.values(), rows]), reduction="sum")
+        *totals, total_rows = reduced.tolist()
+        self._sums, self._rows = {}, 0
+        return {name: total / total_rows for name, total in zip(names, totals, strict=True)}
+
+
+__all__ = ["RunningMeans"]

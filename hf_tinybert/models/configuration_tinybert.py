@@ -1,0 +1,149 @@
+"""Configuration of a TinyBERT encoder: a BERT configuration with the student's shape and one field of its own."""
+
+from typing import Any
+
+from huggingface_hub.dataclasses import strict
+from transformers import BertConfig, PreTrainedConfig
+
+# Shapes of the published students. Source: Jiao et al., arXiv 1909.10351, section 4.1.
+PRESETS: dict[str, dict[str, int]] = {
+    "4L-312": {"num_hidden_layers": 4, "hidden_size": 312, "num_attention_heads": 12, "intermediate_size": 1200},
+    "6L-768": {"num_hidden_layers": 6, "hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072},
+}
+
+# What a student must share with its teacher to read the same token ids and to compute the same function.
+_ENCODER_FIELDS_OF_TEACHER = (
+    "vocab_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "pad_token_id",
+    "layer_norm_eps",
+    "hidden_act",
+)
+_LABEL_FIELDS = ("id2label", "label2id", "num_labels")
+
+
+@strict
+class TinyBertConfig(BertConfig):
+    """Configuration of a TinyBERT model; every field of `BertConfig` keeps its meaning.
+
+    The defaults are the 4-layer student of the paper (14.5 million parameters with a vocabulary of 30522).
+
+    Args:
+        hidden_size: Width of the hidden states.
+        num_hidden_layers: Number of transformer layers.
+        num_attention_heads: Attention heads per layer; must divide `hidden_size`.
+        intermediate_size: Width of the feed-forward layer.
+        classifier_activation: Name of an activation of `transformers` that the sequence classification head applies
+            to the pooled output before its linear layer, or None for BERT's own head, which applies none. The
+            published task checkpoints need "relu"; a model with an activation cannot be exported as plain BERT.
+        **kwargs: Any other field of `BertConfig`.
+
+    Raises:
+        StrictDataclassFieldValidationError: A field has the wrong type.
+        StrictDataclassClassValidationError: `num_attention_heads` does not divide `hidden_size`, or
+            `classifier_activation` is not an activation of `transformers`, or one with weights.
+
+    Source: Jiao et al., "TinyBERT: Distilling BERT for Natural Language Understanding", arXiv 1909.10351.
+    """
+
+    model_type = "tinybert"
+
+    hidden_size: int = 312
+    num_hidden_layers: int = 4
+    num_attention_heads: int = 12
+    intermediate_size: int = 1200
+    classifier_activation: str | None = None
+
+    def validate_attention_heads(self) -> None:
+        """Check that the width splits evenly over the heads (called by `@strict` after construction)."""
+        heads, width = self.num_attention_heads, self.hidden_size
+        if heads < 1 or width < 1 or width % heads != 0:
+            raise ValueError(
+                f"expected `hidden_size` to be a positive multiple of `num_attention_heads`, got hidden_size={width} "
+                f"and num_attention_heads={heads}; because every attention head gets an equal share of the width; "
+                "change one of the two"
+            )
+
+    def validate_classifier_activation(self) -> None:
+        """Check the name of the head's activation (called by `@strict` after construction)."""
+        if self.classifier_activation is None:
+            return
+        # Imported here because this module imports torch, which a configuration alone does not need.
+        from transformers.activations import ACT2FN
+
+        name = self.classifier_activation
+        if name not in ACT2FN:
+            raise ValueError(
+                f"expected `classifier_activation` to be None or one of {sorted(ACT2FN)}, got `{name}`; because the "
+                'classification head looks it up by this name; use None for BERT\'s own head or "relu" for a '
+                "published TinyBERT task checkpoint"
+            )
+        if next(ACT2FN[name].parameters(), None) is not None:
+            raise ValueError(
+                f"expected an activation without weights as `classifier_activation`, got `{name}`; because a TinyBERT "
+                'model has exactly the parameters of its BERT counterpart; use another one, such as "relu"'
+            )
+
+    @classmethod
+    def from_preset(cls, preset: str, **overrides: object) -> "TinyBertConfig":
+        """Build the configuration of a published student shape.
+
+        Args:
+            preset: "4L-312" or "6L-768": layers and width of the student.
+            **overrides: Fields that replace or complete those of the preset.
+
+        Returns:
+            The configuration.
+
+        Raises:
+            ValueError: There is no such preset.
+        """
+        if preset not in PRESETS:
+            raise ValueError(
+                f"expected a preset out of {sorted(PRESETS)}, got `{preset}`; because only these shapes were "
+                "published; give any other shape field by field, as in TinyBertConfig(hidden_size=..., "
+                "num_hidden_layers=...)"
+            )
+        values: dict[str, Any] = {**PRESETS[preset], **overrides}
+        return cls(**values)
+
+    @classmethod
+    def from_teacher(
+        cls, teacher_config: PreTrainedConfig, preset: str = "4L-312", **overrides: object
+    ) -> "TinyBertConfig":
+        """Build the configuration of a student that reads its teacher's inputs and answers with its labels.
+
+        The shape comes from the preset. Vocabulary size, positions, token types, padding id, layer norm epsilon,
+        activation, label names and problem type come from the teacher.
+
+        Args:
+            teacher_config: Configuration of a BERT-like encoder.
+            preset: Shape of the student, see `from_preset`.
+            **overrides: Fields that replace those of preset and teacher. With `num_labels`, `id2label` or `label2id`
+                among them, none of the teacher's label names is taken.
+
+        Returns:
+            The configuration of the student.
+
+        Raises:
+            ValueError: The teacher's configuration lacks a field of a BERT-like encoder, or there is no such preset.
+        """
+        values = teacher_config.to_dict()
+        missing = [name for name in _ENCODER_FIELDS_OF_TEACHER if name not in values and name not in overrides]
+        if missing:
+            raise ValueError(
+                "expected the configuration of a BERT-like encoder as teacher, got model type "
+                f"`{teacher_config.model_type}` without {', '.join(f'`{name}`' for name in missing)}; because the "
+                "student must read the same token ids and positions; pass the missing fields as keyword arguments or "
+                "choose another teacher"
+            )
+        inherited = {name: values[name] for name in _ENCODER_FIELDS_OF_TEACHER if name in values}
+        inherited["problem_type"] = teacher_config.problem_type
+        if not any(name in overrides for name in _LABEL_FIELDS):
+            inherited["id2label"] = dict(teacher_config.id2label or {})
+            inherited["label2id"] = dict(teacher_config.label2id or {})
+        return cls.from_preset(preset, **{**inherited, **overrides})
+
+
+__all__ = ["PRESETS", "TinyBertConfig"]

@@ -1,0 +1,123 @@
+"""TinyBERT models: BERT's own modules and forward passes under a student's configuration.
+
+Every class here has exactly the parameters and parameter names of its `Bert*` parent, so that weights move between
+the two by renaming nothing.
+
+Source: Jiao et al., "TinyBERT: Distilling BERT for Natural Language Understanding", arXiv 1909.10351.
+"""
+
+from torch import nn
+from transformers import (
+    BertForMaskedLM,
+    BertForMultipleChoice,
+    BertForPreTraining,
+    BertForQuestionAnswering,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    BertModel,
+)
+from transformers.activations import ACT2FN
+
+from .configuration_tinybert import TinyBertConfig
+
+# Projections from the student's width to its teacher's: needed while training, never in a model for use. The published
+# checkpoints call them `fit_dense` (one for all states) or `fit_denses.N` (one per state).
+_TRAINING_ONLY_KEYS = [r"^distillation_projections\.", r"^fit_dense\.", r"^fit_denses\.\d+\."]
+_HEAD_KEYS = [r"^cls\.", r"^classifier\.", r"^qa_outputs\."]
+_POOLER_KEYS = [r"^(bert\.)?pooler\."]
+
+
+class TinyBertModel(BertModel):
+    """The encoder alone: hidden states of every token and a pooled output of the first one.
+
+    Args:
+        config: Shape and settings of the model.
+        add_pooling_layer: Whether to compute `pooler_output`.
+    """
+
+    config: TinyBertConfig
+    config_class = TinyBertConfig
+    # Heads of a task checkpoint are dropped silently: asking for the encoder means not wanting them.
+    _keys_to_ignore_on_load_unexpected = _TRAINING_ONLY_KEYS + _HEAD_KEYS
+
+
+class TinyBertForPreTraining(BertForPreTraining):
+    """The encoder with the two heads of BERT's pretraining: masked words and next sentence."""
+
+    config: TinyBertConfig
+    config_class = TinyBertConfig
+    # The loss of every head is a plain mean over the batch. Without this the stock Trainer takes it for one already
+    # divided by `num_items_in_batch` and gradient accumulation over N steps makes every gradient N times too large.
+    accepts_loss_kwargs = False
+    _keys_to_ignore_on_load_unexpected = _TRAINING_ONLY_KEYS
+
+
+class TinyBertForMaskedLM(BertForMaskedLM):
+    """The encoder with a head that predicts masked words; its output matrix is the embedding matrix."""
+
+    config: TinyBertConfig
+    config_class = TinyBertConfig
+    accepts_loss_kwargs = False
+    # A pretraining checkpoint brings the pooler and the next-sentence head, which this class has no use for.
+    _keys_to_ignore_on_load_unexpected = _TRAINING_ONLY_KEYS + _POOLER_KEYS + [r"^cls\.seq_relationship\."]
+
+
+class TinyBertForSequenceClassification(BertForSequenceClassification):
+    """The encoder with a head for one label, several labels or a score per text or pair of texts.
+
+    With `config.classifier_activation` set, the head reads `activation(pooled_output)` as the published TinyBERT task
+    checkpoints do; otherwise it is BERT's head.
+
+    Args:
+        config: Shape and settings of the model.
+    """
+
+    config: TinyBertConfig
+    config_class = TinyBertConfig
+    accepts_loss_kwargs = False
+    _keys_to_ignore_on_load_unexpected = _TRAINING_ONLY_KEYS
+
+    def __init__(self, config: TinyBertConfig) -> None:
+        super().__init__(config)
+        if config.classifier_activation is not None:
+            # BERT's forward computes classifier(dropout(pooled)). A sequence without parameters in the place of the
+            # dropout adds the activation and leaves forward and parameter names as they are.
+            self.add_module("dropout", nn.Sequential(ACT2FN[config.classifier_activation], self.dropout))
+
+
+class TinyBertForTokenClassification(BertForTokenClassification):
+    """The encoder with a head for one label per token."""
+
+    config: TinyBertConfig
+    config_class = TinyBertConfig
+    accepts_loss_kwargs = False
+    _keys_to_ignore_on_load_unexpected = _TRAINING_ONLY_KEYS + _POOLER_KEYS
+
+
+class TinyBertForQuestionAnswering(BertForQuestionAnswering):
+    """The encoder with a head for the start and the end of an answer in a text."""
+
+    config: TinyBertConfig
+    config_class = TinyBertConfig
+    accepts_loss_kwargs = False
+    _keys_to_ignore_on_load_unexpected = _TRAINING_ONLY_KEYS + _POOLER_KEYS
+
+
+class TinyBertForMultipleChoice(BertForMultipleChoice):
+    """The encoder with a head that scores each of several continuations."""
+
+    config: TinyBertConfig
+    config_class = TinyBertConfig
+    accepts_loss_kwargs = False
+    _keys_to_ignore_on_load_unexpected = _TRAINING_ONLY_KEYS
+
+
+__all__ = [
+    "TinyBertForMaskedLM",
+    "TinyBertForMultipleChoice",
+    "TinyBertForPreTraining",
+    "TinyBertForQuestionAnswering",
+    "TinyBertForSequenceClassification",
+    "TinyBertForTokenClassification",
+    "TinyBertModel",
+]

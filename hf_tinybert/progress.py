@@ -1,0 +1,100 @@
+"""Progress of long work on the terminal, drawn with rich."""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import TimeRemainingColumn as RemainingColumn
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+_Item = TypeVar("_Item")
+
+
+class ProgressDisplay:
+    """Lines and bars on a console; in a file or pipe, where bars cannot move, each is one line when it is done.
+
+    Args:
+        console: where to write.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def line(self, text: str) -> None:
+        """One line of text, in rich markup."""
+        self.console.print(text, highlight=False)
+
+    @contextmanager
+    def bar(self, description: str, total: float | None = None) -> Iterator["ProgressBar"]:
+        """A bar for the time of the block; with `total` None it pulses."""
+        columns = (
+            TextColumn("  {task.description:<38}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            RemainingColumn(),
+        )
+        start = time.perf_counter()
+        with Progress(*columns, console=self.console, transient=True) as progress:
+            yield ProgressBar(progress, progress.add_task(description, total=total))
+        self.line(f"  {description:<38} [dim]{time.perf_counter() - start:6.1f} s[/dim]")
+
+    def track(self, items: Iterable[_Item], total: int, description: str) -> Iterator[_Item]:
+        """The items, with a bar."""
+        with self.bar(description, total) as bar:
+            for item in items:
+                yield item
+                bar.advance()
+
+
+class ProgressBar:
+    """One bar of a display."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress, self._task = progress, task
+
+    def advance(self) -> None:
+        """One more done."""
+        self._progress.advance(self._task)
+
+    def show(self, done: float, total: float) -> None:
+        """So many done, of so many."""
+        self._progress.update(self._task, completed=done, total=total)
+
+
+class TrainingProgress(TrainerCallback):
+    """Moves a bar with a Trainer: over its steps while training, over its batches while predicting.
+
+    Args:
+        bar: the bar to move.
+    """
+
+    def __init__(self, bar: ProgressBar) -> None:
+        self._bar = bar
+        self._predicted = 0
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,  # noqa: ANN401 (the interface of transformers)
+    ) -> None:
+        """One optimizer step done."""
+        self._bar.show(state.global_step, state.max_steps)
+
+    def on_prediction_step(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        eval_dataloader: Any = None,  # noqa: ANN401
+        **kwargs: Any,  # noqa: ANN401
+    ) -> None:
+        """One batch predicted."""
+        self._predicted += 1
+        if eval_dataloader is not None:
+            self._bar.show(self._predicted, len(eval_dataloader))

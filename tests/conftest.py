@@ -1,0 +1,109 @@
+"""What all tests share: no network, one seed, a vocabulary of some thirty words, models of a few thousand weights."""
+
+import os
+import tempfile
+
+# Before anything imports huggingface_hub or datasets, which read these once. The caches are the tests' own.
+_CACHES = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+os.environ["HF_HOME"] = _CACHES.name
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import random
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pytest
+import torch
+from transformers import BertConfig, BertTokenizer
+
+from hf_tinybert.models.configuration_tinybert import TinyBertConfig
+
+SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+# fmt: off
+WORDS = [
+    "the", "a", "film", "game", "match", "player", "team", "goal", "of", "law", "vote", "party", "minister", "song",
+    "music", "price", "market", "bank", "share", "is", "was", "wins", "loses", "falls", "rises", "good",
+    "bad", "slow", "great", "new", "old", "today", "##s", "##ly", ".",
+]
+# fmt: on
+CLASSES = ["business", "culture", "sport"]
+SENTENCES = [
+    ["the market falls today .", "a bank share rises .", "the price is bad", "bank loses share of the new market ."],
+    ["a great song .", "the film is slow and old", "the music was good today .", "new film wins"],
+    ["the team wins the match .", "a player loses", "the old player was great .", "a goal today wins the game ."],
+]
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Every test starts from the same random state and uses at most two threads."""
+    torch.set_num_threads(2)
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def vocabulary(tmp_path_factory) -> Path:
+    """A vocab.txt of the five special tokens and some thirty words."""
+    file = tmp_path_factory.mktemp("vocabulary") / "vocab.txt"
+    file.write_text("\n".join([*SPECIAL_TOKENS, *WORDS]) + "\n", encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def tokenizer(vocabulary) -> BertTokenizer:
+    """A BERT tokenizer on the vocabulary, for at most 64 tokens; new for each test, because tokenizers keep state."""
+    return BertTokenizer(vocab=str(vocabulary), model_max_length=64)
+
+
+@pytest.fixture
+def tiny_teacher_config() -> BertConfig:
+    """Teacher: 4 layers x 32, 4 heads, 3 classes."""
+    return BertConfig(**_shape(hidden_size=32, num_hidden_layers=4, intermediate_size=64))
+
+
+@pytest.fixture
+def tiny_student_config() -> TinyBertConfig:
+    """Student: 2 layers x 16, 4 heads, 3 classes, the teacher's vocabulary."""
+    return TinyBertConfig(**_shape(hidden_size=16, num_hidden_layers=2, intermediate_size=40))
+
+
+@pytest.fixture(scope="session")
+def sentences() -> list[str]:
+    """24 sentences, two rounds of 12 that differ in their last word."""
+    return [sentence + ending for ending in ("", " today") for group in SENTENCES for sentence in group]
+
+
+@pytest.fixture(scope="session")
+def sentence_labels() -> list[int]:
+    """The class id of each sentence: 0 business, 1 culture, 2 sport; eight of each."""
+    return [label for _ in range(2) for label, group in enumerate(SENTENCES) for _ in group]
+
+
+@pytest.fixture
+def text_dataset(sentences, sentence_labels) -> datasets.Dataset:
+    """24 rows with the columns `text` and `label` (ClassLabel of 3)."""
+    features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=CLASSES)})
+    return datasets.Dataset.from_dict({"text": sentences, "label": sentence_labels}, features=features)
+
+
+@pytest.fixture
+def tokenized_dataset(tokenizer, text_dataset) -> datasets.Dataset:
+    """The 24 rows as a model reads them: input_ids, token_type_ids, attention_mask (unpadded), labels."""
+    tokenized = text_dataset.map(lambda row: dict(tokenizer(row["text"])), remove_columns=["text"])
+    return tokenized.rename_column("label", "labels")
+
+
+def _shape(**sizes: int) -> dict[str, object]:
+    return {
+        **sizes,
+        "num_attention_heads": 4,
+        "vocab_size": len(SPECIAL_TOKENS) + len(WORDS),
+        "max_position_embeddings": 64,
+        "hidden_dropout_prob": 0.1,
+        "attention_probs_dropout_prob": 0.1,
+        "id2label": dict(enumerate(CLASSES)),
+        "label2id": {name: label for label, name in enumerate(CLASSES)},
+    }

@@ -1,0 +1,56 @@
+"""Tests of the progress display."""
+
+import io
+
+from rich.console import Console
+from transformers import TrainerControl, TrainerState, TrainingArguments
+
+from hf_tinybert.progress import ProgressDisplay, TrainingProgress
+
+
+def _display() -> tuple[ProgressDisplay, io.StringIO]:
+    text = io.StringIO()
+    return ProgressDisplay(Console(file=text, width=100)), text
+
+
+def test_a_bar_leaves_one_line_with_its_seconds_in_a_log_file():
+    """Prevents a CI log without a word of what takes the time, or with thousands of redrawn bars."""
+    display, text = _display()
+    with display.bar("reading", total=3) as bar:
+        bar.advance()
+    lines = [line for line in text.getvalue().splitlines() if line.strip()]
+    assert len(lines) == 1
+    assert "reading" in lines[0] and lines[0].rstrip().endswith("s")
+
+
+def test_tracking_gives_every_item_once():
+    """Prevents a bar that swallows or repeats work."""
+    display, _ = _display()
+    assert list(display.track([1, 2, 3], 3, "counting")) == [1, 2, 3]
+
+
+class _Recorder:
+    def __init__(self):
+        self.shown = []
+
+    def show(self, done, total):
+        self.shown.append((done, total))
+
+
+def test_training_moves_the_bar_by_optimizer_steps(tmp_path):
+    """Prevents a bar that stands still during the longest work."""
+    recorder = _Recorder()
+    state = TrainerState(global_step=4, max_steps=10)
+    TrainingProgress(recorder).on_step_end(TrainingArguments(str(tmp_path)), state, TrainerControl())
+    assert recorder.shown == [(4, 10)]
+
+
+def test_predicting_moves_the_bar_by_batches(tmp_path):
+    """Prevents a bar that stands still during evaluation."""
+    recorder = _Recorder()
+    callback = TrainingProgress(recorder)
+    for _ in range(2):
+        callback.on_prediction_step(
+            TrainingArguments(str(tmp_path)), TrainerState(), TrainerControl(), eval_dataloader=[0, 0, 0]
+        )
+    assert recorder.shown == [(1, 3), (2, 3)]

@@ -1,0 +1,137 @@
+"""Tests of the quickstart on a tiny teacher and a tiny data set; the real ones run in CI by its command."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import load_file
+from transformers import AutoModelForSequenceClassification, BertModel
+
+from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
+from hf_tinybert.progress import ProgressDisplay, TrainingProgress
+from hf_tinybert.quickstart import Quickstart, QuickstartSettings
+
+NO_NETWORK = Path(__file__).parent / "no_network"
+
+
+@pytest.fixture
+def settings(tmp_path, tiny_teacher_config, tokenizer, sentences, sentence_labels) -> QuickstartSettings:
+    """A tiny teacher folder without a head and a JSONL data set of 72 rows."""
+    torch.manual_seed(0)
+    BertModel(tiny_teacher_config).save_pretrained(tmp_path / "encoder")
+    tokenizer.save_pretrained(tmp_path / "encoder")
+    names = ["business", "culture", "sport"]
+    rows = [
+        {"text": f"{'a ' * copy}{text}", "label": names[label]}
+        for copy in range(3)
+        for text, label in zip(sentences, sentence_labels, strict=True)
+    ]
+    data = tmp_path / "reviews.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return QuickstartSettings(
+        teacher=str(tmp_path / "encoder"), dataset=str(data), max_length=16, intermediate_epochs=2, prediction_epochs=2
+    )
+
+
+def _quickstart(settings, output) -> Quickstart:
+    return Quickstart(settings, output, ProgressDisplay(Console(file=io.StringIO())))
+
+
+def test_it_writes_a_student_and_every_figure(settings, tmp_path):
+    """Prevents a table without its figures on disk, or a student folder that only this package's code can read."""
+    run = _quickstart(settings, tmp_path / "out")
+    returned = run.run()
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary == json.loads(json.dumps(returned))
+    for name in ("teacher", "student", "undistilled"):
+        assert 0 <= summary[f"{name}_test_accuracy"] <= 1
+        assert summary[f"{name}_seconds"] >= 0
+    for name in ("teacher", "student"):
+        assert summary[f"{name}_sentences_per_second_batch_1"] > 0
+        assert summary[f"{name}_sentences_per_second_batch_32"] > 0
+        assert summary[f"{name}_parameters"] > 0 and summary[f"{name}_megabytes"] >= 0
+    assert summary["retention"] == summary["student_test_accuracy"] / summary["teacher_test_accuracy"]
+    assert summary["train_rows"] + summary["validation_rows"] + summary["test_rows"] == 72
+    student, report = AutoModelForSequenceClassification.from_pretrained(
+        tmp_path / "out" / "student", output_loading_info=True
+    )
+    assert not report["missing_keys"] and not report["unexpected_keys"]
+    assert student.num_parameters() == summary["student_parameters"] < summary["teacher_parameters"]
+    for text, label, probability in run.classify():
+        assert text and label in summary["labels"] and 0 <= probability <= 1
+
+
+def test_a_finished_run_is_not_trained_again(settings, tmp_path, monkeypatch):
+    """Prevents minutes lost by a second look at the table."""
+    first = _quickstart(settings, tmp_path / "out").run()
+
+    def trained(*args, **kwargs):
+        raise RuntimeError("trained again")
+
+    monkeypatch.setattr("hf_tinybert.quickstart.Trainer.train", trained)
+    monkeypatch.setattr("hf_tinybert.quickstart.DistillationTrainer.train", trained)
+    assert _quickstart(settings, tmp_path / "out").run() == first
+
+
+@pytest.mark.parametrize("interrupted_after", [3, 12], ids=["in the teacher", "in the student"])
+def test_interrupted_it_goes_on_and_ends_with_the_same_student(settings, tmp_path, monkeypatch, interrupted_after):
+    """Prevents a resumed run that starts again, or ends somewhere else than the straight one."""
+    _quickstart(settings, tmp_path / "straight").run()
+    steps = 0
+    original = TrainingProgress.on_step_end
+
+    def stop(self, *args, **kwargs):
+        nonlocal steps
+        steps += 1
+        if steps == interrupted_after:
+            raise KeyboardInterrupt
+        original(self, *args, **kwargs)
+
+    monkeypatch.setattr(TrainingProgress, "on_step_end", stop)
+    with pytest.raises(KeyboardInterrupt):
+        _quickstart(settings, tmp_path / "resumed").run()
+    if interrupted_after > 3:
+        assert (tmp_path / "resumed" / "teacher" / "model.safetensors").is_file()
+    else:
+        assert last_whole_checkpoint(tmp_path / "resumed" / ".teacher") is not None
+    _quickstart(settings, tmp_path / "resumed").run()
+    straight = load_file(tmp_path / "straight" / "student" / "model.safetensors")
+    resumed = load_file(tmp_path / "resumed" / "student" / "model.safetensors")
+    assert straight.keys() == resumed.keys()
+    assert all(torch.equal(straight[name], resumed[name]) for name in straight)
+
+
+def test_an_output_folder_of_somebody_else_is_refused_before_training(settings, tmp_path):
+    """Prevents overwriting, and finding out after minutes."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="holds something else"):
+        _quickstart(settings, tmp_path / "out")
+
+
+def test_it_runs_with_sockets_forbidden(settings, tmp_path):
+    """Prevents a hidden download: the quickstart promises to need no network."""
+    command = [sys.executable, "-m", "hf_tinybert.cli", "quickstart", "--max-length", "16"]
+    command += ["--teacher", settings.teacher, "--dataset", settings.dataset, "--output", str(tmp_path / "out")]
+    environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
+    environment |= {"PYTHONPATH": str(NO_NETWORK), "OMP_NUM_THREADS": "1", "HF_HOME": str(tmp_path / "home")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "retention" in done.stdout
+    assert (tmp_path / "out" / "summary.json").is_file()
+
+
+def test_the_guard_against_sockets_works(tmp_path):
+    """Prevents the test above from passing because nothing was forbidden."""
+    code = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=1)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(NO_NETWORK)}, capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert "network is forbidden" in done.stderr

@@ -1,0 +1,54 @@
+"""Tests of the output folder of a run in stages."""
+
+import json
+
+import pytest
+
+from hf_tinybert.run_folder import RUN_FILE, RunFolder
+
+
+def test_finished_stages_are_found_again(tmp_path):
+    """Prevents a second run from repeating, or forgetting, what the first one finished."""
+    first = RunFolder(tmp_path / "run", {"seed": 1})
+    assert first.finished("teacher") is None
+    first.finish("teacher", {"accuracy": 0.5})
+    again = RunFolder(tmp_path / "run", {"seed": 1})
+    assert again.finished("teacher") == {"accuracy": 0.5}
+    assert again.finished("student") is None
+
+
+def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path):
+    """Prevents writing into somebody's own folder."""
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(ValueError, match="holds something else"):
+        RunFolder(tmp_path, {"seed": 1})
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
+    """Prevents a traceback from mkdir."""
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(ValueError, match="holds something else"):
+        RunFolder(tmp_path / "run", {"seed": 1})
+
+
+def test_other_settings_are_refused_by_name(tmp_path):
+    """Prevents a table whose teacher and student were trained under different settings."""
+    RunFolder(tmp_path, {"seed": 1, "max_length": 64})
+    with pytest.raises(ValueError, match="seed: 1 there, 2 now"):
+        RunFolder(tmp_path, {"seed": 2, "max_length": 64})
+
+
+def test_an_unreadable_run_file_is_named(tmp_path):
+    """Prevents a bare JSON error."""
+    (tmp_path / RUN_FILE).write_text("{")
+    with pytest.raises(ValueError, match=RUN_FILE):
+        RunFolder(tmp_path, {})
+
+
+def test_the_run_file_is_replaced_in_one_step(tmp_path):
+    """Prevents a half-written run file after kill -9: nothing but the whole file ever has its name."""
+    folder = RunFolder(tmp_path, {"seed": 1})
+    folder.finish("teacher", {"accuracy": 1.0})
+    assert [path.name for path in tmp_path.iterdir()] == [RUN_FILE]
+    assert json.loads((tmp_path / RUN_FILE).read_text())["stages"] == {"teacher": {"accuracy": 1.0}}
