@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Distil BERT-like encoders into TinyBERTs.")
+_TABLE_CAPTION = "undistilled: same shape, random start, as many passes"
 _EXPECTED_ERRORS = (ValueError, FileNotFoundError, FileExistsError, ModuleNotFoundError)
 
 
@@ -69,8 +70,9 @@ def quickstart(
     console.print(_quickstart_table(summary))
     console.print("The saved student, reloaded by AutoModelForSequenceClassification:")
     for sentence, label, probability in classified:
-        shown = sentence if len(sentence) <= 90 else sentence[:87] + "..."
-        console.print(f"  [bold]{escape(label)}[/bold] {probability:.0%}  {escape(shown)}", highlight=False)
+        shown = " ".join(sentence.split())
+        shown = shown if len(shown) <= 56 else shown[:53] + "..."
+        console.print(f"  {probability:4.0%} [bold]{escape(label):<14}[/bold] {escape(shown)}", highlight=False)
     console.print(
         f"\nStudent: {output / 'student'}   figures: {output / 'summary.json'}   "
         f"total {time.perf_counter() - started:.0f} s",
@@ -113,14 +115,15 @@ def _refusal(error: Exception) -> typer.Exit:
 def _quickstart_table(summary: dict[str, Any]) -> Table:
     """The figures of a quickstart, one model a column."""
     rows = summary["test_rows"]
-    table = Table(title=f"Test split: {rows} rows, {len(summary['labels'])} classes")
-    table.add_column("")
-    for name in ("teacher", "student (distilled)", "same shape, not distilled"):
+    table = Table(title=f"Test split: {rows} rows, {len(summary['labels'])} classes", caption=_TABLE_CAPTION)
+    table.add_column("", no_wrap=True)
+    for name in ("teacher", "student", "undistilled"):
         table.add_column(name, justify="right")
     table.add_row(
         "accuracy",
         *(f"{summary[f'{name}_test_accuracy']:.1%}" for name in ("teacher", "student", "undistilled")),
     )
+    table.add_row("  before distillation", "", f"{summary['initialized_test_accuracy']:.1%}", "")
     undistilled = summary["undistilled_test_accuracy"] / summary["teacher_test_accuracy"]
     table.add_row("retention", "100%", f"{summary['retention']:.1%}", f"{undistilled:.1%}")
     for label, key, form in (

@@ -38,7 +38,8 @@ class ProgressDisplay:
             RemainingColumn(),
         )
         start = time.perf_counter()
-        with Progress(*columns, console=self.console, transient=True) as progress:
+        hidden = not self.console.is_terminal
+        with Progress(*columns, console=self.console, transient=True, disable=hidden) as progress:
             yield ProgressBar(progress, progress.add_task(description, total=total))
         self.line(f"  {description:<38} [dim]{time.perf_counter() - start:6.1f} s[/dim]")
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset, DatasetDict, concatenate_datasets, load_dataset, load_from_disk
+from datasets import Dataset, DatasetDict, Value, concatenate_datasets, load_dataset, load_from_disk
 from datasets.exceptions import DatasetGenerationError, DatasetNotFoundError
 
 from hf_tinybert.data.columns import choose_columns, select_columns
@@ -91,7 +91,7 @@ def _read(name: str | Path) -> DatasetDict:
     if not path.exists():
         return _named_splits(_read_from_hub(str(name)))
     if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
-        return _named_splits(load_from_disk(str(path)))
+        return _named_splits(_read_saved(path))
     files = _data_files(path)
     return DatasetDict({split: concatenate_datasets([_read_file(f) for f in group]) for split, group in files.items()})
 
@@ -102,6 +102,17 @@ def _named_splits(loaded: DatasetDict | Dataset) -> DatasetDict:
     if left_out:
         logger.warning("The splits %s are left out; only %s are read.", left_out, sorted(_SPLIT_NAMES))
     return DatasetDict({_SPLIT_NAMES[name]: split for name, split in splits.items() if name in _SPLIT_NAMES})
+
+
+def _read_saved(path: Path) -> DatasetDict | Dataset:
+    try:
+        return load_from_disk(str(path))
+    except (IndexError, OSError, ValueError) as error:
+        # A split saved without rows is among these: the library cannot read it back (IndexError).
+        raise ValueError(
+            f"expected a data set made by `save_to_disk` in `{path}`, got none that can be read ({error}); because a "
+            "file is missing or damaged, or a split has no rows; save it again."
+        ) from error
 
 
 def _read_from_hub(name: str) -> DatasetDict:
@@ -142,10 +153,10 @@ def _read_file(file: Path) -> Dataset:
         raise ValueError(f"expected rows in `{file}`, got an empty file; because it holds no data; bring its rows.")
     try:
         return load_dataset(builder, data_files=str(file), split="train", **options)
-    except DatasetGenerationError as error:
+    except (DatasetGenerationError, ValueError) as error:
         raise ValueError(
-            f"expected {builder} rows in `{file}`, got what cannot be read ({error.__cause__ or error}); because it "
-            "is damaged or of another format; mend the file or its ending."
+            f"expected {builder} rows in `{file}`, got none that can be read ({error.__cause__ or error}); because "
+            "it holds no rows, is damaged or of another format; mend the file or its ending."
         ) from error
 
 
@@ -171,8 +182,10 @@ def _read_label_names(path: Path) -> dict[int, str] | None:
 
 
 def _with_strings(dataset: DatasetDict) -> DatasetDict:
-    """Makes missing texts empty ones, which a tokenizer can read."""
+    """Makes missing texts empty ones, which a tokenizer can read, and large_string (from CSV) string."""
     columns = [name for name in ("text", "text_pair") if name in dataset["train"].column_names]
+    for column in columns:
+        dataset = dataset.cast_column(column, Value("string"))
     if not any(None in split[column][:] for split in dataset.values() for column in columns):
         return dataset
     return dataset.map(lambda row: {column: row[column] or "" for column in columns}, desc="Filling missing texts")

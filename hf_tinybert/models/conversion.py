@@ -1,5 +1,6 @@
 """Published TinyBERT folders become folders of this package, and these become plain BERT folders."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -21,7 +22,6 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging
 
 from hf_tinybert.models.checkpoint_folder import (
     CONFIG_FILE,
@@ -41,7 +41,7 @@ from hf_tinybert.models.modeling_tinybert import (
 )
 from hf_tinybert.models.published_checkpoint import PublishedCheckpoint, load_published_checkpoint
 
-logger = logging.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 PROJECTIONS_FILE = "distillation_projections.safetensors"
 

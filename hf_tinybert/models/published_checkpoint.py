@@ -190,7 +190,8 @@ def _take_projections(weights: dict[str, Tensor], settings: dict[str, Any]) -> d
             f"{_quoted(published)}, that is {shapes}; because one serves all states or each state has its own; use "
             "a complete checkpoint"
         )
-    return {name: taken[name].float().contiguous() for name in expected}
+    # Each a tensor of its own: published files may share storage between them, which safetensors refuses to write.
+    return {name: taken[name].float().clone(memory_format=torch.contiguous_format) for name in expected}
 
 
 def _infer_model_class(weights: Mapping[str, Tensor]) -> type[PreTrainedModel]:

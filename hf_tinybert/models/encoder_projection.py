@@ -1,0 +1,332 @@
+"""A BERT-like encoder's weights projected onto a smaller one, layer by layer.
+
+The student's state `g` stands for the teacher's state `h` through `g ~= U' h`, with `U` the principal directions of the
+teacher's hidden states. Weights that *write* a state are mapped by `U'`; weights that *read* one are mapped through an
+affine *reader* `h ~= A g + c`, whose offset goes into their biases. The student runs along on the calibration tokens, so
+that each layer is fitted to the states which the layers below it really give.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import torch
+from torch import Tensor, nn
+
+from hf_tinybert.models.calibration import CalibrationTokens, feed_forward_states
+from hf_tinybert.models.encoder_layout import EncoderLayer, EncoderLayout, layer_norm, linear, normalised, values
+from hf_tinybert.models.least_squares import (
+    layer_norm_correction,
+    low_rank_factors,
+    moment_root,
+    principal_basis,
+    ridge_correction,
+    with_ones,
+)
+
+_NOISE = 0.02  # BERT's initializer_range, for dimensions of a head that the teacher's heads do not have
+
+
+class LayerNormTreatment(StrEnum):
+    """What becomes of the teacher's LayerNorm scale `s` and shift `b` when the width shrinks.
+
+    Equal widths copy scale and shift under every choice.
+    """
+
+    PROJECT = "project"
+    """Scale: the diagonal of `U' diag(s) U`; shift: `U' b`."""
+    FOLD = "fold"
+    """A constant scale and no shift; `s` and `b` go into the weights that read the state."""
+    LEAST_SQUARES = "least_squares"
+    """Per-dimension regression of the teacher's projected state on the student's normalised one."""
+    RECONSTRUCTION = "reconstruction"
+    """As `least_squares`, and readers, attention outputs and feed-forward outputs are refitted by ridge regression."""
+
+
+@dataclass(frozen=True)
+class ProjectedEncoder:
+    """What projecting an encoder found out.
+
+    Attributes:
+        basis: `U`, `(teacher_width, student_width)`.
+        readers: Per student state, `(teacher_width, student_width + 1)`: the map to the teacher's state that it
+            imitates, the offset in the last column.
+        final_reader: The same for the teacher's last state, which its heads read.
+        student_states: Last states of the student, `(tokens, student_width)`.
+        teacher_states: Last states of the teacher, `(tokens, teacher_width)`.
+    """
+
+    basis: Tensor
+    readers: tuple[Tensor, ...]
+    final_reader: Tensor
+    student_states: Tensor
+    teacher_states: Tensor
+
+
+def project_encoder(
+    student: EncoderLayout,
+    teacher: EncoderLayout,
+    tokens: CalibrationTokens,
+    mapping: tuple[int, ...],
+    treatment: LayerNormTreatment,
+    generator: torch.Generator,
+) -> ProjectedEncoder:
+    """Fills a student's embeddings and layers from a teacher that is at least as large in every respect.
+
+    Args:
+        student: Encoder to fill, in place.
+        teacher: Encoder to read.
+        tokens: Sequences to fit on.
+        mapping: `mapping[student_layer] = teacher_layer`, 0 = embedding output.
+        treatment: Of LayerNorms.
+        generator: CPU generator of the noise in heads wider than the teacher's.
+    """
+    if student.width == teacher.width:
+        basis = torch.eye(teacher.width, device=teacher.word_embeddings.weight.device)
+    else:
+        basis = principal_basis(_pooled_covariance(teacher, tokens), student.width).float()
+    projection = _Projection(student, teacher, tokens, basis, treatment, generator)
+    readers = [projection.embeddings()]
+    for layer, source in zip(student.layers, mapping[1:], strict=True):
+        projection.advance_teacher(source - 1)
+        readers.append(projection.layer(layer, teacher.layers[source - 1]))
+    projection.advance_teacher(len(teacher.layers))
+    return ProjectedEncoder(
+        basis, tuple(readers), projection.reader(), projection.student_states, projection.teacher_states
+    )
+
+
+def tables(student: EncoderLayout, teacher: EncoderLayout) -> tuple[tuple[nn.Embedding, Tensor], ...]:
+    """The student's embedding tables, each with the teacher's rows that belong in it, `(rows, teacher_width)`."""
+    words, positions, types = (
+        table.weight.detach().float()
+        for table in (teacher.word_embeddings, teacher.position_embeddings, teacher.token_type_embeddings)
+    )
+    rows = torch.arange(student.position_embeddings.num_embeddings, device=positions.device)
+    rows = rows - student.position_offset + teacher.position_offset
+    positions = positions[rows.clamp(0, len(positions) - 1)]
+    # a teacher with fewer token types than its student (RoBERTa has one) gives its last to the rest
+    types = types[torch.arange(student.token_type_embeddings.num_embeddings).clamp_max(len(types) - 1)]
+    return (
+        (student.word_embeddings, words),
+        (student.position_embeddings, positions),
+        (student.token_type_embeddings, types),
+    )
+
+
+class _Projection:
+    """The pass through both encoders: their current states, and the steps that fill the student."""
+
+    def __init__(
+        self,
+        student: EncoderLayout,
+        teacher: EncoderLayout,
+        tokens: CalibrationTokens,
+        basis: Tensor,
+        treatment: LayerNormTreatment,
+        generator: torch.Generator,
+    ) -> None:
+        self._student, self._teacher, self._tokens = student, teacher, tokens
+        self._basis, self._treatment, self._generator = basis, treatment, generator
+        self._equal_width = student.width == teacher.width
+        self._refits = treatment is LayerNormTreatment.RECONSTRUCTION
+        self._fits = self._refits or treatment is LayerNormTreatment.LEAST_SQUARES
+        self._depth = 0
+        self._norm = teacher.embedding_norm  # the LayerNorm that gave `teacher_states`
+        self.student_states = self.teacher_states = basis
+
+    def embeddings(self) -> Tensor:
+        """Fills the embedding tables and their LayerNorm; gives the reader of the embedding output."""
+        norm = self._teacher.embedding_norm
+        for table, rows in tables(self._student, self._teacher):
+            if self._refits and not self._equal_width:
+                # LayerNorm scales each dimension: do it before the dimensions are mixed
+                scale = values(norm.weight, rows)
+                rows = (rows - rows.mean(1, keepdim=True)) * (scale / scale.abs().mean())
+            _fill(table.weight, rows @ self._basis)
+        sums = self._tokens.embedding_sums(self._teacher)
+        self.teacher_states = layer_norm(norm, sums)
+        student_sums = self._tokens.embedding_sums(self._student)
+        self.student_states = self._fill_norm(self._student.embedding_norm, student_sums)
+        return self.reader()
+
+    def advance_teacher(self, depth: int) -> None:
+        """Runs the teacher up to the output of its layer number `depth`."""
+        for layer in self._teacher.layers[self._depth : depth]:
+            states = self._tokens.attention_states(layer, self.teacher_states)
+            self.teacher_states, self._norm = feed_forward_states(layer, states), layer.output_norm
+        self._depth = depth
+
+    def layer(self, layer: EncoderLayer, source: EncoderLayer) -> Tensor:
+        """Fills one layer from the teacher's layer above its current states; gives the reader of its output."""
+        reader = self.reader()
+        self._fill_heads(layer, source, reader)
+        context = self._tokens.attention_context(layer, self.student_states)
+        self.teacher_states, self._norm = (
+            self._tokens.attention_states(source, self.teacher_states),
+            source.attention_norm,
+        )
+        self._write(layer.attention_output, layer.attention_norm, context, reader)
+        reader = self.reader()
+        self._fill_units(layer, source, reader)
+        units = layer.activation(linear(layer.intermediate, self.student_states))
+        self.teacher_states, self._norm = feed_forward_states(source, self.teacher_states), source.output_norm
+        self._depth += 1
+        self._write(layer.output, layer.output_norm, units, reader)
+        return self.reader()
+
+    def reader(self) -> Tensor:
+        """The affine map from the student's current state to the teacher's, `(teacher_width, student_width + 1)`."""
+        basis, mean = self._basis, self.teacher_states.mean(0)
+        if self._equal_width:
+            linear_map, offset = basis, torch.zeros_like(mean)
+        elif self._treatment is LayerNormTreatment.FOLD:
+            scale, shift = values(self._norm.weight, mean), values(self._norm.bias, mean)
+            constant = _constant_scale(scale, basis)
+            linear_map, normal_mean = basis / constant * scale[:, None], mean - shift
+            # mean of the normalised state, where the scale lets it through
+            normal_mean = torch.where(scale.abs() > 1e-6, normal_mean / scale, 0.0)
+            offset = shift + scale * (normal_mean - basis @ (basis.T @ normal_mean))
+        else:
+            linear_map, offset = basis, mean - basis @ (basis.T @ mean)
+        prior = torch.cat([linear_map, offset[:, None]], dim=1)
+        if not self._refits:
+            return prior
+        features = with_ones(self.student_states)
+        return prior + ridge_correction(features, self.teacher_states - features @ prior.T).T
+
+    def _fill_heads(self, layer: EncoderLayer, source: EncoderLayer, reader: Tensor) -> None:
+        moment = moment_root(with_ones(self.student_states))
+        query, key, value = (_read(module, reader) for module in (source.query, source.key, source.value))
+        output = (self._basis.T @ source.attention_output.weight.detach().float()).double()
+        width, source_width = layer.head_width, source.head_width
+        scale = (width / source_width) ** 0.25
+        chosen = self._chosen_heads(layer, source)
+        parts: dict[str, list[Tensor]] = {"query": [], "key": [], "value": [], "output": []}
+        for head in chosen:
+            rows = slice(head * source_width, (head + 1) * source_width)
+            factors = [query[rows], key[rows], value[rows], output[:, rows].T]
+            if width < source_width:
+                left, right = low_rank_factors(*factors[:2], width, left_moment=moment, right_moment=moment)
+                written, values_ = low_rank_factors(factors[3], factors[2], width, left_moment=None, right_moment=moment)
+                factors = [left, right, values_, written]
+            elif width > source_width:
+                factors = self._widened(factors, width - source_width)
+            for name, factor in zip(parts, factors, strict=True):
+                parts[name].append(factor * scale if name in ("query", "key") else factor)
+        for name, module in (("query", layer.query), ("key", layer.key), ("value", layer.value)):
+            _fill_linear(module, torch.cat(parts[name]))
+        bias = self._basis.T @ values(source.attention_output.bias, self._basis)
+        _fill_linear(layer.attention_output, torch.cat([torch.cat(parts["output"]).T, bias[:, None]], dim=1))
+
+    def _chosen_heads(self, layer: EncoderLayer, source: EncoderLayer) -> list[int]:
+        """The best head of each group of neighbours when the counts divide, else the best ones, in order."""
+        if layer.heads == source.heads:
+            return list(range(source.heads))
+        context = self._tokens.attention_context(source, self.teacher_states)
+        written = source.attention_output.weight.detach().float().unflatten(1, (source.heads, -1))
+        context = (context - context.mean(0)).unflatten(1, (source.heads, -1))
+        importance = torch.stack([(context[:, h] @ written[:, h].T).square().mean() for h in range(source.heads)])
+        if source.heads % layer.heads == 0:
+            best = importance.view(layer.heads, -1).argmax(1)
+            return [int(head) + group * (source.heads // layer.heads) for group, head in enumerate(best)]
+        return sorted(importance.topk(layer.heads).indices.tolist())
+
+    def _widened(self, factors: list[Tensor], extra: int) -> list[Tensor]:
+        """Adds dimensions that change no product: noise on one side, so that gradients reach them, zero on the other."""
+
+        def added(factor: Tensor, scale: float) -> Tensor:
+            noise = torch.randn(extra, factor.shape[1], generator=self._generator, dtype=torch.float64)
+            return torch.cat([factor, scale * noise.to(factor.device)])
+
+        query, key, value, output = factors
+        return [added(query, _NOISE), added(key, 0.0), added(value, _NOISE), added(output, 0.0)]
+
+    def _fill_units(self, layer: EncoderLayer, source: EncoderLayer, reader: Tensor) -> None:
+        """Keeps the feed-forward units that move the output most; the mean of the others goes into its bias."""
+        activations = source.activation(linear(source.intermediate, self.teacher_states))
+        written = self._basis.T @ source.output.weight.detach().float()
+        bias = self._basis.T @ values(source.output.bias, written)
+        importance = activations.std(0) * written.norm(dim=0)
+        kept = importance.topk(layer.intermediate.out_features).indices.sort().values
+        dropped = torch.ones_like(importance, dtype=torch.bool)
+        dropped[kept] = False
+        bias = bias + written[:, dropped] @ activations.mean(0)[dropped]
+        _fill_linear(layer.intermediate, _read(source.intermediate, reader)[kept])
+        _fill_linear(layer.output, torch.cat([written[:, kept], bias[:, None]], dim=1))
+
+    def _write(self, dense: nn.Linear, norm: nn.LayerNorm, features: Tensor, residual_reader: Tensor) -> None:
+        """Adds a part's output to the student's state and normalises it, fitting what the treatment fits."""
+        if self._refits:
+            self._refit(dense, norm, features)
+        elif self._treatment is LayerNormTreatment.FOLD and not self._equal_width:
+            # the folded residual lacks the shift, which the writer's bias can bring
+            bias = values(dense.bias, features) + self._basis.T @ residual_reader[:, -1]
+            _fill(dense.bias, bias)
+        self.student_states = self._fill_norm(norm, linear(dense, features) + self.student_states)
+
+    def _refit(self, dense: nn.Linear, norm: nn.LayerNorm, features: Tensor) -> None:
+        """Ridge fit of a dense layer so that `LayerNorm(state + dense(features))` gives the projected target.
+
+        A LayerNorm undoes any scale of its input, so that each token's wanted input is only known up to one: it takes
+        the standard deviation that the token has now. Scales are ratios of standard deviations, not regression slopes:
+        those shrink where a dimension is hard to predict, and dividing by them would let its noise rule the norm.
+        """
+        target = self.teacher_states @ self._basis
+        normal, deviation = normalised(linear(dense, features) + self.student_states, norm.eps)
+        slope, _ = layer_norm_correction(normal, target)
+        scale = target.std(0) / normal.std(0).clamp_min(1e-6) * torch.where(slope < 0, -1.0, 1.0)
+        wanted = (target - target.mean(0)) / scale + normal.mean(0)
+        moving = scale.abs() > 1e-3 * scale.abs().mean()
+        residual = torch.where(moving, (wanted - normal) * deviation, 0.0)
+        correction = ridge_correction(with_ones(features), residual, deviation.square().reciprocal()).T
+        weight, bias = values(dense.weight, features), values(dense.bias, features)
+        _fill_linear(dense, torch.cat([weight, bias[:, None]], dim=1) + correction)
+
+    def _fill_norm(self, norm: nn.LayerNorm, states: Tensor) -> Tensor:
+        """Fills a LayerNorm as the treatment says, applies it to `(tokens, student_width)` and gives the result."""
+        normal, _ = normalised(states, norm.eps)
+        source_scale, source_shift = values(self._norm.weight, states), values(self._norm.bias, states)
+        scale, shift = (self._basis.square() * source_scale[:, None]).sum(0), self._basis.T @ source_shift
+        if self._fits and not (self._equal_width and not self._refits):
+            extra = layer_norm_correction(normal, self.teacher_states @ self._basis - (normal * scale + shift))
+            scale, shift = scale + extra[0], shift + extra[1]
+        elif self._treatment is LayerNormTreatment.FOLD and not self._equal_width:
+            scale = torch.full_like(scale, float(_constant_scale(source_scale, self._basis)))
+            shift = torch.zeros_like(shift)
+        _fill(norm.weight, scale)
+        _fill(norm.bias, shift)
+        return layer_norm(norm, states)
+
+
+def _pooled_covariance(teacher: EncoderLayout, tokens: CalibrationTokens) -> Tensor:
+    """Sum over all states of their covariances, fp64; means differ from layer to layer and are kept by biases."""
+    total = torch.zeros(teacher.width, teacher.width, dtype=torch.float64, device=teacher.word_embeddings.weight.device)
+    for states in tokens.encoder_states(teacher):
+        centred = states - states.mean(0)
+        total += (centred.T @ centred).double() / len(states)
+    return total
+
+
+def _constant_scale(scale: Tensor, basis: Tensor) -> Tensor:
+    """The one scale, `()`, that keeps the energy of `U' diag(scale) U`."""
+    return ((basis * scale[:, None]).square().sum() / basis.shape[1]).sqrt()
+
+
+def _read(module: nn.Linear, reader: Tensor) -> Tensor:
+    """A teacher's weights as the student's state meets them, bias in the last column: fp64 `(out, width + 1)`."""
+    weight = module.weight.detach().to(reader.device).double() @ reader.double()
+    weight[:, -1] += values(module.bias, weight)
+    return weight
+
+
+def _fill_linear(module: nn.Linear, weight_and_bias: Tensor) -> None:
+    _fill(module.weight, weight_and_bias[:, :-1])
+    _fill(module.bias, weight_and_bias[:, -1])
+
+
+def _fill(parameter: Tensor, content: Tensor) -> None:
+    with torch.no_grad():
+        parameter.copy_(content)
+
+
+__all__ = ["LayerNormTreatment", "ProjectedEncoder", "project_encoder", "tables"]

@@ -1,0 +1,184 @@
+"""Pooler and heads of a teacher, mapped onto a student whose encoder was projected."""
+
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.activations import ACT2FN
+
+from hf_tinybert.models.calibration import CalibrationTokens
+from hf_tinybert.models.encoder_layout import EncoderLayout, layer_norm, linear, normalised, values
+from hf_tinybert.models.encoder_projection import ProjectedEncoder
+from hf_tinybert.models.least_squares import layer_norm_correction, ridge_correction, with_ones
+
+_Module = TypeVar("_Module", bound=nn.Module)
+_PREDICTIONS = "cls.predictions"
+
+
+class HeadProjection:
+    """Fills a student's pooler and heads where the teacher has the same ones; the others are left alone.
+
+    Args:
+        student: Model to fill, in place.
+        teacher: Model to read.
+        layouts: Encoders of both, student first.
+        encoder: What projecting the encoder gave.
+        tokens: The sequences that it was projected on.
+        refit: Whether heads that read the pooled output are refitted to the teacher's logits.
+
+    Attributes:
+        filled: The student's modules that now hold something of the teacher's.
+    """
+
+    def __init__(
+        self,
+        student: PreTrainedModel,
+        teacher: PreTrainedModel,
+        layouts: tuple[EncoderLayout, EncoderLayout],
+        encoder: ProjectedEncoder,
+        tokens: CalibrationTokens,
+        *,
+        refit: bool,
+    ) -> None:
+        self._student, self._teacher, self._layouts = student, teacher, layouts
+        self._encoder, self._tokens, self._refit = encoder, tokens, refit
+        self._equal_width = layouts[0].width == layouts[1].width
+        self.filled: list[nn.Module] = []
+
+    def run(self) -> None:
+        """Fills all that both models have."""
+        student_layout, teacher_layout = self._layouts
+        if student_layout.pooler is not None and teacher_layout.pooler is not None:
+            self._pooled(student_layout.pooler, teacher_layout.pooler)
+        elif student_layout.pooler is None and teacher_layout.pooler is None:
+            self._token_head("classifier")
+        self._token_head("qa_outputs")
+        self._predictions()
+
+    def _token_head(self, name: str) -> None:
+        """A head that reads every token reads it as the layers do."""
+        pair = self._linear_pair(name)
+        if pair is not None:
+            reader = self._encoder.final_reader
+            self._fill_affine(pair[0], _affine(pair[1], reader) @ _with_bias_row(reader))
+
+    def _pooled(self, pooler: nn.Linear, source: nn.Linear) -> None:
+        """Keeps whole pooled units: `tanh` does not commute with a projection."""
+        pairs = [pair for pair in map(self._linear_pair, ("classifier", "cls.seq_relationship")) if pair is not None]
+        first = self._tokens.first_tokens
+        pooled = torch.tanh(linear(source, self._encoder.teacher_states[first]))
+        importance = pooled.std(0, unbiased=False) if len(first) else pooled.new_ones(source.out_features)
+        for _, reading in pairs:
+            importance = importance * values(reading.weight, importance).norm(dim=0)
+        kept = importance.topk(pooler.out_features).indices.sort().values
+        reader = self._encoder.final_reader
+        self._fill_affine(pooler, (_affine(source, reader) @ _with_bias_row(reader))[kept])
+        for target, reading in pairs:
+            self._pooled_head(pooler, target, reading, pooled, kept)
+
+    def _pooled_head(
+        self, pooler: nn.Linear, target: nn.Linear, source: nn.Linear, pooled: Tensor, kept: Tensor
+    ) -> None:
+        first = self._tokens.first_tokens
+        features = _activated(torch.tanh(linear(pooler, self._encoder.student_states[first])), self._student)
+        source_features = _activated(pooled, self._teacher)
+        affine = _affine(source, pooled)[:, [*kept.tolist(), -1]]
+        if len(first):
+            dropped = torch.ones(source.in_features, dtype=torch.bool, device=kept.device)
+            dropped[kept] = False
+            affine[:, -1] += values(source.weight, affine)[:, dropped] @ source_features.mean(0)[dropped]
+            if self._refit:
+                residual = linear(source, source_features) - with_ones(features) @ affine.T
+                affine = affine + ridge_correction(with_ones(features), residual).T
+        self._fill_affine(target, affine)
+
+    def _predictions(self) -> None:
+        """The masked-word head: its output matrix is (or becomes) the narrow embedding matrix.
+
+        With `E` the teacher's and `F` the student's output matrix, `F K ~= E` defines `K`, which maps the vectors that
+        the output matrix meets. The activation does not commute with it, so that this is a start and no equivalent.
+        """
+        pair = self._linear_pair(f"{_PREDICTIONS}.decoder")
+        dense = self._linear_pair(f"{_PREDICTIONS}.transform.dense", same_size=False)
+        norms = [_find(model, f"{_PREDICTIONS}.transform.LayerNorm", nn.LayerNorm) for model in self._models]
+        if pair is None or dense is None or norms[0] is None or norms[1] is None:
+            return
+        decoder, source = pair
+        if decoder.weight is not self._layouts[0].word_embeddings.weight:
+            _fill(decoder.weight, source.weight.detach().float().to(self._encoder.basis.device) @ self._encoder.basis)
+        _fill(decoder.bias, source.bias)
+        reader, narrowing = self._encoder.final_reader, self._narrowing(decoder, source)
+        self._fill_affine(dense[0], narrowing @ _affine(dense[1], reader) @ _with_bias_row(reader))
+        self._fill_prediction_norm(norms[0], norms[1], dense, narrowing)
+        self.filled += [decoder, norms[0], *self._student.get_submodule(_PREDICTIONS).children()]
+
+    def _fill_prediction_norm(
+        self, norm: nn.LayerNorm, source: nn.LayerNorm, dense: tuple[nn.Linear, nn.Linear], narrowing: Tensor
+    ) -> None:
+        if self._equal_width:
+            _fill(norm.weight, source.weight)
+            _fill(norm.bias, source.bias)
+            return
+        activations = [ACT2FN[model.config.hidden_act] for model in self._models]
+        states = self._encoder.student_states, self._encoder.teacher_states
+        outputs = [act(linear(module, x)) for act, module, x in zip(activations, dense, states, strict=True)]
+        normal, _ = normalised(outputs[0], norm.eps)
+        scale, shift = layer_norm_correction(normal, layer_norm(source, outputs[1]) @ narrowing.T)
+        _fill(norm.weight, scale)
+        _fill(norm.bias, shift)
+
+    def _narrowing(self, decoder: nn.Linear, source: nn.Linear) -> Tensor:
+        """`K`, `(student_width, teacher_width)`, least squares over the vocabulary."""
+        if self._equal_width:
+            return torch.eye(source.in_features, device=source.weight.device)
+        narrow, wide = decoder.weight.detach().to(source.weight.device).double(), source.weight.detach().double()
+        return torch.linalg.solve(narrow.T @ narrow, narrow.T @ wide).float()
+
+    @property
+    def _models(self) -> tuple[PreTrainedModel, PreTrainedModel]:
+        return self._student, self._teacher
+
+    def _linear_pair(self, path: str, *, same_size: bool = True) -> tuple[nn.Linear, nn.Linear] | None:
+        student, teacher = (_find(model, path, nn.Linear) for model in self._models)
+        if student is None or teacher is None or (same_size and student.out_features != teacher.out_features):
+            return None
+        return student, teacher
+
+    def _fill_affine(self, module: nn.Linear, affine: Tensor) -> None:
+        _fill(module.weight, affine[:, :-1])
+        _fill(module.bias, affine[:, -1])
+        self.filled.append(module)
+
+
+def _affine(module: nn.Linear, like: Tensor) -> Tensor:
+    """Weight with the bias as its last column, `(out, in + 1)`."""
+    return torch.cat([values(module.weight, like), values(module.bias, like)[:, None]], dim=1)
+
+
+def _with_bias_row(reader: Tensor) -> Tensor:
+    """Extends an affine reader to `(in + 1, width + 1)`, so that it composes with `_affine`."""
+    row = torch.zeros_like(reader[:1])
+    row[0, -1] = 1.0
+    return torch.cat([reader, row])
+
+
+def _activated(pooled: Tensor, model: PreTrainedModel) -> Tensor:
+    activation = getattr(model.config, "classifier_activation", None)  # a field of TinyBertConfig only
+    return pooled if activation is None else ACT2FN[activation](pooled)
+
+
+def _find(model: nn.Module, path: str, kind: type[_Module]) -> _Module | None:
+    try:
+        found = model.get_submodule(path)
+    except AttributeError:
+        return None
+    return found if isinstance(found, kind) else None
+
+
+def _fill(parameter: Tensor, content: Tensor) -> None:
+    with torch.no_grad():
+        parameter.copy_(content)
+
+
+__all__ = ["HeadProjection"]

@@ -1,0 +1,108 @@
+"""Tiny students, teachers, data sets and arguments for the tests of distillation; every one seeded."""
+
+import pytest
+import torch
+import transformers
+from datasets import ClassLabel, Dataset
+from transformers import BertConfig, BertTokenizer, DataCollatorWithPadding
+
+import hf_tinybert
+from hf_tinybert.distillation.arguments import DistillationArguments
+
+VOCABULARY_SIZE = 40
+CLASSES = ["business", "culture", "sport"]
+SHARED_SHAPE = {
+    "vocab_size": VOCABULARY_SIZE,
+    "max_position_embeddings": 32,
+    "num_attention_heads": 4,
+    "id2label": dict(enumerate(CLASSES)),
+    "label2id": {name: label for label, name in enumerate(CLASSES)},
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread(seeded):
+    """A second thread costs these tiny models more than it brings."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def build_student():
+    """`build_student("ForSequenceClassification", **config)`: 2 layers x 16, 4 heads; "Model" is the encoder alone."""
+
+    def build(head="ForSequenceClassification", **overrides):
+        torch.manual_seed(1)
+        config = {**SHARED_SHAPE, "hidden_size": 16, "num_hidden_layers": 2, "intermediate_size": 24, **overrides}
+        return getattr(hf_tinybert, f"TinyBert{head}")(hf_tinybert.TinyBertConfig(**_fit(head, config)))
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def build_teacher():
+    """`build_teacher("ForSequenceClassification", **config)`: a BERT of 4 layers x 32, 4 heads."""
+
+    def build(head="ForSequenceClassification", **overrides):
+        torch.manual_seed(2)
+        config = {**SHARED_SHAPE, "hidden_size": 32, "num_hidden_layers": 4, "intermediate_size": 48, **overrides}
+        model = getattr(transformers, f"Bert{head}")(BertConfig(**_fit(head, config)))
+        with torch.no_grad():  # a fresh BERT says nearly the same of every text
+            for parameter in model.parameters():
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+        return model
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def build_rows():
+    """`build_rows(count, lengths=(5, 9))`: token ids without [PAD] (0), of lengths in turn, labels in turn."""
+
+    def build(count=8, lengths=(5, 9), labels=True, seed=3):
+        generator = torch.Generator().manual_seed(seed)
+        wanted = [lengths[row % len(lengths)] for row in range(count)]
+        columns = {
+            "input_ids": [torch.randint(5, VOCABULARY_SIZE, (n,), generator=generator).tolist() for n in wanted],
+            "token_type_ids": [[0] * (n // 2) + [1] * (n - n // 2) for n in wanted],
+            "attention_mask": [[1] * n for n in wanted],
+        }
+        if not labels:
+            return Dataset.from_dict(columns)
+        dataset = Dataset.from_dict({**columns, "labels": [row % len(CLASSES) for row in range(count)]})
+        return dataset.cast_column("labels", ClassLabel(names=CLASSES))
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def collator(vocabulary):
+    return DataCollatorWithPadding(BertTokenizer(vocab=str(vocabulary)))
+
+
+@pytest.fixture
+def build_arguments(tmp_path):
+    """`build_arguments(**overrides)`: CPU, silent, one batch of 4 a step, one step a log, no checkpoints."""
+
+    def build(**overrides):
+        defaults = {
+            "output_dir": str(tmp_path / "run"),
+            "use_cpu": True,
+            "report_to": "none",
+            "disable_tqdm": True,
+            "save_strategy": "no",
+            "logging_steps": 1,
+            "per_device_train_batch_size": 4,
+            "num_train_epochs": 1,
+            "intermediate_num_train_epochs": 1,
+            "seed": 0,
+        }
+        return DistillationArguments(**{**defaults, **overrides})
+
+    return build
+
+
+def _fit(head, config):
+    """Heads of two outputs and heads without classes keep BERT's default labels."""
+    if "Classification" in head:
+        return config
+    return {name: value for name, value in config.items() if name not in ("id2label", "label2id")}

@@ -1,0 +1,182 @@
+import logging
+
+import datasets
+import pytest
+import torch
+from datasets import ClassLabel, Dataset, Features, Value
+from transformers import BertTokenizer, DebertaV2Config, DebertaV2ForSequenceClassification, MPNetConfig, MPNetModel
+
+from hf_tinybert.distillation.attention import record_attention
+from hf_tinybert.distillation.compatibility import check_dataset, check_label_names, check_models, check_tokenizers
+from hf_tinybert.distillation.objective import DistillationObjective, Term
+
+INTERMEDIATE = [DistillationObjective({Term.HIDDEN_STATES: 1.0, Term.ATTENTION_SCORES: 1.0})]
+HIDDEN_STATES = [DistillationObjective({Term.HIDDEN_STATES: 1.0})]
+PREDICTION = [DistillationObjective({Term.PREDICTION: 1.0})]
+EVERYTHING = [DistillationObjective(dict.fromkeys(Term, 1.0))]
+
+
+@pytest.fixture
+def pair(build_student, build_teacher):
+    def build(student=None, teacher=None, head="ForSequenceClassification"):
+        models = build_student(head, **(student or {})), build_teacher(head, **(teacher or {}))
+        for model in models:
+            record_attention(model)
+        return models
+
+    return build
+
+
+def test_a_pair_that_fits_passes_silently(pair, caplog):
+    """Prevents warnings that teach people to ignore warnings."""
+    student, teacher = pair()
+    student.train()
+    with caplog.at_level(logging.WARNING):
+        check_models(student, teacher, EVERYTHING)
+    assert not caplog.records
+    assert student.training
+
+
+def test_one_model_as_both_is_refused(pair):
+    """Prevents a student that imitates itself, with a loss of zero."""
+    student, _ = pair()
+    with pytest.raises(ValueError, match="expected two models, got one object"):
+        check_models(student, student, EVERYTHING)
+
+
+def test_other_vocabulary_sizes_are_refused(pair):
+    """Prevents an index error on a device, or words that mean something else to the teacher."""
+    with pytest.raises(ValueError, match="got 41 student and 40 teacher entries"):
+        check_models(*pair(student={"vocab_size": 41}), HIDDEN_STATES)
+
+
+def test_other_head_counts_are_refused_where_attention_is_compared(pair):
+    """Prevents heads from broadcasting."""
+    models = pair(student={"num_attention_heads": 2})
+    with pytest.raises(ValueError, match=r"got 2 student and 4 teacher heads.*set `num_attention_heads=4`"):
+        check_models(*models, INTERMEDIATE)
+    check_models(*models, HIDDEN_STATES)
+
+
+@pytest.mark.parametrize(
+    "names", [["culture", "business", "sport"], ["business", "culture"], ["business", "culture", "politics"]]
+)
+def test_other_label_names_or_another_order_are_refused_where_predictions_are_compared(pair, names):
+    """Prevents class i of the student from learning class j of the teacher: accuracy of chance, no error."""
+    labels = {"id2label": dict(enumerate(names)), "label2id": {name: i for i, name in enumerate(names)}}
+    models = pair(student=labels)
+    with pytest.raises(ValueError, match="expected the teacher to have the student's labels"):
+        check_models(*models, PREDICTION)
+    check_models(*models, INTERMEDIATE)
+
+
+def test_labels_that_were_never_named_fit_any_of_their_number():
+    """Prevents old checkpoints, whose labels are LABEL_0 and so on, from being refused."""
+    unnamed = {0: "LABEL_0", 1: "LABEL_1"}
+    check_label_names({0: "no", 1: "yes"}, unnamed, "the teacher")
+    check_label_names(unnamed, {0: "no", 1: "yes"}, "the teacher")
+    with pytest.raises(ValueError, match="expected the teacher"):
+        check_label_names(unnamed, {0: "no", 1: "yes", 2: "maybe"}, "the teacher")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_broken_teacher_is_refused_by_the_name_of_its_weight(pair, value):
+    """Prevents a run of which every loss is NaN."""
+    student, teacher = pair()
+    with torch.no_grad():
+        teacher.bert.encoder.layer[1].output.dense.weight[0, 0] = value
+    with pytest.raises(ValueError, match=r"NaN or infinity in `bert.encoder.layer.1.output.dense.weight`"):
+        check_models(student, teacher, HIDDEN_STATES)
+
+
+def _mpnet():
+    shape = {"vocab_size": 40, "hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4}
+    return MPNetModel(MPNetConfig(**shape, intermediate_size=48, max_position_embeddings=32))
+
+
+def _deberta():
+    shape = {"vocab_size": 40, "hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4}
+    return DebertaV2ForSequenceClassification(
+        DebertaV2Config(**shape, intermediate_size=48, max_position_embeddings=32, num_labels=3)
+    )
+
+
+@pytest.mark.parametrize("build", [_mpnet, _deberta], ids=["mpnet", "deberta"])
+def test_encoders_off_the_attention_interface_are_refused_where_attention_is_compared(pair, build):
+    """Prevents an attention loss that is silently zero or compares probabilities."""
+    student, _ = pair(student={"id2label": None, "label2id": None, "num_labels": 3})
+    teacher = build()
+    record_attention(teacher)
+    with pytest.raises(ValueError, match="expected a teacher on the attention interface of transformers, got `"):
+        check_models(student, teacher, INTERMEDIATE)
+    check_models(student, teacher, HIDDEN_STATES)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"problem_type": "regression", "num_labels": 1, "id2label": None, "label2id": None},
+        {"problem_type": "multi_label_classification"},
+        {"num_labels": 1, "id2label": None, "label2id": None},
+    ],
+    ids=["regression", "multi-label", "one label"],
+)
+def test_tasks_without_exclusive_classes_are_refused_for_the_prediction_loss(pair, task):
+    """Prevents a softmax over one score, which is 1 whatever the student says."""
+    models = pair(student=task, teacher=task)
+    with pytest.raises(ValueError, match="expected a task with exclusive classes"):
+        check_models(*models, PREDICTION)
+    check_models(*models, INTERMEDIATE)
+
+
+def test_a_student_for_longer_texts_than_its_teacher_is_warned_of(pair, caplog):
+    """Prevents an index error in the teacher on the first long text, hours into a run."""
+    with caplog.at_level(logging.WARNING):
+        check_models(*pair(student={"max_position_embeddings": 64}), HIDDEN_STATES)
+    assert "truncate to 32" in caplog.text
+
+
+def test_tokenizers_of_one_size_with_swapped_ids_are_refused(tokenizer, vocabulary, tmp_path):
+    """Prevents the same size of vocabulary from passing for the same vocabulary."""
+    words = vocabulary.read_text(encoding="utf-8").split()
+    words[-1], words[-2] = words[-2], words[-1]
+    (tmp_path / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
+    swapped = BertTokenizer(vocab=str(tmp_path / "vocab.txt"))
+    assert len(swapped) == len(tokenizer)
+    with pytest.raises(ValueError, match="expected one tokenizer, got 2 tokens with different ids"):
+        check_tokenizers(tokenizer, swapped)
+    check_tokenizers(tokenizer, BertTokenizer(vocab=str(vocabulary)))
+
+
+def test_an_empty_training_set_is_refused(build_student, build_rows):
+    """Prevents a run that ends at once and saves the untrained student."""
+    with pytest.raises(ValueError, match="expected a training set with rows"):
+        check_dataset(build_rows(4).select([]), build_student(), INTERMEDIATE)
+
+
+def test_a_training_set_of_one_class_is_refused(build_student, build_rows):
+    """Prevents the head of a sorted data set from being taken for the data set."""
+    rows = build_rows(9)
+    single = rows.filter(lambda row: row["labels"] == 1)
+    with pytest.raises(ValueError, match=r"expected two or more classes in `labels`, got only \[1\] in 3 rows"):
+        check_dataset(single, build_student(), PREDICTION)
+    check_dataset(rows, build_student(), PREDICTION)
+    check_dataset(single.remove_columns("labels"), build_student(), PREDICTION)
+    check_dataset(single, build_student(), INTERMEDIATE)
+
+
+def test_class_names_that_are_not_the_students_are_refused(build_student, build_rows):
+    """Prevents accuracies computed against labels of another order."""
+    features = Features({"input_ids": datasets.List(Value("int64")), "label": ClassLabel(names=["sport", "culture", "business"])})
+    rows = Dataset.from_dict({"input_ids": [[5], [6], [7]], "label": [0, 1, 2]}, features=features)
+    with pytest.raises(ValueError, match="expected the data set to have the student's labels"):
+        check_dataset(rows, build_student(), PREDICTION)
+    check_dataset(rows, build_student(), INTERMEDIATE)
+    check_dataset(rows, build_student("ForMaskedLM"), PREDICTION)
+
+
+def test_labels_per_token_are_no_classes_of_texts(build_student):
+    """Prevents token classification from being refused for its list of labels."""
+    features = Features({"input_ids": datasets.List(Value("int64")), "labels": datasets.List(ClassLabel(names=["O", "B"]))})
+    rows = Dataset.from_dict({"input_ids": [[5], [6]], "labels": [[0], [0]]}, features=features)
+    check_dataset(rows, build_student("ForTokenClassification"), PREDICTION)

@@ -1,0 +1,148 @@
+import copy
+import logging
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForSequenceClassification
+
+from hf_tinybert.distillation.projections import (
+    PROJECTIONS_ATTRIBUTE,
+    PROJECTIONS_FILE,
+    DistillationOutput,
+    DistillationProjections,
+    ProjectionLayout,
+    attach_projections,
+)
+
+IDS = torch.tensor([[5, 6, 7, 8]])
+STATES, WIDTHS = 3, (16, 32)
+
+
+@pytest.fixture
+def student(build_student):
+    return build_student().eval()
+
+
+def test_every_state_goes_through_its_own_projection():
+    """Prevents one map from being trained for all states where one each was asked for."""
+    projections = DistillationProjections(*WIDTHS, STATES)
+    states = [torch.randn(2, 4, 16) for _ in range(STATES)]
+    for index, (state, projected) in enumerate(zip(states, projections(states), strict=True)):
+        linear = projections.projections[index]
+        torch.testing.assert_close(projected, state @ linear.weight.T + linear.bias)
+
+
+def test_a_shared_projection_serves_all_states():
+    """Prevents the first published layout from having weights that nothing trains."""
+    projections = DistillationProjections(*WIDTHS, STATES, ProjectionLayout.SHARED)
+    state = torch.randn(2, 4, 16)
+    first, *others = projections([state] * STATES)
+    assert len(list(projections.parameters())) == 2
+    assert len(others) == STATES - 1
+    assert all(torch.equal(first, other) for other in others)
+
+
+def test_projections_start_where_they_are_told():
+    """Prevents a start from the teacher that one of the maps ignores."""
+    projections = DistillationProjections(*WIDTHS, STATES)
+    projection, offset = torch.randn(32, 16), torch.randn(32)
+    projections.initialize(projection, offset)
+    assert all(torch.equal(linear.weight, projection) for linear in projections.projections)
+    assert all(torch.equal(linear.bias, offset) for linear in projections.projections)
+    projections.initialize(projection)
+    assert all(linear.bias.abs().max() == 0 for linear in projections.projections)
+
+
+def test_an_attached_student_returns_its_projected_states(student):
+    """Prevents projections outside of the forward, which DDP and sharding would not see."""
+    plain = student(input_ids=IDS)
+    projections = DistillationProjections(*WIDTHS, STATES)
+    attach_projections(student, projections)
+    output = student(input_ids=IDS, output_hidden_states=True)
+    assert isinstance(output, DistillationOutput)
+    torch.testing.assert_close(output.logits, plain.logits)
+    for projected, expected in zip(output.projected_hidden_states, projections(output.hidden_states), strict=True):
+        torch.testing.assert_close(projected, expected)
+    assert f"{PROJECTIONS_ATTRIBUTE}.projections.0.weight" in dict(student.named_parameters())
+
+
+def test_a_student_in_use_answers_as_before(student):
+    """Prevents a trained student whose outputs look different until it is saved and loaded."""
+    attach_projections(student, DistillationProjections(*WIDTHS, STATES))
+    assert type(student(input_ids=IDS)).__name__ == "SequenceClassifierOutput"
+    assert isinstance(student(input_ids=IDS, output_hidden_states=True, return_dict=False), tuple)
+
+
+def test_an_encoder_keeps_its_own_outputs(build_student):
+    """Prevents a student without head from losing the states it is used for."""
+    student = build_student("Model").eval()
+    plain = student(input_ids=IDS)
+    attach_projections(student, DistillationProjections(*WIDTHS, STATES))
+    output = student(input_ids=IDS, output_hidden_states=True)
+    torch.testing.assert_close(output.last_hidden_state, plain.last_hidden_state)
+    torch.testing.assert_close(output.pooler_output, plain.pooler_output)
+    assert len(output.projected_hidden_states) == STATES
+
+
+def test_projections_are_not_saved_with_the_model(student, tmp_path):
+    """Prevents a student for use that carries training weights or loads with unexpected keys."""
+    attach_projections(student, DistillationProjections(*WIDTHS, STATES))
+    student.save_pretrained(tmp_path)
+    assert not [name for name in load_file(tmp_path / "model.safetensors") if "projection" in name]
+    _, info = AutoModelForSequenceClassification.from_pretrained(tmp_path, output_loading_info=True)
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
+
+
+def test_attaching_again_replaces_the_projections_without_a_second_hook(student):
+    """Prevents a second trainer on one student from projecting twice or training stale maps."""
+    attach_projections(student, DistillationProjections(*WIDTHS, STATES))
+    replacement = DistillationProjections(16, 8, STATES)
+    attach_projections(student, replacement)
+    assert len(student._forward_hooks) == 1
+    output = student(input_ids=IDS, output_hidden_states=True)
+    assert [tuple(state.shape) for state in output.projected_hidden_states] == [(1, 4, 8)] * STATES
+    torch.testing.assert_close(output.projected_hidden_states[1], replacement(output.hidden_states)[1])
+
+
+def test_a_copy_of_a_student_has_its_own_projections(student):
+    """Prevents a copied student from running the projections of the original."""
+    attach_projections(student, DistillationProjections(*WIDTHS, STATES))
+    twin = copy.deepcopy(student)
+    with torch.no_grad():
+        getattr(twin, PROJECTIONS_ATTRIBUTE).projections[0].bias.add_(1.0)
+    states = [model(input_ids=IDS, output_hidden_states=True).projected_hidden_states[0] for model in (student, twin)]
+    torch.testing.assert_close(states[1] - states[0], torch.ones(1, 4, 32))
+
+
+@pytest.mark.parametrize("layout", list(ProjectionLayout))
+def test_saved_projections_load_as_they_were_under_the_documented_keys(tmp_path, layout):
+    """Prevents a resume with untrained projections, and a file that conversion cannot read."""
+    projections = DistillationProjections(*WIDTHS, STATES, layout)
+    projections.save(tmp_path)
+    count = STATES if layout is ProjectionLayout.PER_STATE else 1
+    expected = {f"projections.{index}.{kind}" for index in range(count) for kind in ("weight", "bias")}
+    assert set(load_file(tmp_path / PROJECTIONS_FILE)) == expected
+    other = DistillationProjections(*WIDTHS, STATES, layout)
+    other.load(tmp_path)
+    for name, tensor in projections.state_dict().items():
+        assert torch.equal(other.state_dict()[name], tensor)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        DistillationProjections(16, 24, STATES),
+        DistillationProjections(*WIDTHS, STATES + 1),
+        DistillationProjections(*WIDTHS, STATES, ProjectionLayout.SHARED),
+    ],
+    ids=["width", "states", "layout"],
+)
+def test_projections_of_another_shape_are_refused(tmp_path, other, caplog):
+    """Prevents a resume with another teacher, which would start from maps that mean nothing."""
+    DistillationProjections(*WIDTHS, STATES).save(tmp_path)
+    before = copy.deepcopy(other.state_dict())
+    with caplog.at_level(logging.WARNING), pytest.raises(ValueError, match="expected projections .* resume with the same"):
+        other.load(tmp_path)
+    assert all(torch.equal(other.state_dict()[name], tensor) for name, tensor in before.items())

@@ -1,0 +1,45 @@
+import dataclasses
+import json
+
+import pytest
+
+from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
+
+RECORD = DistillationRecord(
+    teacher="bert-base-uncased",
+    teacher_class="BertForSequenceClassification",
+    teacher_sha256="0" * 64,
+    student_class="TinyBertForSequenceClassification",
+    layer_mapping=[0, 3, 6, 9, 12],
+    phases=["intermediate-layer", "prediction-layer"],
+    phase="prediction-layer",
+    global_step=7,
+    loss_weights={"prediction_loss": 1.0},
+    temperature=1.0,
+    loss_reduction="mean",
+    seed=0,
+    metrics={"eval_loss": 0.5},
+    seconds=1.5,
+    versions={"torch": "2.13.0"},
+)
+
+
+def test_a_saved_record_loads_as_it_was(tmp_path):
+    """Prevents cards and reports from reading something else than what happened."""
+    RECORD.save(tmp_path)
+    assert DistillationRecord.load(tmp_path) == RECORD
+    assert json.loads((tmp_path / RECORD_FILE).read_text(encoding="utf-8")) == dataclasses.asdict(RECORD)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"teacher": "x", "other": 1}'])
+def test_a_file_that_is_no_record_is_refused_by_name(tmp_path, text):
+    """Prevents a half-written record from being read as an empty one."""
+    (tmp_path / RECORD_FILE).write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match="expected a distillation record in"):
+        DistillationRecord.load(tmp_path)
+
+
+def test_a_folder_without_record_is_said(tmp_path):
+    """Prevents a record made up from defaults."""
+    with pytest.raises(FileNotFoundError):
+        DistillationRecord.load(tmp_path)
