@@ -1,9 +1,9 @@
 """Which first weights suit a student best: intermediate losses before any training and after a short one.
 
-all-MiniLM-L6-v2 (6 layers x 384) -> 4 layers x 312, BBC News packed to 128 tokens, losses on held-out articles. For each
-choice: AdamW, 3e-4 after 6 steps of warm-up, 32 x 128 tokens a step, fp32, no dropout, one training projection per state
-that starts where the initialisation says. `calibrate-4k` and `calibrate-random` are the best choice with less or no real
-text to fit on.
+all-MiniLM-L6-v2 (6 layers x 384) -> 4 layers x 312, BBC News packed to 128 tokens, losses on held-out articles. For
+each choice: AdamW, 3e-4 after 6 steps of warm-up, 32 x 128 tokens a step, fp32, no dropout, one training projection
+per state that starts where the initialisation says. `calibrate-4k` and `calibrate-random` are the best choice with
+less or no real text to fit on.
 
 Cost: about 3 minutes and 3 GiB a run on 2 cores. Runs that the result file holds already are not repeated.
 
@@ -16,6 +16,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 import time
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def main() -> None:
         results["summary"] = _summary(results["runs"])
         arguments.output.parent.mkdir(parents=True, exist_ok=True)
         arguments.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(results["summary"], indent=1))
+    sys.stdout.write(json.dumps(results["summary"], indent=1) + "\n")
 
 
 def measure(choice: str, seed: int, steps: int, texts: dict[str, Tensor]) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Distil a fine-tuned text classifier into a TinyBERT with `DistillationTrainer`, and use it.
 
-Pipeline: teacher folder + texts -> student initialised from the teacher -> intermediate-layer phase -> prediction-layer
-phase -> folder that AutoModel, AutoTokenizer and pipeline load.
+Pipeline: teacher folder + texts -> student initialised from the teacher -> intermediate-layer phase ->
+prediction-layer phase -> folder that AutoModel, AutoTokenizer and pipeline load.
 
 The teacher is any BERT-like classifier, for example the one that `hf-tinybert quickstart` leaves in
 `quickstart-output/teacher`. The texts are BBC news articles from the package of the `quickstart` extra.
@@ -58,8 +58,7 @@ def main() -> None:
             report_to="none",
         ),
         teacher=teacher,
-        projection=start.projection,
-        offset=start.offset,
+        initialization=start,
         train_dataset=train,
         eval_dataset=texts["validation"],
         processing_class=tokenizer,

@@ -14,6 +14,7 @@ from hf_tinybert.models.conversion import (
     export_to_bert,
     load_published_checkpoint,
 )
+from hf_tinybert.models.initialization import StudentInitialization, initialize_from_teacher
 from hf_tinybert.models.modeling_tinybert import (
     TinyBertForMaskedLM,
     TinyBertForMultipleChoice,
@@ -35,6 +36,7 @@ __all__ = [
     "DistillationArguments",
     "DistillationTrainer",
     "PublishedCheckpoint",
+    "StudentInitialization",
     "TinyBertConfig",
     "TinyBertForMaskedLM",
     "TinyBertForMultipleChoice",
@@ -46,6 +48,7 @@ __all__ = [
     "__version__",
     "convert_published_checkpoint",
     "export_to_bert",
+    "initialize_from_teacher",
     "load_published_checkpoint",
     "register_auto_classes",
 ]

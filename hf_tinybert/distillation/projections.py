@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -26,6 +27,29 @@ class ProjectionLayout(StrEnum):
 
     PER_STATE = "per-state"
     SHARED = "shared"
+
+
+class ProjectionStart(Protocol):
+    """Maps from student to teacher width to start at; what `initialize_from_teacher` returns is one.
+
+    Attributes:
+        mapping: the layer mapping they were made for.
+        projection: `(teacher_width, student_width)`, for all states alike.
+        offset: `(teacher_width,)`.
+        state_projections: one per student state, each `(teacher_width, student_width)`.
+        state_offsets: one per student state, each `(teacher_width,)`.
+    """
+
+    @property
+    def mapping(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def projection(self) -> Tensor: ...  # noqa: D102
+    @property
+    def offset(self) -> Tensor: ...  # noqa: D102
+    @property
+    def state_projections(self) -> tuple[Tensor, ...]: ...  # noqa: D102
+    @property
+    def state_offsets(self) -> tuple[Tensor, ...]: ...  # noqa: D102
 
 
 class DistillationProjections(nn.Module):
@@ -51,17 +75,34 @@ class DistillationProjections(nn.Module):
         count = states if layout is ProjectionLayout.PER_STATE else 1
         self.projections = nn.ModuleList(nn.Linear(student_width, teacher_width) for _ in range(count))
 
-    def initialize(self, projection: Tensor, offset: Tensor | None = None) -> None:
-        """Start every map at a known one, as `initialize_from_teacher` returns it.
+    def start_at(self, start: ProjectionStart) -> None:
+        """Start at given maps: one for each state, or the shared one.
 
-        Args:
-            projection: `(teacher_width, student_width)`.
-            offset: `(teacher_width,)`, zero when None.
+        Raises:
+            ValueError: the maps are of other widths or another number of states.
         """
+        linears = self._linears()
+        shared = len(linears) == 1
+        weights = [start.projection] if shared else list(start.state_projections)
+        biases = [start.offset] if shared else list(start.state_offsets)
+        expected, got = [linear.weight.shape for linear in linears], [weight.shape for weight in weights]
+        if expected != got:
+            raise ValueError(
+                f"expected {len(expected)} starting maps of shape {tuple(expected[0])}, got "
+                f"{[tuple(shape) for shape in got]}; because they take the student's states to the teacher's width; "
+                "initialise this student from this teacher"
+            )
+        with torch.no_grad():
+            for linear, weight, bias in zip(linears, weights, biases, strict=True):
+                linear.weight.copy_(weight)
+                linear.bias.copy_(bias)
+
+    def start_at_identity(self) -> None:
+        """Start at maps that change nothing; student and teacher are equally wide."""
         with torch.no_grad():
             for linear in self._linears():
-                linear.weight.copy_(projection)
-                linear.bias.zero_() if offset is None else linear.bias.copy_(offset)
+                linear.weight.copy_(torch.eye(len(linear.weight)))
+                linear.bias.zero_()
 
     def forward(self, hidden_states: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Project every state: `(batch, seq_len, student_width)` to `(batch, seq_len, teacher_width)`, each."""
@@ -154,5 +195,6 @@ __all__ = [
     "DistillationOutput",
     "DistillationProjections",
     "ProjectionLayout",
+    "ProjectionStart",
     "attach_projections",
 ]

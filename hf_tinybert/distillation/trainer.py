@@ -27,6 +27,7 @@ from hf_tinybert.distillation.projections import (
     PROJECTIONS_FILE,
     DistillationProjections,
     ProjectionLayout,
+    ProjectionStart,
     attach_projections,
 )
 from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
@@ -51,9 +52,9 @@ class DistillationTrainer(Trainer):
         teacher: model, Hub name or folder; frozen, in evaluation mode, never part of the student.
         teacher_processing_class: the teacher's tokenizer, compared with `processing_class`; found by itself when the
             teacher is a name.
-        projection: `(teacher_width, student_width)`, where the projections start: `projection` of
-            `initialize_from_teacher`'s result. Random (identity at equal width) when None.
-        offset: `(teacher_width,)`, the bias to start at; zero when None.
+        initialization: where the projections start: what `initialize_from_teacher` returned, or a folder with
+            `distillation_projections.safetensors` (a checkpoint, or a published student after `convert`). None starts
+            at the identity at equal width and at random otherwise.
         **kwargs: everything else of the stock Trainer.
 
     Raises:
@@ -75,8 +76,7 @@ class DistillationTrainer(Trainer):
         *,
         teacher: PreTrainedModel | str | Path,
         teacher_processing_class: PreTrainedTokenizerBase | None = None,
-        projection: Tensor | None = None,
-        offset: Tensor | None = None,
+        initialization: ProjectionStart | str | Path | None = None,
         **kwargs: Any,  # noqa: ANN401 (the stock Trainer's own)
     ) -> None:
         _refuse_arguments(model, args, kwargs)
@@ -92,11 +92,12 @@ class DistillationTrainer(Trainer):
         self.layer_mapping = resolve_layer_mapping(
             args.layer_mapping, model.config.num_hidden_layers, teacher.config.num_hidden_layers
         )
+        _check_same_mapping(self.layer_mapping, initialization)
         self._preflight(model, teacher, teacher_processing_class, objectives, kwargs)
         freeze(teacher)
         logger.info("layer mapping\n%s", mapping_table(self.layer_mapping))
         if any(objective.reads_hidden_states for objective in objectives):
-            attach_projections(model, _projections(model, teacher, args, projection, offset))
+            attach_projections(model, _starting_projections(model, teacher, args, initialization))
         # a model loaded from LayerNorm.gamma/beta would write these names again and lose them on resume
         vars(model).pop("_weight_conversions", None)
         self._teacher_parameters = set(inspect.signature(teacher.forward).parameters)
@@ -383,12 +384,22 @@ def _refuse_arguments(model: object, args: object, kwargs: Mapping[str, Any]) ->
         )
 
 
-def _projections(
+def _check_same_mapping(mapping: tuple[int, ...], initialization: ProjectionStart | str | Path | None) -> None:
+    """A student built from other teacher layers than it imitates starts far from them."""
+    if initialization is None or isinstance(initialization, str | Path) or tuple(initialization.mapping) == mapping:
+        return
+    logger.warning(
+        "the student was initialised by the layer mapping %s and imitates %s; pass the same mapping to both",
+        tuple(initialization.mapping),
+        mapping,
+    )
+
+
+def _starting_projections(
     student: PreTrainedModel,
     teacher: PreTrainedModel,
     args: DistillationArguments,
-    projection: Tensor | None,
-    offset: Tensor | None,
+    initialization: ProjectionStart | str | Path | None,
 ) -> DistillationProjections:
     """Projections that start where they are told, at the identity where that fits, or at a seeded random map."""
     student_width, teacher_width = student.config.hidden_size, teacher.config.hidden_size
@@ -400,14 +411,12 @@ def _projections(
             states=student.config.num_hidden_layers + 1,
             layout=ProjectionLayout(args.projection_layout),
         )
-    if projection is None and student_width == teacher_width:
-        projection = torch.eye(teacher_width)
-    if projection is not None:
-        if projection.shape != (teacher_width, student_width):
-            raise ValueError(
-                f"expected a `projection` of shape {(teacher_width, student_width)}, got {tuple(projection.shape)}"
-            )
-        projections.initialize(projection, offset)
+    if isinstance(initialization, str | Path):
+        projections.load(Path(initialization))
+    elif initialization is not None:
+        projections.start_at(initialization)
+    elif student_width == teacher_width:
+        projections.start_at_identity()
     return projections.to(student.device)
 
 

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
 _Module = TypeVar("_Module", bound=nn.Module)
-_EMBEDDING_MODULES = frozenset({"word_embeddings", "position_embeddings", "token_type_embeddings", "LayerNorm", "dropout"})
+_EMBEDDING_MODULES = frozenset(
+    {"word_embeddings", "position_embeddings", "token_type_embeddings", "LayerNorm", "dropout"}
+)
 
 
 @dataclass(frozen=True)
@@ -173,8 +174,8 @@ def _refuse_other_embeddings(base: nn.Module, embeddings: nn.Module, role: str) 
     others = [name for name in others if next(base.get_submodule(name).parameters(), None) is not None]
     if others:
         raise TypeError(
-            f"expected word, position and token-type embeddings as wide as the layers, got {sorted(others)} besides in "
-            f"the {role} `{type(base).__name__}`; because those have no counterpart in BERT; use `method='random'`"
+            f"expected word, position and token-type embeddings as wide as the layers, got {sorted(others)} besides "
+            f"in the {role} `{type(base).__name__}`; because those have no counterpart in BERT; use `method='random'`"
         )
 
 

@@ -1,9 +1,9 @@
 """A BERT-like encoder's weights projected onto a smaller one, layer by layer.
 
-The student's state `g` stands for the teacher's state `h` through `g ~= U' h`, with `U` the principal directions of the
-teacher's hidden states. Weights that *write* a state are mapped by `U'`; weights that *read* one are mapped through an
-affine *reader* `h ~= A g + c`, whose offset goes into their biases. The student runs along on the calibration tokens, so
-that each layer is fitted to the states which the layers below it really give.
+The student's state `g` stands for the teacher's state `h` through `g ~= U' h`, with `U` the principal directions of
+the teacher's hidden states. Weights that *write* a state are mapped by `U'`; weights that *read* one are mapped
+through an affine *reader* `h ~= A g + c`, whose offset goes into their biases. The student runs along on the
+calibration tokens, so that each layer is fitted to the states which the layers below it really give.
 """
 
 from dataclasses import dataclass
@@ -12,18 +12,16 @@ from enum import StrEnum
 import torch
 from torch import Tensor, nn
 
+from hf_tinybert.models.attention_projection import affine_through, chosen_heads, resized_head, source_heads
 from hf_tinybert.models.calibration import CalibrationTokens, feed_forward_states
 from hf_tinybert.models.encoder_layout import EncoderLayer, EncoderLayout, layer_norm, linear, normalised, values
 from hf_tinybert.models.least_squares import (
     layer_norm_correction,
-    low_rank_factors,
     moment_root,
     principal_basis,
     ridge_correction,
     with_ones,
 )
-
-_NOISE = 0.02  # BERT's initializer_range, for dimensions of a head that the teacher's heads do not have
 
 
 class LayerNormTreatment(StrEnum):
@@ -33,7 +31,7 @@ class LayerNormTreatment(StrEnum):
     """
 
     PROJECT = "project"
-    """Scale: the diagonal of `U' diag(s) U`; shift: `U' b`."""
+    """Scale: the diagonal of `U' diag(s) U`, times `sqrt(teacher_width / student_width)`; shift: `U' b`."""
     FOLD = "fold"
     """A constant scale and no shift; `s` and `b` go into the weights that read the state."""
     LEAST_SQUARES = "least_squares"
@@ -126,10 +124,12 @@ class _Projection:
         generator: torch.Generator,
     ) -> None:
         self._student, self._teacher, self._tokens = student, teacher, tokens
-        self._basis, self._treatment, self._generator = basis, treatment, generator
+        self._basis, self._generator = basis, generator
         self._equal_width = student.width == teacher.width
         self._refits = treatment is LayerNormTreatment.RECONSTRUCTION
-        self._fits = self._refits or treatment is LayerNormTreatment.LEAST_SQUARES
+        fits = treatment is LayerNormTreatment.LEAST_SQUARES and not self._equal_width
+        self._fits = self._refits or fits
+        self._folds = treatment is LayerNormTreatment.FOLD and not self._equal_width
         self._depth = 0
         self._norm = teacher.embedding_norm  # the LayerNorm that gave `teacher_states`
         self.student_states = self.teacher_states = basis
@@ -179,7 +179,7 @@ class _Projection:
         basis, mean = self._basis, self.teacher_states.mean(0)
         if self._equal_width:
             linear_map, offset = basis, torch.zeros_like(mean)
-        elif self._treatment is LayerNormTreatment.FOLD:
+        elif self._folds:
             scale, shift = values(self._norm.weight, mean), values(self._norm.bias, mean)
             constant = _constant_scale(scale, basis)
             linear_map, normal_mean = basis / constant * scale[:, None], mean - shift
@@ -196,50 +196,17 @@ class _Projection:
 
     def _fill_heads(self, layer: EncoderLayer, source: EncoderLayer, reader: Tensor) -> None:
         moment = moment_root(with_ones(self.student_states))
-        query, key, value = (_read(module, reader) for module in (source.query, source.key, source.value))
-        output = (self._basis.T @ source.attention_output.weight.detach().float()).double()
-        width, source_width = layer.head_width, source.head_width
-        scale = (width / source_width) ** 0.25
-        chosen = self._chosen_heads(layer, source)
-        parts: dict[str, list[Tensor]] = {"query": [], "key": [], "value": [], "output": []}
-        for head in chosen:
-            rows = slice(head * source_width, (head + 1) * source_width)
-            factors = [query[rows], key[rows], value[rows], output[:, rows].T]
-            if width < source_width:
-                left, right = low_rank_factors(*factors[:2], width, left_moment=moment, right_moment=moment)
-                written, values_ = low_rank_factors(factors[3], factors[2], width, left_moment=None, right_moment=moment)
-                factors = [left, right, values_, written]
-            elif width > source_width:
-                factors = self._widened(factors, width - source_width)
-            for name, factor in zip(parts, factors, strict=True):
-                parts[name].append(factor * scale if name in ("query", "key") else factor)
-        for name, module in (("query", layer.query), ("key", layer.key), ("value", layer.value)):
-            _fill_linear(module, torch.cat(parts[name]))
-        bias = self._basis.T @ values(source.attention_output.bias, self._basis)
-        _fill_linear(layer.attention_output, torch.cat([torch.cat(parts["output"]).T, bias[:, None]], dim=1))
-
-    def _chosen_heads(self, layer: EncoderLayer, source: EncoderLayer) -> list[int]:
-        """The best head of each group of neighbours when the counts divide, else the best ones, in order."""
-        if layer.heads == source.heads:
-            return list(range(source.heads))
-        context = self._tokens.attention_context(source, self.teacher_states)
-        written = source.attention_output.weight.detach().float().unflatten(1, (source.heads, -1))
-        context = (context - context.mean(0)).unflatten(1, (source.heads, -1))
-        importance = torch.stack([(context[:, h] @ written[:, h].T).square().mean() for h in range(source.heads)])
-        if source.heads % layer.heads == 0:
-            best = importance.view(layer.heads, -1).argmax(1)
-            return [int(head) + group * (source.heads // layer.heads) for group, head in enumerate(best)]
-        return sorted(importance.topk(layer.heads).indices.tolist())
-
-    def _widened(self, factors: list[Tensor], extra: int) -> list[Tensor]:
-        """Adds dimensions that change no product: noise on one side, so that gradients reach them, zero on the other."""
-
-        def added(factor: Tensor, scale: float) -> Tensor:
-            noise = torch.randn(extra, factor.shape[1], generator=self._generator, dtype=torch.float64)
-            return torch.cat([factor, scale * noise.to(factor.device)])
-
-        query, key, value, output = factors
-        return [added(query, _NOISE), added(key, 0.0), added(value, _NOISE), added(output, 0.0)]
+        heads = source_heads(source, reader, self._basis)
+        if layer.heads < source.heads:
+            context = self._tokens.attention_context(source, self.teacher_states)
+            heads = [heads[index] for index in chosen_heads(source, context, layer.heads)]
+        resized = [resized_head(head, layer.head_width, moment, self._generator) for head in heads]
+        _fill_linear(layer.query, torch.cat([head.query for head in resized]))
+        _fill_linear(layer.key, torch.cat([head.key for head in resized]))
+        _fill_linear(layer.value, torch.cat([head.value for head in resized]))
+        output = torch.cat([head.output for head in resized]).T.to(self._basis.dtype)
+        bias = self._basis.T @ values(source.attention_output.bias, output)
+        _fill_linear(layer.attention_output, torch.cat([output, bias[:, None]], dim=1))
 
     def _fill_units(self, layer: EncoderLayer, source: EncoderLayer, reader: Tensor) -> None:
         """Keeps the feed-forward units that move the output most; the mean of the others goes into its bias."""
@@ -251,14 +218,14 @@ class _Projection:
         dropped = torch.ones_like(importance, dtype=torch.bool)
         dropped[kept] = False
         bias = bias + written[:, dropped] @ activations.mean(0)[dropped]
-        _fill_linear(layer.intermediate, _read(source.intermediate, reader)[kept])
+        _fill_linear(layer.intermediate, affine_through(source.intermediate, reader)[kept])
         _fill_linear(layer.output, torch.cat([written[:, kept], bias[:, None]], dim=1))
 
     def _write(self, dense: nn.Linear, norm: nn.LayerNorm, features: Tensor, residual_reader: Tensor) -> None:
         """Adds a part's output to the student's state and normalises it, fitting what the treatment fits."""
         if self._refits:
             self._refit(dense, norm, features)
-        elif self._treatment is LayerNormTreatment.FOLD and not self._equal_width:
+        elif self._folds:
             # the folded residual lacks the shift, which the writer's bias can bring
             bias = values(dense.bias, features) + self._basis.T @ residual_reader[:, -1]
             _fill(dense.bias, bias)
@@ -286,12 +253,15 @@ class _Projection:
         """Fills a LayerNorm as the treatment says, applies it to `(tokens, student_width)` and gives the result."""
         normal, _ = normalised(states, norm.eps)
         source_scale, source_shift = values(self._norm.weight, states), values(self._norm.bias, states)
-        scale, shift = (self._basis.square() * source_scale[:, None]).sum(0), self._basis.T @ source_shift
-        if self._fits and not (self._equal_width and not self._refits):
+        # normalised states have the length sqrt(width): a narrow one is shorter
+        stretch = (self._teacher.width / self._student.width) ** 0.5
+        scale = (self._basis.square() * source_scale[:, None]).sum(0) * stretch
+        shift = self._basis.T @ source_shift
+        if self._fits:
             extra = layer_norm_correction(normal, self.teacher_states @ self._basis - (normal * scale + shift))
             scale, shift = scale + extra[0], shift + extra[1]
-        elif self._treatment is LayerNormTreatment.FOLD and not self._equal_width:
-            scale = torch.full_like(scale, float(_constant_scale(source_scale, self._basis)))
+        elif self._folds:
+            scale = torch.full_like(scale, float(_constant_scale(source_scale, self._basis)) * stretch)
             shift = torch.zeros_like(shift)
         _fill(norm.weight, scale)
         _fill(norm.bias, shift)
@@ -300,7 +270,8 @@ class _Projection:
 
 def _pooled_covariance(teacher: EncoderLayout, tokens: CalibrationTokens) -> Tensor:
     """Sum over all states of their covariances, fp64; means differ from layer to layer and are kept by biases."""
-    total = torch.zeros(teacher.width, teacher.width, dtype=torch.float64, device=teacher.word_embeddings.weight.device)
+    device = teacher.word_embeddings.weight.device
+    total = torch.zeros(teacher.width, teacher.width, dtype=torch.float64, device=device)
     for states in tokens.encoder_states(teacher):
         centred = states - states.mean(0)
         total += (centred.T @ centred).double() / len(states)
@@ -310,13 +281,6 @@ def _pooled_covariance(teacher: EncoderLayout, tokens: CalibrationTokens) -> Ten
 def _constant_scale(scale: Tensor, basis: Tensor) -> Tensor:
     """The one scale, `()`, that keeps the energy of `U' diag(scale) U`."""
     return ((basis * scale[:, None]).square().sum() / basis.shape[1]).sqrt()
-
-
-def _read(module: nn.Linear, reader: Tensor) -> Tensor:
-    """A teacher's weights as the student's state meets them, bias in the last column: fp64 `(out, width + 1)`."""
-    weight = module.weight.detach().to(reader.device).double() @ reader.double()
-    weight[:, -1] += values(module.bias, weight)
-    return weight
 
 
 def _fill_linear(module: nn.Linear, weight_and_bias: Tensor) -> None:

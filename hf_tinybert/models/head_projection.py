@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.activations import ACT2FN
 
+from hf_tinybert.models.attention_projection import affine_through
 from hf_tinybert.models.calibration import CalibrationTokens
 from hf_tinybert.models.encoder_layout import EncoderLayout, layer_norm, linear, normalised, values
 from hf_tinybert.models.encoder_projection import ProjectedEncoder
@@ -60,8 +61,7 @@ class HeadProjection:
         """A head that reads every token reads it as the layers do."""
         pair = self._linear_pair(name)
         if pair is not None:
-            reader = self._encoder.final_reader
-            self._fill_affine(pair[0], _affine(pair[1], reader) @ _with_bias_row(reader))
+            self._fill_affine(pair[0], affine_through(pair[1], self._encoder.final_reader))
 
     def _pooled(self, pooler: nn.Linear, source: nn.Linear) -> None:
         """Keeps whole pooled units: `tanh` does not commute with a projection."""
@@ -73,7 +73,7 @@ class HeadProjection:
             importance = importance * values(reading.weight, importance).norm(dim=0)
         kept = importance.topk(pooler.out_features).indices.sort().values
         reader = self._encoder.final_reader
-        self._fill_affine(pooler, (_affine(source, reader) @ _with_bias_row(reader))[kept])
+        self._fill_affine(pooler, affine_through(source, reader)[kept])
         for target, reading in pairs:
             self._pooled_head(pooler, target, reading, pooled, kept)
 
@@ -109,7 +109,7 @@ class HeadProjection:
             _fill(decoder.weight, source.weight.detach().float().to(self._encoder.basis.device) @ self._encoder.basis)
         _fill(decoder.bias, source.bias)
         reader, narrowing = self._encoder.final_reader, self._narrowing(decoder, source)
-        self._fill_affine(dense[0], narrowing @ _affine(dense[1], reader) @ _with_bias_row(reader))
+        self._fill_affine(dense[0], narrowing @ affine_through(dense[1], reader))
         self._fill_prediction_norm(norms[0], norms[1], dense, narrowing)
         self.filled += [decoder, norms[0], *self._student.get_submodule(_PREDICTIONS).children()]
 
@@ -133,7 +133,8 @@ class HeadProjection:
         if self._equal_width:
             return torch.eye(source.in_features, device=source.weight.device)
         narrow, wide = decoder.weight.detach().to(source.weight.device).double(), source.weight.detach().double()
-        return torch.linalg.solve(narrow.T @ narrow, narrow.T @ wide).float()
+        narrowing: Tensor = torch.linalg.solve(narrow.T @ narrow, narrow.T @ wide)
+        return narrowing.float()
 
     @property
     def _models(self) -> tuple[PreTrainedModel, PreTrainedModel]:
@@ -154,13 +155,6 @@ class HeadProjection:
 def _affine(module: nn.Linear, like: Tensor) -> Tensor:
     """Weight with the bias as its last column, `(out, in + 1)`."""
     return torch.cat([values(module.weight, like), values(module.bias, like)[:, None]], dim=1)
-
-
-def _with_bias_row(reader: Tensor) -> Tensor:
-    """Extends an affine reader to `(in + 1, width + 1)`, so that it composes with `_affine`."""
-    row = torch.zeros_like(reader[:1])
-    row[0, -1] = 1.0
-    return torch.cat([reader, row])
 
 
 def _activated(pooled: Tensor, model: PreTrainedModel) -> Tensor:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -209,13 +210,14 @@ def _random_parameters(student: PreTrainedModel, layout: EncoderLayout, filled: 
 def _checked_mapping(layer_mapping: Sequence[int] | None, student_layers: int, teacher_layers: int) -> tuple[int, ...]:
     if student_layers > teacher_layers:
         raise ValueError(
-            f"expected a student no deeper than its teacher, got {student_layers} student and {teacher_layers} teacher "
-            "layers; because each student layer starts from a teacher layer of its own; lower `num_hidden_layers`"
+            f"expected a student no deeper than its teacher, got {student_layers} student and {teacher_layers} "
+            "teacher layers; because each student layer starts from a teacher layer of its own; lower "
+            "`num_hidden_layers`"
         )
     if layer_mapping is None:
         return tuple(round(layer * teacher_layers / student_layers) for layer in range(student_layers + 1))
     mapping = tuple(int(layer) for layer in layer_mapping)
-    rising = all(lower < upper for lower, upper in zip(mapping, mapping[1:], strict=False))
+    rising = all(lower < upper for lower, upper in pairwise(mapping))
     if len(mapping) != student_layers + 1 or mapping[0] != 0 or mapping[-1] > teacher_layers or not rising:
         raise ValueError(
             f"expected `layer_mapping` of {student_layers + 1} rising teacher layers from 0 to at most "
@@ -237,8 +239,8 @@ def _refuse_misfits(
         )
     if activations[0] != activations[1]:
         raise ValueError(
-            f"expected equal `hidden_act`, got {activations[0]!r} in the student and {activations[1]!r} in the teacher; "
-            "because feed-forward units are taken over one by one; set the student's to the teacher's"
+            f"expected equal `hidden_act`, got {activations[0]!r} in the student and {activations[1]!r} in the teacher"
+            "; because feed-forward units are taken over one by one; set the student's to the teacher's"
         )
     sizes = (
         ("hidden_size", student.width, teacher.width),
@@ -262,8 +264,8 @@ def _refuse_non_finite(teacher: PreTrainedModel) -> None:
     for name, parameter in teacher.named_parameters():
         if not bool(torch.isfinite(parameter).all()):
             raise ValueError(
-                f"expected finite teacher weights, got NaN or infinity in `{name}`; because they would spread over the "
-                "whole student; take a checkpoint from before the teacher's training diverged"
+                f"expected finite teacher weights, got NaN or infinity in `{name}`; because they would spread over "
+                "the whole student; take a checkpoint from before the teacher's training diverged"
             )
 
 

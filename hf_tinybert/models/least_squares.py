@@ -34,7 +34,7 @@ def ridge_correction(features: Tensor, residual: Tensor, weights: Tensor | None 
     penalty = torch.full((count + 1,), PRIOR_TOKENS_PER_FEATURE * count / len(features), dtype=gram.dtype)
     penalty = penalty.to(gram.device) * gram.diagonal()[:-1].mean().clamp_min(1e-12)
     penalty[-1] = 0.0
-    solution = torch.linalg.solve(gram + penalty.diag(), (weighted.T @ residual).double())
+    solution: Tensor = torch.linalg.solve(gram + penalty.diag(), (weighted.T @ residual).double())
     return solution.to(residual.dtype)
 
 

@@ -30,8 +30,14 @@ def test_the_defaults_are_the_two_phases_of_the_paper(build_arguments):
         ({"intermediate_learning_rate": 0.0}, "expected a positive `intermediate_learning_rate`"),
         ({"intermediate_num_train_epochs": 0}, "expected a positive `intermediate_num_train_epochs`"),
         ({"label_smoothing_factor": 0.1}, "expected `label_smoothing_factor` 0, got 0.1"),
-        ({"loss_weights": {"attention_loss": 1.0}}, "expected `loss_weights` for embedding_loss, .* got attention_loss"),
-        ({"loss_weights": {"prediction_loss": -1.0}}, "expected `loss_weights` of at least 0, got {'prediction_loss': -1.0}"),
+        (
+            {"loss_weights": {"attention_loss": 1.0}},
+            "expected `loss_weights` for embedding_loss, .* got attention_loss",
+        ),
+        (
+            {"loss_weights": {"prediction_loss": -1.0}},
+            "expected `loss_weights` of at least 0, got {'prediction_loss': -1.0}",
+        ),
         ({"loss_weights": {"prediction_loss": float("inf")}}, "expected `loss_weights` of at least 0"),
         ({"loss_weights": {"prediction_loss": float("nan")}}, "expected `loss_weights` of at least 0"),
         ({"loss_weights": "prediction_loss=2"}, "expected `loss_weights` as a dict or JSON object"),

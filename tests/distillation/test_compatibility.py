@@ -167,7 +167,9 @@ def test_a_training_set_of_one_class_is_refused(build_student, build_rows):
 
 def test_class_names_that_are_not_the_students_are_refused(build_student, build_rows):
     """Prevents accuracies computed against labels of another order."""
-    features = Features({"input_ids": datasets.List(Value("int64")), "label": ClassLabel(names=["sport", "culture", "business"])})
+    features = Features(
+        {"input_ids": datasets.List(Value("int64")), "label": ClassLabel(names=["sport", "culture", "business"])}
+    )
     rows = Dataset.from_dict({"input_ids": [[5], [6], [7]], "label": [0, 1, 2]}, features=features)
     with pytest.raises(ValueError, match="expected the data set to have the student's labels"):
         check_dataset(rows, build_student(), PREDICTION)
@@ -177,6 +179,8 @@ def test_class_names_that_are_not_the_students_are_refused(build_student, build_
 
 def test_labels_per_token_are_no_classes_of_texts(build_student):
     """Prevents token classification from being refused for its list of labels."""
-    features = Features({"input_ids": datasets.List(Value("int64")), "labels": datasets.List(ClassLabel(names=["O", "B"]))})
+    features = Features(
+        {"input_ids": datasets.List(Value("int64")), "labels": datasets.List(ClassLabel(names=["O", "B"]))}
+    )
     rows = Dataset.from_dict({"input_ids": [[5], [6]], "labels": [[0], [0]]}, features=features)
     check_dataset(rows, build_student("ForTokenClassification"), PREDICTION)

@@ -73,7 +73,9 @@ def test_state_losses_equal_a_slow_plain_loop(loss, reduction, length):
         for place in range(length)
         if reduction is Reduction.REFERENCE or mask[row, place] == 1
     ]
-    assert loss(student, teacher, mask, reduction=reduction).item() == pytest.approx(sum(errors) / len(errors), rel=1e-5)
+    assert loss(student, teacher, mask, reduction=reduction).item() == pytest.approx(
+        sum(errors) / len(errors), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("loss", STATE_LOSSES)
@@ -258,7 +260,9 @@ def test_prediction_loss_equals_a_slow_plain_loop(reduction, temperature, length
         for place in range(length):
             target = [math.exp(value / temperature) for value in teacher[row, place].tolist()]
             guess = [math.exp(value / temperature) for value in student[row, place].tolist()]
-            cross_entropy = -sum(t / sum(target) * math.log(g / sum(guess)) for t, g in zip(target, guess, strict=True))
+            cross_entropy = -sum(
+                t / sum(target) * math.log(g / sum(guess)) for t, g in zip(target, guess, strict=True)
+            )
             if reduction is Reduction.REFERENCE:
                 losses.append(cross_entropy / 5)
             elif mask[row, place] == 1:
@@ -358,7 +362,9 @@ def test_losses_of_bfloat16_are_finite_and_computed_in_float32(autocast):
             for loss in (embedding_loss, hidden_states_loss, prediction_loss)
         ]
         for form in FORMS:
-            pairs.append((attention_scores_loss(*records, mask, form=form), attention_scores_loss(*wide, mask, form=form)))
+            pairs.append(
+                (attention_scores_loss(*records, mask, form=form), attention_scores_loss(*wide, mask, form=form))
+            )
     for narrow, full in pairs:
         assert narrow.dtype is torch.float32
         assert torch.isfinite(narrow)

@@ -42,11 +42,10 @@ def test_terms_are_the_loss_functions_summed_over_layers_under_their_names(reduc
             for i in layers
         ),
         "attention_scores_loss": sum(
-            attention_scores_loss(student.attentions[i], teacher.attentions[i], mask, reduction=reduction) for i in layers
+            attention_scores_loss(student.attentions[i], teacher.attentions[i], mask, reduction=reduction)
+            for i in layers
         ),
-        "prediction_loss": prediction_loss(
-            student.logits, teacher.logits, mask, temperature=2.0, reduction=reduction
-        ),
+        "prediction_loss": prediction_loss(student.logits, teacher.logits, mask, temperature=2.0, reduction=reduction),
     }
     assert list(losses) == list(expected)
     for name, value in expected.items():
@@ -56,7 +55,9 @@ def test_terms_are_the_loss_functions_summed_over_layers_under_their_names(reduc
 def test_the_total_is_the_weighted_sum():
     """Prevents weights that are logged and not applied."""
     weights = {Term.EMBEDDING: 0.5, Term.PREDICTION: 3.0}
-    total = DistillationObjective(weights).total({"embedding_loss": torch.tensor(2.0), "prediction_loss": torch.tensor(4.0)})
+    total = DistillationObjective(weights).total(
+        {"embedding_loss": torch.tensor(2.0), "prediction_loss": torch.tensor(4.0)}
+    )
     assert total.item() == pytest.approx(13.0)
 
 
@@ -84,7 +85,9 @@ def test_the_attention_form_arrives(monkeypatch):
         return torch.zeros(())
 
     monkeypatch.setattr(objective_module, "attention_scores_loss", spy)
-    DistillationObjective({Term.ATTENTION_SCORES: 1.0}, attention_form=AttentionForm.FACTORED).losses(_states(), _states())
+    DistillationObjective({Term.ATTENTION_SCORES: 1.0}, attention_form=AttentionForm.FACTORED).losses(
+        _states(), _states()
+    )
     assert seen == [AttentionForm.FACTORED] * 2
 
 
@@ -126,11 +129,11 @@ def test_what_an_objective_reads_follows_from_its_terms():
 
 def test_phases_have_the_terms_of_the_paper():
     """Prevents the prediction loss from being trained in the intermediate-layer phase."""
-    assert PHASE_TERMS == {
+    assert {
         Phase.INTERMEDIATE: (Term.EMBEDDING, Term.HIDDEN_STATES, Term.ATTENTION_SCORES),
         Phase.PREDICTION: (Term.PREDICTION,),
         Phase.JOINT: tuple(Term),
-    }
+    } == PHASE_TERMS
 
 
 def test_every_term_is_named_after_its_loss_function():

@@ -81,7 +81,9 @@ def test_prediction_loss_at_temperature_2_is_that_of_the_published_code(compare,
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(("terms", "prefix"), [(INTERMEDIATE, "grad_intermediate"), ((Term.PREDICTION,), "grad_prediction")])
+@pytest.mark.parametrize(
+    ("terms", "prefix"), [(INTERMEDIATE, "grad_intermediate"), ((Term.PREDICTION,), "grad_prediction")]
+)
 def test_gradients_of_every_student_parameter_are_those_of_the_published_code(compare, golden, form, terms, prefix):
     """Prevents right values with wrong gradients: a detached branch, or a mask applied after the backward path."""
     student, losses, *_ = compare(form=form)

@@ -43,15 +43,12 @@ def test_a_shared_projection_serves_all_states():
     assert all(torch.equal(first, other) for other in others)
 
 
-def test_projections_start_where_they_are_told():
-    """Prevents a start from the teacher that one of the maps ignores."""
-    projections = DistillationProjections(*WIDTHS, STATES)
-    projection, offset = torch.randn(32, 16), torch.randn(32)
-    projections.initialize(projection, offset)
-    assert all(torch.equal(linear.weight, projection) for linear in projections.projections)
-    assert all(torch.equal(linear.bias, offset) for linear in projections.projections)
-    projections.initialize(projection)
-    assert all(linear.bias.abs().max() == 0 for linear in projections.projections)
+def test_projections_can_start_at_the_identity():
+    """Prevents a student as wide as its teacher from starting behind a random map."""
+    projections = DistillationProjections(8, 8, STATES)
+    projections.start_at_identity()
+    states = [torch.randn(2, 4, 8) for _ in range(STATES)]
+    assert all(torch.equal(state, projected) for state, projected in zip(states, projections(states), strict=True))
 
 
 def test_an_attached_student_returns_its_projected_states(student):
@@ -143,6 +140,9 @@ def test_projections_of_another_shape_are_refused(tmp_path, other, caplog):
     """Prevents a resume with another teacher, which would start from maps that mean nothing."""
     DistillationProjections(*WIDTHS, STATES).save(tmp_path)
     before = copy.deepcopy(other.state_dict())
-    with caplog.at_level(logging.WARNING), pytest.raises(ValueError, match="expected projections .* resume with the same"):
+    with (
+        caplog.at_level(logging.WARNING),
+        pytest.raises(ValueError, match="expected projections .* resume with the same"),
+    ):
         other.load(tmp_path)
     assert all(torch.equal(other.state_dict()[name], tensor) for name, tensor in before.items())

@@ -92,7 +92,9 @@ def test_without_an_attention_mask_every_position_is_valid(build_teacher, batch)
 def test_labelled_tokens_count_in_token_classification(build_teacher, batch):
     """Prevents special tokens and later pieces of a word, labelled -100, from counting."""
     labels = torch.tensor([[-100, 1, 0, -100, 2, -100], [-100, 1, 1, -100, -100, -100]])
-    states = teacher_states(build_teacher("ForTokenClassification").eval()(**batch), {**batch, "labels": labels}, MAPPING)
+    states = teacher_states(
+        build_teacher("ForTokenClassification").eval()(**batch), {**batch, "labels": labels}, MAPPING
+    )
     assert states.logits.shape == (2, 6, 3)
     assert torch.equal(states.logits_mask, (labels != -100).long())
 

@@ -1,6 +1,7 @@
 import copy
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from transformers import (
 )
 
 from hf_tinybert.distillation.objective import Term
-from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE, PROJECTIONS_FILE
+from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE, PROJECTIONS_FILE, DistillationProjections
 from hf_tinybert.distillation.record import DistillationRecord
 from hf_tinybert.distillation.teacher import weights_sha256
 from hf_tinybert.distillation.trainer import DistillationTrainer
@@ -101,7 +102,9 @@ def test_two_phases_are_the_two_single_phases_one_after_the_other(build_trainer)
     first = build_trainer({"phases": ["intermediate-layer"], "intermediate_max_steps": 3, "max_steps": 2})
     first.train()
     student = copy.deepcopy(first.model)
-    second = build_trainer({"phases": ["prediction-layer"], "intermediate_max_steps": 3, "max_steps": 2}, model=student)
+    second = build_trainer(
+        {"phases": ["prediction-layer"], "intermediate_max_steps": 3, "max_steps": 2}, model=student
+    )
     second.train()
     assert output.global_step == 5
     for name, tensor in both.model.state_dict().items():
@@ -126,15 +129,56 @@ def test_phases_use_their_own_learning_rate_and_length_and_leave_the_arguments(b
     assert trainer.args.learning_rate == 0.5e-3
 
 
+def _start(width=16, teacher_width=32, states=3, mapping=(0, 2, 4)):
+    maps = [torch.randn(teacher_width, width) for _ in range(states + 1)]
+    offsets = [torch.randn(teacher_width) for _ in range(states + 1)]
+    return SimpleNamespace(
+        mapping=mapping,
+        projection=maps[0],
+        offset=offsets[0],
+        state_projections=tuple(maps[1:]),
+        state_offsets=tuple(offsets[1:]),
+    )
+
+
 def test_projections_start_where_they_are_told(build_trainer):
     """Prevents the start from the teacher from being ignored."""
-    projection, offset = torch.randn(32, 16), torch.randn(32)
-    trainer = build_trainer(projection=projection, offset=offset)
-    for linear in getattr(trainer.model, PROJECTIONS_ATTRIBUTE).projections:
-        assert torch.equal(linear.weight, projection)
-        assert torch.equal(linear.bias, offset)
-    with pytest.raises(ValueError, match=r"expected a `projection` of shape \(32, 16\), got \(16, 32\)"):
-        build_trainer(projection=projection.T)
+    start = _start()
+    trainer = build_trainer(initialization=start)
+    linears = getattr(trainer.model, PROJECTIONS_ATTRIBUTE).projections
+    for linear, weight, bias in zip(linears, start.state_projections, start.state_offsets, strict=True):
+        assert torch.equal(linear.weight, weight)
+        assert torch.equal(linear.bias, bias)
+
+
+def test_a_shared_projection_starts_at_the_shared_map(build_trainer):
+    """Prevents the map of one state from being taken for all."""
+    start = _start()
+    trainer = build_trainer({"projection_layout": "shared"}, initialization=start)
+    (linear,) = getattr(trainer.model, PROJECTIONS_ATTRIBUTE).projections
+    assert torch.equal(linear.weight, start.projection)
+    assert torch.equal(linear.bias, start.offset)
+
+
+def test_a_start_of_other_widths_is_refused(build_trainer):
+    """Prevents a start made for another student from failing in the middle of a copy."""
+    with pytest.raises(ValueError, match=r"expected 3 starting maps of shape \(32, 16\)"):
+        build_trainer(initialization=_start(width=32, teacher_width=16))
+
+
+def test_a_start_for_another_mapping_is_warned_of(build_trainer, caplog):
+    """Prevents a student built from some layers and trained on others without a word."""
+    build_trainer(initialization=_start(mapping=(0, 3, 4)))
+    assert "(0, 3, 4)" in caplog.text
+
+
+def test_projections_start_from_a_published_students_folder(build_trainer, tmp_path):
+    """Prevents losing the projections that a published checkpoint brings."""
+    projections = DistillationProjections(16, 32, states=3)
+    projections.save(tmp_path)
+    trainer = build_trainer(initialization=tmp_path)
+    loaded = getattr(trainer.model, PROJECTIONS_ATTRIBUTE).state_dict()
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in projections.state_dict().items())
 
 
 def test_projections_start_at_the_identity_where_widths_are_equal(build_trainer, build_student):
@@ -216,7 +260,9 @@ def test_every_term_is_logged_under_its_own_name(build_trainer, build_rows, phas
             assert {name for name in entry if name in TERMS} == terms
             assert entry["loss"] == pytest.approx(sum(entry[name] for name in terms), rel=1e-4)
         for entry in evaluations:
-            assert {name for name in entry if name.removeprefix("eval_") in TERMS} == {f"eval_{name}" for name in terms}
+            assert {name for name in entry if name.removeprefix("eval_") in TERMS} == {
+                f"eval_{name}" for name in terms
+            }
 
 
 def test_steps_that_the_first_phase_did_not_log_are_not_counted_in_the_second(build_trainer):
@@ -448,7 +494,9 @@ def test_an_optimizer_of_the_caller_is_refused_for_two_phases_and_used_for_one(b
     assert "classifier.bias" not in _unmoved(student, before)
 
 
-def test_other_arguments_and_models_are_refused(build_trainer, build_arguments, build_student, build_teacher, tmp_path):
+def test_other_arguments_and_models_are_refused(
+    build_trainer, build_arguments, build_student, build_teacher, tmp_path
+):
     """Prevents defaults from standing in for settings that were never given."""
     with pytest.raises(ValueError, match="expected `DistillationArguments`, got `TrainingArguments`"):
         DistillationTrainer(build_student(), TrainingArguments(str(tmp_path), use_cpu=True), teacher=build_teacher())

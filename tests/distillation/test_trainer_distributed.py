@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-SCRIPT = '''
+SCRIPT = """
 import sys
 
 import torch
@@ -57,7 +57,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     main(sys.argv[1], 1, False)
     main(sys.argv[2], 1, True)
-'''
+"""
 
 
 @pytest.mark.distributed
@@ -68,7 +68,16 @@ def test_two_processes_train_both_phases_as_one_that_accumulates(tmp_path):
     folders = [str(tmp_path / name) for name in ("one", "two", "two_checkpointing")]
     runpy.run_path(str(script))["main"](folders[0], 2, False)
     subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script), *folders[1:]],
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc_per_node",
+            "2",
+            str(script),
+            *folders[1:],
+        ],
         env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
         check=True,
         timeout=200,

@@ -37,6 +37,8 @@ def start(build_student, build_teacher, build_rows, collator):
             "max_steps": STEPS[SECOND],
             "intermediate_learning_rate": 1e-2,
             "learning_rate": 1e-2,
+            "lr_scheduler_type": "constant_with_warmup",  # a rate of zero at the end would hide a step too many
+            "warmup_steps": 2,
             "seed": 0,
         }
         return DistillationTrainer(
@@ -71,7 +73,7 @@ def interrupted(straight, tmp_path):
         for other in (FIRST, SECOND):
             for checkpoint in (folder / other).iterdir():
                 number = int(checkpoint.name.rpartition("-")[2])
-                if other == phase and number > step or phase == FIRST and other == SECOND:
+                if (other == phase and number > step) or (phase == FIRST and other == SECOND):
                     shutil.rmtree(checkpoint)
         return folder
 
@@ -102,9 +104,7 @@ def test_checkpoints_lie_in_a_folder_of_their_phase_with_projections(straight):
     ("phase", "step"), [(FIRST, 3), (FIRST, 4), (FIRST, 6), (SECOND, 2), (SECOND, 3)],
 )  # fmt: skip
 @pytest.mark.parametrize("explicit", [False, True], ids=["last", "path"])
-def test_a_resumed_run_ends_with_the_weights_of_the_straight_one(
-    start, straight, interrupted, phase, step, explicit
-):
+def test_a_resumed_run_ends_with_the_weights_of_the_straight_one(start, straight, interrupted, phase, step, explicit):
     """Prevents lost projections, moments, schedule or random state, repeated phases and steps too many."""
     folder = interrupted(phase, step)
     trainer = start(folder)

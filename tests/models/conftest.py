@@ -1,0 +1,95 @@
+"""Teachers whose every weight matters, and token batches to fit students on."""
+
+import pytest
+import torch
+from transformers import BertConfig, BertModel
+
+SHAPE = {
+    "vocab_size": 60,
+    "hidden_size": 24,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "intermediate_size": 40,
+    "max_position_embeddings": 32,
+}
+
+
+@pytest.fixture
+def build_encoder():
+    """Builds a seeded model in evaluation mode; biases and LayerNorms are random too, so that none can be forgotten."""
+
+    def build(model_class=BertModel, config_class=BertConfig, seed=0, **overrides):
+        torch.manual_seed(seed)
+        model = model_class(config_class(**{**SHAPE, **overrides})).eval()
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                centre = 1.0 if name.endswith("LayerNorm.weight") else 0.0
+                parameter.copy_(centre + torch.randn_like(parameter) * (0.3 if parameter.ndim == 2 else 0.15))
+        return model
+
+    return build
+
+
+@pytest.fixture
+def batches():
+    """Some 500 tokens: sequences of different lengths, padded on the right, with two token types."""
+    generator = torch.Generator().manual_seed(1)
+    made = []
+    for _ in range(6):
+        lengths = torch.randint(5, 13, (8,), generator=generator)
+        mask = (torch.arange(12) < lengths[:, None]).long()
+        words = torch.randint(5, 60, (8, 12), generator=generator) * mask
+        types = (torch.arange(12) > lengths[:, None] // 2).long() * mask
+        made.append({"input_ids": words, "attention_mask": mask, "token_type_ids": types})
+    return made
+
+
+@pytest.fixture
+def subspace_pair(build_encoder):
+    """A model of width 16 and a teacher of width 24 that computes the same in a 16-dimensional subspace.
+
+    LayerNorm scales are constant: with them, and a subspace that maps the all-ones direction to the all-ones direction,
+    both LayerNorms do the same.
+    """
+    small = build_encoder(BertModel, hidden_size=16, num_hidden_layers=2, seed=3)
+    large = build_encoder(BertModel, num_hidden_layers=2, seed=4)
+    generator = torch.Generator().manual_seed(5)
+    fixed = [torch.cat([torch.ones(n, 1), torch.randn(n, n - 1, generator=generator)], dim=1) for n in (16, 24)]
+    narrow, wide = (torch.linalg.qr(matrix)[0] for matrix in fixed)
+    embedding = wide[:, :16] @ narrow.T
+    embedding = embedding * torch.sign((embedding @ torch.ones(16)).sum())
+    with torch.no_grad():
+        for name, norm in small.named_modules():
+            if name.endswith("LayerNorm"):
+                norm.weight.fill_(0.8)
+        _lift(small, large, embedding)
+    return small, large
+
+
+def _lift(small, large, embedding):
+    """Write `small` into `large` through `embedding`, `(24, 16)`."""
+    rows = torch.cat([torch.arange(4) + 6 * head for head in range(4)])
+    scale = {"query": 1.5**0.25, "key": 1.5**0.25, "value": 1.0}
+    modules = dict(small.named_modules())
+    for name, module in large.named_modules():
+        source, last = modules[name], name.split(".")[-1]
+        if last.endswith("embeddings") and last != "embeddings":
+            module.weight.copy_(source.weight @ embedding.T)
+        elif last == "LayerNorm":
+            module.weight.copy_(torch.full((24,), 0.8 * (16 / 24) ** 0.5))
+            module.bias.copy_(embedding @ source.bias)
+        elif last in scale:
+            module.weight.zero_()
+            module.bias.zero_()
+            module.weight[rows] = source.weight @ embedding.T * scale[last]
+            module.bias[rows] = source.bias * scale[last]
+        elif name.endswith("attention.output.dense"):
+            module.weight.zero_()
+            module.weight[:, rows] = embedding @ source.weight
+            module.bias.copy_(embedding @ source.bias)
+        elif name.endswith("intermediate.dense"):
+            module.weight.copy_(source.weight @ embedding.T)
+            module.bias.copy_(source.bias)
+        elif name.endswith("output.dense"):
+            module.weight.copy_(embedding @ source.weight)
+            module.bias.copy_(embedding @ source.bias)
