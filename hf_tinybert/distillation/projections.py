@@ -137,6 +137,41 @@ class DistillationProjections(nn.Module):
         return [linear for linear in self.projections if isinstance(linear, nn.Linear)]
 
 
+def starting_projections(
+    student: PreTrainedModel,
+    teacher: PreTrainedModel,
+    start: ProjectionStart | str | Path | None,
+    layout: ProjectionLayout,
+    *,
+    seed: int,
+) -> DistillationProjections:
+    """Projections of a pair, on the student's device.
+
+    Args:
+        student: gives the number of states and their width.
+        teacher: gives the width to project to.
+        start: maps to start at, or a folder that holds them; None starts at the identity where the widths are equal
+            and at a random map otherwise.
+        layout: one map per state or one for all.
+        seed: of the random maps; the caller's random state is left as it is.
+
+    Raises:
+        ValueError: the maps to start at do not fit the pair.
+    """
+    student_width, teacher_width = student.config.hidden_size, teacher.config.hidden_size
+    states = student.config.num_hidden_layers + 1
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        projections = DistillationProjections(student_width, teacher_width, states, layout)
+    if isinstance(start, str | Path):
+        projections.load(Path(start))
+    elif start is not None:
+        projections.start_at(start)
+    elif student_width == teacher_width:
+        projections.start_at_identity()
+    return projections.to(student.device)
+
+
 @dataclass
 class DistillationOutput(ModelOutput):
     """What a student with attached projections returns: its own output and the projected states.
@@ -197,4 +232,5 @@ __all__ = [
     "ProjectionLayout",
     "ProjectionStart",
     "attach_projections",
+    "starting_projections",
 ]

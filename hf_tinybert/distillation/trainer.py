@@ -29,6 +29,7 @@ from hf_tinybert.distillation.projections import (
     ProjectionLayout,
     ProjectionStart,
     attach_projections,
+    starting_projections,
 )
 from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
 from hf_tinybert.distillation.running_means import RunningMeans
@@ -97,7 +98,8 @@ class DistillationTrainer(Trainer):
         freeze(teacher)
         logger.info("layer mapping\n%s", mapping_table(self.layer_mapping))
         if any(objective.reads_hidden_states for objective in objectives):
-            attach_projections(model, _starting_projections(model, teacher, args, initialization))
+            layout = ProjectionLayout(args.projection_layout)
+            attach_projections(model, starting_projections(model, teacher, initialization, layout, seed=args.seed))
         # a model loaded from LayerNorm.gamma/beta would write these names again and lose them on resume
         vars(model).pop("_weight_conversions", None)
         self._teacher_parameters = set(inspect.signature(teacher.forward).parameters)
@@ -256,6 +258,13 @@ class DistillationTrainer(Trainer):
             for name, value in stock.items():
                 setattr(self.args, name, value)
 
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (passed through)
+        """Not when a phase is resumed at its last step: the stock loop would take one step more."""
+        if self.state.global_step >= self.state.max_steps:
+            self.control.should_training_stop = True
+        else:
+            super()._run_epoch(*args, **kwargs)  # type: ignore[no-untyped-call]  # untyped in transformers
+
     def _seconds_so_far(self) -> float:
         running = 0.0 if self._phase_start is None else time.perf_counter() - self._phase_start
         return self._seconds + running
@@ -393,31 +402,6 @@ def _check_same_mapping(mapping: tuple[int, ...], initialization: ProjectionStar
         tuple(initialization.mapping),
         mapping,
     )
-
-
-def _starting_projections(
-    student: PreTrainedModel,
-    teacher: PreTrainedModel,
-    args: DistillationArguments,
-    initialization: ProjectionStart | str | Path | None,
-) -> DistillationProjections:
-    """Projections that start where they are told, at the identity where that fits, or at a seeded random map."""
-    student_width, teacher_width = student.config.hidden_size, teacher.config.hidden_size
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(args.seed)
-        projections = DistillationProjections(
-            student_width,
-            teacher_width,
-            states=student.config.num_hidden_layers + 1,
-            layout=ProjectionLayout(args.projection_layout),
-        )
-    if isinstance(initialization, str | Path):
-        projections.load(Path(initialization))
-    elif initialization is not None:
-        projections.start_at(initialization)
-    elif student_width == teacher_width:
-        projections.start_at_identity()
-    return projections.to(student.device)
 
 
 def _public_name(name: str) -> str:

@@ -154,7 +154,8 @@ def _checked_batch(inputs: Mapping[str, Tensor], layout: EncoderLayout, device: 
 
 
 def _rows_within(batch: CalibrationBatch, tokens: int) -> CalibrationBatch:
-    rows = max(1, int((batch.mask.sum(-1).cumsum(0) <= tokens).sum()))
+    rows = int((batch.mask.sum(-1).cumsum(0) <= tokens).sum())
+    rows = max(rows, 1) if tokens == MAXIMUM_TOKENS else rows  # one very long sequence is better than none
     return CalibrationBatch(batch.input_ids[:rows], batch.token_type_ids[:rows], batch.mask[:rows])
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
@@ -93,11 +94,9 @@ def encoder_layout(model: PreTrainedModel, role: str) -> EncoderLayout:
             "not BERT's; set `is_decoder=False`"
         )
     finder = _ModuleFinder(model.base_model, role)
-    embeddings = finder.module("embeddings", nn.Module)
-    _refuse_other_embeddings(model.base_model, embeddings, role)
     position = finder.module("embeddings.position_embeddings", nn.Embedding)
     heads = model.config.num_attention_heads
-    return EncoderLayout(
+    layout = EncoderLayout(
         word_embeddings=finder.module("embeddings.word_embeddings", nn.Embedding),
         position_embeddings=position,
         token_type_embeddings=finder.module("embeddings.token_type_embeddings", nn.Embedding),
@@ -106,6 +105,28 @@ def encoder_layout(model: PreTrainedModel, role: str) -> EncoderLayout:
         pooler=finder.module("pooler.dense", nn.Linear) if getattr(model.base_model, "pooler", None) else None,
         position_offset=0 if position.padding_idx is None else position.padding_idx + 1,
         padding_id=position.padding_idx,
+    )
+    _refuse_other_embeddings(model.base_model, role)
+    return layout
+
+
+def embedding_rows(student: EncoderLayout, teacher: EncoderLayout) -> tuple[tuple[nn.Embedding, Tensor], ...]:
+    """The student's embedding tables, each with the teacher's rows that belong in it, `(rows, teacher_width)`."""
+    words, positions, types = (
+        table.weight.detach().float()
+        for table in (teacher.word_embeddings, teacher.position_embeddings, teacher.token_type_embeddings)
+    )
+    rows = torch.arange(student.position_embeddings.num_embeddings, device=positions.device)
+    rows = rows - student.position_offset + teacher.position_offset
+    positions = positions[rows.clamp(0, len(positions) - 1)]
+    # a teacher with fewer token types than its student (RoBERTa has one) gives its last to the rest
+    types = types[
+        torch.arange(student.token_type_embeddings.num_embeddings, device=types.device).clamp_max(len(types) - 1)
+    ]
+    return (
+        (student.word_embeddings, words),
+        (student.position_embeddings, positions),
+        (student.token_type_embeddings, types),
     )
 
 
@@ -168,7 +189,8 @@ class _ModuleFinder:
         )
 
 
-def _refuse_other_embeddings(base: nn.Module, embeddings: nn.Module, role: str) -> None:
+def _refuse_other_embeddings(base: nn.Module, role: str) -> None:
+    embeddings = base.get_submodule("embeddings")
     others = [f"embeddings.{name}" for name, _ in embeddings.named_children() if name not in _EMBEDDING_MODULES]
     others += [name for name, _ in base.named_children() if name not in {"embeddings", "encoder", "pooler"}]
     others = [name for name in others if next(base.get_submodule(name).parameters(), None) is not None]
@@ -179,4 +201,13 @@ def _refuse_other_embeddings(base: nn.Module, embeddings: nn.Module, role: str) 
         )
 
 
-__all__ = ["EncoderLayer", "EncoderLayout", "encoder_layout", "layer_norm", "linear", "normalised", "values"]
+__all__ = [
+    "EncoderLayer",
+    "EncoderLayout",
+    "embedding_rows",
+    "encoder_layout",
+    "layer_norm",
+    "linear",
+    "normalised",
+    "values",
+]

@@ -14,7 +14,15 @@ from torch import Tensor, nn
 
 from hf_tinybert.models.attention_projection import affine_through, chosen_heads, resized_head, source_heads
 from hf_tinybert.models.calibration import CalibrationTokens, feed_forward_states
-from hf_tinybert.models.encoder_layout import EncoderLayer, EncoderLayout, layer_norm, linear, normalised, values
+from hf_tinybert.models.encoder_layout import (
+    EncoderLayer,
+    EncoderLayout,
+    embedding_rows,
+    layer_norm,
+    linear,
+    normalised,
+    values,
+)
 from hf_tinybert.models.least_squares import (
     layer_norm_correction,
     moment_root,
@@ -93,24 +101,6 @@ def project_encoder(
     )
 
 
-def tables(student: EncoderLayout, teacher: EncoderLayout) -> tuple[tuple[nn.Embedding, Tensor], ...]:
-    """The student's embedding tables, each with the teacher's rows that belong in it, `(rows, teacher_width)`."""
-    words, positions, types = (
-        table.weight.detach().float()
-        for table in (teacher.word_embeddings, teacher.position_embeddings, teacher.token_type_embeddings)
-    )
-    rows = torch.arange(student.position_embeddings.num_embeddings, device=positions.device)
-    rows = rows - student.position_offset + teacher.position_offset
-    positions = positions[rows.clamp(0, len(positions) - 1)]
-    # a teacher with fewer token types than its student (RoBERTa has one) gives its last to the rest
-    types = types[torch.arange(student.token_type_embeddings.num_embeddings).clamp_max(len(types) - 1)]
-    return (
-        (student.word_embeddings, words),
-        (student.position_embeddings, positions),
-        (student.token_type_embeddings, types),
-    )
-
-
 class _Projection:
     """The pass through both encoders: their current states, and the steps that fill the student."""
 
@@ -137,7 +127,7 @@ class _Projection:
     def embeddings(self) -> Tensor:
         """Fills the embedding tables and their LayerNorm; gives the reader of the embedding output."""
         norm = self._teacher.embedding_norm
-        for table, rows in tables(self._student, self._teacher):
+        for table, rows in embedding_rows(self._student, self._teacher):
             if self._refits and not self._equal_width:
                 # LayerNorm scales each dimension: do it before the dimensions are mixed
                 scale = values(norm.weight, rows)
@@ -293,4 +283,4 @@ def _fill(parameter: Tensor, content: Tensor) -> None:
         parameter.copy_(content)
 
 
-__all__ = ["LayerNormTreatment", "ProjectedEncoder", "project_encoder", "tables"]
+__all__ = ["LayerNormTreatment", "ProjectedEncoder", "project_encoder"]

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from hf_tinybert.models.calibration import read_calibration
-from hf_tinybert.models.encoder_layout import EncoderLayout, encoder_layout
-from hf_tinybert.models.encoder_projection import LayerNormTreatment, project_encoder, tables
+from hf_tinybert.models.encoder_layout import EncoderLayout, embedding_rows, encoder_layout
+from hf_tinybert.models.encoder_projection import LayerNormTreatment, project_encoder
 from hf_tinybert.models.head_projection import HeadProjection
 
 logger = logging.getLogger(__name__)
@@ -145,7 +145,7 @@ def _layers(
     _draw(student, seed)
     encoders = student.base_model.get_submodule("encoder.layer"), teacher.base_model.get_submodule("encoder.layer")
     with torch.no_grad():
-        for table, rows in tables(*layouts):
+        for table, rows in embedding_rows(*layouts):
             table.weight.copy_(rows)
         layouts[0].embedding_norm.load_state_dict(layouts[1].embedding_norm.state_dict())
         for index, source in enumerate(mapping[1:]):

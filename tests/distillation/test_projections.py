@@ -13,6 +13,7 @@ from hf_tinybert.distillation.projections import (
     DistillationProjections,
     ProjectionLayout,
     attach_projections,
+    starting_projections,
 )
 
 IDS = torch.tensor([[5, 6, 7, 8]])
@@ -49,6 +50,18 @@ def test_projections_can_start_at_the_identity():
     projections.start_at_identity()
     states = [torch.randn(2, 4, 8) for _ in range(STATES)]
     assert all(torch.equal(state, projected) for state, projected in zip(states, projections(states), strict=True))
+
+
+def test_random_projections_depend_on_their_seed_only(student, build_teacher):
+    """Prevents a start that changes with what was drawn before, and a draw that changes what comes after."""
+    teacher, state = build_teacher(), torch.random.get_rng_state()
+    first = starting_projections(student, teacher, None, ProjectionLayout.PER_STATE, seed=0).state_dict()
+    assert torch.equal(torch.random.get_rng_state(), state)
+    torch.rand(3)
+    again = starting_projections(student, teacher, None, ProjectionLayout.PER_STATE, seed=0).state_dict()
+    other = starting_projections(student, teacher, None, ProjectionLayout.PER_STATE, seed=1).state_dict()
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not any(torch.equal(first[name], other[name]) for name in first)
 
 
 def test_an_attached_student_returns_its_projected_states(student):
