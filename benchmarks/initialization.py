@@ -114,11 +114,7 @@ def measure(choice: str, seed: int, steps: int, texts: dict[str, Tensor]) -> dic
 def _prepare(student: PreTrainedModel, teacher: PreTrainedModel, initial: StudentInitialization) -> None:
     widths = student.config.hidden_size, teacher.config.hidden_size
     projections = DistillationProjections(*widths, states=len(initial.mapping))
-    starts = zip(projections.projections, initial.state_projections, initial.state_offsets, strict=True)
-    with torch.no_grad():
-        for linear, weight, bias in starts:
-            linear.weight.copy_(weight)
-            linear.bias.copy_(bias)
+    projections.start_at(initial)
     for model in (student, teacher):
         record_attention(model)
     attach_projections(student, projections)

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from huggingface_hub.errors import StrictDataclassError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Distil BERT-like encoders into TinyBERTs.")
 _TABLE_CAPTION = "undistilled: same shape, random start, as many passes"
-_EXPECTED_ERRORS = (ValueError, FileNotFoundError, FileExistsError, ModuleNotFoundError)
+_EXPECTED_ERRORS = (ValueError, TypeError, OSError, ModuleNotFoundError, StrictDataclassError)
 
 
 class CheckpointFormat(enum.StrEnum):

@@ -36,7 +36,7 @@ from hf_tinybert.data.packages import packaged_bbc_news, packaged_teacher
 from hf_tinybert.data.preprocessing import label_names, tokenize_texts
 from hf_tinybert.data.sources import load_source
 from hf_tinybert.distillation.arguments import DistillationArguments
-from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
+from hf_tinybert.distillation.checkpoints import check_weights, last_whole_checkpoint
 from hf_tinybert.distillation.objective import Phase
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
@@ -49,7 +49,11 @@ SUMMARY_FILE = "summary.json"
 STUDENT_FOLDER = "student"
 _BATCH_SIZE = 32
 # the display shows progress; pinning memory without an accelerator only warns
-_QUIET = {"report_to": "none", "disable_tqdm": True, "dataloader_pin_memory": torch.accelerator.is_available()}
+_QUIET: dict[str, Any] = {
+    "report_to": "none",
+    "disable_tqdm": True,
+    "dataloader_pin_memory": torch.accelerator.is_available(),
+}
 _BBC_SENTENCES = [
     "The central bank raised interest rates for the third time this year as inflation stayed high.",
     "The striker scored twice in the second half to send his team into the cup final.",
@@ -99,7 +103,7 @@ class QuickstartSettings:
         return self.intermediate_epochs + self.prediction_epochs
 
 
-FAST = {"train_rows": 384, "held_out_rows": 100}
+FAST: dict[str, Any] = {"train_rows": 384, "held_out_rows": 100}
 """What the short setting changes."""
 
 
@@ -121,6 +125,7 @@ class Quickstart:
         self.settings, self.display = settings, display
         # what comes with the run is checked before the folder is claimed
         self.teacher_source = settings.teacher or str(packaged_teacher())
+        check_weights(Path(self.teacher_source))
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(self.teacher_source)
         self.texts = _limited(self._load_texts(), settings)
         self.folder = RunFolder(output, asdict(settings))
@@ -156,8 +161,9 @@ class Quickstart:
         with torch.inference_mode():
             probabilities = model(**inputs.to(model.device)).logits.softmax(-1)
         best = probabilities.max(-1)
+        names = dict(enumerate((model.config.id2label or {}).values()))
         return [
-            (sentence, model.config.id2label[label], probability)
+            (sentence, names[label], probability)
             for sentence, label, probability in zip(
                 sentences, best.indices.tolist(), best.values.tolist(), strict=True
             )
@@ -302,7 +308,8 @@ class Quickstart:
         )
         with self.display.bar(f"scoring: {name} on {split}") as bar:
             _show_progress(trainer, bar)
-            return float(trainer.predict(self.rows[split]).metrics["test_accuracy"])
+            metrics = trainer.predict(self.rows[split]).metrics or {}
+        return float(metrics["test_accuracy"])
 
     def _measure_speed(self) -> dict[str, Any]:
         models = {name: self._load(name) for name in ("teacher", STUDENT_FOLDER)}
@@ -346,7 +353,8 @@ class Quickstart:
         }
 
     def _load(self, name: str) -> PreTrainedModel:
-        return AutoModelForSequenceClassification.from_pretrained(self.folder.path / name)
+        model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(self.folder.path / name)
+        return model
 
     def _checkpoints(self, stage: str) -> Path:
         return self.folder.path / f".{stage}"

@@ -48,6 +48,21 @@ def last_whole_checkpoint(folder: Path) -> Path | None:
     return None
 
 
+def check_weights(folder: Path) -> None:
+    """Refuse a model folder whose weights were cut off, by download or by a full disk.
+
+    Raises:
+        ValueError: a `.safetensors` file is shorter than its header says, or unreadable.
+    """
+    for path in sorted(folder.glob("*.safetensors")):
+        damage = safetensors_damage(path)
+        if damage:
+            raise ValueError(
+                f"expected whole weights in `{folder}`, got {damage}; because its writing or download was cut off; "
+                "fetch or save it again"
+            )
+
+
 def safetensors_damage(path: Path) -> str | None:
     """What is wrong with a safetensors file, read from its header and length only; None when it is whole."""
     size = path.stat().st_size
@@ -79,4 +94,4 @@ def _damage(folder: Path) -> str | None:
     return None
 
 
-__all__ = ["TRAINER_STATE_FILE", "check_checkpoint", "last_whole_checkpoint", "safetensors_damage"]
+__all__ = ["TRAINER_STATE_FILE", "check_checkpoint", "check_weights", "last_whole_checkpoint", "safetensors_damage"]

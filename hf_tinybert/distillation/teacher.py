@@ -15,6 +15,8 @@ from transformers import (
     PreTrainedModel,
 )
 
+from hf_tinybert.distillation.checkpoints import check_weights
+
 _AUTO_CLASSES = {
     "ForMaskedLM": AutoModelForMaskedLM,
     "ForMultipleChoice": AutoModelForMultipleChoice,
@@ -35,8 +37,10 @@ def load_teacher(name: str | Path, student: PreTrainedModel, *, needs_head: bool
             choice with an untrained head, which is what takes the choices apart).
 
     Raises:
-        ValueError: the checkpoint has no trained head of that kind, or the student's kind of head is unknown.
+        ValueError: the weights are truncated, there is no trained head of that kind among them, or the student's kind
+            of head is unknown.
     """
+    check_weights(Path(name))
     kind = next((suffix for suffix in _AUTO_CLASSES if type(student).__name__.endswith(suffix)), None)
     if not needs_head:
         auto_class = AutoModelForMultipleChoice if kind == "ForMultipleChoice" else AutoModel

@@ -4,7 +4,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from hf_tinybert.distillation.checkpoints import check_checkpoint, last_whole_checkpoint, safetensors_damage
+from hf_tinybert.distillation.checkpoints import (
+    check_checkpoint,
+    check_weights,
+    last_whole_checkpoint,
+    safetensors_damage,
+)
 
 WEIGHTS = "model.safetensors"
 
@@ -105,3 +110,13 @@ def test_without_a_whole_checkpoint_there_is_none(build_checkpoint, tmp_path):
     assert last_whole_checkpoint(tmp_path) is None
     _cut(build_checkpoint(2) / WEIGHTS)
     assert last_whole_checkpoint(tmp_path) is None
+
+
+def test_a_model_folder_with_truncated_weights_is_refused(build_checkpoint, tmp_path):
+    """Prevents a bare library error for a teacher whose download was cut off."""
+    folder = build_checkpoint(3)
+    check_weights(folder)
+    check_weights(tmp_path / "a name on the hub")
+    _cut(folder / WEIGHTS)
+    with pytest.raises(ValueError, match=r"expected whole weights.*truncated `model.safetensors`"):
+        check_weights(folder)
