@@ -112,11 +112,12 @@ def read_calibration(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         for inputs in calibration:
-            batch = _rows_within(_checked_batch(inputs, layout, device), MAXIMUM_TOKENS - tokens)
+            whole = _checked_batch(inputs, layout, device)
+            batch = _rows_within(whole, MAXIMUM_TOKENS - tokens)
             if batch.mask.any():
                 batches.append(batch)
                 tokens += int(batch.mask.sum())
-            if tokens >= MAXIMUM_TOKENS or not len(batch.mask):
+            if len(batch.mask) < len(whole.mask):
                 break
     if not batches:
         raise ValueError(

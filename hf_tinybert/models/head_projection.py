@@ -15,6 +15,7 @@ from hf_tinybert.models.least_squares import layer_norm_correction, ridge_correc
 
 _Module = TypeVar("_Module", bound=nn.Module)
 _PREDICTIONS = "cls.predictions"
+_LINEAR_RANGE = 3.0  # standard deviations; GELU and ReLU are the identity there to 0.5 %
 
 
 class HeadProjection:
@@ -97,7 +98,7 @@ class HeadProjection:
         """The masked-word head: its output matrix is (or becomes) the narrow embedding matrix.
 
         With `E` the teacher's and `F` the student's output matrix, `F K ~= E` defines `K`, which maps the vectors that
-        the output matrix meets. The activation does not commute with it, so that this is a start and no equivalent.
+        the output matrix meets.
         """
         pair = self._linear_pair(f"{_PREDICTIONS}.decoder")
         dense = self._linear_pair(f"{_PREDICTIONS}.transform.dense", same_size=False)
@@ -108,30 +109,35 @@ class HeadProjection:
         if decoder.weight is not self._layouts[0].word_embeddings.weight:
             _fill(decoder.weight, source.weight.detach().float().to(self._encoder.basis.device) @ self._encoder.basis)
         _fill(decoder.bias, source.bias)
-        reader, narrowing = self._encoder.final_reader, self._narrowing(decoder, source)
-        self._fill_affine(dense[0], narrowing @ affine_through(dense[1], reader))
-        self._fill_prediction_norm(norms[0], norms[1], dense, narrowing)
+        if self._equal_width:
+            self._fill_affine(dense[0], affine_through(dense[1], self._encoder.final_reader))
+            _fill(norms[0].weight, norms[1].weight)
+            _fill(norms[0].bias, norms[1].bias)
+        else:
+            target = layer_norm(norms[1], self._activation(linear(dense[1], self._encoder.teacher_states)))
+            self._fit_transform(dense[0], norms[0], target @ self._narrowing(decoder, source).T)
         self.filled += [decoder, norms[0], *self._student.get_submodule(_PREDICTIONS).children()]
 
-    def _fill_prediction_norm(
-        self, norm: nn.LayerNorm, source: nn.LayerNorm, dense: tuple[nn.Linear, nn.Linear], narrowing: Tensor
-    ) -> None:
-        if self._equal_width:
-            _fill(norm.weight, source.weight)
-            _fill(norm.bias, source.bias)
-            return
-        activations = [ACT2FN[model.config.hidden_act] for model in self._models]
-        states = self._encoder.student_states, self._encoder.teacher_states
-        outputs = [act(linear(module, x)) for act, module, x in zip(activations, dense, states, strict=True)]
-        normal, _ = normalised(outputs[0], norm.eps)
-        scale, shift = layer_norm_correction(normal, layer_norm(source, outputs[1]) @ narrowing.T)
+    def _fit_transform(self, dense: nn.Linear, norm: nn.LayerNorm, target: Tensor) -> None:
+        """Ridge fit of the transform to `(tokens, student_width)` vectors, in the linear range of its activation.
+
+        The activation does not commute with `K`. Where its input is well above zero it is nearly the identity, and the
+        LayerNorm behind it takes out what all dimensions have in common: the common lift costs nothing.
+        """
+        features = with_ones(self._encoder.student_states)
+        affine = ridge_correction(features, target / target.std()).T
+        affine[:, -1] += _LINEAR_RANGE
+        self._fill_affine(dense, affine)
+        normal, _ = normalised(self._activation(linear(dense, self._encoder.student_states)), norm.eps)
+        scale, shift = layer_norm_correction(normal, target)
         _fill(norm.weight, scale)
         _fill(norm.bias, shift)
 
+    def _activation(self, states: Tensor) -> Tensor:
+        return ACT2FN[self._teacher.config.hidden_act](states)
+
     def _narrowing(self, decoder: nn.Linear, source: nn.Linear) -> Tensor:
         """`K`, `(student_width, teacher_width)`, least squares over the vocabulary."""
-        if self._equal_width:
-            return torch.eye(source.in_features, device=source.weight.device)
         narrow, wide = decoder.weight.detach().to(source.weight.device).double(), source.weight.detach().double()
         narrowing: Tensor = torch.linalg.solve(narrow.T @ narrow, narrow.T @ wide)
         return narrowing.float()

@@ -16,7 +16,7 @@ SHAPE = {
 
 @pytest.fixture
 def build_encoder():
-    """Builds a seeded model in evaluation mode; biases and LayerNorms are random too, so that none can be forgotten."""
+    """Builds a seeded model in evaluation mode; biases and LayerNorms are random too: none can be forgotten."""
 
     def build(model_class=BertModel, config_class=BertConfig, seed=0, **overrides):
         torch.manual_seed(seed)
@@ -48,8 +48,8 @@ def batches():
 def subspace_pair(build_encoder):
     """A model of width 16 and a teacher of width 24 that computes the same in a 16-dimensional subspace.
 
-    LayerNorm scales are constant: with them, and a subspace that maps the all-ones direction to the all-ones direction,
-    both LayerNorms do the same.
+    LayerNorm scales are constant, and the subspace maps the all-ones direction to the all-ones direction: both
+    LayerNorms do the same.
     """
     small = build_encoder(BertModel, hidden_size=16, num_hidden_layers=2, seed=3)
     large = build_encoder(BertModel, num_hidden_layers=2, seed=4)

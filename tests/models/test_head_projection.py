@@ -19,10 +19,11 @@ POOLED = {"num_hidden_layers": 2, "num_labels": 3}
 
 def lifted(subspace_pair, build_encoder, model_class):
     """A teacher with a head on the encoder that lives in a subspace, and a random student of the subspace's width."""
-    teacher = build_encoder(model_class, num_hidden_layers=2, num_labels=3)
+    labels = 2 if model_class is BertForQuestionAnswering else 3
+    teacher = build_encoder(model_class, num_hidden_layers=2, num_labels=labels)
     state = {name: value for name, value in subspace_pair[1].state_dict().items() if not name.startswith("pooler")}
     teacher.base_model.load_state_dict(state, strict=False)
-    return teacher, build_encoder(model_class, hidden_size=16, num_hidden_layers=2, num_labels=3, seed=9)
+    return teacher, build_encoder(model_class, hidden_size=16, num_hidden_layers=2, num_labels=labels, seed=9)
 
 
 @pytest.mark.parametrize("model_class", [BertForTokenClassification, BertForQuestionAnswering])
@@ -64,7 +65,7 @@ def test_an_activation_of_the_students_own_is_fitted_through(build_encoder, batc
         )
         initialize_from_teacher(student, teacher, calibration=batches, layer_norm=treatment)
         gap = [student(**batch).logits - teacher(**batch).logits for batch in batches]
-        gaps[treatment] = float(torch.cat(gap).square().mean())
+        gaps[treatment] = torch.cat(gap).square().mean()
     assert gaps["reconstruction"] < 0.8 * gaps["least_squares"]
 
 
@@ -90,7 +91,7 @@ def test_the_masked_word_head_stays_tied_and_prefers_the_teachers_words(build_en
     valid = torch.cat([batch["attention_mask"] for batch in batches]) != 0
     logits = [torch.cat([model(**batch).logits for batch in batches])[valid] for model in (student, teacher)]
     centred = [(logit - logit.mean(0)).flatten() for logit in logits]
-    assert torch.corrcoef(torch.stack(centred))[0, 1] > 0.6
+    assert torch.corrcoef(torch.stack(centred))[0, 1] > 0.7
 
 
 def test_both_heads_of_pretraining_are_filled(build_encoder, batches):
@@ -99,4 +100,4 @@ def test_both_heads_of_pretraining_are_filled(build_encoder, batches):
     student = build_encoder(BertForPreTraining, hidden_size=20, seed=9)
     assert initialize_from_teacher(student, teacher, calibration=batches).random_parameters == ()
     got, wanted = (model(**batches[0]).seq_relationship_logits for model in (student, teacher))
-    assert (got - wanted).square().mean() < 0.3 * (wanted - wanted.mean(0)).square().mean()
+    assert (got - wanted).square().mean() < 0.5 * (wanted - wanted.mean(0)).square().mean()
