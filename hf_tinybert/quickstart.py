@@ -76,7 +76,8 @@ class QuickstartSettings:
         intermediate_epochs: of the intermediate-layer phase.
         intermediate_learning_rate: of the intermediate-layer phase.
         prediction_epochs: of the prediction-layer phase.
-        prediction_learning_rate: of the prediction-layer phase and of the undistilled student.
+        prediction_learning_rate: of the prediction-layer phase.
+        undistilled_learning_rate: of the student that learns without a teacher.
         train_rows: training rows at most.
         held_out_rows: validation and test rows at most, each.
         seed: of everything.
@@ -90,9 +91,10 @@ class QuickstartSettings:
     teacher_epochs: float = 1.0
     teacher_learning_rate: float = 2e-4
     intermediate_epochs: float = 0.5
-    intermediate_learning_rate: float = 5e-4
+    intermediate_learning_rate: float = 2e-4
     prediction_epochs: float = 0.5
-    prediction_learning_rate: float = 3e-4
+    prediction_learning_rate: float = 1e-4
+    undistilled_learning_rate: float = 3e-4
     train_rows: int | None = None
     held_out_rows: int | None = None
     seed: int = 0
@@ -202,8 +204,8 @@ class Quickstart:
     def _train_undistilled(self) -> dict[str, Any]:
         set_seed(self.settings.seed)
         student = TinyBertForSequenceClassification(self._student_config())
-        epochs, learning_rate = self.settings.distillation_epochs, self.settings.prediction_learning_rate
-        self._finetune(student, "undistilled", epochs, learning_rate)
+        settings = self.settings
+        self._finetune(student, "undistilled", settings.distillation_epochs, settings.undistilled_learning_rate)
         return {}
 
     def _distil_student(self) -> dict[str, Any]:

@@ -114,8 +114,11 @@ class HeadProjection:
             _fill(norms[0].weight, norms[1].weight)
             _fill(norms[0].bias, norms[1].bias)
         else:
-            target = layer_norm(norms[1], self._activation(linear(dense[1], self._encoder.teacher_states)))
-            self._fit_transform(dense[0], norms[0], target @ self._narrowing(decoder, source).T)
+            vectors = layer_norm(norms[1], self._activation(linear(dense[1], self._encoder.teacher_states)))
+            narrowing = self._narrowing(decoder, source)
+            self._fit_transform(dense[0], norms[0], vectors @ narrowing.T)
+            lost = values(source.weight, narrowing) - values(decoder.weight, narrowing) @ narrowing
+            _fill(decoder.bias, values(source.bias, lost) + lost @ vectors.mean(0))
         self.filled += [decoder, norms[0], *self._student.get_submodule(_PREDICTIONS).children()]
 
     def _fit_transform(self, dense: nn.Linear, norm: nn.LayerNorm, target: Tensor) -> None:
@@ -134,12 +137,18 @@ class HeadProjection:
         _fill(norm.bias, shift)
 
     def _activation(self, states: Tensor) -> Tensor:
-        return ACT2FN[self._teacher.config.hidden_act](states)
+        activated: Tensor = ACT2FN[self._teacher.config.hidden_act](states)
+        return activated
 
     def _narrowing(self, decoder: nn.Linear, source: nn.Linear) -> Tensor:
-        """`K`, `(student_width, teacher_width)`, least squares over the vocabulary."""
-        narrow, wide = decoder.weight.detach().to(source.weight.device).double(), source.weight.detach().double()
-        narrowing: Tensor = torch.linalg.solve(narrow.T @ narrow, narrow.T @ wide)
+        """`K`, `(student_width, teacher_width)`, least squares over the vocabulary.
+
+        What all words have in common is left out: it adds the same to every logit. So are directions of `F` that are
+        nearly empty, as the one that stands for the teacher's all-ones direction.
+        """
+        weights = [module.weight.detach().to(self._encoder.basis.device).double() for module in (decoder, source)]
+        narrow, wide = (weight - weight.mean(0) for weight in weights)
+        narrowing: Tensor = torch.linalg.pinv(narrow.T @ narrow, rtol=1e-6, hermitian=True) @ (narrow.T @ wide)
         return narrowing.float()
 
     @property

@@ -81,10 +81,9 @@ def test_a_head_for_other_labels_or_of_another_kind_is_drawn_at_random(build_enc
     assert student.classifier.weight.std() < 0.05
 
 
-def test_the_masked_word_head_stays_tied_and_prefers_the_teachers_words(build_encoder, batches):
+def test_the_masked_word_head_stays_tied_and_prefers_the_teachers_words(subspace_pair, build_encoder, batches):
     """Would catch an output matrix of its own, or a transform in another basis than the output matrix."""
-    teacher = build_encoder(BertForMaskedLM)
-    student = build_encoder(BertForMaskedLM, hidden_size=20, seed=9)
+    teacher, student = lifted(subspace_pair, build_encoder, BertForMaskedLM)
     result = initialize_from_teacher(student, teacher, calibration=batches)
     assert result.random_parameters == ()
     assert student.cls.predictions.decoder.weight is student.bert.embeddings.word_embeddings.weight
