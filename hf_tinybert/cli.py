@@ -46,11 +46,11 @@ def quickstart(
 
     Example: hf-tinybert quickstart --dataset reviews.csv --output reviews-student
     """
-    from hf_tinybert.progress import ProgressDisplay
-    from hf_tinybert.quickstart import FAST, Quickstart, QuickstartSettings, quiet_libraries
-
     console = Console()
     started = time.perf_counter()
+    with console.status("loading torch and transformers"):
+        from hf_tinybert.progress import ProgressDisplay
+        from hf_tinybert.quickstart import FAST, Quickstart, QuickstartSettings, quiet_libraries
     settings = QuickstartSettings(
         teacher=teacher,
         dataset=dataset,
@@ -69,6 +69,7 @@ def quickstart(
     except _EXPECTED_ERRORS as error:
         raise _refusal(error) from error
     console.print(_quickstart_table(summary))
+    console.print(_seconds_table(summary))
     console.print("The saved student, reloaded by AutoModelForSequenceClassification:")
     for sentence, label, probability in classified:
         shown = " ".join(sentence.split())

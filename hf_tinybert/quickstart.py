@@ -47,6 +47,7 @@ from hf_tinybert.run_folder import RunFolder
 
 SUMMARY_FILE = "summary.json"
 STUDENT_FOLDER = "student"
+_PACKAGED_TEACHER = "sentence-transformers/all-MiniLM-L6-v2"
 _BATCH_SIZE = 32
 # the display shows progress; pinning memory without an accelerator only warns
 _QUIET: dict[str, Any] = {
@@ -129,9 +130,13 @@ class Quickstart:
         self.teacher_source = settings.teacher or str(packaged_teacher())
         check_weights(Path(self.teacher_source))
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(self.teacher_source)
-        self.texts = _limited(self._load_texts(), settings)
+        with display.bar("reading the texts"):
+            self.texts = _limited(self._load_texts(), settings)
         self.folder = RunFolder(output, asdict(settings))
         self.labels = label_names(self.texts)
+        rows = " / ".join(f"{len(split):,} {name}" for name, split in self.texts.items())
+        display.line(f"  teacher: {settings.teacher or _PACKAGED_TEACHER}, fine-tuned on the task")
+        display.line(f"  data: {settings.dataset or 'BBC news'}, {rows} rows, {len(self.labels)} classes")
         disable_progress_bar()
         with display.bar("tokenising"):
             self.rows = tokenize_texts(self.texts, self.tokenizer, settings.max_length)
@@ -237,7 +242,7 @@ class Quickstart:
             processing_class=self.tokenizer,
             data_collator=collator,
         )
-        trainer.teacher_name = settings.teacher or "sentence-transformers/all-MiniLM-L6-v2"
+        trainer.teacher_name = settings.teacher or _PACKAGED_TEACHER
         with self.display.bar("distilling the student") as bar:
             _show_progress(trainer, bar)
             trainer.train(resume_from_checkpoint=self._resumes("student"))
@@ -245,6 +250,7 @@ class Quickstart:
         return {
             "initialization_seconds": round(initialization_seconds, 1),
             "initialized_test_accuracy": untrained_accuracy,
+            **{f"{phase}_seconds".replace("-", "_"): round(s, 1) for phase, s in trainer.phase_seconds.items()},
         }
 
     def _finetune(self, model: PreTrainedModel, name: str, epochs: float, learning_rate: float) -> None:
@@ -345,12 +351,10 @@ class Quickstart:
             **figures,
             "retention": scores["student_test_accuracy"] / scores["teacher_test_accuracy"],
             **{f"{name}_seconds": figures["seconds"] for name, figures in stages.items()},
-            "initialization_seconds": stages["student"]["initialization_seconds"],
-            "initialized_test_accuracy": stages["student"]["initialized_test_accuracy"],
+            **{name: value for name, value in stages["student"].items() if name != "seconds"},
             "scores_seconds": scores["seconds"],
             "speed_seconds": speed["seconds"],
             "settings": asdict(self.settings),
-            "phases": [str(Phase.INTERMEDIATE), str(Phase.PREDICTION)],
             "machine": machine(),
         }
 

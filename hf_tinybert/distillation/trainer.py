@@ -44,7 +44,8 @@ class DistillationTrainer(Trainer):
 
     `train()` runs the phases of `args.phases` in turn, each with fresh optimizer and schedule. Every term is logged
     under its own name (`attention_scores_loss`, `eval_prediction_loss`, ...). Evaluation returns loss and logits only.
-    `trainer.model` is the student; `save_model()` writes a folder without teacher or projections. With more than one
+    `trainer.model` is the student; `save_model()` writes a folder without teacher or projections. `phase_seconds` says how
+    long each phase trained in this process. With more than one
     phase, checkpoints lie in `output_dir/<phase>/checkpoint-<step>`.
 
     Args:
@@ -115,7 +116,7 @@ class DistillationTrainer(Trainer):
         self.teacher = self.accelerator.prepare_model(teacher, evaluation_mode=True)
         self.objective, self.phase = objectives[0], Phase(self.args.phases[0])
         self._terms = {"train": RunningMeans(), "eval": RunningMeans()}
-        self._seconds = 0.0
+        self.phase_seconds: dict[Phase, float] = {}
         self._phase_start: float | None = None
 
     def train(
@@ -254,7 +255,8 @@ class DistillationTrainer(Trainer):
             self.args.learning_rate = settings.learning_rate
             return super().train(str(checkpoint) if checkpoint else None, trial, ignore_keys_for_eval)
         finally:
-            self._seconds, self._phase_start = self._seconds_so_far(), None
+            self.phase_seconds[settings.phase] = time.perf_counter() - self._phase_start
+            self._phase_start = None
             for name, value in stock.items():
                 setattr(self.args, name, value)
 
@@ -267,7 +269,7 @@ class DistillationTrainer(Trainer):
 
     def _seconds_so_far(self) -> float:
         running = 0.0 if self._phase_start is None else time.perf_counter() - self._phase_start
-        return self._seconds + running
+        return sum(self.phase_seconds.values()) + running
 
     def _resume_point(self, resume_from_checkpoint: str | bool | None) -> tuple[Phase, Path | None]:
         phases = [Phase(phase) for phase in self.args.phases]
