@@ -137,9 +137,25 @@ def _quickstart_table(summary: dict[str, Any]) -> Table:
         student = form.format(summary[f"student_{key}"])
         same_shape = student if key in ("parameters", "megabytes") else "as student"
         table.add_row(label, form.format(summary[f"teacher_{key}"]), student, same_shape)
-    table.add_row(
-        "training seconds", *(f"{summary[f'{n}_seconds']:.0f}" for n in ("teacher", "student", "undistilled"))
-    )
+    return table
+
+
+def _seconds_table(summary: dict[str, Any]) -> Table:
+    """What a quickstart took, one stage a row; a phase that an earlier, interrupted run trained has no figure."""
+    table = Table(title="Seconds")
+    table.add_column("", no_wrap=True)
+    table.add_column("", justify="right")
+    for label, key in (
+        ("teacher, fine-tuning", "teacher"),
+        ("undistilled, training", "undistilled"),
+        ("student, initialisation", "initialization"),
+        ("student, intermediate-layer phase", "intermediate_layer"),
+        ("student, prediction-layer phase", "prediction_layer"),
+        ("scores", "scores"),
+        ("speed", "speed"),
+    ):
+        seconds = summary.get(f"{key}_seconds")
+        table.add_row(label, "" if seconds is None else f"{seconds:.1f}")
     return table
 
 
