@@ -45,8 +45,8 @@ class DistillationTrainer(Trainer):
     `train()` runs the phases of `args.phases` in turn, each with fresh optimizer and schedule. Every term is logged
     under its own name (`attention_scores_loss`, `eval_prediction_loss`, ...). Evaluation returns loss and logits only.
     `trainer.model` is the student; `save_model()` writes a folder without teacher or projections. With more than one
-    phase, checkpoints lie in `output_dir/<phase>/checkpoint-<step>`. `phase_seconds` says how long each phase trained in
-    this process.
+    phase, checkpoints lie in `output_dir/<phase>/checkpoint-<step>`. `phase_seconds` says how long each phase trained
+    in this process.
 
     Args:
         model: the student; labels, if any, are not trained on.
