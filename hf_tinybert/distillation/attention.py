@@ -18,21 +18,35 @@ ATTENTION_IMPLEMENTATION = "distillation_sdpa"
 
 
 class AttentionRecord(NamedTuple):
-    """What one attention layer computed its scores from.
+    """What one attention layer computed its output from.
 
     Attributes:
         query: `(batch, heads, query_len, head_width)`, unscaled.
-        key: `(batch, heads, key_len, head_width)`.
+        key: `(batch, heads, key_len, head_width)`; under grouped-query attention repeated to the query's heads.
+        value: `(batch, heads, key_len, head_width)`, repeated like the key.
         scaling: the factor on `query @ key^T`, `head_width ** -0.5` in BERT.
+        window: largest distance `|i - j|` of a pair that may attend, as in ModernBERT's local layers; None for all.
     """
 
     query: Tensor
     key: Tensor
+    value: Tensor
     scaling: float
+    window: int | None = None
 
     def scores(self) -> Tensor:
         """Attention scores before mask and softmax, `(batch, heads, query_len, key_len)`."""
         return torch.matmul(self.query, self.key.transpose(-1, -2)) * self.scaling
+
+
+class AttentionScores(NamedTuple):
+    """The score map of one attention layer whose query and key cannot be had.
+
+    Attributes:
+        scores: before the softmax, `(batch, heads, query_len, key_len)`; masked pairs hold a very negative number.
+    """
+
+    scores: Tensor
 
 
 def recording_attention(
@@ -62,7 +76,7 @@ def recording_attention(
         scaling = query.shape[-1] ** -0.5
     kwargs.pop("output_attentions", None)  # answered by the record; SDPA would warn that it cannot
     output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **kwargs)
-    return output, AttentionRecord(query, key, scaling)
+    return output, AttentionRecord(query, key, value, scaling)
 
 
 AttentionInterface.register(ATTENTION_IMPLEMENTATION, recording_attention)
@@ -78,4 +92,10 @@ def record_attention(model: PreTrainedModel) -> None:
     model.set_attn_implementation(ATTENTION_IMPLEMENTATION)
 
 
-__all__ = ["ATTENTION_IMPLEMENTATION", "AttentionRecord", "record_attention", "recording_attention"]
+__all__ = [
+    "ATTENTION_IMPLEMENTATION",
+    "AttentionRecord",
+    "AttentionScores",
+    "record_attention",
+    "recording_attention",
+]
