@@ -1,0 +1,82 @@
+import pytest
+import torch
+
+from hf_tinybert.distillation.losses import Reduction, embedding_loss, hidden_states_loss
+
+STATE_LOSSES = [embedding_loss, hidden_states_loss]
+REDUCTIONS = list(Reduction)
+LENGTHS = [1, 7, 128]
+
+
+@pytest.mark.parametrize("loss", STATE_LOSSES)
+def test_state_losses_are_the_hand_number(loss):
+    """Prevents a wrong denominator: width, valid positions, or batch."""
+    student = torch.tensor([[[1.0, 2.0], [3.0, 4.0]], [[0.0, 0.0], [9.0, 9.0]]])
+    teacher = torch.tensor([[[1.0, 0.0], [3.0, 1.0]], [[2.0, 1.0], [0.0, 0.0]]])
+    mask = torch.tensor([[1, 1], [1, 0]])
+    # squared errors per position: (0+4)/2, (0+9)/2, (4+1)/2, and padding (81+81)/2
+    assert loss(student, teacher, mask).item() == pytest.approx((2 + 4.5 + 2.5) / 3)
+    reference = loss(student, teacher, mask, reduction=Reduction.REFERENCE)
+    assert reference.item() == pytest.approx((2 + 4.5 + 2.5 + 81) / 4)
+
+
+@pytest.mark.parametrize("loss", STATE_LOSSES)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("length", LENGTHS)
+def test_state_losses_equal_a_slow_plain_loop(loss, reduction, length, build_mask):
+    """Prevents a vectorised mean over the wrong axes."""
+    student, teacher, mask = torch.randn(3, length, 5), torch.randn(3, length, 5), build_mask(3, length)
+    errors = [
+        ((student[row, place] - teacher[row, place]) ** 2).mean().item()
+        for row in range(3)
+        for place in range(length)
+        if reduction is Reduction.REFERENCE or mask[row, place] == 1
+    ]
+    assert loss(student, teacher, mask, reduction=reduction).item() == pytest.approx(
+        sum(errors) / len(errors), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("loss", STATE_LOSSES)
+def test_state_losses_of_identical_states_are_zero(loss, build_mask):
+    """Prevents a constant that never goes away."""
+    state = torch.randn(2, 7, 5)
+    assert loss(state, state, build_mask(2, 7)).item() == 0.0
+
+
+@pytest.mark.parametrize("loss", STATE_LOSSES)
+def test_padding_changes_neither_value_nor_gradient_of_state_losses(loss, build_mask, padded):
+    """Prevents a loss that depends on the longest text of the batch."""
+    student, teacher, mask = torch.randn(2, 7, 5, requires_grad=True), torch.randn(2, 7, 5), build_mask(2, 7)
+    value = loss(student, teacher, mask)
+    (gradient,) = torch.autograd.grad(value, student)
+    wide = loss(padded(student, 1), padded(teacher, 1, garbage=-1e3), padded(mask, 1, garbage=0))
+    (wide_gradient,) = torch.autograd.grad(wide, student)
+    torch.testing.assert_close(wide, value)
+    torch.testing.assert_close(wide_gradient, gradient)
+    garbage = torch.where(mask[..., None] == 1, teacher, 1e3)
+    torch.testing.assert_close(loss(student, garbage, mask), value)
+    assert gradient[mask == 0].abs().max() == 0
+
+
+@pytest.mark.parametrize("loss", STATE_LOSSES)
+def test_state_losses_send_a_gradient_to_the_student_only(loss, build_mask):
+    """Prevents a teacher that is pulled towards its student."""
+    student, teacher = torch.randn(2, 7, 5, requires_grad=True), torch.randn(2, 7, 5, requires_grad=True)
+    loss(student, teacher, build_mask(2, 7)).backward()
+    assert student.grad.abs().max() > 0
+    assert teacher.grad is None
+
+
+@pytest.mark.parametrize("loss", STATE_LOSSES)
+def test_state_losses_refuse_states_of_another_width(loss, build_mask):
+    """Prevents broadcasting of an unprojected state."""
+    with pytest.raises(ValueError, match="expected states of one shape, got student"):
+        loss(torch.randn(2, 7, 1), torch.randn(2, 7, 5), build_mask(2, 7))
+
+
+@pytest.mark.parametrize("loss", STATE_LOSSES)
+def test_state_losses_take_their_arguments_by_name(loss, build_mask):
+    """Prevents a wrapper that only works with positional arguments."""
+    student, teacher, mask = torch.randn(2, 7, 5), torch.randn(2, 7, 5), build_mask(2, 7)
+    assert loss(student=student, teacher=teacher, mask=mask).item() == loss(student, teacher, mask).item()
