@@ -1,15 +1,21 @@
 """Everything a distillation can be told, as a dataclass beside the stock training arguments."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import torch
 from transformers import TrainingArguments
 
-from hf_tinybert.distillation.losses import AttentionForm, Reduction
-from hf_tinybert.distillation.objective import PHASE_TERMS, DistillationObjective, Phase, Term
+from hf_tinybert.distillation.layer_mapping import MappingStrategy, is_learned
+from hf_tinybert.distillation.learned_mapping import LearnedMapping
+from hf_tinybert.distillation.losses import AttentionForm, ProblemType, Reduction
+from hf_tinybert.distillation.objective import DistillationObjective, Phase, Term, belongs_to, reads_of
+from hf_tinybert.distillation.precision import has_fast_bf16
 from hf_tinybert.distillation.projections import ProjectionLayout
+from hf_tinybert.distillation.recipes import RECIPES, Recipe, RecipeName, term_for_task
+from hf_tinybert.distillation.schedules import WeightSchedule, parse_weight
 
 
 @dataclass(frozen=True)
@@ -37,14 +43,16 @@ class DistillationArguments(TrainingArguments):
     `intermediate_*` ones to the intermediate-layer phase; everything else holds for all phases.
     """
 
-    _VALID_DICT_FIELDS = [*TrainingArguments._VALID_DICT_FIELDS, "loss_weights"]  # noqa: RUF012 (as in its base)
+    _VALID_DICT_FIELDS = [*TrainingArguments._VALID_DICT_FIELDS, "loss_weights", "loss_layers"]  # noqa: RUF012 (as in its base)
 
     # stages
-    phases: list[str] = field(
-        default_factory=lambda: [str(Phase.INTERMEDIATE), str(Phase.PREDICTION)],
-        metadata={
-            "help": "Stages in order, of intermediate-layer, prediction-layer and joint. The default is the paper's."
-        },
+    recipe: str = field(
+        default=str(RecipeName.TINYBERT),
+        metadata={"help": "tinybert, minilmv2, distilbert or pkd: defaults of phases, weights, mapping, temperature."},
+    )
+    phases: list[str] | None = field(
+        default=None,
+        metadata={"help": "Stages in order, of intermediate-layer, prediction-layer and joint; the recipe's if unset."},
     )
     learning_rate: float = field(
         default=1e-4, metadata={"help": "Peak learning rate of the prediction-layer or joint phase."}
@@ -61,15 +69,30 @@ class DistillationArguments(TrainingArguments):
     )
 
     # what is compared
-    layer_mapping: str = field(
-        default="uniform",
-        metadata={"help": "uniform, last, first, or one teacher layer per student layer like 2,3,4,6."},
-    )
-    loss_weights: dict[str, float] | str | None = field(
+    layer_mapping: str | None = field(
         default=None,
-        metadata={"help": 'Factors that differ from 1, like {"attention_scores_loss": 0.5}; 0 leaves a term out.'},
+        metadata={
+            "help": "uniform, last, first, one teacher layer per student layer like 2,3,4,6, or learned: attention or "
+            "transport. The recipe's if unset."
+        },
     )
-    temperature: float = field(default=1.0, metadata={"help": "Temperature of the prediction loss (paper: 1)."})
+    loss_weights: dict[str, Any] | str | None = field(
+        default=None,
+        metadata={
+            "help": 'Factors that differ from the recipe\'s, like {"attention_scores_loss": 0.5}; 0 leaves a term out, '
+            "[1, 0] goes linearly from 1 to 0 over the phase."
+        },
+    )
+    loss_layers: dict[str, Any] | str | None = field(
+        default=None,
+        metadata={"help": 'Student layers a term compares, like {"hidden_cosine_loss": [-1]}; all if unset.'},
+    )
+    temperature: float | None = field(
+        default=None, metadata={"help": "Temperature of the prediction terms; the recipe's if unset (TinyBERT: 1)."}
+    )
+    relation_heads: int = field(
+        default=0, metadata={"help": "Heads of the relation terms; 0 takes the most up to 48 that divide both widths."}
+    )
     loss_reduction: str = field(
         default=str(Reduction.MEAN),
         metadata={"help": "mean (over valid positions) or reference (the published code's arithmetic)."},
@@ -78,23 +101,51 @@ class DistillationArguments(TrainingArguments):
     # how
     attention_form: str = field(
         default=str(AttentionForm.AUTO),
-        metadata={"help": "direct (score maps), factored (Gram matrices, linear in length) or auto (the cheaper)."},
+        metadata={"help": "direct (score maps), factored (Gram matrices, linear in length) or auto (the faster)."},
     )
     projection_layout: str = field(
         default=str(ProjectionLayout.PER_STATE),
         metadata={"help": "per-state or shared: one projection to teacher width for each state, or one for all."},
     )
 
+    # speed
+    train_sampling_strategy: str = field(
+        default="group_by_length",
+        metadata={"help": "group_by_length (batches of like lengths, little padding), random, sequential, ..."},
+    )
+    bf16_where_fast: bool = field(
+        default=True,
+        metadata={"help": "Turn on bf16 autocast where the processor or GPU computes in it; else as bf16, fp16 say."},
+    )
+    teacher_cache_dir: str | None = field(
+        default=None,
+        metadata={"help": "Folder for the teacher's outputs, computed once; auto for a shared one. None: no cache."},
+    )
+    teacher_cache_max_gb: float = field(
+        default=10.0, metadata={"help": "Most gigabytes (1e9 bytes) the cache of one run may take on disk."}
+    )
+
     def __post_init__(self) -> None:
         """Check every range before anything is spent."""
+        if self.bf16_where_fast and not self.bf16 and not self.fp16:
+            # before the stock checks, which derive the precision of the run from it
+            self.bf16 = has_fast_bf16("cpu" if self.use_cpu else "auto")
+            self.use_cpu = self.use_cpu or (self.bf16 and not torch.accelerator.is_available())
         super().__post_init__()  # type: ignore[no-untyped-call]  # untyped in transformers
         if self.ddp_find_unused_parameters is None:
             # each phase leaves parameters unused (heads or projections); the stock default forgets them under
             # gradient checkpointing
             self.ddp_find_unused_parameters = True
-        self.phases = [_choice(Phase, "phases", phase) for phase in _as_list(self.phases)]
+        self.recipe = _choice(RecipeName, "recipe", self.recipe)
+        recipe = self._recipe()
+        given = [str(phase) for phase in recipe.phases] if self.phases is None else _as_list(self.phases)
+        self.phases: list[str] = [_choice(Phase, "phases", phase) for phase in given]
         if not self.phases or len(set(self.phases)) != len(self.phases):
             raise ValueError(f"expected one or more different `phases`, got {self.phases}")
+        if self.temperature is None:
+            self.temperature = recipe.temperature
+        if self.layer_mapping is None:
+            self.layer_mapping = recipe.layer_mapping
         self.loss_reduction = _choice(Reduction, "loss_reduction", self.loss_reduction)
         self.attention_form = _choice(AttentionForm, "attention_form", self.attention_form)
         self.projection_layout = _choice(ProjectionLayout, "projection_layout", self.projection_layout)
@@ -111,26 +162,49 @@ class DistillationArguments(TrainingArguments):
                 f"expected a positive `intermediate_num_train_epochs`, got {self.intermediate_num_train_epochs}; "
                 "because nothing would be trained; take `intermediate-layer` out of `phases` to leave it out"
             )
-        if self.label_smoothing_factor != 0:
-            raise ValueError(
-                f"expected `label_smoothing_factor` 0, got {self.label_smoothing_factor}; because the targets are the "
-                "teacher's predictions; raise `temperature` for softer ones"
-            )
+        if self.relation_heads < 0:
+            raise ValueError(f"expected `relation_heads` of at least 0, got {self.relation_heads}")
+        if not self.teacher_cache_max_gb > 0:
+            raise ValueError(f"expected a positive `teacher_cache_max_gb`, got {self.teacher_cache_max_gb}")
         self._check_weights()
+        self._check_label_smoothing()
 
-    def objective(self, phase: Phase) -> DistillationObjective:
-        """The weighted terms of one phase."""
-        weights = self._weights()
+    def objective(
+        self, phase: Phase, problem: ProblemType = ProblemType.SINGLE_LABEL, *, masked_lm: bool = False
+    ) -> DistillationObjective:
+        """The weighted terms of one phase.
+
+        Args:
+            phase: of the run.
+            problem: what the task's predictions are; decides which prediction and label terms do the work.
+            masked_lm: whether the student has a masked-LM head.
+        """
+        weights = {
+            term_for_task(name, problem, masked_lm=masked_lm): weight for name, weight in self._weights(phase).items()
+        }
+        layers = {Term(name): _layers(name, value) for name, value in (_as_dict(self.loss_layers)).items()}
         return DistillationObjective(
-            weights={term: weights[term] for term in PHASE_TERMS[phase] if weights[term] != 0},
-            temperature=self.temperature,
+            weights=weights,
+            layers={**self._recipe().layers, **layers},
+            temperature=cast("float", self.temperature),
             reduction=Reduction(self.loss_reduction),
             attention_form=AttentionForm(self.attention_form),
+            relation_heads=self.relation_heads,
+            problem=problem,
+            label_smoothing=self.label_smoothing_factor,
+            learned_mapping=self._learned_mapping(weights),
         )
 
-    def objectives(self) -> list[DistillationObjective]:
-        """The objectives of all phases, in order."""
-        return [self.objective(Phase(phase)) for phase in self.phases]
+    def objectives(
+        self, problem: ProblemType = ProblemType.SINGLE_LABEL, *, masked_lm: bool = False
+    ) -> dict[Phase, DistillationObjective]:
+        """The objectives of all phases, in order; arguments as of `objective`."""
+        return {Phase(phase): self.objective(Phase(phase), problem, masked_lm=masked_lm) for phase in self.stages}
+
+    @property
+    def stages(self) -> list[Phase]:
+        """The phases in order."""
+        return [Phase(phase) for phase in self.phases or ()]
 
     def phase_settings(self) -> list[PhaseSettings]:
         """What each phase trains with, in order."""
@@ -143,29 +217,75 @@ class DistillationArguments(TrainingArguments):
             )
             if phase == Phase.INTERMEDIATE
             else PhaseSettings(Phase(phase), self.num_train_epochs, self.max_steps, self.learning_rate)
-            for phase in self.phases
+            for phase in self.stages
         ]
 
-    def _weights(self) -> dict[Term, float]:
-        given = self.loss_weights if isinstance(self.loss_weights, dict) else {}
-        return {term: float(given.get(term, 1.0)) for term in Term}
+    def _recipe(self) -> Recipe:
+        return RECIPES[RecipeName(self.recipe)]
+
+    def _learned_mapping(self, weights: Mapping[str, WeightSchedule]) -> LearnedMapping | None:
+        mapped = {Term.HIDDEN_STATES, Term.ATTENTION_SCORES} & set(weights)
+        strategy = str(self.layer_mapping)
+        return LearnedMapping(MappingStrategy(strategy)) if is_learned(strategy) and mapped else None
+
+    def _weights(self, phase: Phase) -> dict[str, WeightSchedule]:
+        """The terms of a phase with a weight, the recipe's where none is given."""
+        given = {**self._recipe().weights, **_as_dict(self.loss_weights)}
+        schedules = {str(name): parse_weight(weight) for name, weight in given.items()}
+        return {
+            name: schedule
+            for name, schedule in schedules.items()
+            if not schedule.is_zero and belongs_to(reads_of(Term(name)), phase)
+        }
 
     def _check_weights(self) -> None:
-        given = self.loss_weights or {}
-        if isinstance(given, str):
-            raise ValueError(f"expected `loss_weights` as a dict or JSON object, got {given!r}")
-        unknown = sorted(set(given) - set(Term))
-        if unknown:
-            raise ValueError(f"expected `loss_weights` for {', '.join(Term)}, got {', '.join(unknown)}")
-        wrong = {str(term): weight for term, weight in self._weights().items() if not 0 <= weight < math.inf}
-        if wrong:
-            raise ValueError(f"expected `loss_weights` of at least 0, got {wrong}")
-        for phase, objective in zip(self.phases, self.objectives(), strict=True):
-            if not objective.weights:
+        for name, value in (("loss_weights", self.loss_weights), ("loss_layers", self.loss_layers)):
+            if isinstance(value, str):
+                raise ValueError(f"expected `{name}` as a dict or JSON object, got {value!r}")
+            unknown = sorted(set(value or {}) - set(Term))
+            if unknown:
+                raise ValueError(f"expected `{name}` for {', '.join(Term)}, got {', '.join(unknown)}")
+        for name, weight in _as_dict(self.loss_weights).items():
+            try:
+                schedule = parse_weight(weight)
+            except ValueError as error:
+                raise ValueError(f"`loss_weights` of {name}: {error}") from error
+            if not schedule.is_zero and not any(belongs_to(reads_of(Term(name)), phase) for phase in self.stages):
                 raise ValueError(
-                    f"expected a term with a positive weight in phase `{phase}`, got {given}; because nothing would "
-                    "be trained; take the phase out of `phases`"
+                    f"expected a phase that trains `{name}`, got {', '.join(self.stages)}; because its weight would "
+                    "have no effect; add the phase or take the weight out"
                 )
+        for name, layers in _as_dict(self.loss_layers).items():
+            _layers(name, layers)
+        for phase in self.stages:
+            if not self._weights(phase):
+                raise ValueError(
+                    f"expected a term with a positive weight in phase `{phase}`, got {self.loss_weights}; because "
+                    "nothing would be trained; take the phase out of `phases`"
+                )
+
+    def _check_label_smoothing(self) -> None:
+        smoothed = {str(Term.LABEL), str(Term.MASKED_LM)}
+        if self.label_smoothing_factor != 0 and not any(smoothed & set(self._weights(phase)) for phase in self.stages):
+            raise ValueError(
+                f"expected `label_smoothing_factor` 0, got {self.label_smoothing_factor}; because no term reads labels: "
+                "the targets are the teacher's predictions; raise `temperature` for softer ones, or give `label_loss` "
+                "a weight"
+            )
+
+
+def _as_dict(value: dict[str, Any] | str | None) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _layers(name: str, value: int | Sequence[int]) -> tuple[int, ...]:
+    layers = (value,) if isinstance(value, int) else tuple(value)
+    if not layers or not all(isinstance(layer, int) and layer != 0 for layer in layers):
+        raise ValueError(
+            f"expected `loss_layers` of {name} as student layers from 1, or from -1 backwards, got {value!r}; because "
+            "the embedding output has a term of its own"
+        )
+    return layers
 
 
 def _as_list(value: str | Sequence[str]) -> list[str]:

@@ -1,30 +1,74 @@
-"""Which terms are compared, at what weight: aligned states in, named losses out."""
+"""What is compared, where, at what weight and when: aligned states in, named losses out."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Flag, StrEnum, auto
+from math import gcd
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from hf_tinybert.distillation.attention import AttentionRecord, AttentionScores
+from hf_tinybert.distillation.learned_mapping import LearnedMapping
 from hf_tinybert.distillation.losses import (
     AttentionForm,
+    ProblemType,
     Reduction,
+    attention_probabilities_loss,
     attention_scores_loss,
     embedding_loss,
+    hidden_cosine_loss,
     hidden_states_loss,
+    key_relations_loss,
+    label_loss,
+    logits_mse_loss,
+    masked_lm_loss,
+    multi_label_prediction_loss,
+    normalized_hidden_states_loss,
+    prediction_kl_loss,
     prediction_loss,
+    query_relations_loss,
+    regression_prediction_loss,
+    value_relations_loss,
 )
-from hf_tinybert.distillation.states import DistillationStates
+from hf_tinybert.distillation.schedules import ScheduleKind, WeightSchedule, parse_weight
+from hf_tinybert.distillation.states import DistillationStates, StateRequest
+
+_MOST_RELATION_HEADS = 48  # MiniLMv2's choice for a base-size teacher; more heads are finer relations
+_State = TypeVar("_State")
 
 
 class Term(StrEnum):
-    """The terms; each value is the name of its loss function and its key in the logs."""
+    """The built-in terms; each value is the name of its loss function and its key in the logs."""
 
     EMBEDDING = "embedding_loss"
     HIDDEN_STATES = "hidden_states_loss"
+    HIDDEN_COSINE = "hidden_cosine_loss"
+    NORMALIZED_HIDDEN_STATES = "normalized_hidden_states_loss"
     ATTENTION_SCORES = "attention_scores_loss"
+    ATTENTION_PROBABILITIES = "attention_probabilities_loss"
+    QUERY_RELATIONS = "query_relations_loss"
+    KEY_RELATIONS = "key_relations_loss"
+    VALUE_RELATIONS = "value_relations_loss"
     PREDICTION = "prediction_loss"
+    PREDICTION_KL = "prediction_kl_loss"
+    LOGITS_MSE = "logits_mse_loss"
+    MULTI_LABEL_PREDICTION = "multi_label_prediction_loss"
+    REGRESSION_PREDICTION = "regression_prediction_loss"
+    LABEL = "label_loss"
+    MASKED_LM = "masked_lm_loss"
+
+
+class Reads(Flag):
+    """What a term reads of the states of both models."""
+
+    EMBEDDING = auto()
+    HIDDEN_STATES = auto()
+    ATTENTION = auto()
+    VALUES = auto()
+    LOGITS = auto()
+    LABELS = auto()
 
 
 class Phase(StrEnum):
@@ -35,91 +79,383 @@ class Phase(StrEnum):
     JOINT = "joint"
 
 
-PHASE_TERMS = {
-    Phase.INTERMEDIATE: (Term.EMBEDDING, Term.HIDDEN_STATES, Term.ATTENTION_SCORES),
-    Phase.PREDICTION: (Term.PREDICTION,),
-    Phase.JOINT: tuple(Term),
+@dataclass(frozen=True)
+class CustomTerm:
+    """A term of one's own.
+
+    Attributes:
+        name: its key in the logs and among the weights; not one of `Term`.
+        reads: what it reads; nothing else is captured for it.
+        compute: student's and teacher's states to a loss, `()`; a mean over the batch, in float32.
+    """
+
+    name: str
+    reads: Reads
+    compute: Callable[[DistillationStates, DistillationStates], Tensor]
+
+
+INTERMEDIATE_STATES = Reads.EMBEDDING | Reads.HIDDEN_STATES | Reads.ATTENTION | Reads.VALUES
+
+_READS = {
+    Term.EMBEDDING: Reads.EMBEDDING,
+    Term.HIDDEN_STATES: Reads.HIDDEN_STATES,
+    Term.HIDDEN_COSINE: Reads.HIDDEN_STATES,
+    Term.NORMALIZED_HIDDEN_STATES: Reads.HIDDEN_STATES,
+    Term.ATTENTION_SCORES: Reads.ATTENTION,
+    Term.ATTENTION_PROBABILITIES: Reads.ATTENTION,
+    Term.QUERY_RELATIONS: Reads.ATTENTION | Reads.VALUES,
+    Term.KEY_RELATIONS: Reads.ATTENTION | Reads.VALUES,
+    Term.VALUE_RELATIONS: Reads.ATTENTION | Reads.VALUES,
+    Term.PREDICTION: Reads.LOGITS,
+    Term.PREDICTION_KL: Reads.LOGITS,
+    Term.LOGITS_MSE: Reads.LOGITS,
+    Term.MULTI_LABEL_PREDICTION: Reads.LOGITS,
+    Term.REGRESSION_PREDICTION: Reads.LOGITS,
+    Term.LABEL: Reads.LOGITS | Reads.LABELS,
+    Term.MASKED_LM: Reads.LOGITS | Reads.LABELS,
 }
+_HIDDEN_STATE_LOSSES = {
+    Term.HIDDEN_COSINE: hidden_cosine_loss,
+    Term.NORMALIZED_HIDDEN_STATES: normalized_hidden_states_loss,
+}
+_RELATION_LOSSES = {
+    Term.QUERY_RELATIONS: query_relations_loss,
+    Term.KEY_RELATIONS: key_relations_loss,
+    Term.VALUE_RELATIONS: value_relations_loss,
+}
+_LABEL_TERMS = frozenset({Term.LABEL, Term.MASKED_LM})
+
+
+def reads_of(term: Term) -> Reads:
+    """What a built-in term reads."""
+    return _READS[term]
+
+
+def belongs_to(reads: Reads, phase: Phase) -> bool:
+    """Whether a term that reads this is trained in a phase."""
+    if phase is Phase.JOINT:
+        return True
+    return bool(reads & INTERMEDIATE_STATES) is (phase is Phase.INTERMEDIATE)
 
 
 @dataclass(frozen=True)
 class DistillationObjective:
     """The weighted sum of the terms of one phase.
 
-    `L = w_embd L_embd + w_hidn sum_m L_hidn(m) + w_attn sum_m L_attn(m) + w_pred L_pred`: a term is summed over the
-    student's layers `m`, as in the paper.
+    `L = sum_k w_k(progress) sum_m L_k(m)`: a term is summed over the student layers `m` it compares, as in the paper;
+    a weight may change with the progress of the phase.
 
     Attributes:
-        weights: the terms that are computed and their factors.
-        temperature: of the prediction term.
-        reduction: of every term.
-        attention_form: of the attention term.
+        weights: the terms that are computed and their factors; what `parse_weight` reads will do.
+        layers: student layers that a term of hidden states, attention or relations compares, from 1, negative from
+            the end; all for a term that is not named.
+        temperature: of the prediction terms.
+        reduction: of the terms of TinyBERT.
+        attention_form: of the attention-scores term.
+        relation_heads: heads of the relation terms; 0 takes the most up to 48 that divide both widths.
+        problem: what the labels are; decides the label term.
+        label_smoothing: of the label term with exclusive classes, 0 to 1.
+        learned_mapping: weighs teacher layers in place of a fixed mapping, for hidden states and attention scores;
+            the teacher's states are then all of its layers.
+        custom_terms: terms of one's own, weighted under their names.
+
+    Raises:
+        ValueError: a weight without a term, a custom term that takes a built-in name or that is given twice.
 
     Source: TinyBERT, equations 6 and 11.
     """
 
-    weights: Mapping[Term, float]
+    weights: Mapping[str, WeightSchedule]
+    layers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     temperature: float = 1.0
     reduction: Reduction = Reduction.MEAN
     attention_form: AttentionForm = AttentionForm.AUTO
+    relation_heads: int = 0
+    problem: ProblemType = ProblemType.SINGLE_LABEL
+    label_smoothing: float = 0.0
+    learned_mapping: LearnedMapping | None = None
+    custom_terms: tuple[CustomTerm, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Parse the weights and check the names."""
+        parsed = {str(name): parse_weight(weight) for name, weight in self.weights.items()}
+        object.__setattr__(self, "weights", {name: weight for name, weight in parsed.items() if not weight.is_zero})
+        custom = [term.name for term in self.custom_terms]
+        if len(set(custom)) != len(custom) or set(custom) & set(Term):
+            raise ValueError(f"expected custom terms with names of their own, got {custom}")
+        unknown = sorted(name for name in self.weights if name not in set(Term) and name not in custom)
+        if unknown:
+            raise ValueError(f"expected weights of {', '.join([*Term, *custom])}, got {', '.join(unknown)}")
+        if self.learned_mapping is not None:
+            single = sorted(name for name in self.weights if self.reads_of(name) & _MAPPED and name not in _LEARNED)
+            if single:
+                raise ValueError(
+                    f"expected a fixed layer mapping with {', '.join(single)}, got a learned one; because these terms "
+                    "compare one teacher layer with each student layer; choose `uniform` or name the layers"
+                )
+
+    def reads_of(self, name: str) -> Reads:
+        """What a term reads."""
+        custom = {term.name: term.reads for term in self.custom_terms}
+        return custom[name] if name in custom else _READS[Term(name)]
+
+    @property
+    def reads(self) -> Reads:
+        """What any term reads."""
+        total = Reads(0)
+        for name in self.weights:
+            total |= self.reads_of(name)
+        return total
 
     @property
     def reads_hidden_states(self) -> bool:
         """Whether any term compares embedding outputs or hidden states."""
-        return Term.EMBEDDING in self.weights or Term.HIDDEN_STATES in self.weights
+        return bool(self.reads & (Reads.EMBEDDING | Reads.HIDDEN_STATES))
 
     @property
     def reads_attention(self) -> bool:
-        """Whether a term compares attention scores."""
-        return Term.ATTENTION_SCORES in self.weights
+        """Whether any term compares attention scores, probabilities or relations."""
+        return bool(self.reads & (Reads.ATTENTION | Reads.VALUES))
+
+    @property
+    def reads_values(self) -> bool:
+        """Whether any term reads queries, keys and values themselves, which score maps do not have."""
+        return bool(self.reads & Reads.VALUES)
 
     @property
     def reads_logits(self) -> bool:
-        """Whether a term compares predictions."""
-        return Term.PREDICTION in self.weights
+        """Whether any term reads predictions."""
+        return bool(self.reads & Reads.LOGITS)
+
+    @property
+    def reads_labels(self) -> bool:
+        """Whether any term reads labels."""
+        return bool(self.reads & Reads.LABELS)
+
+    @property
+    def reads_teacher(self) -> bool:
+        """Whether any term compares with the teacher; the label terms alone do not."""
+        return any(name not in _LABEL_TERMS for name in self.weights)
+
+    @property
+    def compares_predictions(self) -> bool:
+        """Whether any term compares the student's predictions with the teacher's."""
+        return any(self.reads_of(name) & Reads.LOGITS and name not in _LABEL_TERMS for name in self.weights)
+
+    def request(self, student_layers: int) -> StateRequest:
+        """What both forwards must give, in the student's layers.
+
+        Args:
+            student_layers: transformer layers of the student.
+
+        Raises:
+            ValueError: a term is told to compare a layer that the student does not have.
+        """
+        hidden_states, attentions = set[int](), set[int]()
+        for name in self.weights:
+            reads = self.reads_of(name)
+            if reads & Reads.EMBEDDING:
+                hidden_states.add(0)
+            if reads & Reads.HIDDEN_STATES:
+                hidden_states |= set(self._layers_of(name, student_layers))
+            if reads & (Reads.ATTENTION | Reads.VALUES):
+                attentions |= set(self._layers_of(name, student_layers))
+        return StateRequest(tuple(sorted(hidden_states)), tuple(sorted(attentions)), self.reads_logits)
+
+    def teacher_request(self, student_layers: int, mapping: Sequence[int]) -> StateRequest:
+        """What the teacher's forward must give, in the teacher's layers.
+
+        Args:
+            student_layers: transformer layers of the student.
+            mapping: `mapping[student_layer] = teacher_layer`, 0 = embedding output; under a learned mapping all of
+                the teacher's layers, which it weighs.
+        """
+        own = self.request(student_layers)
+        if self.learned_mapping is None:
+            hidden_states, attentions = own.hidden_states, own.attentions
+        else:
+            every = range(1, len(mapping))
+            hidden_states = (*own.hidden_states[:1], *every) if own.hidden_states[:1] == (0,) else tuple(every)
+            hidden_states = hidden_states if self.reads & Reads.HIDDEN_STATES else own.hidden_states
+            attentions = tuple(every) if own.attentions else ()
+        return StateRequest(
+            tuple(mapping[layer] for layer in hidden_states),
+            tuple(mapping[layer] for layer in attentions),
+            any(self.reads_of(name) & Reads.LOGITS and name not in _LABEL_TERMS for name in self.weights),
+        )
 
     def losses(self, student: DistillationStates, teacher: DistillationStates) -> dict[str, Tensor]:
         """Every term's unweighted value, `()`, under its name."""
-        return {str(term): self._term(term, student, teacher) for term in self.weights}
+        custom = {term.name: term for term in self.custom_terms}
+        return {
+            str(name): custom[name].compute(student, teacher)
+            if name in custom
+            else self._term(Term(name), student, teacher)
+            for name in self.weights
+        }
 
-    def total(self, losses: Mapping[str, Tensor]) -> Tensor:
-        """The weighted sum of what `losses` returned, `()`."""
-        return torch.stack([weight * losses[term] for term, weight in self.weights.items()]).sum()
+    def weights_at(self, progress: float) -> dict[str, float]:
+        """Every term's factor at a point of the phase, 0 at its start and 1 at its end."""
+        return {
+            str(name): weight.at(progress) for name, weight in self.weights.items()
+        }
+
+    def moving_weights_at(self, progress: float) -> dict[str, float]:
+        """The factors that change over the phase, under their terms' names followed by `_weight`."""
+        weights = self.weights_at(progress)
+        return {
+            f"{name}_weight": weights[str(name)]
+            for name, weight in self.weights.items()
+            if weight.kind is not ScheduleKind.CONSTANT
+        }
+
+    def total(self, losses: Mapping[str, Tensor], progress: float = 0.0) -> Tensor:
+        """The weighted sum of what `losses` returned, `()`, at a point of the phase."""
+        weights = self.weights_at(progress)
+        return torch.stack([weight * losses[name] for name, weight in weights.items()]).sum()
+
+    def _layers_of(self, name: str, student_layers: int) -> tuple[int, ...]:
+        given = self.layers.get(name)
+        if given is None:
+            return tuple(range(1, student_layers + 1))
+        layers = tuple(sorted({layer + student_layers + 1 if layer < 0 else layer for layer in given}))
+        if not layers or layers[0] < 1 or layers[-1] > student_layers:
+            raise ValueError(
+                f"expected layers from 1 to {student_layers} (or from -1 to -{student_layers}) for `{name}`, got "
+                f"{list(given)}; because the student has {student_layers} layers"
+            )
+        return layers
 
     def _term(self, term: Term, student: DistillationStates, teacher: DistillationStates) -> Tensor:
-        match term:
-            case Term.EMBEDDING:
-                return embedding_loss(
-                    student.hidden_states[0], teacher.hidden_states[0], student.mask, reduction=self.reduction
-                )
-            case Term.HIDDEN_STATES:
-                pairs = zip(student.hidden_states[1:], teacher.hidden_states[1:], strict=True)
-                layers = [hidden_states_loss(s, t, student.mask, reduction=self.reduction) for s, t in pairs]
-                return torch.stack(layers).sum()
-            case Term.ATTENTION_SCORES:
-                records = zip(student.attentions, teacher.attentions, strict=True)
-                maps = [
-                    attention_scores_loss(s, t, student.mask, reduction=self.reduction, form=self.attention_form)
-                    for s, t in records
-                ]
-                return torch.stack(maps).sum()
-            case Term.PREDICTION:
-                return self._prediction(student, teacher)
+        reads = _READS[term]
+        if reads & Reads.EMBEDDING:
+            (pair,) = _pairs(student.hidden_states, teacher.hidden_states, (0,), term)
+            return embedding_loss(*pair, student.mask, reduction=self.reduction)
+        if reads & Reads.HIDDEN_STATES:
+            return self._hidden_states(term, student, teacher)
+        if reads & Reads.ATTENTION:
+            return self._attention(term, student, teacher)
+        if reads & Reads.LABELS:
+            return self._labels(term, student)
+        return self._prediction(term, student, teacher)
 
-    def _prediction(self, student: DistillationStates, teacher: DistillationStates) -> Tensor:
-        if student.logits is None or teacher.logits is None:
-            missing = "student" if student.logits is None else "teacher"
-            raise ValueError(
-                f"expected logits of both models, got none of the {missing}; because `prediction_loss` compares "
-                "predictions; give both models the head of the task"
+    def _hidden_states(self, term: Term, student: DistillationStates, teacher: DistillationStates) -> Tensor:
+        layers = self._layers_of(term, len(student.hidden_states) - 1)
+        if self.learned_mapping is not None:
+            states = _present((student.hidden_states[layer] for layer in layers), term)
+            return self.learned_mapping.hidden_states_loss(
+                states, _present(teacher.hidden_states[1:], term), student.mask
             )
-        return prediction_loss(
-            student.logits,
-            teacher.logits,
-            student.logits_mask,
-            temperature=self.temperature,
-            reduction=self.reduction,
+        values = []
+        for pair in _pairs(student.hidden_states, teacher.hidden_states, layers, term):
+            if term is Term.HIDDEN_STATES:
+                values.append(hidden_states_loss(*pair, student.mask, reduction=self.reduction))
+            else:
+                values.append(_HIDDEN_STATE_LOSSES[term](*pair, student.mask))
+        return torch.stack(values).sum()
+
+    def _attention(self, term: Term, student: DistillationStates, teacher: DistillationStates) -> Tensor:
+        layers = self._layers_of(term, len(student.attentions))
+        entries = tuple(layer - 1 for layer in layers)
+        if self.learned_mapping is not None:
+            own = _present((student.attentions[entry] for entry in entries), term)
+            return self.learned_mapping.attention_scores_loss(
+                own, _present(teacher.attentions, term), student.mask, self.attention_form
+            )
+        values = []
+        for own_record, other in _pairs(student.attentions, teacher.attentions, entries, term):
+            if term is Term.ATTENTION_SCORES:
+                loss = attention_scores_loss(
+                    own_record, other, student.mask, reduction=self.reduction, form=self.attention_form
+                )
+            elif term is Term.ATTENTION_PROBABILITIES:
+                loss = attention_probabilities_loss(own_record, other, student.mask)
+            else:
+                heads = self.relation_heads or most_relation_heads(own_record, other)
+                loss = _RELATION_LOSSES[term](own_record, other, student.mask, relation_heads=heads)
+            values.append(loss)
+        return torch.stack(values).sum()
+
+    def _prediction(self, term: Term, student: DistillationStates, teacher: DistillationStates) -> Tensor:
+        if student.logits is None or teacher.logits is None:
+            raise _no_logits("student" if student.logits is None else "teacher", term)
+        logits, mask = (student.logits, teacher.logits), student.logits_mask
+        match term:
+            case Term.PREDICTION:
+                return prediction_loss(*logits, mask, temperature=self.temperature, reduction=self.reduction)
+            case Term.PREDICTION_KL:
+                return prediction_kl_loss(*logits, mask, temperature=self.temperature)
+            case Term.MULTI_LABEL_PREDICTION:
+                return multi_label_prediction_loss(*logits, mask, temperature=self.temperature)
+            case Term.REGRESSION_PREDICTION:
+                return regression_prediction_loss(*logits, mask)
+            case _:
+                return logits_mse_loss(*logits, mask)
+
+    def _labels(self, term: Term, student: DistillationStates) -> Tensor:
+        if student.logits is None:
+            raise _no_logits("student", term)
+        if student.labels is None:
+            raise ValueError(
+                f"expected labels in the batch, got none; because `{term}` compares with them; add a `labels` column "
+                f"or leave `{term}` out"
+            )
+        if term is Term.MASKED_LM:
+            return masked_lm_loss(student.logits, student.labels)
+        return label_loss(student.logits, student.labels, problem=self.problem, label_smoothing=self.label_smoothing)
+
+
+_MAPPED = Reads.HIDDEN_STATES | Reads.ATTENTION | Reads.VALUES
+_LEARNED = frozenset({Term.HIDDEN_STATES, Term.ATTENTION_SCORES})
+
+
+def most_relation_heads(
+    student: AttentionRecord | AttentionScores, teacher: AttentionRecord | AttentionScores, most: int = _MOST_RELATION_HEADS
+) -> int:
+    """The most relation heads up to `most` into which the widths of both records divide; 1 for score maps."""
+    if isinstance(student, AttentionScores) or isinstance(teacher, AttentionScores):
+        return 1
+    widths = [record.query.shape[1] * record.query.shape[3] for record in (student, teacher)]
+    common = gcd(*widths)
+    return max(heads for heads in range(1, min(most, common) + 1) if common % heads == 0)
+
+
+def _pairs(
+    student: tuple[_State | None, ...], teacher: tuple[_State | None, ...], entries: Iterable[int], term: Term
+) -> list[tuple[_State, _State]]:
+    """The entries of both sides, side by side."""
+    chosen = list(entries)
+    own = _present((student[entry] for entry in chosen if entry < len(student)), term)
+    other = _present((teacher[entry] for entry in chosen if entry < len(teacher)), term)
+    return list(zip(own, other, strict=True))
+
+
+def _present(states: Iterable[_State | None], term: Term) -> tuple[_State, ...]:
+    given = tuple(states)
+    present = tuple(state for state in given if state is not None)
+    if len(present) != len(given) or not present:
+        raise ValueError(
+            f"expected the states that `{term}` compares, got {len(present)} of {max(len(given), 1)}; because nothing "
+            "would be learned from the others; run both forwards with this objective's `request`"
         )
+    return present
 
 
-__all__ = ["PHASE_TERMS", "DistillationObjective", "Phase", "Term"]
+def _no_logits(side: str, term: Term) -> ValueError:
+    return ValueError(
+        f"expected logits of the {side}, got none; because `{term}` reads predictions; give the {side} the head of "
+        "the task"
+    )
+
+
+__all__ = [
+    "INTERMEDIATE_STATES",
+    "CustomTerm",
+    "DistillationObjective",
+    "Phase",
+    "Reads",
+    "Term",
+    "belongs_to",
+    "most_relation_heads",
+    "reads_of",
+]

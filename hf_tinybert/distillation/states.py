@@ -1,6 +1,7 @@
 """One forward of one model as aligned, named tensors: what the objective compares.
 
 Both sides come in the student's order: entry `i` of the teacher's states is the one that student state `i` imitates.
+What no term reads is None.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,10 +11,29 @@ import torch
 from torch import Tensor
 from transformers.utils.generic import ModelOutput
 
-from hf_tinybert.distillation.attention import AttentionRecord
+from hf_tinybert.distillation.attention import AttentionRecord, AttentionScores
 from hf_tinybert.distillation.projections import DistillationOutput
 
 IGNORED_LABEL = -100
+
+
+@dataclass(frozen=True)
+class StateRequest:
+    """What of a forward is read, by layer numbers of the model that runs.
+
+    Attributes:
+        hidden_states: layers whose hidden state is read, 0 = embedding output.
+        attentions: layers whose attention is read, from 1.
+        logits: whether predictions are read.
+    """
+
+    hidden_states: tuple[int, ...] = ()
+    attentions: tuple[int, ...] = ()
+    logits: bool = False
+
+    def __bool__(self) -> bool:
+        """Whether anything is read at all."""
+        return bool(self.hidden_states or self.attentions or self.logits)
 
 
 @dataclass(frozen=True)
@@ -22,50 +42,62 @@ class DistillationStates:
 
     Attributes:
         mask: `(rows, seq_len)`, non-zero at valid positions; rows are batch, or batch x choices in multiple choice.
-        hidden_states: `student_layers + 1` tensors `(rows, seq_len, teacher_width)`, 0 = embedding output; empty when
-            no term reads them.
-        attentions: `student_layers` records; empty when no term reads them.
+        hidden_states: one per student state `(rows, seq_len, teacher_width)`, 0 = embedding output; None where no
+            term reads it; empty when no term reads any. Of a teacher under a learned mapping: one per teacher state.
+        attentions: one per student layer, entry `m - 1` of layer `m`; None and empty as above. A teacher off the
+            attention interface gives score maps.
         logits: predictions `(..., classes)`; None without a head. Of a question-answering head: `(batch, 2, seq_len)`,
             start and end, with the positions as classes and -inf at padding.
         logits_mask: `(...)`, non-zero at predictions that count; None when all do.
+        labels: of the task, as the stock heads take them; of question answering `(batch, 2)`, start and end position;
+            None without, and on the teacher's side.
     """
 
     mask: Tensor
-    hidden_states: tuple[Tensor, ...] = ()
-    attentions: tuple[AttentionRecord, ...] = ()
+    hidden_states: tuple[Tensor | None, ...] = ()
+    attentions: tuple[AttentionRecord | AttentionScores | None, ...] = ()
     logits: Tensor | None = None
     logits_mask: Tensor | None = None
+    labels: Tensor | None = None
 
 
 def student_states(output: ModelOutput, inputs: Mapping[str, Tensor]) -> DistillationStates:
     """The states of a student's forward; `inputs` is the batch, labels included."""
     projected = output.projected_hidden_states if isinstance(output, DistillationOutput) else ()
-    return _states(output, inputs, projected or (), _records(output.get("attentions")))
+    return _states(output, inputs, projected or (), _records(output.get("attentions")), _labels(inputs))
 
 
-def teacher_states(output: ModelOutput, inputs: Mapping[str, Tensor], mapping: Sequence[int]) -> DistillationStates:
+def teacher_states(
+    output: ModelOutput,
+    inputs: Mapping[str, Tensor],
+    mapping: Sequence[int],
+    scores: Sequence[AttentionScores | None] = (),
+) -> DistillationStates:
     """The states of a teacher's forward that the student's layers imitate, in the student's order.
 
     Args:
         output: the teacher's output.
         inputs: the batch, labels included.
         mapping: `mapping[student_layer] = teacher_layer`, 0 = embedding output.
+        scores: score maps, one per teacher layer, of a teacher off the attention interface.
     """
     hidden_states = output.get("hidden_states") or ()
-    records = _records(output.get("attentions"))
+    records = scores or _records(output.get("attentions"))
     return _states(
         output,
         inputs,
         tuple(hidden_states[layer] for layer in mapping) if hidden_states else (),
         tuple(records[layer - 1] for layer in mapping[1:]) if records else (),
+        None,
     )
 
 
 def _states(
     output: ModelOutput,
     inputs: Mapping[str, Tensor],
-    hidden_states: tuple[Tensor, ...],
-    attentions: tuple[AttentionRecord, ...],
+    hidden_states: tuple[Tensor | None, ...],
+    attentions: tuple[AttentionRecord | AttentionScores | None, ...],
+    labels: Tensor | None,
 ) -> DistillationStates:
     mask = _attention_mask(inputs)
     logits = _logits(output, mask)
@@ -75,19 +107,21 @@ def _states(
         attentions=attentions,
         logits=logits,
         logits_mask=None if logits is None else _logits_mask(logits, inputs, mask),
+        labels=labels,
     )
 
 
-def _records(attentions: Sequence[AttentionRecord] | None) -> tuple[AttentionRecord, ...]:
+def _records(attentions: Sequence[object] | None) -> tuple[AttentionRecord | None, ...]:
     if attentions is None:
         return ()
-    if not attentions or not all(isinstance(record, AttentionRecord) for record in attentions):
+    records = tuple(record for record in attentions if record is None or isinstance(record, AttentionRecord))
+    if not any(records) or len(records) != len(attentions):
         raise ValueError(
             f"expected one attention record per layer, got {len(attentions)} entries of "
             f"{sorted({type(record).__name__ for record in attentions})}; because the model does not run through the "
             "attention interface of transformers; set the weight of `attention_scores_loss` to 0"
         )
-    return tuple(attentions)
+    return records
 
 
 def _attention_mask(inputs: Mapping[str, Tensor]) -> Tensor:
@@ -111,4 +145,10 @@ def _logits_mask(logits: Tensor, inputs: Mapping[str, Tensor], mask: Tensor) -> 
     return mask if labels is None or labels.shape != mask.shape else (labels != IGNORED_LABEL).to(mask.dtype)
 
 
-__all__ = ["IGNORED_LABEL", "DistillationStates", "student_states", "teacher_states"]
+def _labels(inputs: Mapping[str, Tensor]) -> Tensor | None:
+    if inputs.get("start_positions") is not None and inputs.get("end_positions") is not None:
+        return torch.stack([inputs["start_positions"], inputs["end_positions"]], dim=1)
+    return inputs.get("labels")
+
+
+__all__ = ["IGNORED_LABEL", "DistillationStates", "StateRequest", "student_states", "teacher_states"]

@@ -18,9 +18,11 @@ from transformers.utils.generic import ModelOutput
 
 from hf_tinybert.distillation.arguments import DistillationArguments, PhaseSettings
 from hf_tinybert.distillation.attention import record_attention
+from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
 from hf_tinybert.distillation.checkpoints import check_checkpoint, last_whole_checkpoint
 from hf_tinybert.distillation.compatibility import check_dataset, check_models, check_tokenizers
-from hf_tinybert.distillation.layer_mapping import mapping_table, resolve_layer_mapping
+from hf_tinybert.distillation.encodings import student_inputs
+from hf_tinybert.distillation.layer_mapping import is_learned, mapping_table, resolve_layer_mapping
 from hf_tinybert.distillation.objective import DistillationObjective, Phase
 from hf_tinybert.distillation.projections import (
     PROJECTIONS_ATTRIBUTE,
@@ -33,8 +35,10 @@ from hf_tinybert.distillation.projections import (
 )
 from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
 from hf_tinybert.distillation.running_means import RunningMeans
-from hf_tinybert.distillation.states import student_states, teacher_states
+from hf_tinybert.distillation.states import DistillationStates, student_states
+from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of, without_vocabulary_logits
 from hf_tinybert.distillation.teacher import freeze, load_teacher, weights_sha256
+from hf_tinybert.distillation.teacher_forward import TeacherForward
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +58,7 @@ class DistillationTrainer(Trainer):
         teacher: model, Hub name or folder; frozen, in evaluation mode, never part of the student.
         teacher_processing_class: the teacher's tokenizer, compared with `processing_class`; found by itself when the
             teacher is a name.
+        objectives: one of one's own for each phase, instead of those that `args` describe.
         initialization: where the projections start: what `initialize_from_teacher` returned, or a folder with
             `distillation_projections.safetensors` (a checkpoint, or a published student after `convert`). None starts
             at the identity at equal width and at random otherwise.
@@ -67,7 +72,6 @@ class DistillationTrainer(Trainer):
 
     args: DistillationArguments
     model: PreTrainedModel
-    objective: DistillationObjective
     phase: Phase
     loss_is_scaled_for_ga = False  # compute_loss returns a batch mean; Trainer divides by the accumulation steps
 
@@ -78,27 +82,40 @@ class DistillationTrainer(Trainer):
         *,
         teacher: PreTrainedModel | str | Path,
         teacher_processing_class: PreTrainedTokenizerBase | None = None,
+        objectives: Mapping[Phase, DistillationObjective] | None = None,
         initialization: ProjectionStart | str | Path | None = None,
         **kwargs: Any,  # noqa: ANN401 (the stock Trainer's own)
     ) -> None:
         _refuse_arguments(model, args, kwargs)
-        objectives = args.objectives()
+        self.objectives = _objectives(args, objectives, model)
+        several = list(self.objectives.values())
         self.teacher_name = str(teacher) if isinstance(teacher, str | Path) else teacher.config._name_or_path
         if isinstance(teacher, str | Path):
             if teacher_processing_class is None and kwargs.get("processing_class") is not None:
                 teacher_processing_class = AutoTokenizer.from_pretrained(teacher)
-            teacher = load_teacher(teacher, model, needs_head=any(objective.reads_logits for objective in objectives))
-        if any(objective.reads_attention for objective in objectives):
+            teacher = load_teacher(teacher, model, needs_head=any(one.compares_predictions for one in several))
+        self._request = {phase: one.request(model.config.num_hidden_layers) for phase, one in self.objectives.items()}
+        access = AttentionAccess.INTERFACE
+        if any(one.reads_attention for one in several):
             record_attention(model)
-            record_attention(teacher)
+            access = attention_access(teacher)
+            if access is AttentionAccess.INTERFACE:
+                record_attention(teacher)
         self.layer_mapping = resolve_layer_mapping(
-            args.layer_mapping, model.config.num_hidden_layers, teacher.config.num_hidden_layers
+            str(args.layer_mapping), model.config.num_hidden_layers, teacher.config.num_hidden_layers
         )
         _check_same_mapping(self.layer_mapping, initialization)
-        self._preflight(model, teacher, teacher_processing_class, objectives, kwargs)
+        # under a learned mapping every teacher layer may be imitated
+        learned = is_learned(str(args.layer_mapping))
+        self._alignment = tuple(range(teacher.config.num_hidden_layers + 1)) if learned else self.layer_mapping
+        self._teacher_request = {
+            phase: one.teacher_request(model.config.num_hidden_layers, self._alignment)
+            for phase, one in self.objectives.items()
+        }
+        self._preflight(model, teacher, teacher_processing_class, several, kwargs)
         freeze(teacher)
         logger.info("layer mapping\n%s", mapping_table(self.layer_mapping))
-        if any(objective.reads_hidden_states for objective in objectives):
+        if any(one.reads_hidden_states for one in several):
             layout = ProjectionLayout(args.projection_layout)
             attach_projections(model, starting_projections(model, teacher, initialization, layout, seed=args.seed))
         # a model loaded from LayerNorm.gamma/beta would write these names again and lose them on resume
@@ -112,12 +129,20 @@ class DistillationTrainer(Trainer):
                 f"expected one GPU per process, got {self.args.n_gpu} in one; because DataParallel cannot carry the "
                 "recorded attention; start with `torchrun --nproc_per_node` or `accelerate launch`"
             )
+        if self.args.bf16:
+            teacher.to(torch.bfloat16)  # autocast would cast frozen weights anew at every product
         self._move_model_to_device(teacher, self.args.device)
         self.teacher = self.accelerator.prepare_model(teacher, evaluation_mode=True)
-        self.objective, self.phase = objectives[0], Phase(self.args.phases[0])
+        self._teacher_forward = TeacherForward(teacher, self.teacher, access)
+        self._enter(self.args.stages[0])
         self._terms = {"train": RunningMeans(), "eval": RunningMeans()}
         self.phase_seconds: dict[Phase, float] = {}
         self._phase_start: float | None = None
+
+    @property
+    def objective(self) -> DistillationObjective:
+        """Of the phase that runs, or ran last."""
+        return self.objectives[self.phase]
 
     def train(
         self,
@@ -142,7 +167,7 @@ class DistillationTrainer(Trainer):
         phase, checkpoint = self._resume_point(resume_from_checkpoint)
         outputs = [
             self._train_phase(settings, checkpoint if settings.phase is phase else None, trial, ignore_keys_for_eval)
-            for settings in self.args.phase_settings()[self.args.phases.index(phase) :]
+            for settings in self.args.phase_settings()[self.args.stages.index(phase) :]
         ]
         runtime = sum(output.metrics["train_runtime"] for output in outputs)
         return TrainOutput(
@@ -163,12 +188,13 @@ class DistillationTrainer(Trainer):
         The loss is a mean over the batch; `num_items_in_batch` is not needed.
         """
         losses, output = self._losses(model, inputs)
-        loss = self.objective.total(losses)
+        loss = self.objective.total(losses, self._progress)
         self._terms["train" if model.training else "eval"].add(losses, rows=len(inputs["input_ids"]))
         if not return_outputs:
             return loss
         names = ("logits", "start_logits", "end_logits", "prediction_logits")
-        logits = {name: output[name] for name in names if output.get(name) is not None}
+        predicts = self.objective.reads_logits or not predicts_vocabulary(self.model)
+        logits = {name: output[name] for name in names if predicts and output.get(name) is not None}
         return loss, {"loss": loss, **logits}
 
     def prediction_step(
@@ -201,6 +227,7 @@ class DistillationTrainer(Trainer):
         """Add the mean of every term since the last log; one transfer from the device for all."""
         if "loss" in logs:
             logs.update(self._terms["train"].drain(self.accelerator))
+            logs.update(self.objective.moving_weights_at(self._progress))
         super().log(logs, start_time)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
@@ -216,23 +243,24 @@ class DistillationTrainer(Trainer):
 
     def _losses(self, model: nn.Module, inputs: Mapping[str, Any]) -> tuple[dict[str, Tensor], ModelOutput]:
         """Both forwards and every term of the current phase."""
-        unlabelled = {name: value for name, value in inputs.items() if name not in self.label_names}
+        request = self._request[self.phase]
         student_output = model(
-            **{name: value for name, value in unlabelled.items() if name in self._student_parameters},
-            output_hidden_states=self.objective.reads_hidden_states,
-            output_attentions=self.objective.reads_attention,
+            **student_inputs(inputs, self._student_parameters),
+            output_hidden_states=list(request.hidden_states) or False,
+            output_attentions=bool(request.attentions),
         )
-        self.teacher.eval()
-        with torch.no_grad():
-            teacher_output = self.teacher(
-                **{name: value for name, value in unlabelled.items() if name in self._teacher_parameters},
-                output_hidden_states=list(self.layer_mapping) if self.objective.reads_hidden_states else False,
-                output_attentions=self.objective.reads_attention,
-            )
-        losses = self.objective.losses(
-            student_states(student_output, inputs), teacher_states(teacher_output, inputs, self.layer_mapping)
-        )
-        return losses, student_output
+        student = student_states(student_output, inputs)
+        teacher = self._teacher_states(inputs) if self.objective.reads_teacher else student
+        return self.objective.losses(student, teacher), student_output
+
+    def _teacher_states(self, inputs: Mapping[str, Any]) -> DistillationStates:
+        """The teacher's side of a batch."""
+        return self._teacher_forward(inputs, self._alignment)
+
+    @property
+    def _progress(self) -> float:
+        """Share of the phase's optimizer steps that are done."""
+        return self.state.global_step / self.state.max_steps if self.state.max_steps > 0 else 0.0
 
     def _train_phase(
         self,
@@ -242,10 +270,10 @@ class DistillationTrainer(Trainer):
         ignore_keys_for_eval: list[str] | None,
     ) -> TrainOutput:
         """One stock training run with the arguments and the objective of a phase."""
-        self.phase, self.objective = settings.phase, self.args.objective(settings.phase)
+        self._enter(settings.phase)
         stock = {name: getattr(self.args, name) for name in ("num_train_epochs", "max_steps", "learning_rate")}
-        logger.info("phase %s: %s", settings.phase, dict(self.objective.weights))
-        if len(self.args.phases) > 1:
+        logger.info("phase %s: %s", settings.phase, {name: str(w) for name, w in self.objective.weights.items()})
+        if len(self.args.stages) > 1:
             self.optimizer, self.lr_scheduler, self.model_wrapped = None, None, self.model
             set_seed(self.args.seed)  # a phase resumed at its first step sees the same dropout
         self._terms["train"] = RunningMeans()  # what the phase before did not log any more is not this one's
@@ -253,12 +281,17 @@ class DistillationTrainer(Trainer):
         try:
             self.args.num_train_epochs, self.args.max_steps = settings.num_train_epochs, settings.max_steps
             self.args.learning_rate = settings.learning_rate
-            return super().train(str(checkpoint) if checkpoint else None, trial, ignore_keys_for_eval)
+            with without_vocabulary_logits(self.model, when=not self.objective.reads_logits):
+                return super().train(str(checkpoint) if checkpoint else None, trial, ignore_keys_for_eval)
         finally:
             self.phase_seconds[settings.phase] = time.perf_counter() - self._phase_start
             self._phase_start = None
             for name, value in stock.items():
                 setattr(self.args, name, value)
+
+    def _enter(self, phase: Phase) -> None:
+        self.phase = phase
+        self._teacher_forward.ask_for(self._teacher_request[phase])
 
     def _run_epoch(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (passed through)
         """Not when a phase is resumed at its last step: the stock loop would take one step more."""
@@ -272,7 +305,7 @@ class DistillationTrainer(Trainer):
         return sum(self.phase_seconds.values()) + running
 
     def _resume_point(self, resume_from_checkpoint: str | bool | None) -> tuple[Phase, Path | None]:
-        phases = [Phase(phase) for phase in self.args.phases]
+        phases = self.args.stages
         if not resume_from_checkpoint:
             return phases[0], None
         if not isinstance(resume_from_checkpoint, bool):
@@ -296,11 +329,11 @@ class DistillationTrainer(Trainer):
 
     def _phase_folder(self, phase: Phase) -> Path:
         folder = Path(str(self.args.output_dir))
-        return folder / phase if len(self.args.phases) > 1 else folder
+        return folder / phase if len(self.args.stages) > 1 else folder
 
     def _get_output_dir(self, trial: Any) -> str:  # noqa: ANN401
         folder = super()._get_output_dir(trial)
-        return str(Path(folder) / self.phase) if len(self.args.phases) > 1 else folder
+        return str(Path(folder) / self.phase) if len(self.args.stages) > 1 else folder
 
     def _set_signature_columns_if_needed(self) -> None:
         super()._set_signature_columns_if_needed()
@@ -345,11 +378,11 @@ class DistillationTrainer(Trainer):
             teacher_sha256=self._teacher_sha256,
             student_class=type(self.model).__name__,
             layer_mapping=list(self.layer_mapping),
-            phases=list(self.args.phases),
+            phases=[str(phase) for phase in self.args.stages],
             phase=str(self.phase),
             global_step=self.state.global_step,
-            loss_weights={str(term): weight for term, weight in self.objective.weights.items()},
-            temperature=self.args.temperature,
+            loss_weights={name: weight.to_json() for name, weight in self.objective.weights.items()},
+            temperature=self.objective.temperature,
             loss_reduction=str(self.args.loss_reduction),
             seed=self.args.seed,
             metrics={name: value for name, value in metrics.items() if isinstance(value, int | float)},
@@ -388,11 +421,26 @@ def _refuse_arguments(model: object, args: object, kwargs: Mapping[str, Any]) ->
     }.items():
         if kwargs.get(name) is not None:
             raise ValueError(f"expected no `{name}`, got one; because {why}; leave it out")
-    if len(args.phases) > 1 and kwargs.get("optimizers") not in (None, (None, None)):
+    if len(args.stages) > 1 and kwargs.get("optimizers") not in (None, (None, None)):
         raise ValueError(
             "expected no `optimizers` with more than one phase, got some; because each phase starts a fresh "
             "optimizer; train one phase at a time, or choose the optimizer by `optim`"
         )
+
+
+def _objectives(
+    args: DistillationArguments, given: Mapping[Phase, DistillationObjective] | None, student: PreTrainedModel
+) -> dict[Phase, DistillationObjective]:
+    """The objective of every phase: the given ones, or those that the arguments describe for the student's task."""
+    if given is None:
+        return args.objectives(problem_of(student), masked_lm=predicts_vocabulary(student))
+    phases = [Phase(phase) for phase in given]
+    if phases != args.stages:
+        raise ValueError(
+            f"expected objectives of the phases {', '.join(args.stages)}, got {', '.join(phases)}; because each phase "
+            "trains its own; set `phases` to the same, in the same order"
+        )
+    return dict(zip(phases, given.values(), strict=True))
 
 
 def _check_same_mapping(mapping: tuple[int, ...], initialization: ProjectionStart | str | Path | None) -> None:

@@ -2,8 +2,9 @@ import pytest
 from transformers import HfArgumentParser
 
 from hf_tinybert.distillation.arguments import DistillationArguments, PhaseSettings
-from hf_tinybert.distillation.losses import AttentionForm, Reduction
+from hf_tinybert.distillation.losses import AttentionForm, ProblemType, Reduction
 from hf_tinybert.distillation.objective import Phase, Term
+from hf_tinybert.distillation.recipes import RECIPES, RecipeName
 
 
 def test_the_defaults_are_the_two_phases_of_the_paper(build_arguments):
@@ -11,9 +12,9 @@ def test_the_defaults_are_the_two_phases_of_the_paper(build_arguments):
     arguments = build_arguments()
     assert arguments.phases == ["intermediate-layer", "prediction-layer"]
     assert arguments.temperature == 1.0
-    first, second = arguments.objectives()
-    assert first.weights == {Term.EMBEDDING: 1.0, Term.HIDDEN_STATES: 1.0, Term.ATTENTION_SCORES: 1.0}
-    assert second.weights == {Term.PREDICTION: 1.0}
+    first, second = arguments.objectives().values()
+    assert first.weights_at(0) == {"embedding_loss": 1.0, "hidden_states_loss": 1.0, "attention_scores_loss": 1.0}
+    assert second.weights_at(0) == {"prediction_loss": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -30,16 +31,28 @@ def test_the_defaults_are_the_two_phases_of_the_paper(build_arguments):
         ({"intermediate_learning_rate": 0.0}, "expected a positive `intermediate_learning_rate`"),
         ({"intermediate_num_train_epochs": 0}, "expected a positive `intermediate_num_train_epochs`"),
         ({"label_smoothing_factor": 0.1}, "expected `label_smoothing_factor` 0, got 0.1"),
+        ({"recipe": "bert-pkd"}, "expected `recipe` of tinybert, minilmv2, distilbert, pkd, got 'bert-pkd'"),
+        ({"relation_heads": -1}, "expected `relation_heads` of at least 0, got -1"),
+        ({"teacher_cache_max_gb": 0}, "expected a positive `teacher_cache_max_gb`, got 0"),
+        ({"loss_layers": {"hidden_loss": [1]}}, "expected `loss_layers` for embedding_loss, .* got hidden_loss"),
+        ({"loss_layers": {"hidden_states_loss": [0]}}, "expected `loss_layers` of hidden_states_loss as student layers"),
+        ({"loss_layers": "last"}, "expected `loss_layers` as a dict or JSON object, got 'last'"),
+        (
+            {"phases": ["intermediate-layer"], "loss_weights": {"label_loss": 1}},
+            "expected a phase that trains `label_loss`, got intermediate-layer",
+        ),
+        (
+            {"layer_mapping": "transport", "loss_weights": {"hidden_cosine_loss": 1}},
+            "expected a fixed layer mapping with hidden_cosine_loss",
+        ),
         (
             {"loss_weights": {"attention_loss": 1.0}},
             "expected `loss_weights` for embedding_loss, .* got attention_loss",
         ),
-        (
-            {"loss_weights": {"prediction_loss": -1.0}},
-            "expected `loss_weights` of at least 0, got {'prediction_loss': -1.0}",
-        ),
-        ({"loss_weights": {"prediction_loss": float("inf")}}, "expected `loss_weights` of at least 0"),
-        ({"loss_weights": {"prediction_loss": float("nan")}}, "expected `loss_weights` of at least 0"),
+        ({"loss_weights": {"prediction_loss": -1.0}}, "`loss_weights` of prediction_loss: expected a weight .* got -1.0"),
+        ({"loss_weights": {"prediction_loss": float("inf")}}, "`loss_weights` of prediction_loss: expected a weight"),
+        ({"loss_weights": {"prediction_loss": float("nan")}}, "`loss_weights` of prediction_loss: expected a weight"),
+        ({"loss_weights": {"prediction_loss": [1, 2, 3]}}, "`loss_weights` of prediction_loss: expected a weight"),
         ({"loss_weights": "prediction_loss=2"}, "expected `loss_weights` as a dict or JSON object"),
         ({"loss_weights": {"prediction_loss": 0}}, "a term with a positive weight in phase `prediction-layer`"),
     ],
@@ -71,20 +84,86 @@ def test_a_weight_of_zero_leaves_the_term_out(build_arguments):
     """Prevents a term from being computed, and read from the models, for nothing."""
     arguments = build_arguments(loss_weights={"attention_scores_loss": 0, "prediction_loss": 2})
     assert not arguments.objective(Phase.INTERMEDIATE).reads_attention
-    assert arguments.objective(Phase.JOINT).weights == {
-        Term.EMBEDDING: 1.0,
-        Term.HIDDEN_STATES: 1.0,
-        Term.PREDICTION: 2.0,
+    assert arguments.objective(Phase.JOINT).weights_at(0) == {
+        "embedding_loss": 1.0,
+        "hidden_states_loss": 1.0,
+        "prediction_loss": 2.0,
     }
 
 
 def test_settings_reach_the_objective(build_arguments):
     """Prevents an argument that changes nothing."""
-    arguments = build_arguments(temperature=4.0, loss_reduction="reference", attention_form="direct")
-    for objective in arguments.objectives():
+    arguments = build_arguments(
+        temperature=4.0,
+        loss_reduction="reference",
+        attention_form="direct",
+        relation_heads=6,
+        loss_layers={"hidden_states_loss": [-1], "attention_scores_loss": 2},
+        loss_weights={"label_loss": 1.0},
+        label_smoothing_factor=0.2,
+    )
+    for objective in arguments.objectives(ProblemType.MULTI_LABEL).values():
         assert objective.temperature == 4.0
+        assert objective.relation_heads == 6
+        assert objective.layers == {"hidden_states_loss": (-1,), "attention_scores_loss": (2,)}
+        assert objective.label_smoothing == 0.2
+        assert objective.problem is ProblemType.MULTI_LABEL
         assert objective.reduction is Reduction.REFERENCE
         assert objective.attention_form is AttentionForm.DIRECT
+
+
+@pytest.mark.parametrize("recipe", list(RecipeName))
+def test_a_recipe_fills_in_what_is_not_given(build_arguments, recipe):
+    """Prevents a preset that is overruled by the defaults of another method."""
+    arguments, chosen = build_arguments(recipe=str(recipe)), RECIPES[recipe]
+    weights = {}
+    for objective in arguments.objectives(masked_lm=True).values():
+        weights |= objective.weights_at(0)
+        assert objective.temperature == chosen.temperature
+        assert objective.layers == chosen.layers
+    assert weights == chosen.weights
+    assert arguments.stages == list(chosen.phases)
+    assert arguments.layer_mapping == chosen.layer_mapping
+
+
+def test_what_is_given_wins_over_the_recipe(build_arguments):
+    """Prevents a preset that cannot be changed."""
+    arguments = build_arguments(
+        recipe="distilbert",
+        phases=["prediction-layer"],
+        temperature=1.0,
+        layer_mapping="first",
+        loss_weights={"prediction_kl_loss": 3.0, "masked_lm_loss": 0},
+    )
+    (objective,) = arguments.objectives().values()
+    assert objective.weights_at(0) == {"prediction_kl_loss": 3.0}
+    assert objective.temperature == 1.0
+    assert arguments.layer_mapping == "first"
+
+
+def test_two_numbers_are_a_weight_that_moves(build_arguments):
+    """Prevents teacher annealing from needing Python code."""
+    arguments = build_arguments(loss_weights={"prediction_loss": [1, 0], "label_loss": [0, 1]})
+    objective = arguments.objective(Phase.PREDICTION)
+    assert objective.weights_at(0.25) == {"prediction_loss": 0.75, "label_loss": 0.25}
+    assert objective.moving_weights_at(0.25) == {"prediction_loss_weight": 0.75, "label_loss_weight": 0.25}
+
+
+@pytest.mark.parametrize("strategy", ["attention", "transport"])
+def test_a_learned_mapping_reaches_the_objectives_that_have_layers(build_arguments, strategy):
+    """Prevents a learned mapping that is asked for and never used."""
+    first, second = build_arguments(layer_mapping=strategy).objectives().values()
+    assert first.learned_mapping is not None
+    assert second.learned_mapping is None
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_bf16_follows_the_hardware(build_arguments, monkeypatch, fast):
+    """Prevents bf16 where it is emulated, 20 times slower, and float32 where bf16 is at hand."""
+    monkeypatch.setattr("hf_tinybert.distillation.arguments.has_fast_bf16", lambda device: fast)
+    assert build_arguments().bf16 is fast
+    assert build_arguments(bf16_where_fast=False).bf16 is False
+    assert build_arguments(bf16=True).bf16 is True
 
 
 def test_everything_can_be_given_on_the_command_line(tmp_path):
@@ -101,7 +180,7 @@ def test_everything_can_be_given_on_the_command_line(tmp_path):
     assert arguments.projection_layout == "shared"
     assert arguments.intermediate_max_steps == 5
     assert arguments.learning_rate == 0.1
-    assert arguments.objective(Phase.JOINT).weights[Term.ATTENTION_SCORES] == 0.5
+    assert arguments.objective(Phase.JOINT).weights_at(0)[Term.ATTENTION_SCORES] == 0.5
 
 
 @pytest.mark.parametrize("mapping", [[1, 4], (0, 1, 4), "1,4"])

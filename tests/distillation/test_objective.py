@@ -1,18 +1,23 @@
 import pytest
 import torch
 
+from hf_tinybert.distillation import losses
 from hf_tinybert.distillation import objective as objective_module
 from hf_tinybert.distillation.attention import AttentionRecord
-from hf_tinybert.distillation.losses import (
-    AttentionForm,
-    Reduction,
-    attention_scores_loss,
-    embedding_loss,
-    hidden_states_loss,
-    prediction_loss,
+from hf_tinybert.distillation.layer_mapping import MappingStrategy
+from hf_tinybert.distillation.learned_mapping import LearnedMapping
+from hf_tinybert.distillation.losses import AttentionForm, Reduction
+from hf_tinybert.distillation.objective import (
+    CustomTerm,
+    DistillationObjective,
+    Phase,
+    Reads,
+    Term,
+    belongs_to,
+    most_relation_heads,
+    reads_of,
 )
-from hf_tinybert.distillation.objective import PHASE_TERMS, DistillationObjective, Phase, Term
-from hf_tinybert.distillation.states import DistillationStates
+from hf_tinybert.distillation.states import DistillationStates, StateRequest
 
 
 def _states(width=8):
@@ -20,9 +25,10 @@ def _states(width=8):
     return DistillationStates(
         mask=mask,
         hidden_states=tuple(torch.randn(2, 4, width) for _ in range(3)),
-        attentions=tuple(AttentionRecord(torch.randn(2, 2, 4, 3), torch.randn(2, 2, 4, 3), 0.5) for _ in range(2)),
+        attentions=tuple(AttentionRecord(*(torch.randn(2, 2, 4, 3) for _ in range(3)), 0.5) for _ in range(2)),
         logits=torch.randn(2, 4, 5),
         logits_mask=mask,
+        labels=torch.tensor([[1, 0, 4, 2], [3, 3, -100, -100]]),
     )
 
 
@@ -30,26 +36,123 @@ def _states(width=8):
 def test_terms_are_the_loss_functions_summed_over_layers_under_their_names(reduction):
     """Prevents a mean over layers, an embedding output counted twice, and settings that do not arrive."""
     student, teacher = _states(), _states()
-    terms = DistillationObjective(dict.fromkeys(Term, 1.0), temperature=2.0, reduction=reduction)
-    losses = terms.losses(student, teacher)
-    mask, layers = student.mask, range(2)
+    terms = DistillationObjective(
+        dict.fromkeys(Term, 1.0), temperature=2.0, reduction=reduction, relation_heads=2, label_smoothing=0.1
+    )
+    found = terms.losses(student, teacher)
+    mask = student.mask
+    states = list(zip(student.hidden_states, teacher.hidden_states, strict=True))
+    records = list(zip(student.attentions, teacher.attentions, strict=True))
+    logits = (student.logits, teacher.logits)
     expected = {
-        "embedding_loss": embedding_loss(
-            student.hidden_states[0], teacher.hidden_states[0], mask, reduction=reduction
-        ),
-        "hidden_states_loss": sum(
-            hidden_states_loss(student.hidden_states[i + 1], teacher.hidden_states[i + 1], mask, reduction=reduction)
-            for i in layers
+        "embedding_loss": losses.embedding_loss(*states[0], mask, reduction=reduction),
+        "hidden_states_loss": sum(losses.hidden_states_loss(*pair, mask, reduction=reduction) for pair in states[1:]),
+        "hidden_cosine_loss": sum(losses.hidden_cosine_loss(*pair, mask) for pair in states[1:]),
+        "normalized_hidden_states_loss": sum(
+            losses.normalized_hidden_states_loss(*pair, mask) for pair in states[1:]
         ),
         "attention_scores_loss": sum(
-            attention_scores_loss(student.attentions[i], teacher.attentions[i], mask, reduction=reduction)
-            for i in layers
+            losses.attention_scores_loss(*pair, mask, reduction=reduction) for pair in records
         ),
-        "prediction_loss": prediction_loss(student.logits, teacher.logits, mask, temperature=2.0, reduction=reduction),
+        "attention_probabilities_loss": sum(losses.attention_probabilities_loss(*pair, mask) for pair in records),
+        "query_relations_loss": sum(losses.query_relations_loss(*pair, mask, relation_heads=2) for pair in records),
+        "key_relations_loss": sum(losses.key_relations_loss(*pair, mask, relation_heads=2) for pair in records),
+        "value_relations_loss": sum(losses.value_relations_loss(*pair, mask, relation_heads=2) for pair in records),
+        "prediction_loss": losses.prediction_loss(*logits, mask, temperature=2.0, reduction=reduction),
+        "prediction_kl_loss": losses.prediction_kl_loss(*logits, mask, temperature=2.0),
+        "logits_mse_loss": losses.logits_mse_loss(*logits, mask),
+        "multi_label_prediction_loss": losses.multi_label_prediction_loss(*logits, mask, temperature=2.0),
+        "regression_prediction_loss": losses.regression_prediction_loss(*logits, mask),
+        "label_loss": losses.label_loss(
+            student.logits, student.labels, problem=losses.ProblemType.SINGLE_LABEL, label_smoothing=0.1
+        ),
+        "masked_lm_loss": losses.masked_lm_loss(student.logits, student.labels),
     }
-    assert list(losses) == list(expected)
+    assert list(found) == list(expected)
     for name, value in expected.items():
-        torch.testing.assert_close(losses[name], value)
+        torch.testing.assert_close(found[name], value)
+
+
+def test_a_term_compares_the_layers_it_is_told():
+    """Prevents layers that are chosen in vain: every other layer would be learned too."""
+    student, teacher = _states(), _states()
+    objective = DistillationObjective({Term.HIDDEN_STATES: 1.0}, layers={Term.HIDDEN_STATES: (-1,)})
+    torch.testing.assert_close(
+        objective.losses(student, teacher)["hidden_states_loss"],
+        losses.hidden_states_loss(student.hidden_states[2], teacher.hidden_states[2], student.mask),
+    )
+    assert objective.request(2) == StateRequest(hidden_states=(2,))
+    with pytest.raises(ValueError, match=r"expected layers from 1 to 2 .* for `hidden_states_loss`, got \[-3\]"):
+        DistillationObjective({Term.HIDDEN_STATES: 1.0}, layers={Term.HIDDEN_STATES: (-3,)}).request(2)
+
+
+def test_the_teacher_is_asked_for_mapped_layers_and_for_predictions_only_when_they_are_compared():
+    """Prevents forwards that keep every layer, and a teacher that predicts for a term that reads labels only."""
+    every = DistillationObjective(dict.fromkeys(Term, 1.0))
+    assert every.request(2) == StateRequest((0, 1, 2), (1, 2), True)
+    assert every.teacher_request(2, (0, 3, 6)) == StateRequest((0, 3, 6), (3, 6), True)
+    labels = DistillationObjective({Term.LABEL: 1.0})
+    assert labels.request(2) == StateRequest((), (), True)
+    assert labels.teacher_request(2, (0, 3, 6)) == StateRequest((), (), False)
+    assert not labels.reads_teacher
+    learned = DistillationObjective(
+        {Term.HIDDEN_STATES: 1.0}, learned_mapping=LearnedMapping(MappingStrategy.TRANSPORT)
+    )
+    assert learned.teacher_request(2, (0, 1, 2, 3)) == StateRequest((1, 2, 3))
+
+
+def test_a_term_of_ones_own_is_computed_and_weighted_like_the_built_in_ones():
+    """Prevents custom terms that are logged and not trained, or trained and not logged."""
+    student, teacher = _states(), _states()
+    own = CustomTerm("mean_loss", Reads.LOGITS, lambda s, t: (s.logits.mean() - t.logits.mean()).square())
+    objective = DistillationObjective({"mean_loss": 2.0, Term.LOGITS_MSE: 1.0}, custom_terms=(own,))
+    found = objective.losses(student, teacher)
+    torch.testing.assert_close(objective.total(found), 2 * found["mean_loss"] + found["logits_mse_loss"])
+    assert objective.request(2) == StateRequest(logits=True)
+    with pytest.raises(ValueError, match="got mean_loss"):
+        DistillationObjective({"mean_loss": 1.0})
+    with pytest.raises(ValueError, match="names of their own"):
+        DistillationObjective({"label_loss": 1.0}, custom_terms=(CustomTerm("label_loss", Reads.LOGITS, own.compute),))
+
+
+def test_weights_follow_the_progress_of_the_phase():
+    """Prevents annealing that never moves."""
+    objective = DistillationObjective({Term.PREDICTION: [1, 0], Term.LABEL: [0, 1], Term.LOGITS_MSE: 0.5})
+    values = {"prediction_loss": torch.tensor(8.0), "label_loss": torch.tensor(4.0), "logits_mse_loss": torch.tensor(2.0)}
+    assert [objective.total(values, progress).item() for progress in (0.0, 0.5, 1.0)] == [9.0, 7.0, 5.0]
+    assert objective.moving_weights_at(0.5) == {"prediction_loss_weight": 0.5, "label_loss_weight": 0.5}
+
+
+def test_labels_that_are_missing_are_said():
+    """Prevents a term on labels from failing with a message about None."""
+    states = DistillationStates(mask=torch.ones(2, 4), logits=torch.randn(2, 5))
+    with pytest.raises(ValueError, match="expected labels in the batch, got none"):
+        DistillationObjective({Term.LABEL: 1.0}).losses(states, states)
+
+
+@pytest.mark.parametrize("strategy", [MappingStrategy.ATTENTION, MappingStrategy.TRANSPORT])
+def test_a_learned_mapping_weighs_all_teacher_layers(strategy):
+    """Prevents a learned mapping that is asked for and not used."""
+    student, teacher = _states(), _states()
+    mapping = LearnedMapping(strategy)
+    objective = DistillationObjective(
+        {Term.EMBEDDING: 1.0, Term.HIDDEN_STATES: 1.0, Term.ATTENTION_SCORES: 1.0}, learned_mapping=mapping
+    )
+    found = objective.losses(student, teacher)
+    torch.testing.assert_close(
+        found["hidden_states_loss"],
+        LearnedMapping(strategy).hidden_states_loss(student.hidden_states[1:], teacher.hidden_states[1:], student.mask),
+    )
+    with pytest.raises(ValueError, match="expected a fixed layer mapping with hidden_cosine_loss"):
+        DistillationObjective({Term.HIDDEN_COSINE: 1.0}, learned_mapping=mapping)
+
+
+def test_relation_heads_divide_both_widths():
+    """Prevents relations of heads that cut a width unevenly."""
+    student = AttentionRecord(*(torch.randn(1, 12, 4, 26) for _ in range(3)), 0.2)
+    teacher = AttentionRecord(*(torch.randn(1, 12, 4, 64) for _ in range(3)), 0.1)
+    assert most_relation_heads(student, teacher) == 24
+    assert most_relation_heads(teacher, teacher) == 48
 
 
 def test_the_total_is_the_weighted_sum():
@@ -70,8 +173,8 @@ def test_a_term_without_weight_is_not_computed(monkeypatch):
     for name in ("embedding_loss", "hidden_states_loss", "attention_scores_loss"):
         monkeypatch.setattr(objective_module, name, fail)
     only_logits = DistillationStates(mask=torch.ones(2, 4), logits=torch.randn(2, 5))
-    losses = DistillationObjective({Term.PREDICTION: 1.0}).losses(only_logits, only_logits)
-    assert list(losses) == ["prediction_loss"]
+    found = DistillationObjective({Term.PREDICTION: 1.0}).losses(only_logits, only_logits)
+    assert list(found) == ["prediction_loss"]
     with pytest.raises(RuntimeError, match="computed"):
         DistillationObjective({Term.EMBEDDING: 1.0}).losses(_states(), _states())
 
@@ -112,32 +215,20 @@ def test_models_of_different_depth_are_not_zipped_short(missing):
         DistillationObjective({term: 1.0}).losses(student, short)
 
 
-def test_what_an_objective_reads_follows_from_its_terms():
-    """Prevents forwards that record what no term compares, or miss what one does."""
-    read = {
-        term: (one.reads_hidden_states, one.reads_attention, one.reads_logits)
-        for term in Term
-        for one in [DistillationObjective({term: 1.0})]
-    }
-    assert read == {
-        Term.EMBEDDING: (True, False, False),
-        Term.HIDDEN_STATES: (True, False, False),
-        Term.ATTENTION_SCORES: (False, True, False),
-        Term.PREDICTION: (False, False, True),
-    }
-
-
 def test_phases_have_the_terms_of_the_paper():
     """Prevents the prediction loss from being trained in the intermediate-layer phase."""
-    assert {
-        Phase.INTERMEDIATE: (Term.EMBEDDING, Term.HIDDEN_STATES, Term.ATTENTION_SCORES),
-        Phase.PREDICTION: (Term.PREDICTION,),
-        Phase.JOINT: tuple(Term),
-    } == PHASE_TERMS
+    terms = {phase: {term for term in Term if belongs_to(reads_of(term), phase)} for phase in Phase}
+    predictions = {term for term in Term if reads_of(term) & Reads.LOGITS}
+    assert terms == {
+        Phase.INTERMEDIATE: set(Term) - predictions,
+        Phase.PREDICTION: predictions,
+        Phase.JOINT: set(Term),
+    }
+    assert {Term.EMBEDDING, Term.HIDDEN_STATES, Term.ATTENTION_SCORES} <= terms[Phase.INTERMEDIATE]
+    assert Term.PREDICTION in predictions
 
 
-def test_every_term_is_named_after_its_loss_function():
+@pytest.mark.parametrize("term", list(Term))
+def test_every_term_is_named_after_its_loss_function(term):
     """Prevents logs under names that no function has."""
-    assert [str(term) for term in Term] == [
-        loss.__name__ for loss in (embedding_loss, hidden_states_loss, attention_scores_loss, prediction_loss)
-    ]
+    assert callable(getattr(losses, term))

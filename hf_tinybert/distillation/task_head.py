@@ -1,0 +1,56 @@
+"""What the head of a model predicts, and how to leave out the part of it that costs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from hf_tinybert.distillation.losses import ProblemType
+
+_PROBLEMS = {
+    "regression": ProblemType.REGRESSION,
+    "single_label_classification": ProblemType.SINGLE_LABEL,
+    "multi_label_classification": ProblemType.MULTI_LABEL,
+}
+
+
+def problem_of(model: PreTrainedModel) -> ProblemType:
+    """What a model's predictions are: exclusive classes, independent labels or numbers.
+
+    `config.problem_type` says it; without, a text classifier of one label is a regression, as in the stock heads.
+    """
+    if model.config.problem_type is not None:
+        return _PROBLEMS[model.config.problem_type]
+    classifies = type(model).__name__.endswith("ForSequenceClassification")
+    return ProblemType.REGRESSION if classifies and model.config.num_labels == 1 else ProblemType.SINGLE_LABEL
+
+
+def predicts_vocabulary(model: PreTrainedModel) -> bool:
+    """Whether a model has a masked-LM head."""
+    return model.get_output_embeddings() is not None
+
+
+@contextmanager
+def without_vocabulary_logits(model: PreTrainedModel, *, when: bool = True) -> Iterator[None]:
+    """Leave out the product with the vocabulary, which costs more than a small encoder, while no term reads it.
+
+    Inside, a masked-LM head gives what its last layer would have read. Nothing else changes: parameters, hooks and
+    checkpoints stay as they are.
+    """
+    decoder = model.get_output_embeddings() if when else None
+    if decoder is None:
+        yield
+        return
+    decoder.forward = _pass_through
+    try:
+        yield
+    finally:
+        del decoder.forward
+
+
+def _pass_through(hidden_states: Tensor) -> Tensor:
+    return hidden_states
+
+
+__all__ = ["predicts_vocabulary", "problem_of", "without_vocabulary_logits"]
