@@ -19,13 +19,13 @@ ROOMS_BELOW = {
     "models": set(),
     "data": set(),
     "distillation": set(),
-    "benchmark": set(),
+    "benchmark": {"models", "data", "distillation", "progress"},
     "progress": set(),
     "run_folder": set(),
     "registration": {"models"},
     "__init__": {"models", "data", "distillation", "registration"},
     "quickstart": {"__init__", "models", "data", "distillation", "benchmark", "progress", "run_folder"},
-    "cli": {"__init__", "models", "data", "distillation", "progress", "quickstart"},
+    "cli": {"__init__", "models", "data", "distillation", "benchmark", "progress", "quickstart"},
 }
 TRAVELLING = ["configuration_tinybert.py", "modeling_tinybert.py"]
 NAMES_THAT_SAY_NOTHING = {"utils", "helpers", "common", "misc"}

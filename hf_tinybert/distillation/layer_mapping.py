@@ -4,26 +4,63 @@ import re
 from collections.abc import Sequence
 from enum import StrEnum
 from itertools import pairwise
+from typing import NamedTuple, Self
+
+from transformers import PreTrainedConfig
 
 
 class MappingStrategy(StrEnum):
-    """Ways of choosing teacher layers by rule (TinyBERT, section 4.4, compares them)."""
+    """Ways of choosing teacher layers.
+
+    The first three go by rule (TinyBERT, section 4.4, compares them); with `attention` and `transport` each student
+    layer learns from the data which teacher layers to imitate (`learned_mapping.LearnedMapping`).
+    """
 
     UNIFORM = "uniform"
     LAST = "last"
     FIRST = "first"
+    ATTENTION = "attention"
+    TRANSPORT = "transport"
+
+
+LEARNED_STRATEGIES = (MappingStrategy.ATTENTION, MappingStrategy.TRANSPORT)
+
+
+class EncoderShape(NamedTuple):
+    """What the mapping table says of a model.
+
+    Attributes:
+        layers: transformer layers.
+        width: of the hidden states.
+        heads: attention heads per layer.
+    """
+
+    layers: int
+    width: int
+    heads: int
+
+    @classmethod
+    def of(cls, config: PreTrainedConfig) -> Self:
+        """The shape that a configuration describes."""
+        return cls(config.num_hidden_layers, config.hidden_size, config.num_attention_heads)
+
+
+def is_learned(mapping: str | Sequence[int]) -> bool:
+    """Whether student layers learn which teacher layers to imitate."""
+    return isinstance(mapping, str) and mapping in LEARNED_STRATEGIES
 
 
 def resolve_layer_mapping(mapping: str | Sequence[int], student_layers: int, teacher_layers: int) -> tuple[int, ...]:
-    """The teacher layer of every student state.
+    """The teacher layer of every student state; of a learned mapping those that it starts from.
 
     Layer 0 is the embedding output and layers 1..L are the transformer layers, on both sides. The embedding output
     always imitates the embedding output.
 
     Args:
-        mapping: `"uniform"` (`round(i * teacher_layers / student_layers)`, ties to even), `"last"`, `"first"`, or the
-            teacher layers themselves, as integers or as text like `"2,3,5,6"`: one for each transformer layer of the
-            student, or one more when a leading 0 for the embedding output is given.
+        mapping: `"uniform"` (`round(i * teacher_layers / student_layers)`, ties to even), `"last"`, `"first"`;
+            `"attention"` or `"transport"`, which start from the uniform one; or the teacher layers themselves, as
+            integers or as text like `"2,3,5,6"`: one for each transformer layer of the student, or one more when a
+            leading 0 for the embedding output is given.
         student_layers: transformer layers of the student.
         teacher_layers: transformer layers of the teacher.
 
@@ -46,11 +83,57 @@ def resolve_layer_mapping(mapping: str | Sequence[int], student_layers: int, tea
     return _explicit(_parse(mapping), student_layers, teacher_layers)
 
 
-def mapping_table(mapping: Sequence[int]) -> str:
-    """The mapping as a small text table, one student state a line."""
+def mapping_table(
+    mapping: Sequence[int],
+    *,
+    strategy: str | Sequence[int] | None = None,
+    shapes: tuple[EncoderShape, EncoderShape] | None = None,
+) -> str:
+    """The mapping as a small text table, one student state a line.
+
+    Args:
+        mapping: `mapping[student_layer] = teacher_layer`, 0 = embedding output.
+        strategy: what `resolve_layer_mapping` was given, named in a line above the table.
+        shapes: of student and teacher; adds a line with depths, widths and heads, and notes on what does not divide.
+    """
     rows = [("student", "teacher")]
+    if shapes is not None:
+        rows += [(_shape_name(shapes[0]), _shape_name(shapes[1]))]
     rows += [(_state_name(student), _state_name(teacher)) for student, teacher in enumerate(mapping)]
-    return "\n".join(f"{left:<12}{right}" for left, right in rows)
+    column = max(12, *(len(left) + 3 for left, _ in rows))
+    lines = [f"{left:<{column}}{right}" for left, right in rows]
+    if strategy is not None:
+        lines.insert(0, _strategy_name(strategy))
+    if shapes is not None:
+        lines += _notes(strategy, *shapes)
+    return "\n".join(lines)
+
+
+def _strategy_name(strategy: str | Sequence[int]) -> str:
+    if is_learned(strategy):
+        return f"mapping: learned ({strategy}), starting from uniform"
+    return f"mapping: {strategy if strategy in list(MappingStrategy) else 'explicit'}"
+
+
+def _shape_name(shape: EncoderShape) -> str:
+    return f"{shape.layers} layers x {shape.width}, {shape.heads} heads"
+
+
+def _notes(strategy: str | Sequence[int] | None, student: EncoderShape, teacher: EncoderShape) -> list[str]:
+    notes = []
+    if teacher.layers % student.layers and (strategy == MappingStrategy.UNIFORM or is_learned(strategy or "")):
+        notes.append(
+            f"note: {teacher.layers} teacher layers do not divide by {student.layers}; "
+            f"layer i takes round(i * {teacher.layers} / {student.layers}), ties to even"
+        )
+    if student.width != teacher.width:
+        notes.append(f"note: widths differ; a learned projection takes {student.width} to {teacher.width} in training")
+    if student.heads != teacher.heads:
+        notes.append(
+            f"note: heads differ ({student.heads} and {teacher.heads}); attention scores cannot be compared head by "
+            "head, only in groups where one count divides the other"
+        )
+    return notes
 
 
 def _state_name(layer: int) -> str:
@@ -58,7 +141,7 @@ def _state_name(layer: int) -> str:
 
 
 def _by_rule(strategy: MappingStrategy, student_layers: int, teacher_layers: int) -> tuple[int, ...]:
-    if strategy is MappingStrategy.UNIFORM:
+    if strategy is MappingStrategy.UNIFORM or is_learned(strategy):
         return tuple(round(layer * teacher_layers / student_layers) for layer in range(student_layers + 1))
     offset = teacher_layers - student_layers if strategy is MappingStrategy.LAST else 0
     return (0, *(layer + offset for layer in range(1, student_layers + 1)))
@@ -88,4 +171,11 @@ def _explicit(layers: tuple[int, ...], student_layers: int, teacher_layers: int)
     return layers
 
 
-__all__ = ["MappingStrategy", "mapping_table", "resolve_layer_mapping"]
+__all__ = [
+    "LEARNED_STRATEGIES",
+    "EncoderShape",
+    "MappingStrategy",
+    "is_learned",
+    "mapping_table",
+    "resolve_layer_mapping",
+]

@@ -4,10 +4,29 @@ import datasets
 import pytest
 import torch
 from datasets import ClassLabel, Dataset, Features, Value
-from transformers import BertTokenizer, DebertaV2Config, DebertaV2ForSequenceClassification, MPNetConfig, MPNetModel
+from torch import nn
+from transformers import (
+    BertTokenizer,
+    DebertaV2Config,
+    DebertaV2ForSequenceClassification,
+    MPNetConfig,
+    MPNetModel,
+    RobertaConfig,
+    RobertaModel,
+)
 
 from hf_tinybert.distillation.attention import record_attention
-from hf_tinybert.distillation.compatibility import check_dataset, check_label_names, check_models, check_tokenizers
+from hf_tinybert.distillation.compatibility import (
+    check_dataset,
+    check_encodings,
+    check_frozen,
+    check_label_names,
+    check_loss_settings,
+    check_models,
+    check_tokenizers,
+    check_two_models,
+    position_limit,
+)
 from hf_tinybert.distillation.objective import DistillationObjective, Term
 
 INTERMEDIATE = [DistillationObjective({Term.HIDDEN_STATES: 1.0, Term.ATTENTION_SCORES: 1.0})]
@@ -50,10 +69,16 @@ def test_other_vocabulary_sizes_are_refused(pair):
         check_models(*pair(student={"vocab_size": 41}), HIDDEN_STATES)
 
 
-def test_other_head_counts_are_refused_where_attention_is_compared(pair):
+@pytest.mark.parametrize("heads", [1, 2, 4, 8])
+def test_head_counts_of_which_one_divides_the_other_pass(pair, heads):
+    """Prevents a refusal of heads that compare in groups."""
+    check_models(*pair(student={"num_attention_heads": heads}), INTERMEDIATE)
+
+
+def test_head_counts_that_cannot_be_grouped_are_refused_where_attention_is_compared(pair):
     """Prevents heads from broadcasting."""
-    models = pair(student={"num_attention_heads": 2})
-    with pytest.raises(ValueError, match=r"got 2 student and 4 teacher heads.*set `num_attention_heads=4`"):
+    models = pair(student={"num_attention_heads": 3, "hidden_size": 18})
+    with pytest.raises(ValueError, match=r"got 3 student and 4 teacher heads.*set `num_attention_heads=4`"):
         check_models(*models, INTERMEDIATE)
     check_models(*models, HIDDEN_STATES)
 
@@ -121,12 +146,122 @@ def test_encoders_off_the_attention_interface_are_refused_where_attention_is_com
     ],
     ids=["regression", "multi-label", "one label"],
 )
-def test_tasks_without_exclusive_classes_are_refused_for_the_prediction_loss(pair, task):
-    """Prevents a softmax over one score, which is 1 whatever the student says."""
-    models = pair(student=task, teacher=task)
-    with pytest.raises(ValueError, match="expected a task with exclusive classes"):
+def test_tasks_without_exclusive_classes_pass(pair, task):
+    """Prevents a refusal of tasks that have prediction terms of their own."""
+    check_models(*pair(student=task, teacher=task), PREDICTION)
+
+
+def test_models_that_answer_different_questions_are_refused(pair):
+    """Prevents independent labels from being learned as shares of one."""
+    models = pair(
+        student={"problem_type": "multi_label_classification"}, teacher={"problem_type": "single_label_classification"}
+    )
+    with pytest.raises(ValueError, match="expected one problem type, got `multi_label_classification` of the student"):
         check_models(*models, PREDICTION)
     check_models(*models, INTERMEDIATE)
+
+
+def test_a_broken_student_is_refused_by_the_name_of_its_weight(pair):
+    """Prevents a student restored from a run that had diverged from training on."""
+    student, teacher = pair()
+    with torch.no_grad():
+        student.classifier.bias[0] = float("nan")
+    with pytest.raises(ValueError, match="expected finite student weights, got NaN or infinity in `classifier.bias`"):
+        check_models(student, teacher, HIDDEN_STATES)
+
+
+def test_a_teacher_inside_the_student_or_in_its_memory_is_refused(pair):
+    """Prevents a teacher that moves with its student: a loss that falls while nothing is learned."""
+    student, teacher = pair()
+    check_two_models(student, teacher)
+    student.add_module("teacher", teacher)
+    with pytest.raises(ValueError, match="got one inside the other"):
+        check_two_models(student, teacher)
+    del student.teacher
+    student.bert.embeddings.word_embeddings.weight = teacher.bert.embeddings.word_embeddings.weight
+    with pytest.raises(ValueError, match=r"such as `bert.embeddings.word_embeddings.weight`.*copy the weights"):
+        check_two_models(student, teacher)
+
+
+def test_a_teacher_that_learns_or_drops_out_is_refused(pair):
+    """Prevents random targets, and gradients for a model that is not trained."""
+    _, teacher = pair()
+    teacher.requires_grad_(False)
+    teacher.eval()
+    check_frozen(teacher)
+    teacher.bert.encoder.layer[0].train()
+    with pytest.raises(ValueError, match=r"got 0 parameters .* modules in training mode, such as `bert.encoder.layer"):
+        check_frozen(teacher)
+    teacher.eval()
+    teacher.classifier.bias.requires_grad_(True)
+    with pytest.raises(ValueError, match="got 1 parameters .* such as `classifier.bias`"):
+        check_frozen(teacher)
+
+
+def test_other_vocabularies_pass_only_with_separate_encodings_and_predictions(pair):
+    """Prevents token i of one text from being compared with another token i."""
+    models = pair(student={"vocab_size": 41})
+    check_models(*models, PREDICTION, separate_encodings=True)
+    with pytest.raises(ValueError, match="expected equal vocabularies"):
+        check_models(*models, PREDICTION)
+    for objectives in (INTERMEDIATE, HIDDEN_STATES, [*PREDICTION, *HIDDEN_STATES]):
+        with pytest.raises(ValueError, match="expected terms that compare predictions only, got `hidden_states_loss`"):
+            check_encodings(objectives, separate_encodings=True)
+
+
+def test_label_smoothing_that_nothing_would_apply_is_refused(pair, build_arguments):
+    """Prevents a setting from being ignored in silence because the loss is another one."""
+    student, _ = pair()
+    arguments = build_arguments()
+    check_loss_settings(student, PREDICTION, arguments)
+    arguments.label_smoothing_factor = 0.1
+    with pytest.raises(ValueError, match="expected `label_smoothing_factor` 0, got 0.1"):
+        check_loss_settings(student, PREDICTION, arguments)
+
+
+def _config_weights(student):
+    student.config.class_weights = [1.0, 2.0, 3.0]
+
+
+def _buffer(student):
+    student.register_buffer("class_weights", torch.ones(3))
+
+
+def _loss_module(student):
+    student.add_module("criterion", nn.CrossEntropyLoss(weight=torch.ones(3)))
+
+
+def _loss_function(student):
+    student.loss_function = nn.functional.cross_entropy
+
+
+@pytest.mark.parametrize(
+    ("spoil", "name"),
+    [
+        (_config_weights, "class_weights"),
+        (_buffer, "class_weights"),
+        (_loss_module, "criterion"),
+        (_loss_function, "loss_function"),
+    ],
+    ids=["config", "buffer", "module", "function"],
+)
+def test_class_weights_that_nothing_would_apply_are_refused(pair, spoil, name):
+    """Prevents rare classes from being lost because the student's own weighted loss is never called."""
+    student, _ = pair()
+    spoil(student)
+    with pytest.raises(ValueError, match=f"expected a student without a loss of its own, got `{name}`"):
+        check_loss_settings(student, PREDICTION)
+
+
+def test_the_position_limit_leaves_out_what_precedes_the_first_position(build_student):
+    """Prevents an index error for texts of 513 and 514 tokens with RoBERTa."""
+    shape = {"vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    roberta = RobertaModel(RobertaConfig(**shape, intermediate_size=16, max_position_embeddings=34, pad_token_id=1))
+    assert position_limit(roberta) == 32
+    roberta.eval()(input_ids=torch.full((1, 32), 5))
+    with pytest.raises((IndexError, RuntimeError)):
+        roberta(input_ids=torch.full((1, 33), 5))
+    assert position_limit(build_student()) == 32
 
 
 def test_a_student_for_longer_texts_than_its_teacher_is_warned_of(pair, caplog):

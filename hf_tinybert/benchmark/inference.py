@@ -1,14 +1,10 @@
 """How fast models answer, measured side by side."""
 
-import os
-import platform
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import torch
-import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
@@ -55,23 +51,4 @@ def sentences_per_second(
     return {name: batch_size / statistics.median(times) for name, times in seconds.items()}
 
 
-def machine() -> dict[str, str | int]:
-    """What a measurement was made on: processor, threads, accelerator, versions."""
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count() or 1,
-        "torch_threads": torch.get_num_threads(),
-        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-    }
-
-
-def _processor() -> str:
-    information = Path("/proc/cpuinfo")
-    if information.is_file():
-        for line in information.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+__all__ = ["sentences_per_second"]
