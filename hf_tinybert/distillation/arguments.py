@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, cast
 
 import torch
@@ -16,6 +17,14 @@ from hf_tinybert.distillation.precision import has_fast_bf16
 from hf_tinybert.distillation.projections import ProjectionLayout
 from hf_tinybert.distillation.recipes import RECIPES, Recipe, RecipeName, term_for_task
 from hf_tinybert.distillation.schedules import WeightSchedule, parse_weight
+
+
+class CacheChoice(StrEnum):
+    """What of the teacher's outputs is kept on disk; see `teacher_cache_contents`."""
+
+    AUTO = "auto"
+    ALL = "all"
+    LOGITS = "logits"
 
 
 @dataclass(frozen=True)
@@ -119,7 +128,14 @@ class DistillationArguments(TrainingArguments):
     )
     teacher_cache_dir: str | None = field(
         default=None,
-        metadata={"help": "Folder for the teacher's outputs, computed once; auto for a shared one. None: no cache."},
+        metadata={"help": "Folder where the teacher's outputs are kept, computed once; without, a forward every step."},
+    )
+    teacher_cache_contents: str = field(
+        default="auto",
+        metadata={
+            "help": "all (what any phase reads), logits, or auto: all if they fit, else logits if a phase needs no "
+            "more, else a forward every step."
+        },
     )
     teacher_cache_max_gb: float = field(
         default=10.0, metadata={"help": "Most gigabytes (1e9 bytes) the cache of one run may take on disk."}
@@ -162,6 +178,7 @@ class DistillationArguments(TrainingArguments):
                 f"expected a positive `intermediate_num_train_epochs`, got {self.intermediate_num_train_epochs}; "
                 "because nothing would be trained; take `intermediate-layer` out of `phases` to leave it out"
             )
+        self.teacher_cache_contents = _choice(CacheChoice, "teacher_cache_contents", self.teacher_cache_contents)
         if self.relation_heads < 0:
             raise ValueError(f"expected `relation_heads` of at least 0, got {self.relation_heads}")
         if not self.teacher_cache_max_gb > 0:
@@ -298,4 +315,4 @@ def _choice(choices: Any, name: str, value: str) -> str:  # noqa: ANN401 (the ty
     return str(value)
 
 
-__all__ = ["DistillationArguments", "PhaseSettings"]
+__all__ = ["CacheChoice", "DistillationArguments", "PhaseSettings"]

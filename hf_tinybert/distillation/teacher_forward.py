@@ -1,6 +1,5 @@
 """The teacher's half of a training step: its states for a batch, in the student's order."""
 
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from transformers import PreTrainedModel
 from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.attention_access import AttentionAccess
 from hf_tinybert.distillation.attention_fallback import record_softmax
-from hf_tinybert.distillation.encodings import teacher_inputs
+from hf_tinybert.distillation.encodings import model_input_names, teacher_inputs
 from hf_tinybert.distillation.states import DistillationStates, StateRequest, teacher_states
 
 
@@ -25,15 +24,15 @@ class TeacherForward:
     """
 
     def __init__(self, teacher: PreTrainedModel, prepared: nn.Module, access: AttentionAccess) -> None:
-        self._teacher, self._prepared, self._access = teacher, prepared, access
-        self._input_names = set(inspect.signature(teacher.forward).parameters)
+        self.teacher, self._prepared, self._access = teacher, prepared, access
+        self._input_names = model_input_names(teacher)
         self._request = StateRequest()
 
     def ask_for(self, request: StateRequest) -> None:
         """Say what later calls shall give, in the teacher's layers."""
         self._request = request
         if request.attentions and self._access is AttentionAccess.INTERFACE:
-            record_attention(self._teacher, request.attentions)
+            record_attention(self.teacher, request.attentions)
 
     def __call__(self, inputs: Mapping[str, Any], mapping: Sequence[int]) -> DistillationStates:
         """The states of one batch.
@@ -51,7 +50,7 @@ class TeacherForward:
             if layers and self._access is AttentionAccess.FALLBACK:
                 with record_softmax(layers) as recorder:
                     output = model(**own, **arguments)
-                config = self._teacher.config
+                config = self.teacher.config
                 scores = recorder.scores(config.num_hidden_layers, config.num_attention_heads)
                 return teacher_states(output, own, mapping, scores)
             output = model(**own, **arguments, output_attentions=bool(layers))
@@ -59,8 +58,8 @@ class TeacherForward:
 
     def _runs(self) -> nn.Module:
         """The encoder alone where no term reads predictions; multiple choice takes its choices apart in the head."""
-        whole = self._request.logits or self._prepared is not self._teacher
-        return self._prepared if whole or "MultipleChoice" in type(self._teacher).__name__ else self._teacher.base_model
+        whole = self._request.logits or self._prepared is not self.teacher
+        return self._prepared if whole or "MultipleChoice" in type(self.teacher).__name__ else self.teacher.base_model
 
 
 __all__ = ["TeacherForward"]

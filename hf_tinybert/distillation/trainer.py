@@ -1,6 +1,5 @@
 """`DistillationTrainer`: the stock Trainer with a teacher."""
 
-import inspect
 import logging
 import time
 from collections.abc import Mapping
@@ -12,17 +11,31 @@ import torch
 import transformers
 from datasets import Dataset
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
 from transformers.trainer_utils import EvalLoopOutput, TrainOutput
 from transformers.utils.generic import ModelOutput
 
-from hf_tinybert.distillation.arguments import DistillationArguments, PhaseSettings
+from hf_tinybert.distillation.adapters import check_adapter_student, merged_teacher, transformers_model
+from hf_tinybert.distillation.arguments import CacheChoice, DistillationArguments, PhaseSettings
 from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
+from hf_tinybert.distillation.cache_builder import CacheSource, open_teacher_cache
+from hf_tinybert.distillation.cache_layout import CacheContents
+from hf_tinybert.distillation.cache_plan import teacher_identity
+from hf_tinybert.distillation.cache_rows import ROW_COLUMN, with_row_ids
 from hf_tinybert.distillation.checkpoints import check_checkpoint, last_whole_checkpoint
 from hf_tinybert.distillation.compatibility import check_dataset, check_models, check_tokenizers
-from hf_tinybert.distillation.encodings import student_inputs
-from hf_tinybert.distillation.layer_mapping import is_learned, mapping_table, resolve_layer_mapping
+from hf_tinybert.distillation.encodings import (
+    TEACHER_PREFIX,
+    PairedCollator,
+    check_separate_encodings,
+    has_teacher_encoding,
+    input_columns,
+    model_input_names,
+    student_inputs,
+)
+from hf_tinybert.distillation.layer_mapping import EncoderShape, is_learned, mapping_table, resolve_layer_mapping
 from hf_tinybert.distillation.objective import DistillationObjective, Phase
 from hf_tinybert.distillation.projections import (
     PROJECTIONS_ATTRIBUTE,
@@ -35,9 +48,16 @@ from hf_tinybert.distillation.projections import (
 )
 from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
 from hf_tinybert.distillation.running_means import RunningMeans
-from hf_tinybert.distillation.states import DistillationStates, student_states
+from hf_tinybert.distillation.states import DistillationStates, StateRequest, student_states
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of, without_vocabulary_logits
 from hf_tinybert.distillation.teacher import freeze, load_teacher, weights_sha256
+from hf_tinybert.distillation.teacher_cache import (
+    CACHED_ATTENTIONS,
+    CACHED_HIDDEN_STATES,
+    CACHED_LOGITS,
+    CachedTeacherCollator,
+    TeacherCache,
+)
 from hf_tinybert.distillation.teacher_forward import TeacherForward
 
 logger = logging.getLogger(__name__)
@@ -86,43 +106,42 @@ class DistillationTrainer(Trainer):
         initialization: ProjectionStart | str | Path | None = None,
         **kwargs: Any,  # noqa: ANN401 (the stock Trainer's own)
     ) -> None:
-        _refuse_arguments(model, args, kwargs)
-        self.objectives = _objectives(args, objectives, model)
+        _refuse_arguments(args, kwargs)
+        student = transformers_model(model)
+        self.objectives = _objectives(args, objectives, student)
         several = list(self.objectives.values())
         self.teacher_name = str(teacher) if isinstance(teacher, str | Path) else teacher.config._name_or_path
         if isinstance(teacher, str | Path):
             if teacher_processing_class is None and kwargs.get("processing_class") is not None:
                 teacher_processing_class = AutoTokenizer.from_pretrained(teacher)
-            teacher = load_teacher(teacher, model, needs_head=any(one.compares_predictions for one in several))
-        self._request = {phase: one.request(model.config.num_hidden_layers) for phase, one in self.objectives.items()}
+            teacher = load_teacher(teacher, student, needs_head=any(one.compares_predictions for one in several))
+        teacher = merged_teacher(teacher)
         access = AttentionAccess.INTERFACE
         if any(one.reads_attention for one in several):
-            record_attention(model)
+            record_attention(student)
             access = attention_access(teacher)
             if access is AttentionAccess.INTERFACE:
                 record_attention(teacher)
         self.layer_mapping = resolve_layer_mapping(
-            str(args.layer_mapping), model.config.num_hidden_layers, teacher.config.num_hidden_layers
+            str(args.layer_mapping), student.config.num_hidden_layers, teacher.config.num_hidden_layers
         )
         _check_same_mapping(self.layer_mapping, initialization)
-        # under a learned mapping every teacher layer may be imitated
-        learned = is_learned(str(args.layer_mapping))
-        self._alignment = tuple(range(teacher.config.num_hidden_layers + 1)) if learned else self.layer_mapping
-        self._teacher_request = {
-            phase: one.teacher_request(model.config.num_hidden_layers, self._alignment)
-            for phase, one in self.objectives.items()
-        }
-        self._preflight(model, teacher, teacher_processing_class, several, kwargs)
+        self._plan_requests(student, teacher, str(args.layer_mapping))
+        _preflight(model, teacher, teacher_processing_class, several, kwargs)
         freeze(teacher)
-        logger.info("layer mapping\n%s", mapping_table(self.layer_mapping))
+        shapes = (EncoderShape.of(student.config), EncoderShape.of(teacher.config))
+        logger.info("%s", mapping_table(self.layer_mapping, strategy=args.layer_mapping, shapes=shapes))
         if any(one.reads_hidden_states for one in several):
             layout = ProjectionLayout(args.projection_layout)
-            attach_projections(model, starting_projections(model, teacher, initialization, layout, seed=args.seed))
+            start = starting_projections(student, teacher, initialization, layout, seed=args.seed)
+            attach_projections(model, start)
         # a model loaded from LayerNorm.gamma/beta would write these names again and lose them on resume
-        vars(model).pop("_weight_conversions", None)
-        self._teacher_parameters = set(inspect.signature(teacher.forward).parameters)
-        self._student_parameters = set(inspect.signature(model.forward).parameters)
+        vars(student).pop("_weight_conversions", None)
+        self._student_inputs = model_input_names(student)
+        self._columns = input_columns(student, teacher)
         self._teacher_sha256 = weights_sha256(teacher)
+        if has_teacher_encoding(_column_names(kwargs.get("train_dataset"))) and kwargs.get("data_collator") is None:
+            kwargs["data_collator"] = PairedCollator(kwargs["processing_class"], teacher_processing_class)
         super().__init__(model=model, args=args, **kwargs)
         if self.args.n_gpu > 1:
             raise ValueError(
@@ -136,8 +155,14 @@ class DistillationTrainer(Trainer):
         self._teacher_forward = TeacherForward(teacher, self.teacher, access)
         self._enter(self.args.stages[0])
         self._terms = {"train": RunningMeans(), "eval": RunningMeans()}
+        self._cache: TeacherCache | None = None
         self.phase_seconds: dict[Phase, float] = {}
         self._phase_start: float | None = None
+
+    @property
+    def _student(self) -> PreTrainedModel:
+        """The transformers model: inside the adapter of an adapter student."""
+        return transformers_model(self.model)
 
     @property
     def objective(self) -> DistillationObjective:
@@ -165,6 +190,7 @@ class DistillationTrainer(Trainer):
             ValueError: no checkpoint to resume from, or a damaged one.
         """
         phase, checkpoint = self._resume_point(resume_from_checkpoint)
+        self._cache = self._open_cache()
         outputs = [
             self._train_phase(settings, checkpoint if settings.phase is phase else None, trial, ignore_keys_for_eval)
             for settings in self.args.phase_settings()[self.args.stages.index(phase) :]
@@ -193,7 +219,7 @@ class DistillationTrainer(Trainer):
         if not return_outputs:
             return loss
         names = ("logits", "start_logits", "end_logits", "prediction_logits")
-        predicts = self.objective.reads_logits or not predicts_vocabulary(self.model)
+        predicts = self.objective.reads_logits or not predicts_vocabulary(self._student)
         logits = {name: output[name] for name in names if predicts and output.get(name) is not None}
         return loss, {"loss": loss, **logits}
 
@@ -245,7 +271,7 @@ class DistillationTrainer(Trainer):
         """Both forwards and every term of the current phase."""
         request = self._request[self.phase]
         student_output = model(
-            **student_inputs(inputs, self._student_parameters),
+            **student_inputs(inputs, self._student_inputs),
             output_hidden_states=list(request.hidden_states) or False,
             output_attentions=bool(request.attentions),
         )
@@ -254,8 +280,75 @@ class DistillationTrainer(Trainer):
         return self.objective.losses(student, teacher), student_output
 
     def _teacher_states(self, inputs: Mapping[str, Any]) -> DistillationStates:
-        """The teacher's side of a batch."""
-        return self._teacher_forward(inputs, self._alignment)
+        """The teacher's side of a batch: from the cache if the batch brings it, else by a forward."""
+        if self._cache is None or not {CACHED_HIDDEN_STATES, CACHED_ATTENTIONS, CACHED_LOGITS} & set(inputs):
+            return self._teacher_forward(inputs, self._alignment)
+        cached = self._cache.states(inputs)
+        return DistillationStates(inputs["attention_mask"], cached.hidden_states, cached.attentions, cached.logits)
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """As of the stock Trainer; with a cache, the teacher's outputs come in every batch."""
+        contents = self._cache_contents([self._teacher_request[self.phase]])
+        if self._cache is None or not self._cache.contents.covers(contents):
+            return super().get_train_dataloader()
+        dataset, collator = self.train_dataset, self.data_collator
+        self.train_dataset = with_row_ids(dataset)
+        self.data_collator = CachedTeacherCollator(collator, self._cache, contents)
+        try:
+            return super().get_train_dataloader()
+        finally:
+            self.train_dataset, self.data_collator = dataset, collator
+
+    def _open_cache(self) -> TeacherCache | None:
+        """The teacher's outputs for the training data, of all phases, computed now if they are not on disk."""
+        if self.args.teacher_cache_dir is None:
+            return None
+        contents = self._cache_contents(list(self._teacher_request.values()))
+        requests = [request for request in self._teacher_request.values() if request]
+        if not requests:
+            return None
+        if self.args.teacher_cache_contents == CacheChoice.LOGITS:
+            contents = contents.logits_only()
+        everything = StateRequest(
+            tuple(layer for layer in contents.hidden_layers if layer is not None),
+            tuple(layer for layer in contents.attention_layers if layer is not None),
+            contents.logits,
+        )
+        dataset = with_row_ids(self.train_dataset).remove_columns(ROW_COLUMN)
+        prefix = TEACHER_PREFIX if has_teacher_encoding(dataset.column_names) else ""
+        source = CacheSource(
+            dataset=self._remove_unused_columns(dataset, description="training"),
+            collator=self.data_collator,
+            forward=lambda inputs: self._teacher_forward(inputs, self._alignment),
+            teacher=teacher_identity(
+                self._teacher_forward.teacher, self._teacher_sha256, "bfloat16" if self.args.bf16 else "float32"
+            ),
+            columns=sorted(self._columns),
+            device=self.args.device,
+            token_column=f"{prefix}input_ids",
+            mask_column=f"{prefix}attention_mask",
+        )
+        self._teacher_forward.ask_for(everything)
+        return open_teacher_cache(
+            source,
+            contents,
+            Path(self.args.teacher_cache_dir),
+            max_gb=self.args.teacher_cache_max_gb,
+            fall_back=self.args.teacher_cache_contents == CacheChoice.AUTO,
+            logits_alone=any(request == StateRequest(logits=True) for request in requests),
+        )
+
+    def _cache_contents(self, requests: list[StateRequest]) -> CacheContents:
+        """What a cache that serves these phases keeps, in the order in which the teacher's states come."""
+        hidden_states = {layer for request in requests for layer in request.hidden_states}
+        attentions = {layer for request in requests for layer in request.attentions}
+        values = any(self.objectives[phase].reads_values for phase in self.args.stages)
+        return CacheContents(
+            tuple(layer if layer in hidden_states else None for layer in self._alignment) if hidden_states else (),
+            tuple(layer if layer in attentions else None for layer in self._alignment[1:]) if attentions else (),
+            value=values and bool(attentions),
+            logits=any(request.logits for request in requests),
+        )
 
     @property
     def _progress(self) -> float:
@@ -281,13 +374,24 @@ class DistillationTrainer(Trainer):
         try:
             self.args.num_train_epochs, self.args.max_steps = settings.num_train_epochs, settings.max_steps
             self.args.learning_rate = settings.learning_rate
-            with without_vocabulary_logits(self.model, when=not self.objective.reads_logits):
+            with without_vocabulary_logits(self._student, when=not self.objective.reads_logits):
                 return super().train(str(checkpoint) if checkpoint else None, trial, ignore_keys_for_eval)
         finally:
             self.phase_seconds[settings.phase] = time.perf_counter() - self._phase_start
             self._phase_start = None
             for name, value in stock.items():
                 setattr(self.args, name, value)
+
+    def _plan_requests(self, student: PreTrainedModel, teacher: PreTrainedModel, strategy: str) -> None:
+        """What each phase reads of both models; refuses layers that are not there."""
+        layers = student.config.num_hidden_layers
+        # a learned mapping weighs every teacher layer
+        learned = is_learned(strategy)
+        self._alignment = tuple(range(teacher.config.num_hidden_layers + 1)) if learned else self.layer_mapping
+        self._request = {phase: one.request(layers) for phase, one in self.objectives.items()}
+        self._teacher_request = {
+            phase: one.teacher_request(layers, self._alignment) for phase, one in self.objectives.items()
+        }
 
     def _enter(self, phase: Phase) -> None:
         self.phase = phase
@@ -337,7 +441,7 @@ class DistillationTrainer(Trainer):
 
     def _set_signature_columns_if_needed(self) -> None:
         super()._set_signature_columns_if_needed()
-        columns = {*(self._signature_columns or ()), *self._teacher_parameters}
+        columns = {*(self._signature_columns or ()), *self._columns, ROW_COLUMN}
         self._signature_columns = sorted(columns)  # type: ignore[assignment]  # untyped in transformers
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
@@ -376,7 +480,7 @@ class DistillationTrainer(Trainer):
             teacher=_public_name(self.teacher_name),
             teacher_class=type(self.accelerator.unwrap_model(self.teacher)).__name__,
             teacher_sha256=self._teacher_sha256,
-            student_class=type(self.model).__name__,
+            student_class=type(self._student).__name__,
             layer_mapping=list(self.layer_mapping),
             phases=[str(phase) for phase in self.args.stages],
             phase=str(self.phase),
@@ -394,25 +498,37 @@ class DistillationTrainer(Trainer):
             },
         )
 
-    @staticmethod
-    def _preflight(
-        student: PreTrainedModel,
-        teacher: PreTrainedModel,
-        teacher_tokenizer: PreTrainedTokenizerBase | None,
-        objectives: list[DistillationObjective],
-        kwargs: Mapping[str, Any],
-    ) -> None:
-        tokenizer = kwargs.get("processing_class")
-        if tokenizer is not None and teacher_tokenizer is not None:
-            check_tokenizers(tokenizer, teacher_tokenizer)
-        check_models(student, teacher, objectives)
-        if isinstance(kwargs.get("train_dataset"), Dataset):
-            check_dataset(kwargs["train_dataset"], student, objectives)
+
+def _preflight(
+    model: PreTrainedModel,
+    teacher: PreTrainedModel,
+    teacher_tokenizer: PreTrainedTokenizerBase | None,
+    objectives: list[DistillationObjective],
+    kwargs: Mapping[str, Any],
+) -> None:
+    """Refuse what cannot work; `model` is the student as given, with its adapter if it has one."""
+    student = transformers_model(model)
+    check_adapter_student(
+        model,
+        reads_layers=any(one.reads_hidden_states or one.reads_attention for one in objectives),
+        reads_predictions=any(one.reads_logits for one in objectives),
+    )
+    separate = has_teacher_encoding(_column_names(kwargs.get("train_dataset")))
+    if separate:
+        check_separate_encodings(student)
+    tokenizer = kwargs.get("processing_class")
+    if tokenizer is not None and teacher_tokenizer is not None:
+        check_tokenizers(tokenizer, teacher_tokenizer, separate_encodings=separate)
+    check_models(student, teacher, objectives, separate_encodings=separate)
+    if isinstance(kwargs.get("train_dataset"), Dataset):
+        check_dataset(kwargs["train_dataset"], student, objectives)
 
 
-def _refuse_arguments(model: object, args: object, kwargs: Mapping[str, Any]) -> None:
-    if not isinstance(model, PreTrainedModel):
-        raise ValueError(f"expected a transformers model as student, got `{type(model).__name__}`")
+def _column_names(dataset: object) -> list[str]:
+    return list(dataset.column_names) if isinstance(dataset, Dataset) else []
+
+
+def _refuse_arguments(args: object, kwargs: Mapping[str, Any]) -> None:
     if not isinstance(args, DistillationArguments):
         raise ValueError(f"expected `DistillationArguments`, got `{type(args).__name__}`")
     for name, why in {
