@@ -18,8 +18,13 @@ from transformers.utils.generic import ModelOutput
 
 from hf_tinybert.distillation.arguments import DistillationArguments, PhaseSettings
 from hf_tinybert.distillation.attention import record_attention
-from hf_tinybert.distillation.checkpoints import check_checkpoint, last_whole_checkpoint
+from hf_tinybert.distillation.checkpoints import TRAINER_STATE_FILE, check_checkpoint, last_whole_checkpoint
 from hf_tinybert.distillation.compatibility import check_dataset, check_models, check_tokenizers
+from hf_tinybert.distillation.distributed_teacher import (
+    check_deepspeed_config,
+    check_distributed_teacher,
+    place_teacher,
+)
 from hf_tinybert.distillation.layer_mapping import mapping_table, resolve_layer_mapping
 from hf_tinybert.distillation.objective import DistillationObjective, Phase
 from hf_tinybert.distillation.projections import (
@@ -33,6 +38,7 @@ from hf_tinybert.distillation.projections import (
 )
 from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
 from hf_tinybert.distillation.running_means import RunningMeans
+from hf_tinybert.distillation.sharding import reshard
 from hf_tinybert.distillation.states import student_states, teacher_states
 from hf_tinybert.distillation.teacher import freeze, load_teacher, weights_sha256
 
@@ -96,6 +102,8 @@ class DistillationTrainer(Trainer):
         )
         _check_same_mapping(self.layer_mapping, initialization)
         self._preflight(model, teacher, teacher_processing_class, objectives, kwargs)
+        check_distributed_teacher(model, teacher, _deepspeed_config(args))
+        check_deepspeed_config(_deepspeed_config(args), len(args.phases))
         freeze(teacher)
         logger.info("layer mapping\n%s", mapping_table(self.layer_mapping))
         if any(objective.reads_hidden_states for objective in objectives):
@@ -112,8 +120,7 @@ class DistillationTrainer(Trainer):
                 f"expected one GPU per process, got {self.args.n_gpu} in one; because DataParallel cannot carry the "
                 "recorded attention; start with `torchrun --nproc_per_node` or `accelerate launch`"
             )
-        self._move_model_to_device(teacher, self.args.device)
-        self.teacher = self.accelerator.prepare_model(teacher, evaluation_mode=True)
+        self.teacher = place_teacher(teacher, self.accelerator)
         self.objective, self.phase = objectives[0], Phase(self.args.phases[0])
         self._terms = {"train": RunningMeans(), "eval": RunningMeans()}
         self.phase_seconds: dict[Phase, float] = {}
@@ -208,10 +215,12 @@ class DistillationTrainer(Trainer):
         folder = Path(output_dir or str(self.args.output_dir))
         if self.args.should_save:  # before the stock call, which may push the folder
             folder.mkdir(parents=True, exist_ok=True)
+            if _internal_call:  # not whole again until its last file is written
+                (folder / TRAINER_STATE_FILE).unlink(missing_ok=True)
             self._record().save(folder)
-            projections = self._projections()
-            if _internal_call and projections is not None:
-                projections.save(folder)
+        projections = self._projections()
+        if _internal_call and projections is not None:
+            projections.save(folder, write=self.args.should_save)
         super().save_model(output_dir, _internal_call)
 
     def _losses(self, model: nn.Module, inputs: Mapping[str, Any]) -> tuple[dict[str, Tensor], ModelOutput]:
@@ -246,6 +255,7 @@ class DistillationTrainer(Trainer):
         stock = {name: getattr(self.args, name) for name in ("num_train_epochs", "max_steps", "learning_rate")}
         logger.info("phase %s: %s", settings.phase, dict(self.objective.weights))
         if len(self.args.phases) > 1:
+            reshard(self.model)  # before a new optimizer takes its parameters
             self.optimizer, self.lr_scheduler, self.model_wrapped = None, None, self.model
             set_seed(self.args.seed)  # a phase resumed at its first step sees the same dropout
         self._terms["train"] = RunningMeans()  # what the phase before did not log any more is not this one's
@@ -404,6 +414,10 @@ def _check_same_mapping(mapping: tuple[int, ...], initialization: ProjectionStar
         tuple(initialization.mapping),
         mapping,
     )
+
+
+def _deepspeed_config(args: DistillationArguments) -> dict[str, Any] | None:
+    return None if args.deepspeed_plugin is None else args.deepspeed_plugin.hf_ds_config.config
 
 
 def _public_name(name: str) -> str:
