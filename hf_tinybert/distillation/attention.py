@@ -3,9 +3,11 @@
 Stock attention returns nothing (SDPA) or probabilities (eager); the method needs the scores before the softmax. The
 function registered here computes the output with SDPA and puts an `AttentionRecord` where the weights would be, so
 `output_attentions=True` returns one record per layer: no hooks, no copied model code, no L x L map unless a loss asks
-for one.
+for one. Encoders that compute attention in their own code are read by `attention_fallback`.
 """
 
+from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -13,8 +15,12 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
+from transformers.utils.output_capturing import _active_collector
 
 ATTENTION_IMPLEMENTATION = "distillation_sdpa"
+
+# what some models add to the scores or change them by; T5, Gemma 2 and gpt-oss are the known ones
+_NOT_IN_THE_RECORD = ("position_bias", "softcap", "s_aux")
 
 
 class AttentionRecord(NamedTuple):
@@ -56,40 +62,119 @@ def recording_attention(
     value: Tensor,
     attention_mask: Tensor | None,
     scaling: float | None = None,
+    layers: Collection[int] | None = None,
     **kwargs: Any,  # noqa: ANN401 (whatever the model's layer passes on; the interface of transformers)
-) -> tuple[Tensor, AttentionRecord]:
+) -> tuple[Tensor, AttentionRecord | None]:
     """SDPA attention whose second result is the record of its inputs.
 
     Args:
         module: the attention layer.
         query: `(batch, heads, query_len, head_width)`.
-        key: `(batch, heads, key_len, head_width)`.
-        value: `(batch, heads, key_len, head_width)`.
+        key: `(batch, key_heads, key_len, head_width)`; `key_heads` divides `heads`.
+        value: `(batch, key_heads, key_len, head_width)`.
         attention_mask: bool, `(batch, 1, query_len, key_len)`, true where attended; None without padding.
         scaling: factor on the scores, `head_width ** -0.5` when None.
+        layers: 1..L, those whose records `output_attentions` is to return, the others being None; all when None.
         **kwargs: dropout and the like, for SDPA.
 
     Returns:
         Attention output `(batch, query_len, heads, head_width)` and the `AttentionRecord`.
+
+    Raises:
+        ValueError: the scores are not `query @ key^T` alone (a position bias, a cap), or attention is causal.
     """
+    _check_recordable(module, attention_mask, kwargs)
     if scaling is None:
         scaling = query.shape[-1] ** -0.5
     kwargs.pop("output_attentions", None)  # answered by the record; SDPA would warn that it cannot
     output, _ = sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **kwargs)
-    return output, AttentionRecord(query, key, value, scaling)
+    if layers is not None and not _is_wanted(layers):
+        return output, None
+    sliding_window = kwargs.get("sliding_window")
+    return output, AttentionRecord(
+        query=query,
+        key=_repeat_heads(key, query.shape[1]),
+        value=_repeat_heads(value, query.shape[1]),
+        scaling=scaling,
+        window=None if sliding_window is None else sliding_window - 1,  # counts the position itself
+    )
 
 
-AttentionInterface.register(ATTENTION_IMPLEMENTATION, recording_attention)
-# without a mask function of the same name transformers passes no mask at all and padding is attended
-AttentionMaskInterface.register(ATTENTION_IMPLEMENTATION, sdpa_mask)
+def _check_recordable(module: nn.Module, attention_mask: Tensor | None, kwargs: Mapping[str, object]) -> None:
+    biased = [name for name in _NOT_IN_THE_RECORD if kwargs.get(name) is not None]
+    if attention_mask is not None and attention_mask.dtype is not torch.bool:
+        biased.append(f"attention_mask of {attention_mask.dtype}")  # ALiBi and the like come inside the mask
+    if biased:
+        raise ValueError(
+            f"expected attention scores that are query times key alone, got `{', '.join(biased)}` in "
+            f"`{type(module).__name__}`; because the record would lack it; leave out the terms that read attention"
+        )
+    causal = kwargs.get("is_causal")
+    if getattr(module, "is_causal", True) if causal is None else causal:  # the default is that of SDPA in transformers
+        raise ValueError(
+            f"expected an encoder, got causal attention in `{type(module).__name__}`; because the record would hold "
+            "pairs that do not attend; set `is_decoder=False`, or leave out the terms that read attention"
+        )
 
 
-def record_attention(model: PreTrainedModel) -> None:
+def _is_wanted(layers: Collection[int]) -> bool:
+    """Whether the layer that runs now is one of `layers`; if not, its place in the model's output is filled with None.
+
+    Which layer runs is how many are captured already: layers have no number in some encoders, and share one module in
+    ALBERT. Nothing is captured while gradient checkpointing repeats a layer.
+    """
+    captured = (_active_collector.get() or {}).get("attentions")
+    if captured is None or len(captured) + 1 in layers:
+        return True
+    captured.append(None)
+    return False
+
+
+def _repeat_heads(states: Tensor, heads: int) -> Tensor:
+    return states if states.shape[1] == heads else states.repeat_interleave(heads // states.shape[1], dim=1)
+
+
+def _register(name: str, layers: Collection[int] | None) -> None:
+    function = recording_attention if layers is None else partial(recording_attention, layers=layers)
+    AttentionInterface.register(name, function)
+    # without a mask function of the same name transformers passes no mask at all and padding is attended
+    AttentionMaskInterface.register(name, sdpa_mask)
+
+
+_register(ATTENTION_IMPLEMENTATION, layers=None)
+
+
+def record_attention(model: PreTrainedModel, layers: Collection[int] | None = None) -> None:
     """Switch a model to the recording attention; outputs stay those of SDPA.
 
+    From then on `output_attentions=True` returns one `AttentionRecord` per layer. Query, key and value of a layer that
+    is not wanted are freed as soon as the layer is done (unless gradients need them) and its record is None.
+
     The choice is not written to config.json: a saved and reloaded model is back on its default.
+
+    Args:
+        model: an encoder on the attention interface, with or without a head; see `attention_access`.
+        layers: 1..L, the layers whose records are wanted; all when None.
+
+    Raises:
+        ValueError: no layers, or layers that the model does not have.
     """
-    model.set_attn_implementation(ATTENTION_IMPLEMENTATION)
+    model.set_attn_implementation(_implementation(layers, model.config.num_hidden_layers))
+
+
+def _implementation(layers: Collection[int] | None, count: int) -> str:
+    """Name of the implementation that records these layers, registered on first use."""
+    if layers is None:
+        return ATTENTION_IMPLEMENTATION
+    wanted = frozenset(layers)
+    if not wanted or not wanted <= set(range(1, count + 1)):
+        raise ValueError(
+            f"expected layers between 1 and {count} to record, got {sorted(wanted)}; because the model has {count} "
+            "layers, counted from 1; leave `layers` out to record all"
+        )
+    name = "_".join([ATTENTION_IMPLEMENTATION, *map(str, sorted(wanted))])
+    _register(name, wanted)
+    return name
 
 
 __all__ = [

@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
 from hf_tinybert.distillation.attention import AttentionRecord
+from hf_tinybert.distillation.sharding import whole_tensors
 
 PROJECTIONS_ATTRIBUTE = "distillation_projections"
 PROJECTIONS_FILE = "distillation_projections.safetensors"
@@ -113,9 +114,18 @@ class DistillationProjections(nn.Module):
             linear(state.to(linear.weight.dtype)) for linear, state in zip(linears, hidden_states, strict=True)
         )
 
-    def save(self, folder: Path) -> None:
-        """Write `distillation_projections.safetensors` into a checkpoint folder."""
-        save_file({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, folder / PROJECTIONS_FILE)
+    def save(self, folder: Path, *, write: bool = True) -> None:
+        """Write `distillation_projections.safetensors` into a checkpoint folder.
+
+        Args:
+            folder: made if need be.
+            write: False on the processes that only help to gather: under ZeRO-3 and FSDP2 each process holds a part,
+                so that all of them call this.
+        """
+        state = {name: tensor.cpu().clone() for name, tensor in whole_tensors(self)}
+        if write:
+            folder.mkdir(parents=True, exist_ok=True)
+            save_file({name: tensor.contiguous() for name, tensor in state.items()}, folder / PROJECTIONS_FILE)
 
     def load(self, folder: Path) -> None:
         """Read `distillation_projections.safetensors` of a checkpoint folder.

@@ -24,8 +24,13 @@ from hf_tinybert.distillation.cache_builder import CacheSource, open_teacher_cac
 from hf_tinybert.distillation.cache_layout import CacheContents
 from hf_tinybert.distillation.cache_plan import teacher_identity
 from hf_tinybert.distillation.cache_rows import ROW_COLUMN, with_row_ids
-from hf_tinybert.distillation.checkpoints import check_checkpoint, last_whole_checkpoint
+from hf_tinybert.distillation.checkpoints import TRAINER_STATE_FILE, check_checkpoint, last_whole_checkpoint
 from hf_tinybert.distillation.compatibility import check_dataset, check_models, check_tokenizers
+from hf_tinybert.distillation.distributed_teacher import (
+    check_deepspeed_config,
+    check_distributed_teacher,
+    place_teacher,
+)
 from hf_tinybert.distillation.encodings import (
     TEACHER_PREFIX,
     PairedCollator,
@@ -48,6 +53,7 @@ from hf_tinybert.distillation.projections import (
 )
 from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
 from hf_tinybert.distillation.running_means import RunningMeans
+from hf_tinybert.distillation.sharding import reshard
 from hf_tinybert.distillation.states import DistillationStates, StateRequest, student_states
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of, without_vocabulary_logits
 from hf_tinybert.distillation.teacher import freeze, load_teacher, weights_sha256
@@ -128,6 +134,8 @@ class DistillationTrainer(Trainer):
         _check_same_mapping(self.layer_mapping, initialization)
         self._plan_requests(student, teacher, str(args.layer_mapping))
         _preflight(model, teacher, teacher_processing_class, several, kwargs)
+        check_distributed_teacher(student, teacher, _deepspeed_config(args))
+        check_deepspeed_config(_deepspeed_config(args), len(args.stages))
         freeze(teacher)
         shapes = (EncoderShape.of(student.config), EncoderShape.of(teacher.config))
         logger.info("%s", mapping_table(self.layer_mapping, strategy=args.layer_mapping, shapes=shapes))
@@ -150,8 +158,7 @@ class DistillationTrainer(Trainer):
             )
         if self.args.bf16:
             teacher.to(torch.bfloat16)  # autocast would cast frozen weights anew at every product
-        self._move_model_to_device(teacher, self.args.device)
-        self.teacher = self.accelerator.prepare_model(teacher, evaluation_mode=True)
+        self.teacher = place_teacher(teacher, self.accelerator)
         self._teacher_forward = TeacherForward(teacher, self.teacher, access)
         self._enter(self.args.stages[0])
         self._terms = {"train": RunningMeans(), "eval": RunningMeans()}
@@ -261,10 +268,12 @@ class DistillationTrainer(Trainer):
         folder = Path(output_dir or str(self.args.output_dir))
         if self.args.should_save:  # before the stock call, which may push the folder
             folder.mkdir(parents=True, exist_ok=True)
+            if _internal_call:  # not whole again until its last file is written
+                (folder / TRAINER_STATE_FILE).unlink(missing_ok=True)
             self._record().save(folder)
-            projections = self._projections()
-            if _internal_call and projections is not None:
-                projections.save(folder)
+        projections = self._projections()
+        if _internal_call and projections is not None:
+            projections.save(folder, write=self.args.should_save)
         super().save_model(output_dir, _internal_call)
 
     def _losses(self, model: nn.Module, inputs: Mapping[str, Any]) -> tuple[dict[str, Tensor], ModelOutput]:
@@ -367,6 +376,7 @@ class DistillationTrainer(Trainer):
         stock = {name: getattr(self.args, name) for name in ("num_train_epochs", "max_steps", "learning_rate")}
         logger.info("phase %s: %s", settings.phase, {name: str(w) for name, w in self.objective.weights.items()})
         if len(self.args.stages) > 1:
+            reshard(self.model)  # before a new optimizer takes its parameters
             self.optimizer, self.lr_scheduler, self.model_wrapped = None, None, self.model
             set_seed(self.args.seed)  # a phase resumed at its first step sees the same dropout
         self._terms["train"] = RunningMeans()  # what the phase before did not log any more is not this one's
@@ -568,6 +578,10 @@ def _check_same_mapping(mapping: tuple[int, ...], initialization: ProjectionStar
         tuple(initialization.mapping),
         mapping,
     )
+
+
+def _deepspeed_config(args: DistillationArguments) -> dict[str, Any] | None:
+    return None if args.deepspeed_plugin is None else args.deepspeed_plugin.hf_ds_config.config
 
 
 def _public_name(name: str) -> str:

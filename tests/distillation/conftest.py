@@ -8,6 +8,11 @@ from transformers import BertConfig, BertTokenizer, DataCollatorWithPadding
 
 import hf_tinybert
 from hf_tinybert.distillation.arguments import DistillationArguments
+from hf_tinybert.distillation.attention import record_attention
+from hf_tinybert.distillation.cache_builder import CacheSource
+from hf_tinybert.distillation.cache_plan import teacher_identity
+from hf_tinybert.distillation.states import teacher_states
+from hf_tinybert.distillation.teacher import freeze, weights_sha256
 
 VOCABULARY_SIZE = 40
 CLASSES = ["business", "culture", "sport"]
@@ -97,6 +102,32 @@ def build_arguments(tmp_path):
             "seed": 0,
         }
         return DistillationArguments(**{**defaults, **overrides})
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def build_cache_source(collator):
+    """`build_cache_source(teacher, dataset, mapping)`: a source whose forward counts its calls in `source.forward.calls`."""
+
+    class Forward:
+        def __init__(self, teacher, mapping):
+            self.teacher, self.mapping, self.calls = freeze(teacher), mapping, 0
+
+        def __call__(self, inputs):
+            self.calls += 1
+            output = self.teacher(**inputs, output_hidden_states=True, output_attentions=True)
+            return teacher_states(output, inputs, self.mapping)
+
+    def build(teacher, dataset, mapping=(0, 2, 4), collate=collator):
+        record_attention(teacher)
+        return CacheSource(
+            dataset=dataset.remove_columns("labels") if "labels" in dataset.column_names else dataset,
+            collator=collate,
+            forward=Forward(teacher, mapping),
+            teacher=teacher_identity(teacher, weights_sha256(teacher)),
+            columns=("input_ids", "token_type_ids", "attention_mask"),
+        )
 
     return build
 

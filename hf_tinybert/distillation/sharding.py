@@ -1,0 +1,64 @@
+"""Whole tensors of modules whose parameters are spread over processes (DeepSpeed ZeRO-3, FSDP2)."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+
+def partitioned_parameters(module: nn.Module) -> list[nn.Parameter]:
+    """The parameters of which ZeRO-3 keeps only a part on each process.
+
+    `deepspeed.zero.Init` marks them with `ds_id`; on the device they are empty until they are gathered.
+    """
+    return [parameter for parameter in module.parameters() if hasattr(parameter, "ds_id")]
+
+
+def reshard(module: nn.Module) -> None:
+    """Return to their shards the parameters that the last forward left whole under FSDP2; nothing elsewhere.
+
+    Call before an optimizer is made for a module that was trained before: it must hold the shards. One made for the
+    whole parameters trains tensors that the next forward throws away, without any error.
+    """
+    if not _is_distributed():
+        return
+    from torch.distributed.fsdp import FSDPModule
+
+    for part in module.modules():
+        if isinstance(part, FSDPModule):
+            part.reshard()
+
+
+def whole_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Name and value of every entry of `state_dict()`, by name, whole and detached, one in memory at a time.
+
+    A collective under ZeRO-3 and FSDP2: every process runs through it at the same point and to its end. Take a copy
+    (`tensor.clone()`) of what is to be kept beyond the next entry.
+    """
+    state = module.state_dict(keep_vars=True)
+    for name in sorted(state):
+        tensor = state[name].detach()
+        if hasattr(state[name], "ds_id"):
+            import deepspeed
+
+            with deepspeed.zero.GatheredParameters([state[name]]):
+                yield name, state[name].data
+        elif _is_distributed_tensor(tensor):
+            yield name, tensor.full_tensor()
+        else:
+            yield name, tensor
+
+
+def _is_distributed() -> bool:
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
+def _is_distributed_tensor(tensor: Tensor) -> bool:
+    if not _is_distributed():
+        return False
+    from torch.distributed.tensor import DTensor
+
+    return isinstance(tensor, DTensor)
+
+
+__all__ = ["partitioned_parameters", "reshard", "whole_tensors"]
