@@ -8,6 +8,7 @@ from transformers import BertConfig, BertTokenizer, DataCollatorWithPadding
 
 import hf_tinybert
 from hf_tinybert.distillation.arguments import DistillationArguments
+from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.cache_builder import CacheSource
 from hf_tinybert.distillation.cache_plan import teacher_identity
@@ -128,6 +129,22 @@ def build_cache_source(collator):
             teacher=teacher_identity(teacher, weights_sha256(teacher)),
             columns=("input_ids", "token_type_ids", "attention_mask"),
         )
+
+    return build
+
+
+@pytest.fixture
+def build_trainer(build_student, build_teacher, build_rows, build_arguments, collator):
+    """`build_trainer(arguments={...}, **trainer arguments)`: student and teacher of one head, 8 rows to train on."""
+
+    def build(arguments=None, head="ForSequenceClassification", **overrides):
+        defaults = {
+            "model": overrides.pop("model", None) or build_student(head),
+            "teacher": overrides.pop("teacher", None) or build_teacher(head),
+            "train_dataset": build_rows(8),
+            "data_collator": collator,
+        }
+        return DistillationTrainer(args=build_arguments(**(arguments or {})), **{**defaults, **overrides})
 
     return build
 

@@ -27,22 +27,6 @@ TERMS = [str(term) for term in Term]
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
-@pytest.fixture
-def build_trainer(build_student, build_teacher, build_rows, build_arguments, collator):
-    """`build_trainer(arguments={...}, **trainer arguments)`: student and teacher of one head, 8 rows to train on."""
-
-    def build(arguments=None, head="ForSequenceClassification", **overrides):
-        defaults = {
-            "model": overrides.pop("model", None) or build_student(head),
-            "teacher": overrides.pop("teacher", None) or build_teacher(head),
-            "train_dataset": build_rows(8),
-            "data_collator": collator,
-        }
-        return DistillationTrainer(args=build_arguments(**(arguments or {})), **{**defaults, **overrides})
-
-    return build
-
-
 def _weights(model):
     return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 

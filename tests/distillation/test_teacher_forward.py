@@ -1,0 +1,70 @@
+import pytest
+import torch
+
+from hf_tinybert.distillation.attention import AttentionRecord, AttentionScores, record_attention
+from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
+from hf_tinybert.distillation.states import StateRequest
+from hf_tinybert.distillation.teacher_forward import TeacherForward
+from tests.distillation.families import FALLBACK_FAMILIES
+
+MAPPING = (0, 2, 4)
+
+
+@pytest.fixture
+def batch():
+    """Two texts of length 6, the second padded from position 4, with labels."""
+    ids = torch.randint(5, 40, (2, 6), generator=torch.Generator().manual_seed(0))
+    mask = torch.ones_like(ids)
+    mask[1, 4:] = 0
+    return {"input_ids": ids * mask, "attention_mask": mask, "labels": torch.tensor([0, 1])}
+
+
+def _forward(teacher, request):
+    forward = TeacherForward(teacher, teacher, attention_access(teacher))
+    forward.ask_for(request)
+    return forward
+
+
+def test_only_what_is_asked_for_comes(build_teacher, batch):
+    """Prevents a teacher that keeps all layers in memory, or that predicts where no term reads predictions."""
+    states = _forward(build_teacher(), StateRequest((0, 4), (2,)))(batch, MAPPING)
+    assert [state is None for state in states.hidden_states] == [False, True, False]
+    assert [record is None for record in states.attentions] == [False, True]
+    assert states.logits is None
+    assert not states.hidden_states[2].requires_grad
+    only_logits = _forward(build_teacher(), StateRequest(logits=True))(batch, MAPPING)
+    assert only_logits.logits.shape == (2, 3)
+    assert (only_logits.hidden_states, only_logits.attentions) == ((), ())
+
+
+def test_the_states_are_those_of_the_model_in_evaluation_mode(build_teacher, batch):
+    """Prevents a teacher with dropout on, and states of other layers than the mapping says."""
+    teacher = build_teacher().train()
+    states = _forward(teacher, StateRequest((0, 2, 4), (2, 4), True))(batch, MAPPING)
+    teacher.eval()
+    record_attention(teacher)
+    inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
+    output = teacher(**inputs, output_hidden_states=True, output_attentions=True)
+    torch.testing.assert_close(states.logits, output.logits)
+    for layer, state in zip(MAPPING, states.hidden_states, strict=True):
+        torch.testing.assert_close(state, output.hidden_states[layer])
+    for layer, record in zip(MAPPING[1:], states.attentions, strict=True):
+        assert isinstance(record, AttentionRecord)
+        torch.testing.assert_close(record.query, output.attentions[layer - 1].query)
+
+
+def test_a_teacher_off_the_interface_gives_score_maps(batch):
+    """Prevents DeBERTa and MPNet from being refused, or from teaching nothing."""
+    teacher = FALLBACK_FAMILIES[0].build_model()
+    assert attention_access(teacher) is AttentionAccess.FALLBACK
+    states = _forward(teacher, StateRequest((4,), (2, 4)))(batch, MAPPING)
+    assert all(isinstance(scores, AttentionScores) for scores in states.attentions)
+    assert states.attentions[0].scores.shape == (2, 4, 6, 6)
+
+
+def test_a_teacher_reads_its_own_encoding_where_there_is_one(build_teacher, batch):
+    """Prevents a teacher with another tokenizer from reading the student's token ids."""
+    forward = _forward(build_teacher(), StateRequest(logits=True))
+    expected = forward({"input_ids": batch["input_ids"][:, :3]}, MAPPING).logits
+    both = {**batch, "teacher_input_ids": batch["input_ids"][:, :3]}
+    torch.testing.assert_close(forward(both, MAPPING).logits, expected)
