@@ -1,10 +1,21 @@
 """The teacher: loaded with the student's task head, frozen, in evaluation mode, and told apart by its weights."""
 
 import hashlib
+import inspect
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
+from torch import nn
 from transformers import (
+    MODEL_FOR_MASKED_LM_MAPPING,
+    MODEL_FOR_MULTIPLE_CHOICE_MAPPING,
+    MODEL_FOR_PRETRAINING_MAPPING,
+    MODEL_FOR_QUESTION_ANSWERING_MAPPING,
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+    MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING,
+    MODEL_MAPPING,
+    AutoConfig,
     AutoModel,
     AutoModelForMaskedLM,
     AutoModelForMultipleChoice,
@@ -12,53 +23,79 @@ from transformers import (
     AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
+    PreTrainedConfig,
     PreTrainedModel,
 )
+from transformers.utils.peft_utils import find_adapter_config_file
 
+from hf_tinybert.distillation.adapters import ADAPTER_CONFIG_FILE, check_not_quantised, load_adapter, merged_teacher
 from hf_tinybert.distillation.checkpoints import check_weights
 
-_AUTO_CLASSES = {
-    "ForMaskedLM": AutoModelForMaskedLM,
-    "ForMultipleChoice": AutoModelForMultipleChoice,
-    "ForPreTraining": AutoModelForPreTraining,
-    "ForQuestionAnswering": AutoModelForQuestionAnswering,
-    "ForSequenceClassification": AutoModelForSequenceClassification,
-    "ForTokenClassification": AutoModelForTokenClassification,
+
+class _Head(NamedTuple):
+    """A kind of head: the Auto class that loads it, the families that have it, what peft calls the task."""
+
+    auto_class: Any
+    families: Any
+    task_type: str | None = None
+
+
+_ENCODER = _Head(AutoModel, MODEL_MAPPING, "FEATURE_EXTRACTION")
+_HEADS = {
+    "ForMaskedLM": _Head(AutoModelForMaskedLM, MODEL_FOR_MASKED_LM_MAPPING),
+    "ForMultipleChoice": _Head(AutoModelForMultipleChoice, MODEL_FOR_MULTIPLE_CHOICE_MAPPING),
+    "ForPreTraining": _Head(AutoModelForPreTraining, MODEL_FOR_PRETRAINING_MAPPING),
+    "ForQuestionAnswering": _Head(AutoModelForQuestionAnswering, MODEL_FOR_QUESTION_ANSWERING_MAPPING, "QUESTION_ANS"),
+    "ForSequenceClassification": _Head(
+        AutoModelForSequenceClassification, MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, "SEQ_CLS"
+    ),
+    "ForTokenClassification": _Head(
+        AutoModelForTokenClassification, MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING, "TOKEN_CLS"
+    ),
 }
+_VOCABULARY_HEADS = ("ForMaskedLM", "ForPreTraining")
+_LABELLED_HEADS = ("ForSequenceClassification", "ForTokenClassification")
+_CLASS_LAYERS = ("classifier.weight", "classifier.out_proj.weight", "score.weight")  # of every family's classifiers
 
 
-def load_teacher(name: str | Path, student: PreTrainedModel, *, needs_head: bool) -> PreTrainedModel:
-    """A pretrained teacher with the same kind of head as the student.
+def load_teacher(
+    name: str | Path, student: PreTrainedModel, *, needs_head: bool, dtype: torch.dtype | None = None
+) -> PreTrainedModel:
+    """A pretrained teacher of any family with the same kind of head as the student.
+
+    Code that a folder brings along is never run. An adapter folder is loaded on its base and merged in float32.
 
     Args:
-        name: Hub name or folder.
-        student: decides the head.
-        needs_head: whether any loss reads the teacher's predictions; if not, only its encoder is loaded (in multiple
-            choice with an untrained head, which is what takes the choices apart).
+        name: Hub name or folder, of a model or of a peft adapter.
+        student: decides the head; of a student with an adapter, the model inside.
+        needs_head: whether any loss reads the teacher's predictions; if not, only its encoder is loaded, without
+            pooler (in multiple choice with an untrained head, which is what takes the choices apart).
+        dtype: of the weights, such as `torch.bfloat16`; None for that of the file.
 
     Raises:
-        ValueError: the weights are truncated, there is no trained head of that kind among them, or the student's kind
-            of head is unknown.
+        ValueError: the weights are truncated, there is no trained head of that kind among them, the family has none,
+            the student's kind of head is unknown, transformers does not know the family, or an adapter's base cannot
+            be found or does not take it.
     """
     check_weights(Path(name))
-    kind = next((suffix for suffix in _AUTO_CLASSES if type(student).__name__.endswith(suffix)), None)
-    if not needs_head:
-        auto_class = AutoModelForMultipleChoice if kind == "ForMultipleChoice" else AutoModel
-        return freeze(auto_class.from_pretrained(name))
-    if kind is None:
+    kind = next((suffix for suffix in _HEADS if type(student).__name__.endswith(suffix)), None)
+    if needs_head and kind is None:
         raise ValueError(
-            f"expected a student with a head of {', '.join(sorted(_AUTO_CLASSES))} for the prediction loss, got "
+            f"expected a student with a head of {', '.join(sorted(_HEADS))} for the prediction loss, got "
             f"`{type(student).__name__}`; pass the teacher as a loaded model, or train the intermediate-layer phase "
             "only"
         )
-    teacher, info = _AUTO_CLASSES[kind].from_pretrained(name, output_loading_info=True)
-    missing = sorted(info["missing_keys"])
-    if missing:
-        raise ValueError(
-            f"expected a teacher fine-tuned with a head like `{type(student).__name__}`'s, got `{name}` without "
-            f"{', '.join(f'`{key}`' for key in missing)}; because a head that was never trained teaches noise; "
-            "fine-tune the teacher on the task first, or train the intermediate-layer phase only"
-        )
+    if find_adapter_config_file(str(name)) is not None:
+        return _load_adapter_teacher(str(name), student, kind, needs_head=needs_head, dtype=dtype)
+    config = _load_config(str(name))
+    if not needs_head:
+        return freeze(_load_encoder(str(name), config, kind, dtype))
+    head = _head_of(kind, config, str(name))
+    teacher, info = head.auto_class.from_pretrained(
+        name, config=config, output_loading_info=True, **_dtype_argument(dtype)
+    )
+    _check_trained(sorted(info["missing_keys"]), student, str(name))
+    _check_vocabulary_head(teacher, kind)
     return freeze(teacher)
 
 
@@ -76,6 +113,153 @@ def weights_sha256(model: PreTrainedModel) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def _load_config(name: str, revision: str | None = None) -> PreTrainedConfig:
+    try:
+        # False and not None: with None transformers asks on the terminal
+        config = AutoConfig.from_pretrained(name, revision=revision or "main", trust_remote_code=False)
+    except ValueError as error:
+        raise ValueError(
+            f"expected a teacher of a family that transformers knows, got `{name}`; because its configuration names "
+            "none, or one whose code it brings along, and such code is not run unasked; load the teacher yourself and "
+            "pass the model"
+        ) from error
+    if not isinstance(config, PreTrainedConfig):
+        raise ValueError(f"expected a configuration of transformers, got `{type(config).__name__}`")
+    return config
+
+
+def _load_encoder(name: str, config: PreTrainedConfig, kind: str | None, dtype: torch.dtype | None) -> PreTrainedModel:
+    """The encoder without its pooler, which no term reads; of multiple choice the whole model."""
+    if kind == "ForMultipleChoice":
+        head = _head_of(kind, config, name)
+        return _pretrained(head.auto_class.from_pretrained(name, config=config, **_dtype_argument(dtype)))
+    encoder_class = _head_of(None, config, name).families[type(config)]
+    pooler = {"add_pooling_layer": False} if _takes_pooler(encoder_class) else {}
+    return _pretrained(AutoModel.from_pretrained(name, config=config, **pooler, **_dtype_argument(dtype)))
+
+
+def _takes_pooler(encoder_class: object) -> bool:
+    return inspect.isclass(encoder_class) and "add_pooling_layer" in inspect.signature(encoder_class).parameters
+
+
+def _load_adapter_teacher(
+    name: str, student: PreTrainedModel, kind: str | None, *, needs_head: bool, dtype: torch.dtype | None
+) -> PreTrainedModel:
+    """The base of an adapter with the head that the adapter was trained with, merged."""
+    from peft import PeftConfig
+    from peft.utils import load_peft_weights
+
+    adapter = PeftConfig.from_pretrained(name)
+    trained_kind = _adapter_kind(adapter)
+    if (needs_head or kind == "ForMultipleChoice") and trained_kind != kind:
+        raise ValueError(
+            f"expected an adapter trained with a head like `{type(student).__name__}`'s, got `{name}` of task type "
+            f"{adapter.task_type}; because a head that was never trained teaches noise; train the adapter on the "
+            "student's task, or train the intermediate-layer phase only"
+        )
+    base_name = _base_name(name, adapter.base_model_name_or_path)
+    check_weights(Path(base_name))
+    config = _load_config(base_name, adapter.revision)
+    wanted = config.dtype if dtype is None else dtype  # from_pretrained writes its own into the configuration
+    weights = load_peft_weights(name, device="cpu")
+    if trained_kind in _LABELLED_HEADS:
+        _set_class_count(config, weights)
+    head = _head_of(trained_kind, config, base_name) if trained_kind else _ENCODER
+    base, info = head.auto_class.from_pretrained(
+        base_name,
+        config=config,
+        revision=adapter.revision or "main",
+        dtype=torch.float32,  # in half precision the merged weights would lose the adapter's digits
+        ignore_mismatched_sizes=True,  # a head for other classes, which the adapter replaces
+        output_loading_info=True,
+    )
+    check_not_quantised(base)
+    if needs_head:
+        untrained = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
+        _check_trained(sorted(key for key in untrained if f"base_model.model.{key}" not in weights), student, name)
+    merged = merged_teacher(load_adapter(base, name))
+    teacher = merged if needs_head or kind == "ForMultipleChoice" else _pretrained(merged.base_model)
+    if needs_head:
+        _check_vocabulary_head(teacher, kind)
+    if isinstance(wanted, torch.dtype):
+        nn.Module.to(teacher, dtype=wanted)
+    return freeze(teacher)
+
+
+def _adapter_kind(adapter: Any) -> str | None:  # noqa: ANN401 (a PeftConfig; peft is imported where it is needed)
+    """The head an adapter was trained with: by its task type, else by the class that it was put on."""
+    for kind, head in _HEADS.items():
+        if adapter.task_type is not None and adapter.task_type == head.task_type:
+            return kind
+    trained_class = str((adapter.auto_mapping or {}).get("base_model_class", ""))
+    return next((kind for kind in _HEADS if trained_class.endswith(kind)), None)
+
+
+def _base_name(adapter: str, base: str | None) -> str:
+    """Where an adapter's base is: the path as written, or beside the adapter; else a name of the Hub."""
+    beside = Path(adapter) / (base or "")
+    if base and Path(base).exists():
+        return base
+    if base and beside.exists():
+        return str(beside)
+    if not base or Path(base).is_absolute() or base.startswith(".") or base.count("/") > 1:
+        got = f"`{base}`, which does not exist" if base else "none"
+        raise ValueError(
+            f"expected the base of the adapter `{adapter}`, got {got}; because an adapter is a change to its base and "
+            f"nothing alone; set `base_model_name_or_path` in its `{ADAPTER_CONFIG_FILE}`, or pass a `PeftModel`"
+        )
+    return base
+
+
+def _set_class_count(config: PreTrainedConfig, weights: dict[str, torch.Tensor]) -> None:
+    """As many classes as the adapter's head; the base's own names stay only where their number is right."""
+    counts = {len(tensor) for name, tensor in weights.items() if name.endswith(_CLASS_LAYERS)}
+    if len(counts) == 1 and config.num_labels not in counts:
+        config.num_labels = counts.pop()
+
+
+def _head_of(kind: str | None, config: PreTrainedConfig, name: str) -> _Head:
+    head = _HEADS[kind] if kind else _ENCODER
+    if type(config) not in head.families:
+        wanted = f"a head of the kind {kind}" if kind else "an encoder"
+        raise ValueError(
+            f"expected a teacher with {wanted}, got `{name}` of the family `{config.model_type}`, which has none in "
+            "transformers; because like is compared with like; take a teacher of another family, or train the "
+            "intermediate-layer phase only"
+        )
+    return head
+
+
+def _check_trained(missing: list[str], student: PreTrainedModel, name: str) -> None:
+    if missing:
+        raise ValueError(
+            f"expected a teacher fine-tuned with a head like `{type(student).__name__}`'s, got `{name}` without "
+            f"{', '.join(f'`{key}`' for key in missing)}; because a head that was never trained teaches noise; "
+            "fine-tune the teacher on the task first, or train the intermediate-layer phase only"
+        )
+
+
+def _check_vocabulary_head(teacher: PreTrainedModel, kind: str | None) -> None:
+    """ELECTRA's pre-training head, for one, tells replaced tokens apart and predicts none."""
+    if kind in _VOCABULARY_HEADS and teacher.get_output_embeddings() is None:
+        raise ValueError(
+            f"expected a teacher that predicts masked tokens, got `{type(teacher).__name__}`, which does not; because "
+            "the student's predictions are over the vocabulary; give the student a head of the kind ForMaskedLM, or "
+            "train the intermediate-layer phase only"
+        )
+
+
+def _dtype_argument(dtype: torch.dtype | None) -> dict[str, torch.dtype]:
+    return {} if dtype is None else {"dtype": dtype}
+
+
+def _pretrained(model: object) -> PreTrainedModel:
+    """The Auto classes are untyped."""
+    if not isinstance(model, PreTrainedModel):
+        raise ValueError(f"expected a model of transformers, got `{type(model).__name__}`")
+    return model
 
 
 __all__ = ["freeze", "load_teacher", "weights_sha256"]
