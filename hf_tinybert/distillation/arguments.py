@@ -61,7 +61,9 @@ class DistillationArguments(TrainingArguments):
     )
     phases: list[str] | None = field(
         default=None,
-        metadata={"help": "Stages in order, of intermediate-layer, prediction-layer and joint; the recipe's if unset."},
+        metadata={
+            "help": "Stages in order, of intermediate-layer, prediction-layer and joint; the recipe's if unset."
+        },
     )
     learning_rate: float = field(
         default=1e-4, metadata={"help": "Peak learning rate of the prediction-layer or joint phase."}
@@ -128,7 +130,9 @@ class DistillationArguments(TrainingArguments):
     )
     teacher_cache_dir: str | None = field(
         default=None,
-        metadata={"help": "Folder where the teacher's outputs are kept, computed once; without, a forward every step."},
+        metadata={
+            "help": "Folder where the teacher's outputs are kept, computed once; without, a forward every step."
+        },
     )
     teacher_cache_contents: str = field(
         default="auto",
@@ -199,10 +203,11 @@ class DistillationArguments(TrainingArguments):
         weights = {
             term_for_task(name, problem, masked_lm=masked_lm): weight for name, weight in self._weights(phase).items()
         }
-        layers = {Term(name): _layers(name, value) for name, value in (_as_dict(self.loss_layers)).items()}
+        layers: dict[str, tuple[int, ...]] = dict(self._recipe().layers)
+        layers.update({name: _layers(name, value) for name, value in _as_dict(self.loss_layers).items()})
         return DistillationObjective(
             weights=weights,
-            layers={**self._recipe().layers, **layers},
+            layers=layers,
             temperature=cast("float", self.temperature),
             reduction=Reduction(self.loss_reduction),
             attention_form=AttentionForm(self.attention_form),
@@ -247,7 +252,8 @@ class DistillationArguments(TrainingArguments):
 
     def _weights(self, phase: Phase) -> dict[str, WeightSchedule]:
         """The terms of a phase with a weight, the recipe's where none is given."""
-        given = {**self._recipe().weights, **_as_dict(self.loss_weights)}
+        given: dict[str, Any] = dict(self._recipe().weights)
+        given.update(_as_dict(self.loss_weights))
         schedules = {str(name): parse_weight(weight) for name, weight in given.items()}
         return {
             name: schedule

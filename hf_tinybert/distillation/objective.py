@@ -37,6 +37,7 @@ from hf_tinybert.distillation.states import DistillationStates, StateRequest
 
 _MOST_RELATION_HEADS = 48  # MiniLMv2's choice for a base-size teacher; more heads are finer relations
 _State = TypeVar("_State")
+Attention = AttentionRecord | AttentionScores
 
 
 class Term(StrEnum):
@@ -296,9 +297,7 @@ class DistillationObjective:
 
     def weights_at(self, progress: float) -> dict[str, float]:
         """Every term's factor at a point of the phase, 0 at its start and 1 at its end."""
-        return {
-            str(name): weight.at(progress) for name, weight in self.weights.items()
-        }
+        return {str(name): weight.at(progress) for name, weight in self.weights.items()}
 
     def moving_weights_at(self, progress: float) -> dict[str, float]:
         """The factors that change over the phase, under their terms' names followed by `_weight`."""
@@ -358,12 +357,12 @@ class DistillationObjective:
         layers = self._layers_of(term, len(student.attentions))
         entries = tuple(layer - 1 for layer in layers)
         if self.learned_mapping is not None:
-            own = _present((student.attentions[entry] for entry in entries), term)
-            return self.learned_mapping.attention_scores_loss(
-                own, _present(teacher.attentions, term), student.mask, self.attention_form
-            )
+            own: tuple[Attention, ...] = _present((student.attentions[entry] for entry in entries), term)
+            every: tuple[Attention, ...] = _present(teacher.attentions, term)
+            return self.learned_mapping.attention_scores_loss(own, every, student.mask, self.attention_form)
         values = []
-        for own_record, other in _pairs(student.attentions, teacher.attentions, entries, term):
+        pairs: list[tuple[Attention, Attention]] = _pairs(student.attentions, teacher.attentions, entries, term)
+        for own_record, other in pairs:
             if term is Term.ATTENTION_SCORES:
                 loss = attention_scores_loss(
                     own_record, other, student.mask, reduction=self.reduction, form=self.attention_form
@@ -409,9 +408,7 @@ _MAPPED = Reads.HIDDEN_STATES | Reads.ATTENTION | Reads.VALUES
 _LEARNED = frozenset({Term.HIDDEN_STATES, Term.ATTENTION_SCORES})
 
 
-def most_relation_heads(
-    student: AttentionRecord | AttentionScores, teacher: AttentionRecord | AttentionScores, most: int = _MOST_RELATION_HEADS
-) -> int:
+def most_relation_heads(student: Attention, teacher: Attention, most: int = _MOST_RELATION_HEADS) -> int:
     """The most relation heads up to `most` into which the widths of both records divide; 1 for score maps."""
     if isinstance(student, AttentionScores) or isinstance(teacher, AttentionScores):
         return 1

@@ -32,10 +32,10 @@ class Recipe:
     """
 
     phases: tuple[Phase, ...]
-    weights: Mapping[Term, float]
+    weights: Mapping[str, float]
     source: str
     layer_mapping: str = str(MappingStrategy.UNIFORM)
-    layers: Mapping[Term, tuple[int, ...]] = field(default_factory=dict)
+    layers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     temperature: float = 1.0
 
 

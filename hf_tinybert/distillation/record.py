@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 RECORD_FILE = "distillation.json"
 
@@ -18,10 +18,14 @@ class DistillationRecord:
         teacher_sha256: hash of the teacher's weights, names and types.
         student_class: model class of the student.
         layer_mapping: `layer_mapping[student_layer] = teacher_layer`, 0 = embedding output.
+        learned_mapping: strategy and mean weights of a learned mapping, which `layer_mapping` then only started from;
+            None with a fixed one.
+        recipe: the method whose defaults the run took.
         phases: stages of the run, in order.
         phase: the stage this checkpoint was written in.
         global_step: optimizer steps of that stage so far.
-        loss_weights: weight of each term of that stage.
+        loss_weights: weight of each term of that stage; start, end and kind where it moves.
+        loss_layers: student layers that a term compares, where not all.
         temperature: of the prediction loss.
         loss_reduction: `mean` or `reference`.
         seed: of the run.
@@ -35,10 +39,13 @@ class DistillationRecord:
     teacher_sha256: str
     student_class: str
     layer_mapping: list[int]
+    learned_mapping: dict[str, Any] | None
+    recipe: str
     phases: list[str]
     phase: str
     global_step: int
-    loss_weights: dict[str, float]
+    loss_weights: dict[str, float | dict[str, float | str]]
+    loss_layers: dict[str, list[int]]
     temperature: float
     loss_reduction: str
     seed: int

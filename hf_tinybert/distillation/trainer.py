@@ -149,7 +149,7 @@ class DistillationTrainer(Trainer):
         self._columns = input_columns(student, teacher)
         self._teacher_sha256 = weights_sha256(teacher)
         if has_teacher_encoding(_column_names(kwargs.get("train_dataset"))) and kwargs.get("data_collator") is None:
-            kwargs["data_collator"] = PairedCollator(kwargs["processing_class"], teacher_processing_class)
+            kwargs["data_collator"] = _paired_collator(kwargs.get("processing_class"), teacher_processing_class)
         super().__init__(model=model, args=args, **kwargs)
         if self.args.n_gpu > 1:
             raise ValueError(
@@ -157,7 +157,7 @@ class DistillationTrainer(Trainer):
                 "recorded attention; start with `torchrun --nproc_per_node` or `accelerate launch`"
             )
         if self.args.bf16:
-            teacher.to(torch.bfloat16)  # autocast would cast frozen weights anew at every product
+            teacher.bfloat16()  # autocast would cast frozen weights anew at every product
         self.teacher = place_teacher(teacher, self.accelerator)
         self._teacher_forward = TeacherForward(teacher, self.teacher, access)
         self._enter(self.args.stages[0])
@@ -172,7 +172,7 @@ class DistillationTrainer(Trainer):
         return transformers_model(self.model)
 
     @property
-    def objective(self) -> DistillationObjective:
+    def phase_objective(self) -> DistillationObjective:
         """Of the phase that runs, or ran last."""
         return self.objectives[self.phase]
 
@@ -221,12 +221,12 @@ class DistillationTrainer(Trainer):
         The loss is a mean over the batch; `num_items_in_batch` is not needed.
         """
         losses, output = self._losses(model, inputs)
-        loss = self.objective.total(losses, self._progress)
+        loss = self.phase_objective.total(losses, self._progress)
         self._terms["train" if model.training else "eval"].add(losses, rows=len(inputs["input_ids"]))
         if not return_outputs:
             return loss
         names = ("logits", "start_logits", "end_logits", "prediction_logits")
-        predicts = self.objective.reads_logits or not predicts_vocabulary(self._student)
+        predicts = self.phase_objective.reads_logits or not predicts_vocabulary(self._student)
         logits = {name: output[name] for name in names if predicts and output.get(name) is not None}
         return loss, {"loss": loss, **logits}
 
@@ -260,7 +260,7 @@ class DistillationTrainer(Trainer):
         """Add the mean of every term since the last log; one transfer from the device for all."""
         if "loss" in logs:
             logs.update(self._terms["train"].drain(self.accelerator))
-            logs.update(self.objective.moving_weights_at(self._progress))
+            logs.update(self.phase_objective.moving_weights_at(self._progress))
         super().log(logs, start_time)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
@@ -285,8 +285,8 @@ class DistillationTrainer(Trainer):
             output_attentions=bool(request.attentions),
         )
         student = student_states(student_output, inputs)
-        teacher = self._teacher_states(inputs) if self.objective.reads_teacher else student
-        return self.objective.losses(student, teacher), student_output
+        teacher = self._teacher_states(inputs) if self.phase_objective.reads_teacher else student
+        return self.phase_objective.losses(student, teacher), student_output
 
     def _teacher_states(self, inputs: Mapping[str, Any]) -> DistillationStates:
         """The teacher's side of a batch: from the cache if the batch brings it, else by a forward."""
@@ -374,7 +374,7 @@ class DistillationTrainer(Trainer):
         """One stock training run with the arguments and the objective of a phase."""
         self._enter(settings.phase)
         stock = {name: getattr(self.args, name) for name in ("num_train_epochs", "max_steps", "learning_rate")}
-        logger.info("phase %s: %s", settings.phase, {name: str(w) for name, w in self.objective.weights.items()})
+        logger.info("phase %s: %s", settings.phase, {name: str(w) for name, w in self.phase_objective.weights.items()})
         if len(self.args.stages) > 1:
             reshard(self.model)  # before a new optimizer takes its parameters
             self.optimizer, self.lr_scheduler, self.model_wrapped = None, None, self.model
@@ -384,7 +384,7 @@ class DistillationTrainer(Trainer):
         try:
             self.args.num_train_epochs, self.args.max_steps = settings.num_train_epochs, settings.max_steps
             self.args.learning_rate = settings.learning_rate
-            with without_vocabulary_logits(self._student, when=not self.objective.reads_logits):
+            with without_vocabulary_logits(self._student, when=not self.phase_objective.reads_logits):
                 return super().train(str(checkpoint) if checkpoint else None, trial, ignore_keys_for_eval)
         finally:
             self.phase_seconds[settings.phase] = time.perf_counter() - self._phase_start
@@ -486,17 +486,21 @@ class DistillationTrainer(Trainer):
 
     def _record(self) -> DistillationRecord:
         metrics = {name: value for logs in self.state.log_history for name, value in logs.items()}
+        learned = self.phase_objective.learned_mapping
         return DistillationRecord(
             teacher=_public_name(self.teacher_name),
             teacher_class=type(self.accelerator.unwrap_model(self.teacher)).__name__,
             teacher_sha256=self._teacher_sha256,
             student_class=type(self._student).__name__,
             layer_mapping=list(self.layer_mapping),
+            learned_mapping=None if learned is None else learned.to_json(),
+            recipe=self.args.recipe,
             phases=[str(phase) for phase in self.args.stages],
             phase=str(self.phase),
             global_step=self.state.global_step,
-            loss_weights={name: weight.to_json() for name, weight in self.objective.weights.items()},
-            temperature=self.objective.temperature,
+            loss_weights={name: weight.to_json() for name, weight in self.phase_objective.weights.items()},
+            loss_layers={str(name): list(layers) for name, layers in self.phase_objective.layers.items()},
+            temperature=self.phase_objective.temperature,
             loss_reduction=str(self.args.loss_reduction),
             seed=self.args.seed,
             metrics={name: value for name, value in metrics.items() if isinstance(value, int | float)},
@@ -532,6 +536,18 @@ def _preflight(
     check_models(student, teacher, objectives, separate_encodings=separate)
     if isinstance(kwargs.get("train_dataset"), Dataset):
         check_dataset(kwargs["train_dataset"], student, objectives)
+
+
+def _paired_collator(
+    student: PreTrainedTokenizerBase | None, teacher: PreTrainedTokenizerBase | None
+) -> PairedCollator:
+    if student is None or teacher is None:
+        raise ValueError(
+            "expected both tokenizers, or a `data_collator`, for rows with an encoding of the teacher's own, got "
+            f"{'none of the teacher' if student else 'none of the student'}; because each encoding is padded by its "
+            "own tokenizer; pass `processing_class` and `teacher_processing_class`"
+        )
+    return PairedCollator(student, teacher)
 
 
 def _column_names(dataset: object) -> list[str]:

@@ -271,9 +271,7 @@ def test_an_adapter_that_does_not_fit_its_base_is_refused(build_teacher, tmp_pat
         load_adapter(build_teacher(hidden_size=16), tmp_path)
     config = json.loads((tmp_path / "adapter_config.json").read_text(encoding="utf-8"))
     (tmp_path / "adapter_config.json").write_text(json.dumps({**config, "target_modules": ["q_lin"]}))
-    with pytest.raises(
-        ValueError, match="expected a base for the adapter .* because peft says: No modules"
-    ):
+    with pytest.raises(ValueError, match="expected a base for the adapter .* because peft says: No modules"):
         load_adapter(build_teacher(), tmp_path)
 
 

@@ -35,7 +35,10 @@ def test_the_defaults_are_the_two_phases_of_the_paper(build_arguments):
         ({"relation_heads": -1}, "expected `relation_heads` of at least 0, got -1"),
         ({"teacher_cache_max_gb": 0}, "expected a positive `teacher_cache_max_gb`, got 0"),
         ({"loss_layers": {"hidden_loss": [1]}}, "expected `loss_layers` for embedding_loss, .* got hidden_loss"),
-        ({"loss_layers": {"hidden_states_loss": [0]}}, "expected `loss_layers` of hidden_states_loss as student layers"),
+        (
+            {"loss_layers": {"hidden_states_loss": [0]}},
+            "expected `loss_layers` of hidden_states_loss as student layers",
+        ),
         ({"loss_layers": "last"}, "expected `loss_layers` as a dict or JSON object, got 'last'"),
         (
             {"phases": ["intermediate-layer"], "loss_weights": {"label_loss": 1}},
@@ -49,7 +52,10 @@ def test_the_defaults_are_the_two_phases_of_the_paper(build_arguments):
             {"loss_weights": {"attention_loss": 1.0}},
             "expected `loss_weights` for embedding_loss, .* got attention_loss",
         ),
-        ({"loss_weights": {"prediction_loss": -1.0}}, "`loss_weights` of prediction_loss: expected a weight .* got -1.0"),
+        (
+            {"loss_weights": {"prediction_loss": -1.0}},
+            "`loss_weights` of prediction_loss: expected a weight .* got -1.0",
+        ),
         ({"loss_weights": {"prediction_loss": float("inf")}}, "`loss_weights` of prediction_loss: expected a weight"),
         ({"loss_weights": {"prediction_loss": float("nan")}}, "`loss_weights` of prediction_loss: expected a weight"),
         ({"loss_weights": {"prediction_loss": [1, 2, 3]}}, "`loss_weights` of prediction_loss: expected a weight"),

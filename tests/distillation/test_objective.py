@@ -48,9 +48,7 @@ def test_terms_are_the_loss_functions_summed_over_layers_under_their_names(reduc
         "embedding_loss": losses.embedding_loss(*states[0], mask, reduction=reduction),
         "hidden_states_loss": sum(losses.hidden_states_loss(*pair, mask, reduction=reduction) for pair in states[1:]),
         "hidden_cosine_loss": sum(losses.hidden_cosine_loss(*pair, mask) for pair in states[1:]),
-        "normalized_hidden_states_loss": sum(
-            losses.normalized_hidden_states_loss(*pair, mask) for pair in states[1:]
-        ),
+        "normalized_hidden_states_loss": sum(losses.normalized_hidden_states_loss(*pair, mask) for pair in states[1:]),
         "attention_scores_loss": sum(
             losses.attention_scores_loss(*pair, mask, reduction=reduction) for pair in records
         ),
@@ -118,7 +116,11 @@ def test_a_term_of_ones_own_is_computed_and_weighted_like_the_built_in_ones():
 def test_weights_follow_the_progress_of_the_phase():
     """Prevents annealing that never moves."""
     objective = DistillationObjective({Term.PREDICTION: [1, 0], Term.LABEL: [0, 1], Term.LOGITS_MSE: 0.5})
-    values = {"prediction_loss": torch.tensor(8.0), "label_loss": torch.tensor(4.0), "logits_mse_loss": torch.tensor(2.0)}
+    values = {
+        "prediction_loss": torch.tensor(8.0),
+        "label_loss": torch.tensor(4.0),
+        "logits_mse_loss": torch.tensor(2.0),
+    }
     assert [objective.total(values, progress).item() for progress in (0.0, 0.5, 1.0)] == [9.0, 7.0, 5.0]
     assert objective.moving_weights_at(0.5) == {"prediction_loss_weight": 0.5, "label_loss_weight": 0.5}
 
@@ -141,7 +143,9 @@ def test_a_learned_mapping_weighs_all_teacher_layers(strategy):
     found = objective.losses(student, teacher)
     torch.testing.assert_close(
         found["hidden_states_loss"],
-        LearnedMapping(strategy).hidden_states_loss(student.hidden_states[1:], teacher.hidden_states[1:], student.mask),
+        LearnedMapping(strategy).hidden_states_loss(
+            student.hidden_states[1:], teacher.hidden_states[1:], student.mask
+        ),
     )
     with pytest.raises(ValueError, match="expected a fixed layer mapping with hidden_cosine_loss"):
         DistillationObjective({Term.HIDDEN_COSINE: 1.0}, learned_mapping=mapping)

@@ -30,7 +30,7 @@ def test_a_learned_mapping_trains_and_is_told(build_trainer, strategy):
     """Prevents a learned mapping that falls back to the fixed one in silence."""
     trainer = build_trainer({"layer_mapping": strategy, "phases": ["intermediate-layer"]})
     assert all(entry["hidden_states_loss"] > 0 and entry["attention_scores_loss"] > 0 for entry in _logs(trainer))
-    weights = trainer.objective.learned_mapping.mean_weights()
+    weights = trainer.phase_objective.learned_mapping.mean_weights()
     assert {name: tuple(weight.shape) for name, weight in weights.items()} == {
         "hidden_states_loss": (2, 4),
         "attention_scores_loss": (2, 4),
@@ -59,7 +59,9 @@ def test_labels_alone_need_no_teacher_forward(build_trainer, monkeypatch):
 
 def test_an_objective_of_ones_own_is_trained(build_trainer):
     """Prevents custom terms from being ignored by the trainer."""
-    own = CustomTerm("mean_loss", Reads.HIDDEN_STATES, lambda s, t: (s.hidden_states[2] - t.hidden_states[2]).abs().mean())
+    own = CustomTerm(
+        "mean_loss", Reads.HIDDEN_STATES, lambda s, t: (s.hidden_states[2] - t.hidden_states[2]).abs().mean()
+    )
     objective = DistillationObjective({"mean_loss": 2.0, Term.PREDICTION: 1.0}, custom_terms=(own,))
     trainer = build_trainer({"phases": ["joint"]}, objectives={Phase.JOINT: objective})
     for entry in _logs(trainer):
@@ -75,7 +77,9 @@ def test_an_objective_of_ones_own_is_trained(build_trainer):
         ("regression", [0.5, 2.0] * 4, "regression_prediction_loss"),
     ],
 )
-def test_the_prediction_term_fits_the_task(build_trainer, build_student, build_teacher, build_rows, problem, labels, term):
+def test_the_prediction_term_fits_the_task(
+    build_trainer, build_student, build_teacher, build_rows, problem, labels, term
+):
     """Prevents a softmax over labels that are independent, and over the single output of a regression."""
     names = {0: "score"} if problem == "regression" else dict(enumerate(["a", "b", "c"]))
     config = {"problem_type": problem, "id2label": names, "label2id": {name: index for index, name in names.items()}}
@@ -110,7 +114,9 @@ def test_a_masked_lm_student_learns_states_without_its_vocabulary_product(build_
     ] * 2
 
 
-def test_models_with_different_tokenizers_meet_at_their_predictions(build_trainer, build_teacher, build_rows, vocabulary):
+def test_models_with_different_tokenizers_meet_at_their_predictions(
+    build_trainer, build_teacher, build_rows, vocabulary
+):
     """Prevents a teacher from reading token ids of another vocabulary."""
     rows = build_rows(8)
     teacher_ids = [[token + 20 for token in ids] for ids in rows["input_ids"]]
