@@ -1,8 +1,19 @@
 """Terms that compare hidden states position by position."""
 
+from enum import StrEnum
+
+import torch
 from torch import Tensor
+from torch.nn import functional
 
 from hf_tinybert.distillation.losses.reduction import Reduction, in_float32, mean_over_valid
+
+
+class Positions(StrEnum):
+    """Which positions of a text are compared: the `first` valid one, where BERT has [CLS], or `all` valid ones."""
+
+    FIRST = "first"
+    ALL = "all"
 
 
 @in_float32
@@ -18,7 +29,7 @@ def embedding_loss(student: Tensor, teacher: Tensor, mask: Tensor, *, reduction:
         reduction: `reference` averages over padding too.
 
     Returns:
-        `()`.
+        `()`, float32.
 
     Raises:
         ValueError: the shapes differ.
@@ -43,7 +54,7 @@ def hidden_states_loss(
         reduction: `reference` averages over padding too.
 
     Returns:
-        `()`.
+        `()`, float32.
 
     Raises:
         ValueError: the shapes differ.
@@ -53,16 +64,84 @@ def hidden_states_loss(
     return _masked_mean_squared_error(student, teacher, mask, reduction)
 
 
+@in_float32
+def hidden_cosine_loss(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
+    """One minus the cosine between the student's and the teacher's hidden state, averaged over valid positions.
+
+    Blind to the length of the vectors, unlike `hidden_states_loss`.
+
+    Args:
+        student: (projected) hidden state, `(batch, seq_len, teacher_width)`.
+        teacher: hidden state, `(batch, seq_len, teacher_width)`.
+        mask: `(batch, seq_len)`, non-zero at valid positions.
+
+    Returns:
+        `()`, float32, between 0 and 2.
+
+    Raises:
+        ValueError: the shapes differ.
+
+    Source: DistilBERT (Sanh et al. 2019), section 3, where it aligns the last hidden states.
+    """
+    _check_shapes(student, teacher)
+    cosine = functional.cosine_similarity(student.float(), teacher.detach().float(), dim=-1)
+    return mean_over_valid(1 - cosine, mask)
+
+
+@in_float32
+def normalized_hidden_states_loss(
+    student: Tensor, teacher: Tensor, mask: Tensor, *, positions: Positions = Positions.FIRST
+) -> Tensor:
+    """Mean squared error between hidden states scaled to length one.
+
+    `L_PT = MSE(h_student / |h_student|, h_teacher / |h_teacher|)`, averaged over the compared positions and the width:
+    with the mean over the width, as in the published code, the paper's weights for this term fit; equation 7 sums.
+
+    Args:
+        student: (projected) hidden state, `(batch, seq_len, teacher_width)`.
+        teacher: hidden state, `(batch, seq_len, teacher_width)`.
+        mask: `(batch, seq_len)`, non-zero at valid positions.
+        positions: `first` compares each text's first valid position, as PKD does; `all` every valid one.
+
+    Returns:
+        `()`, float32, at most `4 / teacher_width`.
+
+    Raises:
+        ValueError: the shapes differ.
+
+    Source: Patient Knowledge Distillation (Sun et al. 2019), equation 7.
+    """
+    _check_shapes(student, teacher)
+    valid = mask != 0
+    teacher = teacher.detach()
+    if positions == Positions.FIRST:
+        first = valid.int().argmax(dim=1)  # not 0: a text may be padded on the left
+        text = torch.arange(len(first), device=first.device)
+        student, teacher, valid = student[text, first], teacher[text, first], valid.any(dim=1)
+    error = functional.normalize(student.float(), dim=-1) - functional.normalize(teacher.float(), dim=-1)
+    return mean_over_valid(error.square().mean(-1), valid)
+
+
 def _masked_mean_squared_error(student: Tensor, teacher: Tensor, mask: Tensor, reduction: Reduction) -> Tensor:
-    if student.shape != teacher.shape:
-        raise ValueError(
-            f"expected states of one shape, got student {tuple(student.shape)} and teacher {tuple(teacher.shape)}; "
-            "because a narrower student is compared after its projection to the teacher's width"
-        )
+    _check_shapes(student, teacher)
     error = (student.float() - teacher.detach().float()).square()
     if reduction is Reduction.REFERENCE:
         return error.mean()
     return mean_over_valid(error.mean(-1), mask)
 
 
-__all__ = ["embedding_loss", "hidden_states_loss"]
+def _check_shapes(student: Tensor, teacher: Tensor) -> None:
+    if student.shape != teacher.shape:
+        raise ValueError(
+            f"expected states of one shape, got student {tuple(student.shape)} and teacher {tuple(teacher.shape)}; "
+            "because a narrower student is compared after its projection to the teacher's width"
+        )
+
+
+__all__ = [
+    "Positions",
+    "embedding_loss",
+    "hidden_cosine_loss",
+    "hidden_states_loss",
+    "normalized_hidden_states_loss",
+]
