@@ -1,6 +1,6 @@
-"""Distil with an objective of one's own: chosen terms, layers and schedules, and a term that the package does not have.
+"""Distil with an objective of one's own: chosen terms, layers, schedules, and a term that the package does not have.
 
-Pipeline: teacher folder + texts -> student initialised from the teacher -> one joint phase of this objective -> folder.
+Pipeline: teacher folder + texts -> student initialised from the teacher -> a joint phase of this objective -> folder.
 
 The objective below
 * compares hidden states at the last two student layers only,

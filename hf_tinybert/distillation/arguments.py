@@ -12,7 +12,14 @@ from transformers import TrainingArguments
 from hf_tinybert.distillation.layer_mapping import MappingStrategy, is_learned
 from hf_tinybert.distillation.learned_mapping import LearnedMapping
 from hf_tinybert.distillation.losses import AttentionForm, ProblemType, Reduction
-from hf_tinybert.distillation.objective import DistillationObjective, Phase, Term, belongs_to, reads_of
+from hf_tinybert.distillation.objective import (
+    MAPPED_STATES,
+    DistillationObjective,
+    Phase,
+    Term,
+    belongs_to,
+    reads_of,
+)
 from hf_tinybert.distillation.precision import has_fast_bf16
 from hf_tinybert.distillation.projections import ProjectionLayout
 from hf_tinybert.distillation.recipes import RECIPES, Recipe, RecipeName, term_for_task
@@ -52,7 +59,7 @@ class DistillationArguments(TrainingArguments):
     `intermediate_*` ones to the intermediate-layer phase; everything else holds for all phases.
     """
 
-    _VALID_DICT_FIELDS = [*TrainingArguments._VALID_DICT_FIELDS, "loss_weights", "loss_layers"]  # noqa: RUF012 (as in its base)
+    _VALID_DICT_FIELDS = [*TrainingArguments._VALID_DICT_FIELDS, "loss_weights", "loss_layers"]  # noqa: RUF012 (as its base)
 
     # stages
     recipe: str = field(
@@ -246,9 +253,9 @@ class DistillationArguments(TrainingArguments):
         return RECIPES[RecipeName(self.recipe)]
 
     def _learned_mapping(self, weights: Mapping[str, WeightSchedule]) -> LearnedMapping | None:
-        mapped = {Term.HIDDEN_STATES, Term.ATTENTION_SCORES} & set(weights)
         strategy = str(self.layer_mapping)
-        return LearnedMapping(MappingStrategy(strategy)) if is_learned(strategy) and mapped else None
+        maps_layers = any(reads_of(Term(name)) & MAPPED_STATES for name in weights)
+        return LearnedMapping(MappingStrategy(strategy)) if is_learned(strategy) and maps_layers else None
 
     def _weights(self, phase: Phase) -> dict[str, WeightSchedule]:
         """The terms of a phase with a weight, the recipe's where none is given."""
@@ -281,6 +288,7 @@ class DistillationArguments(TrainingArguments):
         for name, layers in _as_dict(self.loss_layers).items():
             _layers(name, layers)
         for phase in self.stages:
+            self.objective(phase)  # refuses what cannot go together
             if not self._weights(phase):
                 raise ValueError(
                     f"expected a term with a positive weight in phase `{phase}`, got {self.loss_weights}; because "
@@ -291,9 +299,9 @@ class DistillationArguments(TrainingArguments):
         smoothed = {str(Term.LABEL), str(Term.MASKED_LM)}
         if self.label_smoothing_factor != 0 and not any(smoothed & set(self._weights(phase)) for phase in self.stages):
             raise ValueError(
-                f"expected `label_smoothing_factor` 0, got {self.label_smoothing_factor}; because no term reads labels: "
-                "the targets are the teacher's predictions; raise `temperature` for softer ones, or give `label_loss` "
-                "a weight"
+                f"expected `label_smoothing_factor` 0, got {self.label_smoothing_factor}; because no term reads "
+                "labels: the targets are the teacher's predictions; raise `temperature` for softer ones, or give "
+                "`label_loss` a weight"
             )
 
 

@@ -95,7 +95,9 @@ class CustomTerm:
     compute: Callable[[DistillationStates, DistillationStates], Tensor]
 
 
-INTERMEDIATE_STATES = Reads.EMBEDDING | Reads.HIDDEN_STATES | Reads.ATTENTION | Reads.VALUES
+# of the layers that a mapping assigns; the embedding output always imitates the embedding output
+MAPPED_STATES = Reads.HIDDEN_STATES | Reads.ATTENTION | Reads.VALUES
+INTERMEDIATE_STATES = Reads.EMBEDDING | MAPPED_STATES
 
 _READS = {
     Term.EMBEDDING: Reads.EMBEDDING,
@@ -124,6 +126,7 @@ _RELATION_LOSSES = {
     Term.KEY_RELATIONS: key_relations_loss,
     Term.VALUE_RELATIONS: value_relations_loss,
 }
+_LEARNED = frozenset({Term.HIDDEN_STATES, Term.ATTENTION_SCORES})
 _LABEL_TERMS = frozenset({Term.LABEL, Term.MASKED_LM})
 
 
@@ -188,7 +191,9 @@ class DistillationObjective:
         if unknown:
             raise ValueError(f"expected weights of {', '.join([*Term, *custom])}, got {', '.join(unknown)}")
         if self.learned_mapping is not None:
-            single = sorted(name for name in self.weights if self.reads_of(name) & _MAPPED and name not in _LEARNED)
+            single = sorted(
+                name for name in self.weights if self.reads_of(name) & MAPPED_STATES and name not in _LEARNED
+            )
             if single:
                 raise ValueError(
                     f"expected a fixed layer mapping with {', '.join(single)}, got a learned one; because these terms "
@@ -404,10 +409,6 @@ class DistillationObjective:
         return label_loss(student.logits, student.labels, problem=self.problem, label_smoothing=self.label_smoothing)
 
 
-_MAPPED = Reads.HIDDEN_STATES | Reads.ATTENTION | Reads.VALUES
-_LEARNED = frozenset({Term.HIDDEN_STATES, Term.ATTENTION_SCORES})
-
-
 def most_relation_heads(student: Attention, teacher: Attention, most: int = _MOST_RELATION_HEADS) -> int:
     """The most relation heads up to `most` into which the widths of both records divide; 1 for score maps."""
     if isinstance(student, AttentionScores) or isinstance(teacher, AttentionScores):
@@ -447,6 +448,7 @@ def _no_logits(side: str, term: Term) -> ValueError:
 
 __all__ = [
     "INTERMEDIATE_STATES",
+    "MAPPED_STATES",
     "CustomTerm",
     "DistillationObjective",
     "Phase",

@@ -203,7 +203,7 @@ def test_missing_predictions_are_said(missing):
     """Prevents a model without head from failing with a message about None."""
     states = {"student": _states(), "teacher": _states()}
     states[missing] = DistillationStates(mask=torch.ones(2, 4))
-    with pytest.raises(ValueError, match=f"got none of the {missing}"):
+    with pytest.raises(ValueError, match=f"expected logits of the {missing}, got none"):
         DistillationObjective({Term.PREDICTION: 1.0}).losses(states["student"], states["teacher"])
 
 
