@@ -67,7 +67,7 @@ def test_the_hash_is_of_the_contents_in_row_order(build_rows, monkeypatch):
         dataset.with_format("torch"),
         Dataset.from_dict(columns, features=features),
         dataset.select(order).select(back),  # an indices mapping
-        Dataset.from_dict({name: [[]] + values for name, values in columns.items()}, features=features).select(
+        Dataset.from_dict({name: [[], *values] for name, values in columns.items()}, features=features).select(
             range(1, 7)  # buffers that begin elsewhere
         ),
     ]
@@ -96,7 +96,9 @@ def test_many_chunks_are_read_as_one(build_rows, monkeypatch):
     monkeypatch.setattr("hf_tinybert.distillation.cache_rows._ROWS_AT_ONCE", 3)
     pieces = read_rows(dataset, COLUMNS)
     assert pieces.lengths.tolist() == whole.lengths.tolist()
-    changed = dataset.map(lambda row, at: {"input_ids": [9, *row["input_ids"][1:]]} if at == 6 else row, with_indices=True)
+    changed = dataset.map(
+        lambda row, at: {"input_ids": [9, *row["input_ids"][1:]]} if at == 6 else row, with_indices=True
+    )
     assert read_rows(changed, COLUMNS).sha256 != pieces.sha256
 
 
