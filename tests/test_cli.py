@@ -1,12 +1,14 @@
 """Tests of the command line: what a person sees, and the exit status."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
-from transformers import AutoModel
+from transformers import AutoModel, BertForSequenceClassification
 from typer.testing import CliRunner
 
+from hf_tinybert import TinyBertForSequenceClassification
 from hf_tinybert.cli import app
 
 PARITY = Path(__file__).parent / "data" / "parity"
@@ -31,10 +33,10 @@ def test_convert_to_bert_refuses_what_bert_cannot_say(tmp_path):
     assert not (tmp_path / "plain").exists()
 
 
-@pytest.mark.parametrize("verb", ["quickstart", "convert"])
+@pytest.mark.parametrize("verb", ["quickstart", "convert", "benchmark train"])
 def test_every_verb_has_an_example_in_its_help(verb):
     """Prevents a help page that leaves people guessing."""
-    done = _run(verb, "--help")
+    done = _run(*verb.split(), "--help")
     assert done.exit_code == 0
     assert f"hf-tinybert {verb}" in re.sub(r"\s+", " ", done.output)
 
@@ -50,3 +52,26 @@ def test_no_verb_shows_the_verbs():
     """Prevents an empty answer to the bare command."""
     output = _run().output
     assert "quickstart" in output and "convert" in output
+
+
+def test_benchmark_train_measures_and_prints_a_table(tmp_path, tokenizer, tiny_teacher_config, tiny_student_config):
+    """Prevents a verb whose options do not reach the measurement."""
+    BertForSequenceClassification(tiny_teacher_config).save_pretrained(tmp_path / "teacher")
+    TinyBertForSequenceClassification(tiny_student_config).save_pretrained(tmp_path / "student")
+    tokenizer.save_pretrained(tmp_path / "tokenizer")
+    (tmp_path / "rows.csv").write_text("line\n" + "the film is good\n" * 4, encoding="utf-8")
+    folders = [part for name in ("teacher", "student", "tokenizer") for part in (f"--{name}", tmp_path / name)]
+    sizes = ["--max-length", 8, "--batch-size", 2, "--steps", 2, "--textbook-steps", 1, "--repeats", 1]
+    data = ["--dataset", tmp_path / "rows.csv", "--text-column", "line", "--json", tmp_path / "speed.json"]
+    done = _run("benchmark", "train", *data, *folders, *sizes, "--phase", "prediction-layer", "--arm", "engine")
+    assert done.exit_code == 0, done.output
+    assert "engine" in done.output and "prediction-layer" in done.output
+    (run,) = json.loads((tmp_path / "speed.json").read_text())["runs"]
+    assert run["settings"]["batch_size"] == 2 and run["settings"]["arms"] == ["engine"]
+
+
+def test_benchmark_train_refuses_an_unknown_arm():
+    """Prevents a traceback for a typing mistake."""
+    done = _run("benchmark", "train", "--dataset", "nowhere", "--arm", "turbo")
+    assert done.exit_code == 2
+    assert "Traceback" not in done.output

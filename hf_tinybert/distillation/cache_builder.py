@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers.utils.logging import tqdm
 
+from hf_tinybert.distillation.cache_contents import CacheContents
 from hf_tinybert.distillation.cache_layout import (
     SEQUENCES_FILE,
-    CacheContents,
     CacheLayout,
     UncacheableError,
     layout_of,
@@ -219,18 +219,26 @@ class _Build:
     def _append(
         self, writer: StoreWriter, layout: CacheLayout, rows: NDArray[np.int64], inputs: Mapping[str, Any]
     ) -> None:
-        token_ids, valid = batch_tokens(inputs, self.source.token_column, self.source.mask_column)
-        sequences = (rows[:, None] * self.table.sequences + np.arange(self.table.sequences)).ravel()
-        lengths = valid.sum(axis=1)
-        if not np.array_equal(lengths, self.table.lengths[sequences]):
-            raise ValueError(
-                f"expected batches of the data's own lengths, got {lengths[:5].tolist()} for "
-                f"{self.table.lengths[sequences][:5].tolist()} tokens; because the collator cuts, adds or masks; do "
-                "so in the data, or set `teacher_cache_dir` to None"
-            )
-        writer.append(SEQUENCES_FILE, np.stack([sequences, lengths, token_checksums(token_ids, valid)], axis=1))
+        sequences, token_ids, valid = self._tokens(rows, inputs)
+        checksums = token_checksums(token_ids, valid)
+        writer.append(SEQUENCES_FILE, np.stack([sequences, valid.sum(axis=1), checksums], axis=1))
         for name, array in layout.pack(self._forward(inputs), torch.from_numpy(valid)).items():
             writer.append(name, array)
+
+    def _tokens(
+        self, rows: NDArray[np.int64], inputs: Mapping[str, Any]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """Numbers of the sequences of a batch, its token ids and valid positions, as planned."""
+        token_ids, valid = batch_tokens(inputs, self.source.token_column, self.source.mask_column)
+        sequences = (rows[:, None] * self.table.sequences + np.arange(self.table.sequences)).ravel()
+        planned, lengths = self.table.lengths[sequences], valid.sum(axis=1)
+        if not np.array_equal(lengths, planned):
+            raise ValueError(
+                f"expected batches of the data's own lengths, got {lengths[:5].tolist()} for {planned[:5].tolist()} "
+                "tokens; because the collator cuts, adds or masks; do so in the data, or set `teacher_cache_dir` to "
+                "None"
+            )
+        return sequences, token_ids, valid
 
     def _batches(self, order: NDArray[np.int64], start: int) -> Iterator[tuple[int, int]]:
         longest = self.table.longest()
@@ -242,9 +250,10 @@ class _Build:
 
     def _layout(self, contents: CacheContents) -> CacheLayout:
         """From a forward of the longest row; collated twice, because a collator that draws cannot be cached."""
-        row = int(self.table.longest().argmax())
-        features = _without_row_ids(self.source.dataset).__getitems__([row])
+        row = np.array([self.table.longest().argmax()])
+        features = _without_row_ids(self.source.dataset).__getitems__(row.tolist())
         inputs, again = (self.source.collator([dict(feature) for feature in features]) for _ in range(2))
+        self._tokens(row, inputs)
         columns = set(self.source.columns) & set(inputs)
         if not all(torch.equal(torch.as_tensor(inputs[name]), torch.as_tensor(again[name])) for name in columns):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""What of a teacher's states is kept, and how they become flat arrays of valid tokens and states again."""
+"""The shape of what a cache keeps: how states become flat arrays of valid tokens, and states again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hf_tinybert.distillation.attention import AttentionRecord
+from hf_tinybert.distillation.cache_contents import CacheContents
 from hf_tinybert.distillation.states import DistillationStates
 
 ATTENTIONS_FILE = "attentions.bin"
@@ -23,42 +24,6 @@ SEQUENCE_ENTRIES = 3  # of SEQUENCES_FILE: number of the sequence, its length, i
 
 class UncacheableError(ValueError):
     """States of a teacher that cannot be kept on disk."""
-
-
-@dataclass(frozen=True)
-class CacheContents:
-    """What a cache keeps, in the order in which the teacher's forward gives it.
-
-    Attributes:
-        hidden_layers: the teacher layer of every entry of `hidden_states`, 0 = embedding output; None where no term
-            reads the entry.
-        attention_layers: the teacher layer of every entry of `attentions`, from 1; None as above. Query and key.
-        value: whether the value is kept beside query and key; only relation terms read it.
-        logits: whether predictions are kept.
-    """
-
-    hidden_layers: tuple[int | None, ...] = ()
-    attention_layers: tuple[int | None, ...] = ()
-    value: bool = False
-    logits: bool = True
-
-    @property
-    def has_states(self) -> bool:
-        """Whether anything but predictions is kept."""
-        return any(layer is not None for layer in (*self.hidden_layers, *self.attention_layers))
-
-    def logits_only(self) -> "CacheContents":
-        """The same without states."""
-        return CacheContents(logits=self.logits)
-
-    def covers(self, other: "CacheContents") -> bool:
-        """Whether everything that `other` asks for is kept here."""
-        return (
-            _covers(self.hidden_layers, other.hidden_layers)
-            and _covers(self.attention_layers, other.attention_layers)
-            and self.value >= (other.value and any(layer is not None for layer in other.attention_layers))
-            and self.logits >= other.logits
-        )
 
 
 class LogitsKind(StrEnum):
@@ -262,14 +227,6 @@ def _attention_layout(record: Any) -> AttentionLayout:  # noqa: ANN401 (whatever
     return AttentionLayout(heads, head_width, record.value.shape[3], record.scaling, record.window)
 
 
-def _covers(kept: tuple[int | None, ...], wanted: tuple[int | None, ...]) -> bool:
-    if not any(layer is not None for layer in wanted):
-        return True
-    return len(kept) == len(wanted) and all(
-        layer is None or layer == own for own, layer in zip(kept, wanted, strict=True)
-    )
-
-
 def _kept(entries: Sequence[Any], layouts: Sequence[Any]) -> list[Any]:
     return [entry for entry, layout in zip(entries, layouts, strict=True) if layout is not None]
 
@@ -314,7 +271,6 @@ __all__ = [
     "SEQUENCES_FILE",
     "SEQUENCE_ENTRIES",
     "AttentionLayout",
-    "CacheContents",
     "CacheLayout",
     "LogitsKind",
     "UncacheableError",

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from hf_tinybert.distillation.cache_layout import CacheContents, CacheLayout
+from hf_tinybert.distillation.cache_contents import CacheContents
+from hf_tinybert.distillation.cache_layout import CacheLayout
 from hf_tinybert.distillation.cache_rows import RowTable
 from hf_tinybert.distillation.cache_store import FORMAT_VERSION, folder_bytes
 

@@ -11,17 +11,16 @@ import torch
 from datasets import ClassLabel, Dataset
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
-from transformers.utils.generic import ModelOutput
 
-from hf_tinybert.distillation.attention import AttentionRecord
+from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access, refusal
 from hf_tinybert.distillation.objective import DistillationObjective
 
 logger = logging.getLogger(__name__)
 
 LABEL_COLUMNS = ("labels", "label", "label_ids", "start_positions")
 LABEL_TERM = "label_loss"
-_PROBE_TOKENS = 4
 _BY_HEAD = frozenset({"attention_scores_loss", "attention_probabilities_loss"})
+_BY_VECTOR = frozenset({"query_relations_loss", "key_relations_loss", "value_relations_loss"})
 _CLASS_WEIGHTS = frozenset({"class_weight", "class_weights", "label_weights", "pos_weight"})
 _WEIGHTED_LOSSES = (nn.CrossEntropyLoss, nn.NLLLoss, nn.BCEWithLogitsLoss)
 
@@ -54,8 +53,8 @@ def check_models(
     if any(compares_heads(objective) for objective in objectives):
         check_heads(student, teacher)
     if any(objective.reads_attention for objective in objectives):
-        check_attention(student, "student")
-        check_attention(teacher, "teacher")
+        check_attention(student, "student", objectives, is_teacher=False)
+        check_attention(teacher, "teacher", objectives, is_teacher=True)
     if any(objective.reads_logits for objective in objectives):
         check_problem_types(student, teacher)
         check_label_names(label_names(student), label_names(teacher), "the teacher")
@@ -191,38 +190,33 @@ def check_dataset(dataset: Dataset, student: PreTrainedModel, objectives: Sequen
         ValueError: no rows, no labels for a term that reads them, only one class, or class names that are not the
             student's.
     """
+    check_rows(dataset, student, objectives)
+    column = label_column(dataset)
+    if column is not None and _reads_classes(student, objectives):
+        feature = dataset.features[column]
+        if isinstance(feature, ClassLabel):
+            check_label_names(label_names(student), dict(enumerate(feature.names)), "the data set")
+
+
+def check_rows(dataset: Dataset, student: PreTrainedModel, objectives: Sequence[DistillationObjective]) -> None:
+    """Refuse a training set without rows, without the labels a term reads, or with one class only.
+
+    Raises:
+        ValueError: one of these.
+    """
     if len(dataset) == 0:
         raise ValueError(
             "expected a training set with rows, got an empty one; because nothing would be trained; check the split "
             "and the filters it went through"
         )
-    column = next((name for name in LABEL_COLUMNS if name in dataset.column_names), None)
+    column = label_column(dataset)
     if column is None and any(LABEL_TERM in objective.weights for objective in objectives):
         raise ValueError(
             f"expected a `labels` column for `{LABEL_TERM}`, got {dataset.column_names}; because it compares with the "
             f"labels of the data; add the column, or set the weight of `{LABEL_TERM}` to 0"
         )
-    classifies = type(student).__name__.endswith("ForSequenceClassification")
-    if column is None or not classifies or not any(objective.reads_logits for objective in objectives):
-        return
-    feature = dataset.features[column]
-    if isinstance(feature, ClassLabel):
-        check_label_names(label_names(student), dict(enumerate(feature.names)), "the data set")
-    check_classes(dataset, column)
-
-
-def check_classes(dataset: Dataset, column: str) -> None:
-    """Refuse labels that are all the same.
-
-    Raises:
-        ValueError: one class only in a column of class ids.
-    """
-    if dataset.features[column].dtype.startswith("int") and len(dataset) > 1 and len(dataset.unique(column)) == 1:
-        raise ValueError(
-            f"expected two or more classes in `{column}`, got only {dataset.unique(column)} in {len(dataset)} rows; "
-            "because such a set is usually an unshuffled slice; shuffle it, or drop the column to distil without "
-            "labels"
-        )
+    if column is not None and _reads_classes(student, objectives):
+        _check_classes(dataset, column)
 
 
 def check_finite(model: PreTrainedModel, role: str) -> None:
@@ -259,27 +253,43 @@ def check_heads(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
         )
 
 
-def check_attention(model: PreTrainedModel, role: str) -> None:
+def reads_vectors(objective: DistillationObjective) -> bool:
+    """Whether a term reads query, key and value themselves, which encoders off the attention interface lack."""
+    return any(name in _BY_VECTOR for name in objective.weights)
+
+
+def check_attention(
+    model: PreTrainedModel, role: str, objectives: Sequence[DistillationObjective], *, is_teacher: bool
+) -> AttentionAccess:
     """Refuse an encoder whose attention cannot be read, by one short text: such encoders return nothing, silently.
 
-    The model has been switched by `record_attention`.
+    A teacher off the attention interface will do where score maps do.
+
+    Returns:
+        How its attention can be read.
 
     Raises:
-        ValueError: no record, or not one per layer.
+        ValueError: not at all, or not by these terms.
     """
-    training = model.training
-    model.train(False)
-    token_ids = torch.full((1, _PROBE_TOKENS), model.config.pad_token_id or 0, device=model.device)
-    with torch.no_grad():
-        output = model.base_model(input_ids=token_ids, output_attentions=True)
-    model.train(training)
-    attentions = output.get("attentions") if isinstance(output, ModelOutput) else None
-    if not attentions or not all(isinstance(record, AttentionRecord) for record in attentions):
+    access = attention_access(model)
+    if access is AttentionAccess.INTERFACE:
+        return access
+    if access is AttentionAccess.NONE:
+        raise ValueError(
+            f"expected a {role} whose attention can be read, got one that cannot: {refusal(model).rstrip('.')}; "
+            "because an attention term would be zero; set the weights of the attention terms to 0"
+        )
+    vectors = any(reads_vectors(objective) for objective in objectives)
+    if not is_teacher or vectors:
+        why = (
+            "relations are taken between query, key or value vectors" if is_teacher else "score maps carry no gradient"
+        )
         raise ValueError(
             f"expected a {role} on the attention interface of transformers, got `{type(model).__name__}`, which "
-            "computes attention in its own code; because its scores cannot be read; set the weight of "
-            "`attention_scores_loss` to 0"
+            f"computes attention in its own code; because {why}; set the weights of "
+            f"{'the relation terms' if is_teacher else 'the attention terms'} to 0"
         )
+    return access
 
 
 def check_problem_types(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
@@ -343,6 +353,11 @@ def position_limit(model: PreTrainedModel) -> int | None:
     return limit if isinstance(limit, int) and limit > 0 else None
 
 
+def label_column(dataset: Dataset) -> str | None:
+    """The column that holds a data set's labels, or the first of them; None without."""
+    return next((name for name in LABEL_COLUMNS if name in dataset.column_names), None)
+
+
 def label_names(model: PreTrainedModel) -> dict[int, str]:
     """A model's class names by their ids."""
     return {int(index): name for index, name in (model.config.id2label or {}).items()}
@@ -351,6 +366,26 @@ def label_names(model: PreTrainedModel) -> dict[int, str]:
 def unnamed(id2label: Mapping[int, str]) -> bool:
     """Whether the names were never set."""
     return all(name == f"LABEL_{index}" for index, name in id2label.items())
+
+
+def _check_classes(dataset: Dataset, column: str) -> None:
+    """Refuse labels that are all the same.
+
+    Raises:
+        ValueError: one class only in a column of class ids.
+    """
+    if dataset.features[column].dtype.startswith("int") and len(dataset) > 1 and len(dataset.unique(column)) == 1:
+        raise ValueError(
+            f"expected two or more classes in `{column}`, got only {dataset.unique(column)} in {len(dataset)} rows; "
+            "because such a set is usually an unshuffled slice; shuffle it, or drop the column to distil without "
+            "labels"
+        )
+
+
+def _reads_classes(student: PreTrainedModel, objectives: Sequence[DistillationObjective]) -> bool:
+    """Whether a classifier of texts learns predictions."""
+    classifies = type(student).__name__.endswith("ForSequenceClassification")
+    return classifies and any(objective.reads_logits for objective in objectives)
 
 
 def _address(parameter: nn.Parameter) -> int | None:
@@ -369,7 +404,6 @@ __all__ = [
     "LABEL_COLUMNS",
     "LABEL_TERM",
     "check_attention",
-    "check_classes",
     "check_dataset",
     "check_encodings",
     "check_finite",
@@ -379,11 +413,14 @@ __all__ = [
     "check_loss_settings",
     "check_models",
     "check_problem_types",
+    "check_rows",
     "check_tokenizers",
     "check_two_models",
     "check_vocabulary_sizes",
     "compares_heads",
+    "label_column",
     "label_names",
     "position_limit",
+    "reads_vectors",
     "unnamed",
 ]

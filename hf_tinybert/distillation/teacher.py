@@ -23,9 +23,12 @@ from transformers import (
     AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
+    AutoTokenizer,
     PreTrainedConfig,
     PreTrainedModel,
+    PreTrainedTokenizerBase,
 )
+from transformers.utils.hub import cached_file
 from transformers.utils.peft_utils import find_adapter_config_file
 
 from hf_tinybert.distillation.adapters import ADAPTER_CONFIG_FILE, check_not_quantised, load_adapter, merged_teacher
@@ -55,6 +58,11 @@ _HEADS = {
 }
 _VOCABULARY_HEADS = ("ForMaskedLM", "ForPreTraining")
 _LABELLED_HEADS = ("ForSequenceClassification", "ForTokenClassification")
+_TOKENIZER_FILE = "tokenizer_config.json"
+_IF_THERE: dict[str, Any] = {
+    "_raise_exceptions_for_missing_entries": False,
+    "_raise_exceptions_for_connection_errors": False,
+}
 _CLASS_LAYERS = ("classifier.weight", "classifier.out_proj.weight", "score.weight")  # of every family's classifiers
 
 
@@ -97,6 +105,26 @@ def load_teacher(
     _check_trained(sorted(info["missing_keys"]), student, str(name))
     _check_vocabulary_head(teacher, kind)
     return freeze(teacher)
+
+
+def load_teacher_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a teacher's folder; of an adapter folder without one, its base's.
+
+    Args:
+        name: as of `load_teacher`.
+
+    Raises:
+        ValueError: an adapter's base cannot be found.
+    """
+    source = str(name)
+    if find_adapter_config_file(source) is not None and cached_file(source, _TOKENIZER_FILE, **_IF_THERE) is None:
+        from peft import PeftConfig
+
+        source = _base_name(source, PeftConfig.from_pretrained(source).base_model_name_or_path)
+    tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    if not isinstance(tokenizer, PreTrainedTokenizerBase):
+        raise ValueError(f"expected a tokenizer of transformers, got `{type(tokenizer).__name__}`")
+    return tokenizer
 
 
 def freeze(teacher: PreTrainedModel) -> PreTrainedModel:
@@ -262,4 +290,4 @@ def _pretrained(model: object) -> PreTrainedModel:
     return model
 
 
-__all__ = ["freeze", "load_teacher", "weights_sha256"]
+__all__ = ["freeze", "load_teacher", "load_teacher_tokenizer", "weights_sha256"]

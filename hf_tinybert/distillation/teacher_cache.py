@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hf_tinybert.distillation.attention import AttentionRecord
+from hf_tinybert.distillation.cache_contents import CacheContents
 from hf_tinybert.distillation.cache_layout import (
     ATTENTIONS_FILE,
     HIDDEN_STATES_FILE,
     LOGITS_FILE,
     SEQUENCE_ENTRIES,
     SEQUENCES_FILE,
-    CacheContents,
     CacheLayout,
     LogitsKind,
 )

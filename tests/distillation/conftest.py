@@ -109,7 +109,8 @@ def build_arguments(tmp_path):
 
 @pytest.fixture(scope="session")
 def build_cache_source(collator):
-    """`build_cache_source(teacher, dataset, mapping)`: a source whose forward counts its calls in `source.forward.calls`."""
+    """`build_cache_source(teacher, dataset, mapping)`: `source.forward.calls` counts the forwards."""
+    columns = ("input_ids", "token_type_ids", "attention_mask")
 
     class Forward:
         def __init__(self, teacher, mapping):
@@ -117,17 +118,18 @@ def build_cache_source(collator):
 
         def __call__(self, inputs):
             self.calls += 1
-            output = self.teacher(**inputs, output_hidden_states=True, output_attentions=True)
+            read = {name: inputs[name] for name in columns if name in inputs}
+            output = self.teacher(**read, output_hidden_states=True, output_attentions=True)
             return teacher_states(output, inputs, self.mapping)
 
     def build(teacher, dataset, mapping=(0, 2, 4), collate=collator):
         record_attention(teacher)
         return CacheSource(
-            dataset=dataset.remove_columns("labels") if "labels" in dataset.column_names else dataset,
+            dataset=dataset,
             collator=collate,
             forward=Forward(teacher, mapping),
             teacher=teacher_identity(teacher, weights_sha256(teacher)),
-            columns=("input_ids", "token_type_ids", "attention_mask"),
+            columns=columns,
         )
 
     return build

@@ -67,16 +67,18 @@ def test_the_probe_leaves_the_model_as_it_was(name, implementation):
     model.base_model.encoder.eval()
     modes = [module.training for module in model.modules()]
     before, weights = model.config._attn_implementation, {k: v.clone() for k, v in model.state_dict().items()}
-    random_state, verbosity = torch.get_rng_state(), transformers_logging.get_verbosity()
+    random_state = torch.get_rng_state()
+    transformers_logging.set_verbosity_info()
     attention_access(model)
+    assert transformers_logging.get_verbosity() == transformers_logging.INFO
+    transformers_logging.set_verbosity_warning()
     assert [module.training for module in model.modules()] == modes
     assert model.config._attn_implementation == before
     assert torch.equal(torch.get_rng_state(), random_state)
-    assert transformers_logging.get_verbosity() == verbosity
     torch.testing.assert_close(model.state_dict(), weights, rtol=0, atol=0)
 
 
-def test_the_probe_leaves_the_model_as_it_was_when_the_forward_fails(monkeypatch):
+def test_the_probe_leaves_the_model_as_it_was_when_the_forward_fails():
     """Prevents a refused model from staying in evaluation mode on the recording attention."""
     model = _build("T5", T5).train()
     attention_access(model)

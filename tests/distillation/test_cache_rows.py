@@ -67,7 +67,7 @@ def test_the_hash_is_of_the_contents_in_row_order(build_rows, monkeypatch):
         dataset.with_format("torch"),
         Dataset.from_dict(columns, features=features),
         dataset.select(order).select(back),  # an indices mapping
-        Dataset.from_dict({name: [[]] + values for name, values in columns.items()}, features=features).select(
+        Dataset.from_dict({name: [[], *values] for name, values in columns.items()}, features=features).select(
             range(1, 7)  # buffers that begin elsewhere
         ),
     ]

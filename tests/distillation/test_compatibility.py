@@ -1,4 +1,5 @@
 import logging
+from types import SimpleNamespace
 
 import datasets
 import pytest
@@ -9,6 +10,8 @@ from transformers import (
     BertTokenizer,
     DebertaV2Config,
     DebertaV2ForSequenceClassification,
+    FNetConfig,
+    FNetModel,
     MPNetConfig,
     MPNetModel,
     RobertaConfig,
@@ -16,7 +19,9 @@ from transformers import (
 )
 
 from hf_tinybert.distillation.attention import record_attention
+from hf_tinybert.distillation.attention_access import AttentionAccess
 from hf_tinybert.distillation.compatibility import (
+    check_attention,
     check_dataset,
     check_encodings,
     check_frozen,
@@ -127,14 +132,34 @@ def _deberta():
 
 
 @pytest.mark.parametrize("build", [_mpnet, _deberta], ids=["mpnet", "deberta"])
-def test_encoders_off_the_attention_interface_are_refused_where_attention_is_compared(pair, build):
-    """Prevents an attention loss that is silently zero or compares probabilities."""
+def test_encoders_off_the_attention_interface_are_teachers_where_score_maps_do(pair, build):
+    """Prevents a refusal of teachers that can be read, and relations of vectors that nobody hands out."""
     student, _ = pair(student={"id2label": None, "label2id": None, "num_labels": 3})
     teacher = build()
-    record_attention(teacher)
+    check_models(student, teacher, INTERMEDIATE)
+    assert check_attention(teacher, "teacher", INTERMEDIATE, is_teacher=True) is AttentionAccess.FALLBACK
+    relations = [SimpleNamespace(weights={"value_relations_loss": 1.0})]
     with pytest.raises(ValueError, match="expected a teacher on the attention interface of transformers, got `"):
-        check_models(student, teacher, INTERMEDIATE)
-    check_models(student, teacher, HIDDEN_STATES)
+        check_attention(teacher, "teacher", relations, is_teacher=True)
+
+
+@pytest.mark.parametrize("build", [_mpnet, _deberta], ids=["mpnet", "deberta"])
+def test_students_off_the_attention_interface_are_refused_where_attention_is_compared(pair, build):
+    """Prevents an attention loss without gradient."""
+    _, teacher = pair(teacher={"id2label": None, "label2id": None, "num_labels": 3})
+    with pytest.raises(
+        ValueError, match="because score maps carry no gradient; set the weights of the attention terms"
+    ):
+        check_models(build(), teacher, INTERMEDIATE)
+    check_models(build(), teacher, HIDDEN_STATES)
+
+
+def test_encoders_without_score_maps_are_refused_by_what_they_do_instead(pair):
+    """Prevents an attention loss of nothing at all."""
+    shape = {"vocab_size": 40, "hidden_size": 32, "num_hidden_layers": 4, "intermediate_size": 48}
+    teacher = FNetModel(FNetConfig(**shape, max_position_embeddings=32))
+    with pytest.raises(ValueError, match=r"got one that cannot: `FNetModel` mixes positions by a Fourier transform"):
+        check_attention(teacher, "teacher", INTERMEDIATE, is_teacher=True)
 
 
 @pytest.mark.parametrize(
@@ -310,6 +335,15 @@ def test_class_names_that_are_not_the_students_are_refused(build_student, build_
         check_dataset(rows, build_student(), PREDICTION)
     check_dataset(rows, build_student(), INTERMEDIATE)
     check_dataset(rows, build_student("ForMaskedLM"), PREDICTION)
+
+
+def test_a_label_term_without_labels_is_refused(build_student, build_rows):
+    """Prevents an error in the first batch, or a term that is left out in silence."""
+    label_term = [SimpleNamespace(weights={"label_loss": 1.0}, reads_logits=True)]
+    rows = build_rows(9)
+    check_dataset(rows, build_student(), label_term)
+    with pytest.raises(ValueError, match="expected a `labels` column for `label_loss`, got"):
+        check_dataset(rows.remove_columns("labels"), build_student(), label_term)
 
 
 def test_labels_per_token_are_no_classes_of_texts(build_student):

@@ -5,7 +5,7 @@ import pytest
 import torch
 import transformers
 
-from hf_tinybert.distillation.teacher import freeze, load_teacher, weights_sha256
+from hf_tinybert.distillation.teacher import freeze, load_teacher, load_teacher_tokenizer, weights_sha256
 from tests.distillation.families import FAMILIES
 
 TASK_TYPES = {
@@ -285,6 +285,19 @@ def test_an_adapter_is_merged_in_float32_and_then_cast(build_student, adapter):
     half = load_teacher(folder, build_student(), needs_head=True, dtype=torch.bfloat16)
     for name, tensor in single.state_dict().items():
         assert torch.equal(half.state_dict()[name], tensor.to(torch.bfloat16)), name
+
+
+def test_the_tokenizer_of_an_adapter_is_its_own_or_its_bases(adapter, tokenizer, vocabulary):
+    """Prevents an empty tokenizer from being compared with the student's: most adapter folders have none."""
+    folder, _ = adapter()
+    assert len(transformers.BertTokenizer.from_pretrained(folder)) < 10  # transformers makes an empty one up
+    tokenizer.save_pretrained(folder.parent / "base")
+    assert load_teacher_tokenizer(folder).get_vocab() == tokenizer.get_vocab()
+    assert load_teacher_tokenizer(folder.parent / "base").get_vocab() == tokenizer.get_vocab()
+    longer = transformers.BertTokenizer(vocab=str(vocabulary))
+    longer.add_tokens(["newspaper"])
+    longer.save_pretrained(folder)
+    assert "newspaper" in load_teacher_tokenizer(folder).get_vocab()
 
 
 def _set_base(folder, name):
