@@ -105,13 +105,17 @@ class DistillationProjections(nn.Module):
                 linear.weight.copy_(torch.eye(len(linear.weight)))
                 linear.bias.zero_()
 
-    def forward(self, hidden_states: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Project every state: `(batch, seq_len, student_width)` to `(batch, seq_len, teacher_width)`, each."""
+    def forward(self, hidden_states: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
+        """Project every state: `(batch, seq_len, student_width)` to `(batch, seq_len, teacher_width)`, each.
+
+        A state that was not captured is None, and stays it.
+        """
         linears = self._linears()
         if len(linears) == 1:
             linears = linears * len(hidden_states)
         return tuple(
-            linear(state.to(linear.weight.dtype)) for linear, state in zip(linears, hidden_states, strict=True)
+            None if state is None else linear(state.to(linear.weight.dtype))
+            for linear, state in zip(linears, hidden_states, strict=True)
         )
 
     def save(self, folder: Path, *, write: bool = True) -> None:
@@ -194,9 +198,9 @@ class DistillationOutput(ModelOutput):
         prediction_logits: masked-LM predictions of a pre-training head, `(batch, seq_len, vocabulary)`.
         last_hidden_state: of a student without head, `(batch, seq_len, student_width)`.
         pooler_output: of a student without head, `(batch, student_width)`.
-        hidden_states: `num_hidden_layers + 1` states, each `(batch, seq_len, student_width)`.
+        hidden_states: `num_hidden_layers + 1` states, each `(batch, seq_len, student_width)`; None if not asked for.
         attentions: one `AttentionRecord` per layer.
-        projected_hidden_states: `num_hidden_layers + 1` states, each `(batch, seq_len, teacher_width)`.
+        projected_hidden_states: `num_hidden_layers + 1` states, each `(batch, seq_len, teacher_width)`, None likewise.
     """
 
     loss: Tensor | None = None
@@ -206,9 +210,9 @@ class DistillationOutput(ModelOutput):
     prediction_logits: Tensor | None = None
     last_hidden_state: Tensor | None = None
     pooler_output: Tensor | None = None
-    hidden_states: tuple[Tensor, ...] | None = None
+    hidden_states: tuple[Tensor | None, ...] | None = None
     attentions: tuple[AttentionRecord, ...] | None = None
-    projected_hidden_states: tuple[Tensor, ...] | None = None
+    projected_hidden_states: tuple[Tensor | None, ...] | None = None
 
 
 def attach_projections(student: PreTrainedModel, projections: DistillationProjections) -> None:
