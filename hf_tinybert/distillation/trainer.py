@@ -38,7 +38,7 @@ from hf_tinybert.distillation.projections import (
 )
 from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
 from hf_tinybert.distillation.running_means import RunningMeans
-from hf_tinybert.distillation.sharding import reshard
+from hf_tinybert.distillation.sharding import gathered, reshard
 from hf_tinybert.distillation.states import student_states, teacher_states
 from hf_tinybert.distillation.teacher import freeze, load_teacher, weights_sha256
 
@@ -101,7 +101,8 @@ class DistillationTrainer(Trainer):
             args.layer_mapping, model.config.num_hidden_layers, teacher.config.num_hidden_layers
         )
         _check_same_mapping(self.layer_mapping, initialization)
-        self._preflight(model, teacher, teacher_processing_class, objectives, kwargs)
+        with gathered(model, teacher):
+            self._preflight(model, teacher, teacher_processing_class, objectives, kwargs)
         check_distributed_teacher(model, teacher, _deepspeed_config(args))
         check_deepspeed_config(_deepspeed_config(args), len(args.phases))
         freeze(teacher)
