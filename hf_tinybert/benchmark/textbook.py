@@ -17,13 +17,19 @@ from torch.utils.data import DataLoader, TensorDataset
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.masking_utils import eager_mask
 
-from hf_tinybert.distillation.objective import PHASE_TERMS, Phase, Term
+from hf_tinybert.distillation.objective import Phase, Term
 
 TEXTBOOK_ATTENTION = "textbook_scores"
 _COLUMNS = ("input_ids", "token_type_ids", "attention_mask")
 # scores of padded keys are this or less, after the mask was added: the published code's threshold
 _MASKED_SCORE = -1e2
 _Layers = tuple[Tensor, ...]
+_INTERMEDIATE = (Term.EMBEDDING, Term.HIDDEN_STATES, Term.ATTENTION_SCORES)
+_TERMS = {
+    Phase.INTERMEDIATE: _INTERMEDIATE,
+    Phase.PREDICTION: (Term.PREDICTION,),
+    Phase.JOINT: (*_INTERMEDIATE, Term.PREDICTION),
+}
 
 
 def textbook_attention(
@@ -108,7 +114,7 @@ class TextbookLoop:
                 "because the published code maps every k-th layer; measure another pair"
             )
         self._layers_per_layer = teacher_layers // layers
-        self._terms, self._device = PHASE_TERMS[phase], device
+        self._terms, self._device = _TERMS[phase], device
         for model in (student, teacher):
             model.set_attn_implementation(TEXTBOOK_ATTENTION)
             nn.Module.to(model, device)

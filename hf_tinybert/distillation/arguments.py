@@ -59,7 +59,11 @@ class DistillationArguments(TrainingArguments):
     `intermediate_*` ones to the intermediate-layer phase; everything else holds for all phases.
     """
 
-    _VALID_DICT_FIELDS = [*TrainingArguments._VALID_DICT_FIELDS, "loss_weights", "loss_layers"]  # noqa: RUF012 (as its base)
+    _VALID_DICT_FIELDS = [  # noqa: RUF012 (as in its base)
+        *TrainingArguments._VALID_DICT_FIELDS,
+        "loss_weights",
+        "loss_layers",
+    ]
 
     # stages
     recipe: str = field(

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Mapping, Sequence
 
 import torch
-from datasets import ClassLabel, Dataset
+from datasets import ClassLabel, Dataset, Value
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 
@@ -374,7 +374,9 @@ def _check_classes(dataset: Dataset, column: str) -> None:
     Raises:
         ValueError: one class only in a column of class ids.
     """
-    if dataset.features[column].dtype.startswith("int") and len(dataset) > 1 and len(dataset.unique(column)) == 1:
+    feature = dataset.features[column]
+    classes = isinstance(feature, ClassLabel | Value) and feature.dtype.startswith("int")
+    if classes and len(dataset) > 1 and len(dataset.unique(column)) == 1:
         raise ValueError(
             f"expected two or more classes in `{column}`, got only {dataset.unique(column)} in {len(dataset)} rows; "
             "because such a set is usually an unshuffled slice; shuffle it, or drop the column to distil without "

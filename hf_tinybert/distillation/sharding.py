@@ -1,6 +1,7 @@
 """Whole tensors of modules whose parameters are spread over processes (DeepSpeed ZeRO-3, FSDP2)."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,22 @@ def partitioned_parameters(module: nn.Module) -> list[nn.Parameter]:
     `deepspeed.zero.Init` marks them with `ds_id`; on the device they are empty until they are gathered.
     """
     return [parameter for parameter in module.parameters() if hasattr(parameter, "ds_id")]
+
+
+@contextmanager
+def gathered(*modules: nn.Module) -> Iterator[None]:
+    """Within it, modules that ZeRO-3 has partitioned are whole on every process; others are as they were.
+
+    For a forward outside training, such as a check before the first step: what is done to the weights is lost.
+    """
+    partitioned = [parameter for module in modules for parameter in partitioned_parameters(module)]
+    if not partitioned:
+        yield
+        return
+    import deepspeed
+
+    with deepspeed.zero.GatheredParameters(partitioned):
+        yield
 
 
 def reshard(module: nn.Module) -> None:
@@ -61,4 +78,4 @@ def _is_distributed_tensor(tensor: Tensor) -> bool:
     return isinstance(tensor, DTensor)
 
 
-__all__ = ["partitioned_parameters", "reshard", "whole_tensors"]
+__all__ = ["gathered", "partitioned_parameters", "reshard", "whole_tensors"]

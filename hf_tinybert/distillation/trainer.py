@@ -21,7 +21,7 @@ from hf_tinybert.distillation.arguments import CacheChoice, DistillationArgument
 from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
 from hf_tinybert.distillation.cache_builder import CacheSource, open_teacher_cache
-from hf_tinybert.distillation.cache_layout import CacheContents
+from hf_tinybert.distillation.cache_contents import CacheContents
 from hf_tinybert.distillation.cache_plan import teacher_identity
 from hf_tinybert.distillation.cache_rows import ROW_COLUMN, with_row_ids
 from hf_tinybert.distillation.checkpoints import TRAINER_STATE_FILE, check_checkpoint, last_whole_checkpoint
@@ -53,7 +53,7 @@ from hf_tinybert.distillation.projections import (
 )
 from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
 from hf_tinybert.distillation.running_means import RunningMeans
-from hf_tinybert.distillation.sharding import reshard
+from hf_tinybert.distillation.sharding import gathered, reshard
 from hf_tinybert.distillation.states import DistillationStates, StateRequest, student_states
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of, without_vocabulary_logits
 from hf_tinybert.distillation.teacher import freeze, load_teacher, weights_sha256
@@ -125,7 +125,8 @@ class DistillationTrainer(Trainer):
         access = AttentionAccess.INTERFACE
         if any(one.reads_attention for one in several):
             record_attention(student)
-            access = attention_access(teacher)
+            with gathered(teacher):
+                access = attention_access(teacher)
             if access is AttentionAccess.INTERFACE:
                 record_attention(teacher)
         self.layer_mapping = resolve_layer_mapping(
@@ -133,7 +134,8 @@ class DistillationTrainer(Trainer):
         )
         _check_same_mapping(self.layer_mapping, initialization)
         self._plan_requests(student, teacher, str(args.layer_mapping))
-        _preflight(model, teacher, teacher_processing_class, several, kwargs)
+        with gathered(student, teacher):
+            _preflight(model, teacher, teacher_processing_class, several, kwargs)
         check_distributed_teacher(student, teacher, _deepspeed_config(args))
         check_deepspeed_config(_deepspeed_config(args), len(args.stages))
         freeze(teacher)
@@ -563,6 +565,12 @@ def _refuse_arguments(args: object, kwargs: Mapping[str, Any]) -> None:
     }.items():
         if kwargs.get(name) is not None:
             raise ValueError(f"expected no `{name}`, got one; because {why}; leave it out")
+    checkpointing = args.activation_checkpointing_kwargs
+    if args.activation_checkpointing and isinstance(checkpointing, dict) and checkpointing.get("use_reentrant"):
+        raise ValueError(
+            "expected `use_reentrant` False, got True; because attention that is recorded under reentrant "
+            "checkpointing carries no gradient, so that its terms would train nothing; leave it out"
+        )
     if len(args.stages) > 1 and kwargs.get("optimizers") not in (None, (None, None)):
         raise ValueError(
             "expected no `optimizers` with more than one phase, got some; because each phase starts a fresh "

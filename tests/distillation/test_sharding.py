@@ -6,7 +6,7 @@ from torch import nn
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
-from hf_tinybert.distillation.sharding import partitioned_parameters, reshard, whole_tensors
+from hf_tinybert.distillation.sharding import gathered, partitioned_parameters, reshard, whole_tensors
 
 
 @pytest.fixture
@@ -31,6 +31,14 @@ def test_every_entry_of_the_state_comes_by_name_whole_and_detached():
     for name, tensor in expected.items():
         assert torch.equal(got[name], tensor)
         assert not got[name].requires_grad
+
+
+def test_whole_modules_are_used_as_they_are():
+    """Prevents a check before training from needing DeepSpeed."""
+    module = _module()
+    before = list(module.parameters())
+    with gathered(module, module):
+        assert all(one is other for one, other in zip(before, module.parameters(), strict=True))
 
 
 def test_a_parameter_that_zero_3_marks_counts_as_partitioned():
