@@ -72,9 +72,7 @@ class DistillationArguments(TrainingArguments):
     )
     phases: list[str] | None = field(
         default=None,
-        metadata={
-            "help": "Stages in order, of intermediate-layer, prediction-layer and joint; the recipe's if unset."
-        },
+        metadata={"help": "Stages in order: intermediate-layer, prediction-layer, joint; the recipe's if unset."},
     )
     learning_rate: float = field(
         default=1e-4, metadata={"help": "Peak learning rate of the prediction-layer or joint phase."}
@@ -101,7 +99,7 @@ class DistillationArguments(TrainingArguments):
     loss_weights: dict[str, Any] | str | None = field(
         default=None,
         metadata={
-            "help": 'Factors that differ from the recipe\'s, like {"attention_scores_loss": 0.5}; 0 leaves a term out, '
+            "help": 'Factors other than the recipe\'s, like {"attention_scores_loss": 0.5}; 0 leaves a term out, '
             "[1, 0] goes linearly from 1 to 0 over the phase."
         },
     )
@@ -211,6 +209,7 @@ class DistillationArguments(TrainingArguments):
             problem: what the task's predictions are; decides which prediction and label terms do the work.
             masked_lm: whether the student has a masked-LM head.
         """
+        phase = Phase(phase)
         weights = {
             term_for_task(name, problem, masked_lm=masked_lm): weight for name, weight in self._weights(phase).items()
         }

@@ -49,8 +49,14 @@ def without_vocabulary_logits(model: PreTrainedModel, *, when: bool = True) -> I
         del decoder.forward
 
 
+def leaves_out_vocabulary_logits(model: PreTrainedModel) -> bool:
+    """Whether a model is inside `without_vocabulary_logits`: its logits are none."""
+    decoder = model.get_output_embeddings()
+    return decoder is not None and decoder.forward is _pass_through
+
+
 def _pass_through(hidden_states: Tensor) -> Tensor:
     return hidden_states
 
 
-__all__ = ["predicts_vocabulary", "problem_of", "without_vocabulary_logits"]
+__all__ = ["leaves_out_vocabulary_logits", "predicts_vocabulary", "problem_of", "without_vocabulary_logits"]

@@ -11,9 +11,9 @@ import torch
 import transformers
 from datasets import Dataset
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, RandomSampler, Sampler, SequentialSampler
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
-from transformers.trainer_utils import EvalLoopOutput, TrainOutput
+from transformers.trainer_utils import EvalLoopOutput, TrainOutput, has_length
 from transformers.utils.generic import ModelOutput
 
 from hf_tinybert.distillation.adapters import check_adapter_student, merged_teacher, transformers_model
@@ -41,6 +41,7 @@ from hf_tinybert.distillation.encodings import (
     student_inputs,
 )
 from hf_tinybert.distillation.layer_mapping import EncoderShape, is_learned, mapping_table, resolve_layer_mapping
+from hf_tinybert.distillation.length_grouping import LengthGroupedRows, row_lengths
 from hf_tinybert.distillation.objective import DistillationObjective, Phase
 from hf_tinybert.distillation.projections import (
     PROJECTIONS_ATTRIBUTE,
@@ -55,7 +56,12 @@ from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
 from hf_tinybert.distillation.running_means import RunningMeans
 from hf_tinybert.distillation.sharding import gathered, reshard
 from hf_tinybert.distillation.states import DistillationStates, StateRequest, student_states
-from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of, without_vocabulary_logits
+from hf_tinybert.distillation.task_head import (
+    leaves_out_vocabulary_logits,
+    predicts_vocabulary,
+    problem_of,
+    without_vocabulary_logits,
+)
 from hf_tinybert.distillation.teacher import freeze, load_teacher, weights_sha256
 from hf_tinybert.distillation.teacher_cache import (
     CACHED_ATTENTIONS,
@@ -228,7 +234,7 @@ class DistillationTrainer(Trainer):
         if not return_outputs:
             return loss
         names = ("logits", "start_logits", "end_logits", "prediction_logits")
-        predicts = self.phase_objective.reads_logits or not predicts_vocabulary(self._student)
+        predicts = not leaves_out_vocabulary_logits(self._student)
         logits = {name: output[name] for name in names if predicts and output.get(name) is not None}
         return loss, {"loss": loss, **logits}
 
@@ -309,6 +315,23 @@ class DistillationTrainer(Trainer):
             return super().get_train_dataloader()
         finally:
             self.train_dataset, self.data_collator = dataset, collator
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:  # noqa: ANN401 (as in its base)
+        dataset = self.train_dataset if train_dataset is None else train_dataset
+        if self.args.train_sampling_strategy != "group_by_length" or not has_length(dataset):
+            sampler: Sampler[int] | None = super()._get_train_sampler(train_dataset)
+            return sampler
+        lengths = row_lengths(dataset)
+        if lengths is None:
+            logger.info("rows are drawn at random: there is no `input_ids` column whose lengths could be grouped")
+            return RandomSampler(dataset)
+        rows_per_step = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        return LengthGroupedRows(lengths, rows_per_step, seed)
+
+    def _get_eval_sampler(self, eval_dataset: Any) -> Sampler[int] | None:  # noqa: ANN401 (as in its base)
+        """In the data's own order: the stock Trainer would group by length, and give predictions in that order."""
+        return SequentialSampler(eval_dataset) if has_length(eval_dataset) and self.args.world_size <= 1 else None
 
     def _open_cache(self) -> TeacherCache | None:
         """The teacher's outputs for the training data, of all phases, computed now if they are not on disk."""

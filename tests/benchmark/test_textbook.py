@@ -7,10 +7,15 @@ from transformers import AutoModelForSequenceClassification
 from hf_tinybert.benchmark.textbook import TextbookLoop
 from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.losses import Reduction
-from hf_tinybert.distillation.objective import PHASE_TERMS, DistillationObjective, Phase, Term
+from hf_tinybert.distillation.objective import DistillationObjective, Phase, Term
 from hf_tinybert.distillation.projections import DistillationProjections, attach_projections
 from hf_tinybert.distillation.states import student_states, teacher_states
 
+TERMS = {
+    Phase.INTERMEDIATE: (Term.EMBEDDING, Term.HIDDEN_STATES, Term.ATTENTION_SCORES),
+    Phase.PREDICTION: (Term.PREDICTION,),
+    Phase.JOINT: (Term.EMBEDDING, Term.HIDDEN_STATES, Term.ATTENTION_SCORES, Term.PREDICTION),
+}
 MAPPING = (0, 2, 4)
 
 
@@ -64,7 +69,7 @@ def _objective_losses(loop, phase, batch, reduction):
     wanted = {"output_hidden_states": True, "output_attentions": True}
     with torch.no_grad():
         ours, theirs = student(**batch, **wanted), teacher(**batch, **wanted)
-    objective = DistillationObjective(weights=dict.fromkeys(PHASE_TERMS[phase], 1.0), reduction=reduction)
+    objective = DistillationObjective(weights=dict.fromkeys(TERMS[phase], 1.0), reduction=reduction)
     return objective.losses(student_states(ours, batch), teacher_states(theirs, batch, MAPPING))
 
 

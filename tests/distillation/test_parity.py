@@ -57,7 +57,10 @@ def compare(golden):
         mapping = resolve_layer_mapping("uniform", 2, 4)
         states = student_states(student_output, inputs), teacher_states(teacher_output, inputs, mapping)
         objective = DistillationObjective(
-            dict.fromkeys(Term, 1.0), temperature=temperature, reduction=Reduction.REFERENCE, attention_form=form
+            dict.fromkeys((*INTERMEDIATE, Term.PREDICTION), 1.0),
+            temperature=temperature,
+            reduction=Reduction.REFERENCE,
+            attention_form=form,
         )
         return student, objective.losses(*states), *states
 

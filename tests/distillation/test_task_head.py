@@ -2,7 +2,12 @@ import pytest
 import torch
 
 from hf_tinybert.distillation.losses import ProblemType
-from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of, without_vocabulary_logits
+from hf_tinybert.distillation.task_head import (
+    leaves_out_vocabulary_logits,
+    predicts_vocabulary,
+    problem_of,
+    without_vocabulary_logits,
+)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +35,8 @@ def test_the_vocabulary_product_is_left_out_and_comes_back(build_student):
     with without_vocabulary_logits(model):
         assert model(input_ids=ids).logits.shape == (2, 6, 16)
         assert list(model.state_dict()) == keys
+        assert leaves_out_vocabulary_logits(model)
+    assert not leaves_out_vocabulary_logits(model)
     assert torch.equal(model(input_ids=ids).logits, before)
     with without_vocabulary_logits(model, when=False):
         assert torch.equal(model(input_ids=ids).logits, before)
