@@ -14,6 +14,7 @@ Cost: about 4 minutes and 4 GiB on one core.
 import argparse
 import json
 import platform
+import sys
 import time
 from pathlib import Path
 
@@ -43,13 +44,17 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     rows = []
-    print("student  teacher  length  " + "  ".join(f"{name + ' ms (MB)':>26}" for name in CANDIDATES))
+    sys.stdout.write(
+        "student  teacher  length  " + "  ".join(f"{name + ' ms (MB)':>26}" for name in CANDIDATES) + "\n"
+    )
     for widths in WIDTHS:
         for length in arguments.length or LENGTHS:
             measured = measure(widths, length, arguments.repetitions)
             rows.append({"student_width": widths[0], "teacher_width": widths[1], "length": length, **measured})
             cells = [f"{1e3 * cost['seconds']:.1f} ({cost['kept_bytes'] / 1e6:.0f})" for cost in measured.values()]
-            print(f"{widths[0]:>7}  {widths[1]:>7}  {length:>6}  " + "  ".join(f"{cell:>26}" for cell in cells))
+            row = f"{widths[0]:>7}  {widths[1]:>7}  {length:>6}  " + "  ".join(f"{cell:>26}" for cell in cells)
+            sys.stdout.write(row + "\n")
+            sys.stdout.flush()
     result = {
         "setting": {
             "batch_size": BATCH_SIZE,

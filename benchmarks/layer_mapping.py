@@ -142,7 +142,7 @@ def measure(
     run |= _scores(student, teacher, rows["validation"], collator)
     run["seconds"] = round(seconds, 1)
     if is_learned(mapping):
-        run["learned"] = trainer.objective.learned_mapping.to_json()
+        run["learned"] = trainer.phase_objective.learned_mapping.to_json()
     return run
 
 

@@ -384,3 +384,19 @@ def test_layers_that_cannot_be_compared_are_refused(mask):
         mapping.hidden_states_loss([], states(4, seed=2), mask)
     with pytest.raises(ValueError, match="got 2 student and 0 teacher layers"):
         mapping.attention_scores_loss(records(2, seed=1), [], mask)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("form", [AttentionForm.AUTO, *FORMS])
+@pytest.mark.parametrize(("heads", "teacher_heads"), [(2, 4), (4, 2), (2, 2)])
+def test_with_a_single_teacher_layer_it_is_the_fixed_mapping(strategy, form, heads, teacher_heads, mask):
+    """Prevents groups of heads from being averaged here and compared otherwise by the fixed mapping."""
+    (own, leaves), (plain, plain_leaves) = (requiring_gradient(records(2, seed=1, heads=heads)) for _ in range(2))
+    teacher = records(1, seed=2, heads=teacher_heads)
+    loss = LearnedMapping(strategy).attention_scores_loss(own, teacher, mask, form)
+    expected = sum(attention_scores_loss(record, teacher[0], mask) for record in plain)
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    expected.backward()
+    for leaf, plain_leaf in zip(leaves, plain_leaves, strict=True):
+        torch.testing.assert_close(leaf.grad, plain_leaf.grad)

@@ -139,9 +139,9 @@ def _compared_heads(student: Attention, teacher: Attention) -> int:
 
 def _common_window(student: Attention, teacher: Attention, length: int) -> int | None:
     """The largest distance that both sides attend, None where it leaves out no pair."""
-    windows = [side.window for side in (student, teacher) if isinstance(side, AttentionRecord)]
-    window = min((one for one in windows if one is not None), default=None)
-    return None if window is None or window >= length - 1 else window
+    sides = [side.window for side in (student, teacher) if isinstance(side, AttentionRecord)]
+    windows = [window for window in sides if window is not None and window < length - 1]
+    return min(windows) if windows else None
 
 
 def _within(window: int, valid: Tensor) -> Tensor:
@@ -170,8 +170,12 @@ def _takes_factored_form(
                 "or `direct`"
             )
         return False
-    joined = student_width + teacher_width
-    return form is AttentionForm.FACTORED or (form is AttentionForm.AUTO and length >= joined)
+    # Multiplications for value and gradient: direct L^2 (w + 2 s), factored 2 L w (w + s), with s the student's width
+    # and w both. Measured on a processor, the forms cost the same at about 0.8 of the length where these are equal,
+    # such as 118 for heads of 26 and 64: benchmarks/results/attention_form.json.
+    width = student_width + teacher_width
+    crossover = 0.8 * 2 * width * (width + student_width) / (width + 2 * student_width)
+    return form is AttentionForm.FACTORED or (form is AttentionForm.AUTO and length >= crossover)
 
 
 def _map(attention: Attention) -> Tensor:

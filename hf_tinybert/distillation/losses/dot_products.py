@@ -41,7 +41,7 @@ def squared_score_difference(
         `()`, float32 (float64 for such inputs).
     """
     sum_of_squares: Tensor = _SquaredScoreDifference.apply(  # type: ignore[no-untyped-call]
-        *student, *teacher, query_valid[:, None, :, None], key_valid[:, None, :, None], pairs, factored
+        *student, *_detached(teacher), query_valid[:, None, :, None], key_valid[:, None, :, None], pairs, factored
     )
     return sum_of_squares
 
@@ -64,7 +64,7 @@ def softmax_divergence(
         `()`, float32 (float64 for such inputs).
     """
     divergence: Tensor = _SoftmaxDivergence.apply(  # type: ignore[no-untyped-call]
-        *student, *teacher, rows[:, None, :, None], columns
+        *student, *_detached(teacher), rows[:, None, :, None], columns
     )
     return divergence
 
@@ -149,6 +149,10 @@ class _SoftmaxDivergence(Function):
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         """The student's gradients times the factor from above."""
         return *_scaled(ctx, upstream), *[None] * 6
+
+
+def _detached(factors: tuple[Tensor, Tensor, float]) -> tuple[Tensor, Tensor, float]:
+    return factors[0].detach(), factors[1].detach(), factors[2]
 
 
 def _scaled(ctx: Any, upstream: Tensor) -> list[Tensor | None]:  # noqa: ANN401

@@ -1,15 +1,26 @@
+from functools import partial
+
 import pytest
 import torch
 
-from hf_tinybert.distillation.losses import Reduction, embedding_loss, hidden_states_loss
+from hf_tinybert.distillation.losses import (
+    Positions,
+    Reduction,
+    embedding_loss,
+    hidden_cosine_loss,
+    hidden_states_loss,
+    normalized_hidden_states_loss,
+)
 
-STATE_LOSSES = [embedding_loss, hidden_states_loss]
+SQUARED_LOSSES = [embedding_loss, hidden_states_loss]
+ALL_POSITIONS = partial(normalized_hidden_states_loss, positions=Positions.ALL)
+STATE_LOSSES = [*SQUARED_LOSSES, hidden_cosine_loss, normalized_hidden_states_loss, ALL_POSITIONS]
 REDUCTIONS = list(Reduction)
 LENGTHS = [1, 7, 128]
 
 
-@pytest.mark.parametrize("loss", STATE_LOSSES)
-def test_state_losses_are_the_hand_number(loss):
+@pytest.mark.parametrize("loss", SQUARED_LOSSES)
+def test_squared_losses_are_the_hand_number(loss):
     """Prevents a wrong denominator: width, valid positions, or batch."""
     student = torch.tensor([[[1.0, 2.0], [3.0, 4.0]], [[0.0, 0.0], [9.0, 9.0]]])
     teacher = torch.tensor([[[1.0, 0.0], [3.0, 1.0]], [[2.0, 1.0], [0.0, 0.0]]])
@@ -20,10 +31,10 @@ def test_state_losses_are_the_hand_number(loss):
     assert reference.item() == pytest.approx((2 + 4.5 + 2.5 + 81) / 4)
 
 
-@pytest.mark.parametrize("loss", STATE_LOSSES)
+@pytest.mark.parametrize("loss", SQUARED_LOSSES)
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("length", LENGTHS)
-def test_state_losses_equal_a_slow_plain_loop(loss, reduction, length, build_mask):
+def test_squared_losses_equal_a_slow_plain_loop(loss, reduction, length, build_mask):
     """Prevents a vectorised mean over the wrong axes."""
     student, teacher, mask = torch.randn(3, length, 5), torch.randn(3, length, 5), build_mask(3, length)
     errors = [
@@ -41,7 +52,7 @@ def test_state_losses_equal_a_slow_plain_loop(loss, reduction, length, build_mas
 def test_state_losses_of_identical_states_are_zero(loss, build_mask):
     """Prevents a constant that never goes away."""
     state = torch.randn(2, 7, 5)
-    assert loss(state, state, build_mask(2, 7)).item() == 0.0
+    assert loss(state, state, build_mask(2, 7)).item() == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("loss", STATE_LOSSES)
@@ -80,3 +91,50 @@ def test_state_losses_take_their_arguments_by_name(loss, build_mask):
     """Prevents a wrapper that only works with positional arguments."""
     student, teacher, mask = torch.randn(2, 7, 5), torch.randn(2, 7, 5), build_mask(2, 7)
     assert loss(student=student, teacher=teacher, mask=mask).item() == loss(student, teacher, mask).item()
+
+
+def test_directions_are_the_hand_number():
+    """Prevents a cosine that counts lengths, and a squared error that sums over the width."""
+    student = torch.tensor([[[3.0, 0.0], [0.0, 2.0], [7.0, 7.0]]])
+    teacher = torch.tensor([[[0.0, 5.0], [0.0, 1.0], [-7.0, 0.0]]])
+    mask = torch.tensor([[1, 1, 0]])
+    assert hidden_cosine_loss(student, teacher, mask).item() == pytest.approx((1 + 0) / 2)
+    assert normalized_hidden_states_loss(student, teacher, mask).item() == pytest.approx((1 + 1) / 2)
+    assert ALL_POSITIONS(student, teacher, mask).item() == pytest.approx((1 + 0) / 2)
+
+
+def test_directions_equal_a_slow_plain_loop(build_mask):
+    """Prevents a norm or a mean over the wrong axis."""
+    student, teacher, mask = torch.randn(3, 7, 5), torch.randn(3, 7, 5), build_mask(3, 7)
+    cosines, errors = [], []
+    for row in range(3):
+        for place in range(int(mask[row].sum())):
+            one, other = (side[row, place] / side[row, place].square().sum().sqrt() for side in (student, teacher))
+            cosines.append(1 - (one @ other).item())
+            errors.append((one - other).square().mean().item())
+    assert hidden_cosine_loss(student, teacher, mask).item() == pytest.approx(sum(cosines) / len(cosines), rel=1e-5)
+    assert ALL_POSITIONS(student, teacher, mask).item() == pytest.approx(sum(errors) / len(errors), rel=1e-5)
+
+
+def test_the_first_position_is_the_first_valid_one():
+    """Prevents [PAD] in the place of [CLS] where texts are padded on the left."""
+    student, teacher = torch.randn(2, 4, 5), torch.randn(2, 4, 5)
+    left = torch.tensor([[0, 0, 1, 1], [1, 1, 1, 1]])
+    expected = normalized_hidden_states_loss(
+        torch.stack([student[0, 2:3], student[1, :1]]),
+        torch.stack([teacher[0, 2:3], teacher[1, :1]]),
+        torch.ones(2, 1),
+    )
+    torch.testing.assert_close(normalized_hidden_states_loss(student, teacher, left), expected)
+
+
+@pytest.mark.parametrize("loss", [hidden_cosine_loss, normalized_hidden_states_loss, ALL_POSITIONS])
+def test_the_length_of_a_state_does_not_count_and_zero_is_finite(loss, build_mask):
+    """Prevents a direction that changes with LayerNorm's weight, and NaN from a vector of zeros."""
+    student, teacher, mask = torch.randn(2, 7, 5), torch.randn(2, 7, 5), build_mask(2, 7)
+    torch.testing.assert_close(loss(3 * student, teacher, mask), loss(student, teacher, mask))
+    nothing = torch.zeros(2, 7, 5, requires_grad=True)
+    value = loss(nothing, teacher, mask)
+    value.backward()
+    assert torch.isfinite(value)
+    assert torch.isfinite(nothing.grad).all()
