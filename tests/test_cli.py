@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from transformers import AutoModel, BertModel
+from transformers import AutoModel, BertForSequenceClassification, BertModel
 from typer.testing import CliRunner
 
 from hf_tinybert import TinyBertForSequenceClassification
