@@ -25,7 +25,8 @@ ROOMS_BELOW = {
     "registration": {"models"},
     "__init__": {"models", "data", "distillation", "registration"},
     "quickstart": {"__init__", "models", "data", "distillation", "benchmark", "progress", "run_folder"},
-    "cli": {"__init__", "models", "data", "distillation", "benchmark", "progress", "quickstart"},
+    "doctor": {"__init__", "models", "data", "distillation", "progress"},
+    "cli": {"__init__", "models", "data", "distillation", "benchmark", "progress", "quickstart", "doctor"},
 }
 TRAVELLING = ["configuration_tinybert.py", "modeling_tinybert.py"]
 NAMES_THAT_SAY_NOTHING = {"utils", "helpers", "common", "misc"}

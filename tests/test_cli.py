@@ -5,11 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
-from transformers import AutoModel, BertForSequenceClassification
+from transformers import AutoModel, BertForSequenceClassification, BertModel
 from typer.testing import CliRunner
 
 from hf_tinybert import TinyBertForSequenceClassification
 from hf_tinybert.cli import app
+from hf_tinybert.models.modeling_tinybert import TinyBertModel
 
 PARITY = Path(__file__).parent / "data" / "parity"
 
@@ -33,7 +34,7 @@ def test_convert_to_bert_refuses_what_bert_cannot_say(tmp_path):
     assert not (tmp_path / "plain").exists()
 
 
-@pytest.mark.parametrize("verb", ["quickstart", "convert", "benchmark train"])
+@pytest.mark.parametrize("verb", ["doctor", "quickstart", "convert", "benchmark train"])
 def test_every_verb_has_an_example_in_its_help(verb):
     """Prevents a help page that leaves people guessing."""
     done = _run(*verb.split(), "--help")
@@ -75,3 +76,40 @@ def test_benchmark_train_refuses_an_unknown_arm():
     done = _run("benchmark", "train", "--dataset", "nowhere", "--arm", "turbo")
     assert done.exit_code == 2
     assert "Traceback" not in done.output
+
+
+@pytest.fixture
+def general_folders(tmp_path, tokenizer, tiny_teacher_config, tiny_student_config):
+    """Folders of an encoder with its tokenizer, and of a student."""
+    BertModel(tiny_teacher_config).save_pretrained(tmp_path / "teacher")
+    tokenizer.save_pretrained(tmp_path / "teacher")
+    TinyBertModel(tiny_student_config).save_pretrained(tmp_path / "student")
+    return "--teacher", tmp_path / "teacher", "--student", tmp_path / "student", "--phase", "intermediate-layer"
+
+
+def test_doctor_shows_every_check_and_leaves_with_zero(general_folders):
+    """Prevents a shell script from stopping at a distillation that can run."""
+    done = _run("doctor", *general_folders)
+    assert done.exit_code == 0, done.output
+    assert "attention heads" in done.output and "0 failed" in done.output
+
+
+def test_doctor_leaves_with_one_and_names_the_cure_when_a_check_fails(general_folders):
+    """Prevents a shell script from going on to a distillation that cannot work."""
+    done = _run("doctor", *general_folders, "--layer-mapping", "2,9")
+    assert done.exit_code == 1
+    assert "fail" in done.output and "cure: give one teacher layer" in re.sub(r"[\s│]+", " ", done.output)
+
+
+def test_doctor_speaks_json_to_machines(general_folders):
+    """Prevents colours, tables or notices among the figures."""
+    done = _run("doctor", *general_folders, "--json")
+    report = json.loads(done.stdout)
+    assert report["ok"] and {"name", "status", "found", "cure"} == set(report["checks"][0])
+
+
+def test_doctor_refuses_a_phase_there_is_not(general_folders):
+    """Prevents a diagnosis of something else than what was asked."""
+    done = _run("doctor", *general_folders, "--phase", "last")
+    assert done.exit_code == 2
+    assert "phases" in done.output

@@ -126,14 +126,14 @@ class CacheLayout:
         arrays = {}
         if self.hidden_width:
             kept = _kept(states.hidden_states, self.hidden_widths)
-            arrays[HIDDEN_STATES_FILE] = _bits(torch.cat([_flat(state, valid) for state in kept], dim=-1))
+            arrays[HIDDEN_STATES_FILE] = _bits([_flat(state.bfloat16(), valid) for state in kept])
         if self.attention_width:
             parts = [
-                _flat(part.transpose(1, 2).flatten(2), valid)
+                _flat(part.bfloat16().transpose(1, 2).flatten(2), valid)
                 for record in _kept(states.attentions, self.attentions)
                 for part in (record.query, record.key, record.value)[: 2 + self.value]
             ]
-            arrays[ATTENTIONS_FILE] = _bits(torch.cat(parts, dim=-1))
+            arrays[ATTENTIONS_FILE] = _bits(parts)
         if self.logits is not None:
             logits = _logits(states).float()
             if self.logits is LogitsKind.SPAN:
@@ -247,11 +247,12 @@ def _logits(states: DistillationStates) -> Tensor:
 
 
 def _flat(state: Tensor, valid: Tensor) -> Tensor:
-    return state.flatten(0, 1).index_select(0, valid)
+    flat = state.flatten(0, 1)
+    return flat if len(flat) == len(valid) else flat.index_select(0, valid)
 
 
-def _bits(tensor: Tensor) -> NDArray[np.int16]:
-    bits: NDArray[np.int16] = tensor.to(torch.bfloat16).view(torch.int16).cpu().numpy()
+def _bits(parts: Sequence[Tensor]) -> NDArray[np.int16]:
+    bits: NDArray[np.int16] = torch.cat(list(parts), dim=-1).view(torch.int16).cpu().numpy()
     return bits
 
 

@@ -1,0 +1,194 @@
+"""Checks of the losses before the first step: one batch through both models.
+
+Two bounds come from the objective itself, whatever its terms: a student that answers exactly as its teacher (`floor`),
+and one whose states and predictions are all zero, which knows nothing (`silent`): for errors that is the teacher's
+mean square, for cross-entropies the logarithm of the number of classes. A student that starts from its teacher lies
+between the two, a random one near the second.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from hf_tinybert.distillation.attention import AttentionRecord, AttentionScores
+from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.preflight.report import Check, Status, skipped
+from hf_tinybert.distillation.preflight.setup import Rows, Setup, spread
+from hf_tinybert.distillation.states import DistillationStates
+
+_BATCH_SIZE = 8
+_FACTOR = 3.0  # over a silent student: a random one has the variance of its own answers on top of the teacher's
+_NOTHING = 1e-6
+_LABEL_TERMS = frozenset({"label_loss", "masked_lm_loss"})
+
+
+class TermStart(NamedTuple):
+    """One term before the first step.
+
+    Attributes:
+        value: of the student.
+        floor: of a student that answers as its teacher; None where it cannot be had.
+        silent: of a student whose states are all zero; None where it cannot be had.
+    """
+
+    value: float
+    floor: float | None
+    silent: float | None
+
+
+def first_losses(setup: Setup, objective: DistillationObjective) -> dict[str, TermStart]:
+    """Every term of an objective on one batch of up to 8 rows, with its bounds.
+
+    Raises:
+        ValueError: there are no rows, or the states cannot be compared.
+    """
+    dataset = _dataset(setup)
+    if dataset is None:
+        raise ValueError("expected tokenised rows, got none; give a training set")
+    inputs = setup.batch(dataset, spread(len(dataset), _BATCH_SIZE))
+    student, teacher = setup.forward(objective, inputs)
+    with torch.no_grad():
+        values = _floats(objective.losses(student, teacher))
+        floor = _if_possible(lambda: objective.losses(_speaking_as(student, teacher), teacher))
+        silent = _if_possible(lambda: objective.losses(_silenced(student), teacher))
+    return {name: TermStart(value, floor.get(name), silent.get(name)) for name, value in values.items()}
+
+
+def check_first_losses(setup: Setup) -> tuple[Check, ...]:
+    """The losses of every phase's first batch, a row each: NaN, nothing to learn, or far more than nothing known."""
+    if _dataset(setup) is None:
+        return (skipped("losses at step 0", "no tokenised rows given"),)
+    return tuple(
+        _check_phase(setup, objective, f"losses at step 0{_number(setup, position)}")
+        for position, objective in enumerate(setup.objectives)
+    )
+
+
+def check_mean_loss(setup: Setup) -> Check:
+    """A loss that grows with the batch: a row twice must cost what it costs once, or accumulation is not a batch."""
+    name, dataset = "batch mean", _dataset(setup)
+    if dataset is None:
+        return skipped(name, "no tokenised rows given")
+    for objective in setup.objectives:
+        try:
+            once, twice = (_floats(_losses(setup, objective, dataset, copies)) for copies in (1, 2))
+        except (ValueError, IndexError, RuntimeError) as error:
+            return skipped(name, f"no forward: {error}")
+        for term, value in once.items():
+            # half precision keeps 3 digits
+            if abs(twice[term] - value) > 1e-2 * max(abs(value), _NOTHING):
+                return Check(
+                    name,
+                    Status.FAIL,
+                    f"expected `{term}` to be a mean over the batch, got {value:.4g} for a row and {twice[term]:.4g} "
+                    "for the same row twice; because two batches of 1 would train otherwise than one of 2",
+                    "divide the term by the rows, tokens or pairs it sums over",
+                )
+    return Check(name, Status.OK, "the same row twice costs as much as once: 2 x 1 accumulated is 1 x 2")
+
+
+def _check_phase(setup: Setup, objective: DistillationObjective, name: str) -> Check:
+    try:
+        starts = first_losses(setup, objective)
+    except (ValueError, IndexError, RuntimeError) as error:
+        return Check(
+            name,
+            Status.FAIL,
+            f"expected losses of one batch, got {type(error).__name__}: {error}; because a forward or a comparison "
+            "failed",
+            "see the checks above",
+        )
+    found = ", ".join(f"{term} {_shown(start)}" for term, start in starts.items())
+    for term, start in starts.items():
+        problem = _problem(term, start)
+        if problem is not None:
+            status, why, cure = problem
+            return Check(name, status, f"{why}; {found}", cure)
+    return Check(name, Status.OK, found)
+
+
+def _problem(term: str, start: TermStart) -> tuple[Status, str, str] | None:
+    value, floor, silent = start
+    if not torch.isfinite(torch.tensor(value)):
+        why = f"expected a finite `{term}`, got {value}; because every gradient would be NaN"
+        return Status.FAIL, why, "look for NaN or overflow in the weights, and train in bf16 or float32, not fp16"
+    if floor is None or silent is None or term in _LABEL_TERMS:
+        return None
+    if abs(value - floor) <= _NOTHING * max(abs(silent - floor), _NOTHING):
+        why = (
+            f"expected something to learn in `{term}`, got {value:.4g}, what the teacher itself would score; because "
+            "student and teacher are the same, or nothing was captured"
+        )
+        return Status.WARN, why, "check that student and teacher are different models"
+    if value - floor > _FACTOR * (silent - floor):
+        why = (
+            f"expected `{term}` up to {_FACTOR:g} x {silent:.4g}, what a student that knows nothing has, got "
+            f"{value:.4g}; because the student's states are far larger than its teacher's"
+        )
+        cure = "start the student by `initialize_from_teacher`, and pass its result as `initialization`"
+        return Status.WARN, why, cure
+    return None
+
+
+def _losses(setup: Setup, objective: DistillationObjective, dataset: Rows, copies: int) -> dict[str, Tensor]:
+    inputs = setup.batch(dataset, [0])
+    repeated = {name: torch.cat([tensor] * copies) for name, tensor in inputs.items()}
+    with torch.no_grad():
+        return objective.losses(*setup.forward(objective, repeated))
+
+
+def _speaking_as(student: DistillationStates, teacher: DistillationStates) -> DistillationStates:
+    """The student's batch with the teacher's states."""
+    return replace(student, hidden_states=teacher.hidden_states, attentions=teacher.attentions, logits=teacher.logits)
+
+
+def _silenced(states: DistillationStates) -> DistillationStates:
+    """The same batch with states of zero; impossible positions stay so."""
+    logits = states.logits
+    return replace(
+        states,
+        hidden_states=tuple(None if state is None else torch.zeros_like(state) for state in states.hidden_states),
+        attentions=tuple(_silent_attention(entry) for entry in states.attentions),
+        logits=None if logits is None else logits.masked_fill(~torch.isneginf(logits), 0.0),
+    )
+
+
+def _silent_attention(entry: object) -> Any:  # noqa: ANN401 (a record, a score map or None, as it came)
+    if isinstance(entry, AttentionRecord):
+        query, key, value = (torch.zeros_like(tensor) for tensor in (entry.query, entry.key, entry.value))
+        return AttentionRecord(query, key, value, entry.scaling, entry.window)
+    return AttentionScores(torch.zeros_like(entry.scores)) if isinstance(entry, AttentionScores) else None
+
+
+def _if_possible(losses: Callable[[], Mapping[str, Tensor]]) -> dict[str, float]:
+    """A bound, or nothing where the terms cannot take such a student (learned mappings, custom terms)."""
+    try:
+        return _floats(losses())
+    except (ValueError, IndexError, RuntimeError, TypeError):
+        return {}
+
+
+def _floats(losses: Mapping[str, Tensor]) -> dict[str, float]:
+    return {name: float(loss) for name, loss in losses.items()}
+
+
+def _shown(start: TermStart) -> str:
+    silent = "" if start.silent is None else f" (knowing nothing: {start.silent:.4g})"
+    return f"{start.value:.4g}{silent}"
+
+
+def _number(setup: Setup, position: int) -> str:
+    return f", phase {position + 1}" if len(setup.objectives) > 1 else ""
+
+
+def _dataset(setup: Setup) -> Rows | None:
+    for dataset in (setup.train_dataset, setup.eval_dataset):
+        if dataset is not None and len(dataset) > 0:
+            return dataset
+    return None
+
+
+__all__ = ["TermStart", "check_first_losses", "check_mean_loss", "first_losses"]

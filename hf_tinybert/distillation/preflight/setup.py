@@ -1,0 +1,195 @@
+"""Everything one distillation is made of, as the checks look at it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from transformers import (
+    DataCollatorWithPadding,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Trainer,
+    TrainingArguments,
+    default_data_collator,
+)
+
+from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
+from hf_tinybert.distillation.attention_fallback import record_softmax
+from hf_tinybert.distillation.compatibility import LABEL_COLUMNS
+from hf_tinybert.distillation.encodings import (
+    TEACHER_PREFIX,
+    input_columns,
+    model_input_names,
+    student_inputs,
+    teacher_inputs,
+)
+from hf_tinybert.distillation.layer_mapping import resolve_layer_mapping
+from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.states import DistillationStates, student_states, teacher_states
+
+StatesOfBatch = Callable[[DistillationObjective, Mapping[str, Tensor]], tuple[DistillationStates, DistillationStates]]
+"""Both forwards of a batch, the student's states first."""
+
+_LENGTH_ROWS = 1000
+
+
+class Rows(Protocol):
+    """A tokenised data set that can be read at any row, as `datasets.Dataset` can."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, row: int, /) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is checked.
+
+    Attributes:
+        student: the student, with projections attached where a term reads hidden states.
+        teacher: the teacher, frozen.
+        objectives: those of all phases.
+        mapping: `mapping[student_layer] = teacher_layer`, 0 = embedding output, or a strategy by name.
+        student_tokenizer: the student's tokenizer.
+        teacher_tokenizer: the teacher's tokenizer.
+        train_dataset: tokenised rows.
+        eval_dataset: tokenised rows, preferred for the teacher's score.
+        arguments: the training arguments.
+        collator: rows to a batch; pads by the student's tokenizer when None.
+        separate_encodings: each model reads an encoding of its own.
+        max_length: the length that texts were cut to, in tokens, where it is known.
+        trainer_class: the trainer that will run.
+        states: both forwards of a batch; by `forward` when None.
+        score_rows: labelled rows at most that the teacher is scored on.
+    """
+
+    student: PreTrainedModel
+    teacher: PreTrainedModel
+    objectives: tuple[DistillationObjective, ...]
+    mapping: str | Sequence[int] | None = None
+    student_tokenizer: PreTrainedTokenizerBase | None = None
+    teacher_tokenizer: PreTrainedTokenizerBase | None = None
+    train_dataset: Rows | None = None
+    eval_dataset: Rows | None = None
+    arguments: TrainingArguments | None = None
+    collator: Callable[[list[Any]], Mapping[str, Any]] | None = None
+    separate_encodings: bool = False
+    max_length: int | None = None
+    trainer_class: type[Trainer] | None = None
+    states: StatesOfBatch | None = None
+    score_rows: int = 200
+
+    @property
+    def reads_hidden_states(self) -> bool:
+        """Whether any phase compares hidden states."""
+        return any(objective.reads_hidden_states for objective in self.objectives)
+
+    @property
+    def reads_attention(self) -> bool:
+        """Whether any phase compares attention."""
+        return any(objective.reads_attention for objective in self.objectives)
+
+    @property
+    def reads_logits(self) -> bool:
+        """Whether any phase reads predictions."""
+        return any(objective.reads_logits for objective in self.objectives)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens that the student reads of up to 1000 rows; empty without token ids."""
+        return [_length(row["input_ids"]) for row in self._sample if row.get("input_ids") is not None]
+
+    @property
+    def teacher_lengths(self) -> list[int]:
+        """Tokens that the teacher reads of the same rows."""
+        own = f"{TEACHER_PREFIX}input_ids"
+        return [_length(row[own]) for row in self._sample if row.get(own) is not None] or self.lengths
+
+    def batch(self, dataset: Rows, rows: Sequence[int]) -> dict[str, Tensor]:
+        """Rows as the models read them, labels included, on the student's device."""
+        columns = {*input_columns(self.student, self.teacher), *LABEL_COLUMNS, "end_positions"}
+        chosen = [{name: value for name, value in dataset[row].items() if name in columns} for row in rows]
+        collator = self.collator
+        if collator is None:
+            padded = self.student_tokenizer
+            collator = default_data_collator if padded is None else DataCollatorWithPadding(padded)
+        batch = collator(chosen)
+        return {name: value.to(self.student.device) for name, value in batch.items() if isinstance(value, Tensor)}
+
+    def teacher_inputs(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What of a batch the teacher reads."""
+        return teacher_inputs(batch, model_input_names(self.teacher))
+
+    @cached_property
+    def _sample(self) -> list[Mapping[str, Any]]:
+        dataset = self.train_dataset if self.train_dataset is not None else self.eval_dataset
+        return [] if dataset is None else [dataset[row] for row in spread(len(dataset), _LENGTH_ROWS)]
+
+    def forward(
+        self, objective: DistillationObjective, inputs: Mapping[str, Tensor]
+    ) -> tuple[DistillationStates, DistillationStates]:
+        """The states of both models, the student's first, without gradient and without dropout."""
+        with evaluating(self.student), evaluating(self.teacher), torch.no_grad():
+            if self.states is not None:
+                return self.states(objective, inputs)
+            hidden_states, attention = objective.reads_hidden_states, objective.reads_attention
+            student = self.student(
+                **student_inputs(inputs, model_input_names(self.student)),
+                output_hidden_states=hidden_states,
+                output_attentions=attention,
+            )
+            if not attention or self.teacher_access is AttentionAccess.INTERFACE:
+                teacher = self.teacher(
+                    **self.teacher_inputs(inputs), output_hidden_states=hidden_states, output_attentions=attention
+                )
+                return student_states(student, inputs), teacher_states(teacher, inputs, self._layers)
+            with record_softmax() as recorder:
+                teacher = self.teacher(**self.teacher_inputs(inputs), output_hidden_states=hidden_states)
+            config = self.teacher.config
+            scores = recorder.scores(config.num_hidden_layers, config.num_attention_heads)
+            maps: tuple[Any, ...] = tuple(scores[layer - 1] for layer in self._layers[1:])
+            states = teacher_states(teacher, inputs, self._layers)
+            return student_states(student, inputs), replace(states, attentions=maps)
+
+    @cached_property
+    def teacher_access(self) -> AttentionAccess:
+        """How the teacher's attention can be read."""
+        return attention_access(self.teacher)
+
+    @property
+    def _layers(self) -> tuple[int, ...]:
+        layers = self.student.config.num_hidden_layers, self.teacher.config.num_hidden_layers
+        if self.mapping is None:
+            raise ValueError("expected a layer mapping, got none; give one, or the states of a batch by `states`")
+        return resolve_layer_mapping(self.mapping, *layers)
+
+
+def spread(count: int, wanted: int) -> list[int]:
+    """Up to `wanted` different rows of `count`, evenly spread: a sorted data set is met in all its parts."""
+    taken = min(count, wanted)
+    return [position * count // taken for position in range(taken)]
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode within the block; afterwards every module is in the mode it was in."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.train(False)
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _length(token_ids: Sequence[Any] | Tensor) -> int:
+    """Tokens of a row; of multiple choice, those of its longest choice."""
+    nested = len(token_ids) > 0 and isinstance(token_ids[0], list | tuple)
+    return max(len(choice) for choice in token_ids) if nested else len(token_ids)
+
+
+__all__ = ["Rows", "Setup", "StatesOfBatch", "evaluating", "spread"]

@@ -1,0 +1,92 @@
+from dataclasses import replace
+from math import log
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from hf_tinybert.distillation.preflight.first_step import check_first_losses, check_mean_loss, first_losses
+from hf_tinybert.distillation.preflight.report import Status
+
+
+def test_bounds_are_what_the_paper_says_they_are(setup, objectives):
+    """Prevents bounds that any loss lies within."""
+    prediction = first_losses(setup, objectives[1])["prediction_loss"]
+    with torch.no_grad():
+        batch = setup.batch(setup.train_dataset, [row * 15 for row in range(8)])
+        probabilities = setup.teacher(**setup.teacher_inputs(batch)).logits.softmax(-1)
+    entropy = float(-(probabilities * probabilities.log()).sum(-1).mean())
+    assert prediction.silent == pytest.approx(log(3), abs=1e-5)
+    assert prediction.floor == pytest.approx(entropy, abs=1e-4)
+    assert prediction.floor < prediction.value
+    states = first_losses(setup, objectives[0])
+    assert all(start.floor == pytest.approx(0, abs=1e-5) for start in states.values())
+    assert all(start.silent > 0 and start.value > 0 for start in states.values())
+
+
+def test_a_random_student_passes_in_every_phase(setup):
+    """Prevents a warning at each ordinary start."""
+    rows = check_first_losses(setup)
+    assert [row.name for row in rows] == ["losses at step 0, phase 1", "losses at step 0, phase 2"]
+    assert [row.status for row in rows] == [Status.OK] * 2, rows
+    assert "attention_scores_loss" in rows[0].found and "prediction_loss" in rows[1].found
+
+
+def test_a_student_that_is_its_teacher_is_warned_of(setup, teacher):
+    """Prevents a loss of zero, of one model twice or of nothing captured, from looking like success."""
+    twin = replace(setup, student=teacher, mapping=(0, 1, 2, 3, 4), objectives=setup.objectives[1:])
+    (row,) = check_first_losses(twin)
+    assert row.status is Status.WARN and "expected something to learn in `prediction_loss`" in row.found
+
+
+def test_states_far_larger_than_the_teachers_are_warned_of(setup):
+    """Prevents hundreds of steps that only shrink the student."""
+    with torch.no_grad():
+        for linear in setup.student.distillation_projections.projections:
+            linear.weight.mul_(50)
+    row, _ = check_first_losses(setup)
+    assert row.status is Status.WARN and "expected `embedding_loss` up to 3 x" in row.found
+    assert "initialize_from_teacher" in row.cure
+
+
+def test_a_loss_that_is_not_finite_fails(setup):
+    """Prevents a run of NaN."""
+    with torch.no_grad():
+        setup.student.distillation_projections.projections[1].bias[0] = torch.inf
+    row, other = check_first_losses(setup)
+    assert row.status is Status.FAIL and "finite `hidden_states_loss`, got " in row.found
+    assert other.status is Status.OK
+
+
+def test_a_forward_that_fails_is_a_row(setup, rows):
+    """Prevents one failure from hiding the rest of the table."""
+    beyond = rows.map(lambda row: {"input_ids": [99] * len(row["input_ids"])})
+    statuses = [row.status for row in check_first_losses(replace(setup, train_dataset=beyond))]
+    assert statuses == [Status.FAIL] * 2
+    assert check_first_losses(replace(setup, train_dataset=None, eval_dataset=None))[0].status is Status.SKIP
+
+
+def test_a_loss_that_sums_over_the_batch_fails(setup):
+    """Prevents gradients that grow with the batch but not with accumulation."""
+    assert check_mean_loss(setup).status is Status.OK
+    summed = SimpleNamespace(
+        reads_hidden_states=False,
+        reads_attention=False,
+        reads_logits=True,
+        losses=lambda student, teacher: {"sum_loss": (student.logits - teacher.logits).square().sum()},
+    )
+    row = check_mean_loss(replace(setup, objectives=(summed,)))
+    assert row.status is Status.FAIL and "expected `sum_loss` to be a mean over the batch" in row.found
+
+
+def test_states_can_come_from_elsewhere(setup, objectives):
+    """Prevents trainers with forwards of their own from being left out."""
+    given = setup.forward(objectives[1], setup.batch(setup.train_dataset, [0]))
+    asked = []
+
+    def states(objective, inputs):
+        asked.append(objective)
+        return given
+
+    first_losses(replace(setup, states=states, teacher=setup.teacher), objectives[1])
+    assert asked == [objectives[1]]

@@ -1,0 +1,78 @@
+"""ZeRO-2 and ZeRO-3 in two gloo processes train, resume and export as one process does."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+from transformers import AutoModelForSequenceClassification
+
+from hf_tinybert.distillation.projections import PROJECTIONS_FILE
+
+_SPEC = importlib.util.spec_from_file_location("training_worker", Path(__file__).with_name("training_worker.py"))
+worker = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(worker)
+
+TOGETHER = {"eval_strategy": "steps", "eval_steps": 2}
+ALONE = {**TOGETHER, "gradient_accumulation_steps": 2}
+
+
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory):
+    """One process; ZeRO-2 and -3 with models from memory, ZeRO-3 with both from folders; each resumed in a phase."""
+    folder = tmp_path_factory.mktemp("zero")
+    student, teacher = worker.models()
+    student.save_pretrained(folder / "models/student")
+    teacher.save_pretrained(folder / "models/teacher")
+    (one,) = worker.start(folder, [{"folder": str(folder / "one"), "arguments": ALONE}])
+    runs = []
+    for name, setup, models, checkpoint in (
+        ("zero2", "zero2", None, f"{worker.SECOND}/checkpoint-2"),
+        ("zero3", "zero3", None, f"{worker.FIRST}/checkpoint-5"),
+        ("zero3-folders", "zero3", str(folder / "models"), f"{worker.FIRST}/checkpoint-2"),
+    ):
+        run = {"folder": str(folder / name), "setup": setup, "models": models, "arguments": TOGETHER}
+        runs += [run, {**run, "resume": str(folder / name / checkpoint)}]
+    left = worker.start(folder, runs, processes=2)
+    return folder, one, {"zero2": left[:2], "zero3": left[2:4], "zero3-folders": left[4:]}
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+@pytest.mark.parametrize("name", ["zero2", "zero3", "zero3-folders"])
+def test_two_processes_train_both_phases_as_one_and_resume(ends, name):
+    """Prevents a phase that starts from a stale engine, gradients scaled twice, and lost moments or projections."""
+    folder, one, together = ends
+    whole, resumed = together[name]
+    worker.check_close(whole, one)
+    worker.check_same_end(resumed, whole)
+    projections = load_file(folder / name / worker.FIRST / "checkpoint-4" / PROJECTIONS_FILE)
+    expected = load_file(folder / "one" / worker.FIRST / "checkpoint-4" / PROJECTIONS_FILE)
+    assert {key: value.shape for key, value in projections.items()} == {
+        key: value.shape for key, value in expected.items()
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+@pytest.mark.parametrize(("name", "sharded"), [("zero2", False), ("zero3", False), ("zero3-folders", True)])
+def test_models_loaded_by_name_are_sharded_and_the_teacher_is_known_by_the_same_hash(ends, name, sharded):
+    """Prevents a hash of empty tensors, by which a cache would take every teacher for the same one."""
+    _, one, together = ends
+    assert together[name][0]["sharded"] == (sharded, sharded)
+    assert together[name][0]["teacher_sha256"] == one["teacher_sha256"]
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+@pytest.mark.parametrize("name", ["zero2", "zero3", "zero3-folders"])
+def test_the_export_holds_the_student_alone_and_loads(ends, name):
+    """Prevents projections or empty tensors in what is published."""
+    folder, _, together = ends
+    assert not [key for key in together[name][0]["exported"] if "projection" in key]
+    student, info = AutoModelForSequenceClassification.from_pretrained(
+        folder / name / "export", output_loading_info=True
+    )
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
+    assert all(parameter.numel() for parameter in student.parameters())

@@ -1,0 +1,27 @@
+"""FSDP2 in two gloo processes. Accelerate shards for devices only; the worker tells it that these are some."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+_SPEC = importlib.util.spec_from_file_location("training_worker", Path(__file__).with_name("training_worker.py"))
+worker = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(worker)
+
+TOGETHER = {"eval_strategy": "steps", "eval_steps": 2}
+ALONE = {**TOGETHER, "gradient_accumulation_steps": 2}
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_fsdp2_trains_both_phases_as_one_process_and_resumes(tmp_path):
+    """Prevents projections that cannot be saved, and a second phase whose optimizer holds tensors thrown away."""
+    (one,) = worker.start(tmp_path, [{"folder": str(tmp_path / "one"), "arguments": ALONE}])
+    folder = tmp_path / "fsdp2"
+    run = {"folder": str(folder), "setup": "fsdp2", "arguments": TOGETHER}
+    again = {**run, "resume": str(folder / worker.FIRST / "checkpoint-4")}
+    whole, resumed = worker.start(tmp_path, [run, again], processes=2)
+    worker.check_close(whole, one)
+    worker.check_same_end(resumed, whole)
+    assert (folder / worker.FIRST / "checkpoint-4" / "pytorch_model_fsdp.bin").is_file()

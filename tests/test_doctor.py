@@ -1,0 +1,143 @@
+"""Tests of the doctor: names and folders in, a report out, whatever is wrong with them."""
+
+import json
+
+import pytest
+from transformers import BertForSequenceClassification, BertModel, MPNetConfig, MPNetForSequenceClassification
+
+from hf_tinybert.distillation.preflight import Status
+from hf_tinybert.doctor import Examination, examine
+from hf_tinybert.models.configuration_tinybert import PRESETS
+from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassification, TinyBertModel
+
+
+@pytest.fixture
+def tiny_preset(monkeypatch):
+    """The preset 4L-312 at the size of the tests."""
+    shape = {"num_hidden_layers": 2, "hidden_size": 16, "num_attention_heads": 4, "intermediate_size": 24}
+    monkeypatch.setitem(PRESETS, "4L-312", shape)
+
+
+@pytest.fixture
+def teacher_folder(tmp_path, tiny_teacher_config, tokenizer):
+    """A teacher's folder: three classes, untrained."""
+    BertForSequenceClassification(tiny_teacher_config).save_pretrained(tmp_path / "teacher")
+    tokenizer.save_pretrained(tmp_path / "teacher")
+    return tmp_path / "teacher"
+
+
+@pytest.fixture
+def data_folder(tmp_path, sentences, sentence_labels, tiny_teacher_config):
+    """The 24 sentences as JSON lines, the same in every split."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    names = [tiny_teacher_config.id2label[index] for index in range(3)]
+    (folder / "labels.json").write_text(json.dumps(names), encoding="utf-8")
+    lines = [
+        json.dumps({"text": text, "label": label}) for text, label in zip(sentences, sentence_labels, strict=True)
+    ]
+    for split in ("train", "validation", "test"):
+        (folder / f"{split}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return folder
+
+
+def _statuses(report):
+    return {check.name: str(check.status) for check in report.checks}
+
+
+def test_folders_that_fit_have_no_failure(teacher_folder, data_folder, tiny_preset):
+    """Prevents a doctor who finds everybody ill; the untrained teacher is warned of, on 24 rows."""
+    report = examine(Examination(str(teacher_folder), dataset=str(data_folder), max_length=16))
+    statuses = _statuses(report)
+    assert report.ok, report.table()
+    assert statuses["teacher's score"] == "warn"
+    assert {name for name, status in statuses.items() if status == "skip"} == set()
+
+
+def test_models_alone_can_be_examined(teacher_folder, tiny_preset):
+    """Prevents data from being demanded for a question about models."""
+    report = examine(Examination(str(teacher_folder)))
+    assert report.ok, report.table()
+    assert _statuses(report)["teacher's score"] == "skip"
+
+
+def test_a_saved_student_is_examined_as_it_is(teacher_folder, data_folder, tiny_student_config, tokenizer, tmp_path):
+    """Prevents a preset from being examined in the place of the student asked for, or with another tokenizer."""
+    TinyBertForSequenceClassification(tiny_student_config).save_pretrained(tmp_path / "student")
+    examination = Examination(str(teacher_folder), str(tmp_path / "student"), dataset=str(data_folder), max_length=16)
+    assert "2 layers x 16, 4 heads" in next(c.found for c in examine(examination).checks if c.name == "student")
+    tokenizer.add_tokens(["<new>"])
+    tokenizer.save_pretrained(tmp_path / "student")
+    report = examine(examination)
+    assert _statuses(report)["tokenizers"] == _statuses(report)["vocabulary"] == "fail"
+
+
+def test_a_general_student_gets_the_head_of_the_data(teacher_folder, data_folder, tiny_student_config, tmp_path):
+    """Prevents a published general student from being refused for its missing head."""
+    TinyBertModel(tiny_student_config).save_pretrained(tmp_path / "general")
+    report = examine(
+        Examination(str(teacher_folder), str(tmp_path / "general"), dataset=str(data_folder), max_length=16)
+    )
+    assert "TinyBertForSequenceClassification" in next(c.found for c in report.checks if c.name == "student")
+    assert report.ok, report.table()
+
+
+def test_a_teacher_without_a_trained_head_fails_and_the_rest_is_examined(
+    tiny_teacher_config, tokenizer, data_folder, tiny_preset, tmp_path
+):
+    """Prevents a teacher that never saw the task from teaching it."""
+    BertModel(tiny_teacher_config).save_pretrained(tmp_path / "encoder")
+    tokenizer.save_pretrained(tmp_path / "encoder")
+    examination = Examination(str(tmp_path / "encoder"), dataset=str(data_folder), max_length=16)
+    report = examine(examination)
+    assert [check.name for check in report.failed] == ["teacher"]
+    assert "classifier" in report.failed[0].found and _statuses(report)["losses at step 0"] == "ok"
+    alone = Examination(examination.teacher, dataset=str(data_folder), max_length=16, phases=("intermediate-layer",))
+    assert examine(alone).ok
+
+
+def test_a_teacher_off_the_attention_interface_is_examined(tokenizer, data_folder, tiny_preset, tmp_path):
+    """Prevents a teacher that the trainer accepts from failing here."""
+    shape = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 48}
+    labels = {
+        "id2label": {0: "business", 1: "culture", 2: "sport"},
+        "label2id": {"business": 0, "culture": 1, "sport": 2},
+    }
+    config = MPNetConfig(
+        **shape, vocab_size=40, max_position_embeddings=64, pad_token_id=0, type_vocab_size=2, **labels
+    )
+    MPNetForSequenceClassification(config).save_pretrained(tmp_path / "mpnet")
+    tokenizer.save_pretrained(tmp_path / "mpnet")
+    report = examine(Examination(str(tmp_path / "mpnet"), dataset=str(data_folder), max_length=16))
+    capture = next(check for check in report.checks if check.name == "attention capture")
+    assert capture.status is Status.OK and "read at its softmax" in capture.found
+
+
+@pytest.mark.parametrize("part", ["teacher", "student", "dataset"])
+def test_what_cannot_be_loaded_is_a_failed_check(teacher_folder, tiny_preset, tmp_path, part):
+    """Prevents a traceback in the place of a diagnosis."""
+    names = {"teacher": str(teacher_folder), part: str(tmp_path / "nowhere")}
+    report = examine(Examination(**names))
+    assert not report.ok
+    name = {"teacher": "teacher", "student": "student", "dataset": "data set"}[part]
+    assert any(check.name.startswith(name) and "nowhere" in check.found for check in report.failed), report.table()
+
+
+def test_a_mapping_that_does_not_fit_is_a_failed_check(teacher_folder, data_folder, tiny_preset):
+    """Prevents one wrong option from hiding what else is wrong."""
+    report = examine(Examination(str(teacher_folder), dataset=str(data_folder), max_length=16, layer_mapping="2,9"))
+    assert _statuses(report)["layer mapping"] == "fail" and "strictly increasing" in report.table()
+
+
+def test_nothing_is_written(teacher_folder, data_folder, tiny_preset, tmp_path, monkeypatch):
+    """Prevents an examination that leaves folders behind."""
+    monkeypatch.chdir(tmp_path)
+    before = sorted(path for path in tmp_path.rglob("*"))
+    examine(Examination(str(teacher_folder), dataset=str(data_folder), max_length=16))
+    assert sorted(path for path in tmp_path.rglob("*")) == before
+
+
+def test_an_unknown_split_is_named(teacher_folder, data_folder, tiny_preset):
+    """Prevents a KeyError for a mistyped split."""
+    report = examine(Examination(str(teacher_folder), dataset=str(data_folder), split="dev"))
+    assert any("got `dev`" in check.found for check in report.failed)
