@@ -1,43 +1,84 @@
 """Distillation: a teacher's states and predictions as training signal of a student."""
 
 from hf_tinybert.distillation.arguments import DistillationArguments
-from hf_tinybert.distillation.attention import AttentionRecord
+from hf_tinybert.distillation.attention import AttentionRecord, AttentionScores
+from hf_tinybert.distillation.encodings import PairedCollator, encode_for_both
 from hf_tinybert.distillation.layer_mapping import MappingStrategy, mapping_table, resolve_layer_mapping
+from hf_tinybert.distillation.learned_mapping import LearnedMapping
 from hf_tinybert.distillation.losses import (
     AttentionForm,
+    ProblemType,
     Reduction,
+    attention_probabilities_loss,
     attention_scores_loss,
     embedding_loss,
+    hidden_cosine_loss,
     hidden_states_loss,
+    key_relations_loss,
+    label_loss,
+    logits_mse_loss,
+    masked_lm_loss,
+    multi_label_prediction_loss,
+    normalized_hidden_states_loss,
+    prediction_kl_loss,
     prediction_loss,
+    query_relations_loss,
+    regression_prediction_loss,
+    value_relations_loss,
 )
-from hf_tinybert.distillation.objective import DistillationObjective, Phase, Term
+from hf_tinybert.distillation.objective import CustomTerm, DistillationObjective, Phase, Reads, Term
 from hf_tinybert.distillation.projections import DistillationProjections, ProjectionLayout, attach_projections
+from hf_tinybert.distillation.recipes import RECIPES, Recipe, RecipeName
 from hf_tinybert.distillation.record import DistillationRecord
+from hf_tinybert.distillation.schedules import WeightSchedule, teacher_annealing
 from hf_tinybert.distillation.states import DistillationStates, student_states, teacher_states
 from hf_tinybert.distillation.trainer import DistillationTrainer
 
 __all__ = [
+    "RECIPES",
     "AttentionForm",
     "AttentionRecord",
+    "AttentionScores",
+    "CustomTerm",
     "DistillationArguments",
     "DistillationObjective",
     "DistillationProjections",
     "DistillationRecord",
     "DistillationStates",
     "DistillationTrainer",
+    "LearnedMapping",
     "MappingStrategy",
+    "PairedCollator",
     "Phase",
+    "ProblemType",
     "ProjectionLayout",
+    "Reads",
+    "Recipe",
+    "RecipeName",
     "Reduction",
     "Term",
+    "WeightSchedule",
     "attach_projections",
+    "attention_probabilities_loss",
     "attention_scores_loss",
     "embedding_loss",
+    "encode_for_both",
+    "hidden_cosine_loss",
     "hidden_states_loss",
+    "key_relations_loss",
+    "label_loss",
+    "logits_mse_loss",
     "mapping_table",
+    "masked_lm_loss",
+    "multi_label_prediction_loss",
+    "normalized_hidden_states_loss",
+    "prediction_kl_loss",
     "prediction_loss",
+    "query_relations_loss",
+    "regression_prediction_loss",
     "resolve_layer_mapping",
     "student_states",
+    "teacher_annealing",
     "teacher_states",
+    "value_relations_loss",
 ]

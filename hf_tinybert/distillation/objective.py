@@ -190,6 +190,11 @@ class DistillationObjective:
         unknown = sorted(name for name in self.weights if name not in set(Term) and name not in custom)
         if unknown:
             raise ValueError(f"expected weights of {', '.join([*Term, *custom])}, got {', '.join(unknown)}")
+        if self.learned_mapping is not None and self.reduction is Reduction.REFERENCE:
+            raise ValueError(
+                "expected the reduction `mean` with a learned layer mapping, got `reference`; because the published "
+                "code has no learned mapping whose arithmetic could be followed; choose `mean`"
+            )
         if self.learned_mapping is not None:
             single = sorted(
                 name for name in self.weights if self.reads_of(name) & MAPPED_STATES and name not in _LEARNED

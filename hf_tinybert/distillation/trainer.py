@@ -41,6 +41,7 @@ from hf_tinybert.distillation.encodings import (
     student_inputs,
 )
 from hf_tinybert.distillation.layer_mapping import EncoderShape, is_learned, mapping_table, resolve_layer_mapping
+from hf_tinybert.distillation.learned_mapping import layer_weights_table
 from hf_tinybert.distillation.length_grouping import LengthGroupedRows, row_lengths
 from hf_tinybert.distillation.objective import DistillationObjective, Phase
 from hf_tinybert.distillation.projections import (
@@ -412,6 +413,7 @@ class DistillationTrainer(Trainer):
             with without_vocabulary_logits(self._student, when=not self.phase_objective.reads_logits):
                 return super().train(str(checkpoint) if checkpoint else None, trial, ignore_keys_for_eval)
         finally:
+            self._tell_learned_mapping()
             self.phase_seconds[settings.phase] = time.perf_counter() - self._phase_start
             self._phase_start = None
             for name, value in stock.items():
@@ -427,6 +429,11 @@ class DistillationTrainer(Trainer):
         self._teacher_request = {
             phase: one.teacher_request(layers, self._alignment) for phase, one in self.objectives.items()
         }
+
+    def _tell_learned_mapping(self) -> None:
+        learned = self.phase_objective.learned_mapping
+        for term, weights in ({} if learned is None else learned.mean_weights()).items():
+            logger.info("%s, mean weights of the teacher's layers\n%s", term, layer_weights_table(weights))
 
     def _enter(self, phase: Phase) -> None:
         self.phase = phase

@@ -49,6 +49,10 @@ def test_the_defaults_are_the_two_phases_of_the_paper(build_arguments):
             "expected a fixed layer mapping with hidden_cosine_loss",
         ),
         (
+            {"layer_mapping": "transport", "loss_reduction": "reference"},
+            "expected the reduction `mean` with a learned",
+        ),
+        (
             {"loss_weights": {"attention_loss": 1.0}},
             "expected `loss_weights` for embedding_loss, .* got attention_loss",
         ),
