@@ -187,13 +187,14 @@ def test_groups_of_heads_compare_by_their_mean_scores(heads, reduction, kind, bu
     assert value.item() == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize("windows", [(2, None), (None, 2), (3, 2), (2, "scores")])
+@pytest.mark.parametrize("windows", [(2, None), (None, 2), (3, 2), (2, "scores"), (5, None)])
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_only_pairs_within_both_windows_count(windows, reduction, build_mask, build_record):
     """Prevents scores of pairs that a local layer never attends from drowning those that it does."""
     student, mask = build_record(3, 2, 7, 3, window=windows[0]), build_mask(3, 7)
     teacher = build_record(3, 2, 7, 5, window=None if windows[1] == "scores" else windows[1])
-    expected = _slow_scores_loss(student.scores(), teacher.scores(), mask, 2, reduction)
+    near = 5 if windows[0] == 5 else 2  # 5 leaves out the two corners only
+    expected = _slow_scores_loss(student.scores(), teacher.scores(), mask, near, reduction)
     compared = _as_scores(teacher, mask) if windows[1] == "scores" else teacher
     value = attention_scores_loss(student, compared, mask, reduction=reduction)
     assert value.item() == pytest.approx(expected, rel=1e-4)

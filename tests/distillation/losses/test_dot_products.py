@@ -101,3 +101,13 @@ def test_gradients_come_in_the_dtype_of_their_input(factors):
     value.backward()
     assert value.dtype is torch.float32
     assert {tensor.grad.dtype for tensor in narrow} == {torch.bfloat16}
+
+
+def test_rounding_does_not_take_the_factored_value_below_zero():
+    """Prevents a negative squared error in the logs of a student that has converged."""
+    valid = torch.ones(1, 6, dtype=torch.bool)
+    values = []
+    for _ in range(30):
+        query, key = torch.randn(1, 1, 6, 3), torch.randn(1, 1, 6, 3)
+        values.append(squared_score_difference((query, key, 1.0), (query, key, 1.0), valid, valid, factored=True))
+    assert min(values) == 0.0
