@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -24,8 +25,8 @@ def check_distributed_teacher(
         deepspeed_config: of the run; None without DeepSpeed.
 
     Raises:
-        ValueError: student and teacher share parameters; or the teacher is partitioned and the run is not ZeRO-3, or
-            only some of its parameters are.
+        ValueError: student and teacher share parameters; or the teacher has no weights on this process; or it is
+            partitioned and the run is not ZeRO-3, or only some of its parameters are.
     """
     parameters = list(teacher.parameters())
     own = {id(parameter) for parameter in student.parameters()}
@@ -33,6 +34,13 @@ def check_distributed_teacher(
         raise ValueError(
             "expected a student and a teacher with parameters of their own, got shared ones; because freezing the "
             "teacher would freeze the student; copy the teacher with `copy.deepcopy`, or load it again"
+        )
+    if any(parameter.is_meta for parameter in parameters):
+        # `accelerate launch` sets this for FSDP unless told otherwise: one process reads, FSDP2 hands the student on
+        raise ValueError(
+            "expected a teacher with weights on every process, got one without; because under "
+            "`FSDP_CPU_RAM_EFFICIENT_LOADING` only one process reads them, and nothing hands them on to a model that "
+            "is not trained; set `fsdp_cpu_ram_efficient_loading: false`"
         )
     partitioned = partitioned_parameters(teacher)
     if not partitioned:
@@ -50,6 +58,21 @@ def check_distributed_teacher(
             f"{len(parameters)} parameters partitioned; because a part added after loading, such as an adapter, stays "
             "whole beside empty ones; merge it and save the teacher, then pass the folder, or load all of the teacher "
             "before the training arguments are made"
+        )
+
+
+def check_same_teacher(sha256: str) -> None:
+    """Refuse a teacher that is not the same on every process; every process calls this.
+
+    Raises:
+        ValueError: the hashes differ.
+    """
+    hashes = gather_object([sha256])
+    if len(set(hashes)) > 1:
+        raise ValueError(
+            f"expected the same teacher on all {len(hashes)} processes, got {len(set(hashes))} different ones; "
+            "because each process would imitate its own; seed before a teacher with random weights is made, or save "
+            "it once and pass the folder"
         )
 
 
@@ -112,4 +135,10 @@ def _without_auto(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
     return value
 
 
-__all__ = ["check_deepspeed_config", "check_distributed_teacher", "inference_config", "place_teacher"]
+__all__ = [
+    "check_deepspeed_config",
+    "check_distributed_teacher",
+    "check_same_teacher",
+    "inference_config",
+    "place_teacher",
+]

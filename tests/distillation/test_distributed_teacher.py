@@ -8,6 +8,7 @@ from accelerate import Accelerator
 from hf_tinybert.distillation.distributed_teacher import (
     check_deepspeed_config,
     check_distributed_teacher,
+    check_same_teacher,
     inference_config,
     place_teacher,
 )
@@ -52,6 +53,20 @@ def test_a_teacher_that_shares_parameters_with_the_student_is_refused(build_stud
     with pytest.raises(ValueError, match="expected a student and a teacher with parameters of their own"):
         check_distributed_teacher(student, student, None)
     check_distributed_teacher(student, copy.deepcopy(student), None)
+
+
+def test_a_teacher_without_weights_on_this_process_is_refused(build_student, build_teacher):
+    """Prevents the memory-saving load of FSDP, which is on by default, from leaving a teacher empty on most GPUs."""
+    with pytest.raises(ValueError, match="set `fsdp_cpu_ram_efficient_loading: false`"):
+        check_distributed_teacher(build_student(), build_teacher().to("meta"), None)
+
+
+def test_teachers_that_differ_between_processes_are_refused(monkeypatch):
+    """Prevents each process from imitating a random teacher of its own."""
+    check_same_teacher("a")
+    monkeypatch.setattr("hf_tinybert.distillation.distributed_teacher.gather_object", lambda own: [*own, "b"])
+    with pytest.raises(ValueError, match="expected the same teacher on all 2 processes, got 2 different ones"):
+        check_same_teacher("a")
 
 
 def test_the_teacher_engine_has_no_optimizer_and_nothing_unsettled():
