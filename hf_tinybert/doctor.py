@@ -34,6 +34,7 @@ from hf_tinybert.distillation.objective import DistillationObjective, Phase
 from hf_tinybert.distillation.preflight import PreflightReport, run_preflight
 from hf_tinybert.distillation.preflight.report import Check, Status, failed, skipped
 from hf_tinybert.distillation.projections import ProjectionLayout, attach_projections, starting_projections
+from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
 from hf_tinybert.distillation.teacher import load_teacher
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.configuration_tinybert import PRESETS, TinyBertConfig
@@ -105,7 +106,7 @@ def examine(examination: Examination) -> PreflightReport:
     student = _load_student(examination, names, rows)
     if student is None:
         return PreflightReport((*rows, skipped("everything else", "needs a student")))
-    objectives = arguments.objectives()
+    objectives = list(arguments.objectives(problem_of(student), masked_lm=predicts_vocabulary(student)).values())
     teacher, objectives = _load_teacher(examination.teacher, student, objectives, rows)
     if teacher is None or tokenizer is None:
         return PreflightReport((*rows, skipped("everything else", "needs a teacher and its tokenizer")))
@@ -187,14 +188,14 @@ def _load_teacher(
     name: str, student: PreTrainedModel, objectives: list[DistillationObjective], rows: list[Check]
 ) -> tuple[PreTrainedModel | None, list[DistillationObjective]]:
     """The teacher and what can be examined with it: without a trained head, the terms that need none."""
-    needs_head = any(objective.reads_logits for objective in objectives)
+    needs_head = any(objective.compares_predictions for objective in objectives)
     try:
         teacher = load_teacher(name, student, needs_head=needs_head)
         rows.append(Check("teacher", Status.OK, _described(teacher)))
         return teacher, objectives
     except _LOADING_ERRORS as error:
         rows.append(_unloaded("teacher", name, error))
-    headless = [objective for objective in objectives if not objective.reads_logits]
+    headless = [objective for objective in objectives if not objective.compares_predictions]
     if not needs_head or not headless:
         return None, objectives
     try:
@@ -237,9 +238,9 @@ def _mapping(
     """The layers, or what was asked for when it does not resolve: the preflight says why."""
     layers = student.config.num_hidden_layers, teacher.config.num_hidden_layers
     try:
-        return resolve_layer_mapping(arguments.layer_mapping, *layers)
+        return resolve_layer_mapping(str(arguments.layer_mapping), *layers)
     except ValueError:
-        return arguments.layer_mapping
+        return str(arguments.layer_mapping)
 
 
 def _student_tokenizer(examination: Examination, teacher: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:

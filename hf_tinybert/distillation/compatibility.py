@@ -13,14 +13,12 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access, refusal
-from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.objective import DistillationObjective, Term
 
 logger = logging.getLogger(__name__)
 
 LABEL_COLUMNS = ("labels", "label", "label_ids", "start_positions")
-LABEL_TERM = "label_loss"
-_BY_HEAD = frozenset({"attention_scores_loss", "attention_probabilities_loss"})
-_BY_VECTOR = frozenset({"query_relations_loss", "key_relations_loss", "value_relations_loss"})
+_BY_HEAD = frozenset({Term.ATTENTION_SCORES, Term.ATTENTION_PROBABILITIES})
 _CLASS_WEIGHTS = frozenset({"class_weight", "class_weights", "label_weights", "pos_weight"})
 _WEIGHTED_LOSSES = (nn.CrossEntropyLoss, nn.NLLLoss, nn.BCEWithLogitsLoss)
 
@@ -55,7 +53,7 @@ def check_models(
     if any(objective.reads_attention for objective in objectives):
         check_attention(student, "student", objectives, is_teacher=False)
         check_attention(teacher, "teacher", objectives, is_teacher=True)
-    if any(objective.reads_logits for objective in objectives):
+    if any(objective.compares_predictions for objective in objectives):
         check_problem_types(student, teacher)
         check_label_names(label_names(student), label_names(teacher), "the teacher")
     student_positions, teacher_positions = position_limit(student), position_limit(teacher)
@@ -210,10 +208,10 @@ def check_rows(dataset: Dataset, student: PreTrainedModel, objectives: Sequence[
             "and the filters it went through"
         )
     column = label_column(dataset)
-    if column is None and any(LABEL_TERM in objective.weights for objective in objectives):
+    if column is None and any(Term.LABEL in objective.weights for objective in objectives):
         raise ValueError(
-            f"expected a `labels` column for `{LABEL_TERM}`, got {dataset.column_names}; because it compares with the "
-            f"labels of the data; add the column, or set the weight of `{LABEL_TERM}` to 0"
+            f"expected a `labels` column for `{Term.LABEL}`, got {dataset.column_names}; because it compares with the "
+            f"labels of the data; add the column, or set the weight of `{Term.LABEL}` to 0"
         )
     if column is not None and _reads_classes(student, objectives):
         _check_classes(dataset, column)
@@ -253,11 +251,6 @@ def check_heads(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
         )
 
 
-def reads_vectors(objective: DistillationObjective) -> bool:
-    """Whether a term reads query, key and value themselves, which encoders off the attention interface lack."""
-    return any(name in _BY_VECTOR for name in objective.weights)
-
-
 def check_attention(
     model: PreTrainedModel, role: str, objectives: Sequence[DistillationObjective], *, is_teacher: bool
 ) -> AttentionAccess:
@@ -279,7 +272,7 @@ def check_attention(
             f"expected a {role} whose attention can be read, got one that cannot: {refusal(model).rstrip('.')}; "
             "because an attention term would be zero; set the weights of the attention terms to 0"
         )
-    vectors = any(reads_vectors(objective) for objective in objectives)
+    vectors = any(objective.reads_values for objective in objectives)
     if not is_teacher or vectors:
         why = (
             "relations are taken between query, key or value vectors" if is_teacher else "score maps carry no gradient"
@@ -318,10 +311,10 @@ def check_loss_settings(
         ValueError: label smoothing without a label term, class weights, or a loss function of the student's own.
     """
     smoothing = 0.0 if arguments is None else arguments.label_smoothing_factor
-    if smoothing and not any(LABEL_TERM in objective.weights for objective in objectives):
+    if smoothing and not any(objective.reads_labels for objective in objectives):
         raise ValueError(
             f"expected `label_smoothing_factor` 0, got {smoothing}; because the targets are the teacher's predictions "
-            f"and no `{LABEL_TERM}` is trained; raise `temperature` for softer targets"
+            f"and no term reads labels; raise `temperature` for softer targets, or give `{Term.LABEL}` a weight"
         )
     weighted = [name for name in student.config.to_dict() if name in _CLASS_WEIGHTS]
     weighted += [name for name, _ in student.named_buffers() if name.split(".")[-1] in _CLASS_WEIGHTS]
@@ -404,7 +397,6 @@ def _shown(names: Mapping[int, str]) -> str:
 
 __all__ = [
     "LABEL_COLUMNS",
-    "LABEL_TERM",
     "check_attention",
     "check_dataset",
     "check_encodings",
@@ -423,6 +415,5 @@ __all__ = [
     "label_column",
     "label_names",
     "position_limit",
-    "reads_vectors",
     "unnamed",
 ]

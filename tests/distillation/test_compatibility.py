@@ -1,5 +1,4 @@
 import logging
-from types import SimpleNamespace
 
 import datasets
 import pytest
@@ -138,7 +137,7 @@ def test_encoders_off_the_attention_interface_are_teachers_where_score_maps_do(p
     teacher = build()
     check_models(student, teacher, INTERMEDIATE)
     assert check_attention(teacher, "teacher", INTERMEDIATE, is_teacher=True) is AttentionAccess.FALLBACK
-    relations = [SimpleNamespace(weights={"value_relations_loss": 1.0})]
+    relations = [DistillationObjective({Term.VALUE_RELATIONS: 1.0})]
     with pytest.raises(ValueError, match="expected a teacher on the attention interface of transformers, got `"):
         check_attention(teacher, "teacher", relations, is_teacher=True)
 
@@ -339,7 +338,7 @@ def test_class_names_that_are_not_the_students_are_refused(build_student, build_
 
 def test_a_label_term_without_labels_is_refused(build_student, build_rows):
     """Prevents an error in the first batch, or a term that is left out in silence."""
-    label_term = [SimpleNamespace(weights={"label_loss": 1.0}, reads_logits=True)]
+    label_term = [DistillationObjective({Term.LABEL: 1.0})]
     rows = build_rows(9)
     check_dataset(rows, build_student(), label_term)
     with pytest.raises(ValueError, match="expected a `labels` column for `label_loss`, got"):

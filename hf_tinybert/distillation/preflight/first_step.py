@@ -6,6 +6,7 @@ mean square, for cross-entropies the logarithm of the number of classes. A stude
 between the two, a random one near the second.
 """
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from hf_tinybert.distillation.attention import AttentionRecord, AttentionScores
-from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.objective import DistillationObjective, Term
 from hf_tinybert.distillation.preflight.report import Check, Status, skipped
 from hf_tinybert.distillation.preflight.setup import Rows, Setup, spread
 from hf_tinybert.distillation.states import DistillationStates
@@ -22,7 +23,7 @@ from hf_tinybert.distillation.states import DistillationStates
 _BATCH_SIZE = 8
 _FACTOR = 3.0  # over a silent student: a random one has the variance of its own answers on top of the teacher's
 _NOTHING = 1e-6
-_LABEL_TERMS = frozenset({"label_loss", "masked_lm_loss"})
+_LABEL_TERMS = frozenset({Term.LABEL, Term.MASKED_LM})
 
 
 class TermStart(NamedTuple):
@@ -50,9 +51,12 @@ def first_losses(setup: Setup, objective: DistillationObjective) -> dict[str, Te
         raise ValueError("expected tokenised rows, got none; give a training set")
     inputs = setup.batch(dataset, spread(len(dataset), _BATCH_SIZE))
     student, teacher = setup.forward(objective, inputs)
+    learned = objective.learned_mapping is not None
+    # a learned mapping keeps count of its weights, in which these batches have no place
+    objective = replace(objective, learned_mapping=copy.deepcopy(objective.learned_mapping))
     with torch.no_grad():
         values = _floats(objective.losses(student, teacher))
-        floor = _if_possible(lambda: objective.losses(_speaking_as(student, teacher), teacher))
+        floor = {} if learned else _if_possible(lambda: objective.losses(_speaking_as(student, teacher), teacher))
         silent = _if_possible(lambda: objective.losses(_silenced(student), teacher))
     return {name: TermStart(value, floor.get(name), silent.get(name)) for name, value in values.items()}
 
@@ -137,7 +141,8 @@ def _losses(setup: Setup, objective: DistillationObjective, dataset: Rows, copie
     inputs = setup.batch(dataset, [0])
     repeated = {name: torch.cat([tensor] * copies) for name, tensor in inputs.items()}
     with torch.no_grad():
-        return objective.losses(*setup.forward(objective, repeated))
+        states = setup.forward(objective, repeated)
+        return replace(objective, learned_mapping=copy.deepcopy(objective.learned_mapping)).losses(*states)
 
 
 def _speaking_as(student: DistillationStates, teacher: DistillationStates) -> DistillationStates:

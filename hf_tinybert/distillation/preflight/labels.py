@@ -16,8 +16,8 @@ _SHOWN = 6
 def check_label_names(setup: Setup) -> Check:
     """Class names of student, teacher and data that differ or stand in another order."""
     name = "label names"
-    if not setup.reads_logits:
-        return skipped(name, "no term reads predictions")
+    if not setup.compares_predictions:
+        return skipped(name, "no term compares predictions")
     student, teacher = compatibility.label_names(setup.student), compatibility.label_names(setup.teacher)
     data = _data_names(setup)
 
@@ -56,8 +56,8 @@ def check_training_rows(setup: Setup) -> Check:
 def check_teacher_score(setup: Setup) -> tuple[Check, Check]:
     """A teacher that knows no more than chance, and one whose classes stand in another order than the data's."""
     names = "teacher's score", "label order"
-    if not setup.reads_logits:
-        return skipped(names[0], "no term reads predictions"), skipped(names[1], "no term reads predictions")
+    if not setup.compares_predictions:
+        return skipped(names[0], "no term compares predictions"), skipped(names[1], "no term compares predictions")
     try:
         answers = teacher_answers(setup)
     except (ValueError, IndexError, RuntimeError) as error:

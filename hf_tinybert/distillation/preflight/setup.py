@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -18,7 +18,6 @@ from transformers import (
 )
 
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
-from hf_tinybert.distillation.attention_fallback import record_softmax
 from hf_tinybert.distillation.compatibility import LABEL_COLUMNS
 from hf_tinybert.distillation.encodings import (
     TEACHER_PREFIX,
@@ -29,7 +28,8 @@ from hf_tinybert.distillation.encodings import (
 )
 from hf_tinybert.distillation.layer_mapping import resolve_layer_mapping
 from hf_tinybert.distillation.objective import DistillationObjective
-from hf_tinybert.distillation.states import DistillationStates, student_states, teacher_states
+from hf_tinybert.distillation.states import DistillationStates, student_states
+from hf_tinybert.distillation.teacher_forward import TeacherForward
 
 StatesOfBatch = Callable[[DistillationObjective, Mapping[str, Tensor]], tuple[DistillationStates, DistillationStates]]
 """Both forwards of a batch, the student's states first."""
@@ -94,9 +94,9 @@ class Setup:
         return any(objective.reads_attention for objective in self.objectives)
 
     @property
-    def reads_logits(self) -> bool:
-        """Whether any phase reads predictions."""
-        return any(objective.reads_logits for objective in self.objectives)
+    def compares_predictions(self) -> bool:
+        """Whether any phase compares the student's predictions with the teacher's."""
+        return any(objective.compares_predictions for objective in self.objectives)
 
     @property
     def lengths(self) -> list[int]:
@@ -136,36 +136,36 @@ class Setup:
         with evaluating(self.student), evaluating(self.teacher), torch.no_grad():
             if self.states is not None:
                 return self.states(objective, inputs)
-            hidden_states, attention = objective.reads_hidden_states, objective.reads_attention
-            student = self.student(
+            layers = self.student.config.num_hidden_layers
+            request, alignment = objective.request(layers), self._alignment(objective)
+            output = self.student(
                 **student_inputs(inputs, model_input_names(self.student)),
-                output_hidden_states=hidden_states,
-                output_attentions=attention,
+                output_hidden_states=list(request.hidden_states) or False,
+                output_attentions=bool(request.attentions),
             )
-            if not attention or self.teacher_access is AttentionAccess.INTERFACE:
-                teacher = self.teacher(
-                    **self.teacher_inputs(inputs), output_hidden_states=hidden_states, output_attentions=attention
-                )
-                return student_states(student, inputs), teacher_states(teacher, inputs, self._layers)
-            with record_softmax() as recorder:
-                teacher = self.teacher(**self.teacher_inputs(inputs), output_hidden_states=hidden_states)
-            config = self.teacher.config
-            scores = recorder.scores(config.num_hidden_layers, config.num_attention_heads)
-            maps: tuple[Any, ...] = tuple(scores[layer - 1] for layer in self._layers[1:])
-            states = teacher_states(teacher, inputs, self._layers)
-            return student_states(student, inputs), replace(states, attentions=maps)
+            access = self.teacher_access if request.attentions else AttentionAccess.INTERFACE
+            run_teacher = TeacherForward(self.teacher, self.teacher, access)
+            implementation = self.teacher.config._attn_implementation
+            run_teacher.ask_for(objective.teacher_request(layers, alignment))
+            try:
+                return student_states(output, inputs), run_teacher(inputs, alignment)
+            finally:
+                if self.teacher.config._attn_implementation != implementation:
+                    self.teacher.set_attn_implementation(implementation)
 
     @cached_property
     def teacher_access(self) -> AttentionAccess:
         """How the teacher's attention can be read."""
         return attention_access(self.teacher)
 
-    @property
-    def _layers(self) -> tuple[int, ...]:
-        layers = self.student.config.num_hidden_layers, self.teacher.config.num_hidden_layers
+    def _alignment(self, objective: DistillationObjective) -> tuple[int, ...]:
+        """The teacher's layers beside the student's; a learned mapping weighs all of them."""
+        student, teacher = self.student.config.num_hidden_layers, self.teacher.config.num_hidden_layers
+        if objective.learned_mapping is not None:
+            return tuple(range(teacher + 1))
         if self.mapping is None:
             raise ValueError("expected a layer mapping, got none; give one, or the states of a batch by `states`")
-        return resolve_layer_mapping(self.mapping, *layers)
+        return resolve_layer_mapping(self.mapping, student, teacher)
 
 
 def spread(count: int, wanted: int) -> list[int]:

@@ -1,12 +1,16 @@
 from dataclasses import replace
 from math import log
-from types import SimpleNamespace
 
 import pytest
 import torch
 
+from hf_tinybert.distillation.arguments import DistillationArguments
+from hf_tinybert.distillation.layer_mapping import MappingStrategy
+from hf_tinybert.distillation.learned_mapping import LearnedMapping
+from hf_tinybert.distillation.objective import CustomTerm, DistillationObjective, Reads, Term
 from hf_tinybert.distillation.preflight.first_step import check_first_losses, check_mean_loss, first_losses
 from hf_tinybert.distillation.preflight.report import Status
+from hf_tinybert.distillation.recipes import RecipeName
 
 
 def test_bounds_are_what_the_paper_says_they_are(setup, objectives):
@@ -69,12 +73,8 @@ def test_a_forward_that_fails_is_a_row(setup, rows):
 def test_a_loss_that_sums_over_the_batch_fails(setup):
     """Prevents gradients that grow with the batch but not with accumulation."""
     assert check_mean_loss(setup).status is Status.OK
-    summed = SimpleNamespace(
-        reads_hidden_states=False,
-        reads_attention=False,
-        reads_logits=True,
-        losses=lambda student, teacher: {"sum_loss": (student.logits - teacher.logits).square().sum()},
-    )
+    term = CustomTerm("sum_loss", Reads.LOGITS, lambda own, other: (own.logits - other.logits).square().sum())
+    summed = DistillationObjective({"sum_loss": 1.0}, custom_terms=(term,))
     row = check_mean_loss(replace(setup, objectives=(summed,)))
     assert row.status is Status.FAIL and "expected `sum_loss` to be a mean over the batch" in row.found
 
@@ -90,3 +90,23 @@ def test_states_can_come_from_elsewhere(setup, objectives):
 
     first_losses(replace(setup, states=states, teacher=setup.teacher), objectives[1])
     assert asked == [objectives[1]]
+
+
+@pytest.mark.parametrize("strategy", [MappingStrategy.ATTENTION, MappingStrategy.TRANSPORT])
+def test_a_learned_mapping_has_its_losses_and_keeps_its_count(setup, strategy):
+    """Prevents learned mappings from failing the preflight, and its batches from being told as the run's."""
+    terms = {Term.HIDDEN_STATES: 1.0, Term.ATTENTION_SCORES: 1.0}
+    learned = DistillationObjective(terms, learned_mapping=LearnedMapping(strategy))
+    (row,) = check_first_losses(replace(setup, objectives=(learned,)))
+    assert row.status is Status.OK, row
+    assert check_mean_loss(replace(setup, objectives=(learned,))).status is Status.OK
+    assert learned.learned_mapping.mean_weights() == {}
+
+
+@pytest.mark.parametrize("recipe", [name for name in RecipeName])
+def test_every_recipe_passes_at_a_random_start(setup, recipe, tmp_path):
+    """Prevents bounds that hold for the terms of one paper only."""
+    arguments = DistillationArguments(output_dir=str(tmp_path), use_cpu=True, report_to="none", recipe=recipe)
+    objectives = tuple(arguments.objectives().values())
+    rows = check_first_losses(replace(setup, objectives=objectives, arguments=arguments))
+    assert [row.status for row in rows] == [Status.OK] * len(objectives), rows
