@@ -46,6 +46,24 @@ def reshard(module: nn.Module) -> None:
             part.reshard()
 
 
+def complete_state(optimizer: torch.optim.Optimizer) -> None:
+    """Give every trainable parameter that had no gradient yet the state of one that was never moved: zeros.
+
+    Under FSDP2 an optimizer state can be read back only if it has an entry for each; each phase leaves some unused.
+    Nothing changes: without a gradient a parameter is not moved, and its first gradient finds what a new state is.
+    """
+    moved = next(iter(optimizer.state.items()), None)
+    if moved is None:
+        return
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for parameter in (one for one in parameters if one.requires_grad and one not in optimizer.state):
+        optimizer.state[parameter] = {
+            name: torch.zeros_like(parameter if value.shape == moved[0].shape else value)
+            for name, value in moved[1].items()
+            if isinstance(value, Tensor)
+        }
+
+
 def whole_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Name and value of every entry of `state_dict()`, by name, whole and detached, one in memory at a time.
 
@@ -78,4 +96,4 @@ def _is_distributed_tensor(tensor: Tensor) -> bool:
     return isinstance(tensor, DTensor)
 
 
-__all__ = ["gathered", "partitioned_parameters", "reshard", "whole_tensors"]
+__all__ = ["complete_state", "gathered", "partitioned_parameters", "reshard", "whole_tensors"]

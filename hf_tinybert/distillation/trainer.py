@@ -29,6 +29,7 @@ from hf_tinybert.distillation.compatibility import check_dataset, check_models, 
 from hf_tinybert.distillation.distributed_teacher import (
     check_deepspeed_config,
     check_distributed_teacher,
+    check_same_teacher,
     place_teacher,
 )
 from hf_tinybert.distillation.encodings import (
@@ -55,7 +56,7 @@ from hf_tinybert.distillation.projections import (
 )
 from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
 from hf_tinybert.distillation.running_means import RunningMeans
-from hf_tinybert.distillation.sharding import gathered, reshard
+from hf_tinybert.distillation.sharding import complete_state, gathered, reshard
 from hf_tinybert.distillation.states import DistillationStates, StateRequest, student_states
 from hf_tinybert.distillation.task_head import (
     leaves_out_vocabulary_logits,
@@ -129,6 +130,8 @@ class DistillationTrainer(Trainer):
                 teacher_processing_class = AutoTokenizer.from_pretrained(teacher)
             teacher = load_teacher(teacher, student, needs_head=any(one.compares_predictions for one in several))
         teacher = merged_teacher(teacher)
+        check_distributed_teacher(student, teacher, _deepspeed_config(args))
+        check_deepspeed_config(_deepspeed_config(args), len(args.stages))
         access = AttentionAccess.INTERFACE
         if any(one.reads_attention for one in several):
             record_attention(student)
@@ -143,8 +146,6 @@ class DistillationTrainer(Trainer):
         self._plan_requests(student, teacher, str(args.layer_mapping))
         with gathered(student, teacher):
             _preflight(model, teacher, teacher_processing_class, several, kwargs)
-        check_distributed_teacher(student, teacher, _deepspeed_config(args))
-        check_deepspeed_config(_deepspeed_config(args), len(args.stages))
         freeze(teacher)
         shapes = (EncoderShape.of(student.config), EncoderShape.of(teacher.config))
         logger.info("%s", mapping_table(self.layer_mapping, strategy=args.layer_mapping, shapes=shapes))
@@ -167,6 +168,7 @@ class DistillationTrainer(Trainer):
             )
         if self.args.bf16:
             teacher.bfloat16()  # autocast would cast frozen weights anew at every product
+        check_same_teacher(self._teacher_sha256)
         self.teacher = place_teacher(teacher, self.accelerator)
         self._teacher_forward = TeacherForward(teacher, self.teacher, access)
         self._enter(self.args.stages[0])
@@ -445,6 +447,16 @@ class DistillationTrainer(Trainer):
             self.control.should_training_stop = True
         else:
             super()._run_epoch(*args, **kwargs)  # type: ignore[no-untyped-call]  # untyped in transformers
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if self.is_fsdp_enabled:
+            complete_state(self.optimizer)
+        super()._save_optimizer_and_scheduler(output_dir)
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        """As in the stock Trainer; the file written last, and with it the checkpoint, waits for every process."""
+        super()._save_rng_state(output_dir)
+        self.accelerator.wait_for_everyone()
 
     def _seconds_so_far(self) -> float:
         running = 0.0 if self._phase_start is None else time.perf_counter() - self._phase_start

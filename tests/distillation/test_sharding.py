@@ -6,7 +6,13 @@ from torch import nn
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
-from hf_tinybert.distillation.sharding import gathered, partitioned_parameters, reshard, whole_tensors
+from hf_tinybert.distillation.sharding import (
+    complete_state,
+    gathered,
+    partitioned_parameters,
+    reshard,
+    whole_tensors,
+)
 
 
 @pytest.fixture
@@ -70,3 +76,25 @@ def test_without_processes_nothing_is_resharded():
     before = list(module.parameters())
     reshard(module)
     assert all(one is other for one, other in zip(before, module.parameters(), strict=True))
+
+
+def test_a_completed_optimizer_goes_on_as_if_nothing_had_happened():
+    """Prevents unused parameters from decaying, and used ones from another bias correction, after a checkpoint."""
+    ends = []
+    for complete in (False, True):
+        torch.manual_seed(0)
+        used, unused = nn.Linear(3, 2), nn.Linear(3, 2)
+        optimizer = torch.optim.AdamW([*used.parameters(), *unused.parameters()], lr=0.1)
+        complete_state(optimizer)  # before the first step there is nothing to complete from
+        assert not optimizer.state
+        for step in range(4):
+            optimizer.zero_grad()
+            layers = (used, unused) if step > 2 else (used,)
+            sum(layer(torch.ones(1, 3)).sum() for layer in layers).backward()
+            optimizer.step()
+            if complete:
+                complete_state(optimizer)
+                assert len(optimizer.state) == 4
+        ends.append([parameter.detach().clone() for parameter in (*used.parameters(), *unused.parameters())])
+    for one, other in zip(*ends, strict=True):
+        assert torch.equal(one, other)
