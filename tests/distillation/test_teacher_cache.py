@@ -241,9 +241,10 @@ def test_a_pickled_cache_reads_the_same(make_cache):
     """Prevents a data loader that starts its workers by spawning from failing."""
     cache, source = make_cache()
     inputs, _ = _live(source, [5, 6])
+    unread = len(pickle.dumps(cache))
     expected = cache.batch([5, 6], inputs)
     pickled = pickle.dumps(cache)
-    assert len(pickled) < 5000
+    assert len(pickled) == unread  # neither arrays nor the index of a million rows
     other = pickle.loads(pickled).batch([5, 6], inputs)
     assert torch.equal(other.logits, expected.logits)
     assert torch.equal(other.hidden_states[2], expected.hidden_states[2])
