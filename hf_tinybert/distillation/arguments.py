@@ -128,6 +128,11 @@ class DistillationArguments(TrainingArguments):
         metadata={"help": "per-state or shared: one projection to teacher width for each state, or one for all."},
     )
 
+    preflight: bool = field(
+        default=True,
+        metadata={"help": "Before training, check what `hf-tinybert doctor` checks; a failed check stops the run."},
+    )
+
     # speed
     train_sampling_strategy: str = field(
         default="group_by_length",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -18,6 +18,9 @@ from transformers.utils.generic import ModelOutput
 
 from hf_tinybert.distillation.attention import AttentionRecord
 from hf_tinybert.distillation.sharding import whole_tensors
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 PROJECTIONS_ATTRIBUTE = "distillation_projections"
 PROJECTIONS_FILE = "distillation_projections.safetensors"
@@ -215,7 +218,7 @@ class DistillationOutput(ModelOutput):
     projected_hidden_states: tuple[Tensor | None, ...] | None = None
 
 
-def attach_projections(student: PreTrainedModel, projections: DistillationProjections) -> None:
+def attach_projections(student: "PreTrainedModel | PeftModel", projections: DistillationProjections) -> None:
     """Put the projections inside a student, run them in its forward, keep them out of `save_pretrained`.
 
     Call before the optimizer is made and before the model is wrapped (DDP, DeepSpeed, FSDP). Projections that an

@@ -77,6 +77,7 @@ RECIPES: Mapping[RecipeName, Recipe] = {
 # What a term becomes where the task's predictions are not one of several exclusive classes.
 _TERMS_OF_PROBLEM: Mapping[ProblemType, Mapping[Term, Term]] = {
     ProblemType.SINGLE_LABEL: {},
+    ProblemType.SPAN: {},
     ProblemType.MULTI_LABEL: {
         Term.PREDICTION: Term.MULTI_LABEL_PREDICTION,
         Term.PREDICTION_KL: Term.MULTI_LABEL_PREDICTION,

@@ -16,10 +16,12 @@ _PROBLEMS = {
 
 
 def problem_of(model: PreTrainedModel) -> ProblemType:
-    """What a model's predictions are: exclusive classes, independent labels or numbers.
+    """What a model's predictions are: exclusive classes, independent labels, numbers, or spans of the text.
 
     `config.problem_type` says it; without, a text classifier of one label is a regression, as in the stock heads.
     """
+    if type(model).__name__.endswith("ForQuestionAnswering"):
+        return ProblemType.SPAN
     if model.config.problem_type is not None:
         return _PROBLEMS[model.config.problem_type]
     classifies = type(model).__name__.endswith("ForSequenceClassification")

@@ -5,18 +5,24 @@ import time
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
 from datasets import Dataset
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, RandomSampler, Sampler, SequentialSampler
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
 from transformers.trainer_utils import EvalLoopOutput, TrainOutput, has_length
 from transformers.utils.generic import ModelOutput
 
-from hf_tinybert.distillation.adapters import check_adapter_student, merged_teacher, transformers_model
+from hf_tinybert.distillation.adapters import (
+    check_adapter_student,
+    is_adapter_model,
+    merged_teacher,
+    transformers_model,
+    without_projections,
+)
 from hf_tinybert.distillation.arguments import CacheChoice, DistillationArguments, PhaseSettings
 from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
@@ -45,6 +51,7 @@ from hf_tinybert.distillation.layer_mapping import EncoderShape, is_learned, map
 from hf_tinybert.distillation.learned_mapping import layer_weights_table
 from hf_tinybert.distillation.length_grouping import LengthGroupedRows, row_lengths
 from hf_tinybert.distillation.objective import DistillationObjective, Phase
+from hf_tinybert.distillation.preflight import PreflightReport, run_preflight
 from hf_tinybert.distillation.projections import (
     PROJECTIONS_ATTRIBUTE,
     PROJECTIONS_FILE,
@@ -64,7 +71,7 @@ from hf_tinybert.distillation.task_head import (
     problem_of,
     without_vocabulary_logits,
 )
-from hf_tinybert.distillation.teacher import freeze, load_teacher, weights_sha256
+from hf_tinybert.distillation.teacher import freeze, load_teacher, load_teacher_tokenizer, weights_sha256
 from hf_tinybert.distillation.teacher_cache import (
     CACHED_ATTENTIONS,
     CACHED_HIDDEN_STATES,
@@ -73,6 +80,9 @@ from hf_tinybert.distillation.teacher_cache import (
     TeacherCache,
 )
 from hf_tinybert.distillation.teacher_forward import TeacherForward
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 logger = logging.getLogger(__name__)
 
@@ -87,9 +97,10 @@ class DistillationTrainer(Trainer):
     in this process.
 
     Args:
-        model: the student; labels, if any, are not trained on.
+        model: the student, or a `PeftModel` of it; labels, if any, are not trained on.
         args: what to distil and how.
-        teacher: model, Hub name or folder; frozen, in evaluation mode, never part of the student.
+        teacher: model, Hub name or folder; frozen, in evaluation mode, never part of the student. An adapter of peft
+            is merged into it, in place.
         teacher_processing_class: the teacher's tokenizer, compared with `processing_class`; found by itself when the
             teacher is a name.
         objectives: one of one's own for each phase, instead of those that `args` describe.
@@ -111,10 +122,10 @@ class DistillationTrainer(Trainer):
 
     def __init__(
         self,
-        model: PreTrainedModel,
+        model: "PreTrainedModel | PeftModel",
         args: DistillationArguments,
         *,
-        teacher: PreTrainedModel | str | Path,
+        teacher: "PreTrainedModel | PeftModel | str | Path",
         teacher_processing_class: PreTrainedTokenizerBase | None = None,
         objectives: Mapping[Phase, DistillationObjective] | None = None,
         initialization: ProjectionStart | str | Path | None = None,
@@ -127,7 +138,7 @@ class DistillationTrainer(Trainer):
         self.teacher_name = str(teacher) if isinstance(teacher, str | Path) else teacher.config._name_or_path
         if isinstance(teacher, str | Path):
             if teacher_processing_class is None and kwargs.get("processing_class") is not None:
-                teacher_processing_class = AutoTokenizer.from_pretrained(teacher)
+                teacher_processing_class = load_teacher_tokenizer(teacher)
             teacher = load_teacher(teacher, student, needs_head=any(one.compares_predictions for one in several))
         teacher = merged_teacher(teacher)
         check_distributed_teacher(student, teacher, _deepspeed_config(args))
@@ -157,6 +168,7 @@ class DistillationTrainer(Trainer):
         vars(student).pop("_weight_conversions", None)
         self._student_inputs = model_input_names(student)
         self._columns = input_columns(student, teacher)
+        self._tokenizers = kwargs.get("processing_class"), teacher_processing_class
         self._teacher_sha256 = weights_sha256(teacher)
         if has_teacher_encoding(_column_names(kwargs.get("train_dataset"))) and kwargs.get("data_collator") is None:
             kwargs["data_collator"] = _paired_collator(kwargs.get("processing_class"), teacher_processing_class)
@@ -208,6 +220,12 @@ class DistillationTrainer(Trainer):
             ValueError: no checkpoint to resume from, or a damaged one.
         """
         phase, checkpoint = self._resume_point(resume_from_checkpoint)
+        if self.args.preflight and checkpoint is None:
+            report = self.preflight()
+            logger.info("checks before training: %s\n%s", report.summary(), report.table())
+            report.raise_on_fail()
+            for check in report.warned:
+                logger.warning("%s: %s; %s", check.name, check.found, check.cure)
         self._cache = self._open_cache()
         outputs = [
             self._train_phase(settings, checkpoint if settings.phase is phase else None, trial, ignore_keys_for_eval)
@@ -219,6 +237,32 @@ class DistillationTrainer(Trainer):
             training_loss=outputs[-1].training_loss,
             metrics={**outputs[-1].metrics, "train_runtime": runtime},
         )
+
+    def preflight(self, score_rows: int = 64) -> PreflightReport:
+        """Look at this run before anything is spent: what `hf-tinybert doctor` prints.
+
+        Where a wrapper will spread the student over processes (DeepSpeed, FSDP), checks that run a model are left out.
+
+        Args:
+            score_rows: labelled rows at most that the teacher is scored on; 0 leaves the score out.
+        """
+        whole = not (self.is_deepspeed_enabled or self.is_fsdp_enabled)
+        data = {"train_dataset": self.train_dataset, "eval_dataset": self.eval_dataset}
+        with gathered(self._student, self._teacher_forward.teacher):
+            return run_preflight(
+                self._student,
+                self._teacher_forward.teacher,
+                objectives=list(self.objectives.values()),
+                mapping=self.layer_mapping,
+                student_tokenizer=self._tokenizers[0],
+                teacher_tokenizer=self._tokenizers[1],
+                arguments=self.args,
+                collator=self.data_collator,
+                separate_encodings=has_teacher_encoding(_column_names(self.train_dataset)),
+                trainer_class=type(self),
+                score_rows=score_rows,
+                **{name: rows for name, rows in data.items() if whole and isinstance(rows, Dataset)},
+            )
 
     def compute_loss(
         self,
@@ -286,6 +330,12 @@ class DistillationTrainer(Trainer):
         if _internal_call and projections is not None:
             projections.save(folder, write=self.args.should_save)
         super().save_model(output_dir, _internal_call)
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        """What is saved for use holds no projections; peft would take their biases where it saves biases."""
+        if state_dict is None and is_adapter_model(self.model):
+            state_dict = self.model.state_dict()
+        super()._save(output_dir, None if state_dict is None else without_projections(state_dict))
 
     def _losses(self, model: nn.Module, inputs: Mapping[str, Any]) -> tuple[dict[str, Tensor], ModelOutput]:
         """Both forwards and every term of the current phase."""
@@ -558,7 +608,7 @@ class DistillationTrainer(Trainer):
 
 
 def _preflight(
-    model: PreTrainedModel,
+    model: "PreTrainedModel | PeftModel",
     teacher: PreTrainedModel,
     teacher_tokenizer: PreTrainedTokenizerBase | None,
     objectives: list[DistillationObjective],

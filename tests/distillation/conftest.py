@@ -101,6 +101,7 @@ def build_arguments(tmp_path):
             "num_train_epochs": 1,
             "intermediate_num_train_epochs": 1,
             "seed": 0,
+            "preflight": False,  # random teachers answer no better than chance
         }
         return DistillationArguments(**{**defaults, **overrides})
 
