@@ -26,12 +26,19 @@ from hf_tinybert.distillation.adapters import (
 from hf_tinybert.distillation.arguments import CacheChoice, DistillationArguments, PhaseSettings
 from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
-from hf_tinybert.distillation.cache_builder import CacheSource, open_teacher_cache
-from hf_tinybert.distillation.cache_contents import CacheContents
-from hf_tinybert.distillation.cache_plan import teacher_identity
-from hf_tinybert.distillation.cache_rows import ROW_COLUMN, with_row_ids
+from hf_tinybert.distillation.cache import (
+    ROW_COLUMN,
+    CacheContents,
+    CachedTeacherCollator,
+    CacheSource,
+    TeacherCache,
+    holds_cached_states,
+    open_teacher_cache,
+    teacher_identity,
+    with_row_ids,
+)
 from hf_tinybert.distillation.checkpoints import TRAINER_STATE_FILE, check_checkpoint, last_whole_checkpoint
-from hf_tinybert.distillation.compatibility import check_dataset, check_models, check_tokenizers
+from hf_tinybert.distillation.compatibility import check_dataset, check_loss_settings, check_models, check_tokenizers
 from hf_tinybert.distillation.distributed_teacher import (
     check_deepspeed_config,
     check_distributed_teacher,
@@ -63,7 +70,7 @@ from hf_tinybert.distillation.projections import (
 )
 from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
 from hf_tinybert.distillation.running_means import RunningMeans
-from hf_tinybert.distillation.sharding import complete_state, gathered, reshard
+from hf_tinybert.distillation.sharding import complete_state, gathered, partitioned_parameters, reshard
 from hf_tinybert.distillation.states import DistillationStates, StateRequest, student_states
 from hf_tinybert.distillation.task_head import (
     leaves_out_vocabulary_logits,
@@ -72,13 +79,6 @@ from hf_tinybert.distillation.task_head import (
     without_vocabulary_logits,
 )
 from hf_tinybert.distillation.teacher import freeze, load_teacher, load_teacher_tokenizer, weights_sha256
-from hf_tinybert.distillation.teacher_cache import (
-    CACHED_ATTENTIONS,
-    CACHED_HIDDEN_STATES,
-    CACHED_LOGITS,
-    CachedTeacherCollator,
-    TeacherCache,
-)
 from hf_tinybert.distillation.teacher_forward import TeacherForward
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class DistillationTrainer(Trainer):
         _check_same_mapping(self.layer_mapping, initialization)
         self._plan_requests(student, teacher, str(args.layer_mapping))
         with gathered(student, teacher):
-            _preflight(model, teacher, teacher_processing_class, several, kwargs)
+            _refuse_models(model, teacher, teacher_processing_class, several, args, kwargs)
         freeze(teacher)
         shapes = (EncoderShape.of(student.config), EncoderShape.of(teacher.config))
         logger.info("%s", mapping_table(self.layer_mapping, strategy=args.layer_mapping, shapes=shapes))
@@ -346,15 +346,15 @@ class DistillationTrainer(Trainer):
             output_attentions=bool(request.attentions),
         )
         student = student_states(student_output, inputs)
-        teacher = self._teacher_states(inputs) if self.phase_objective.reads_teacher else student
+        teacher = self._teacher_states(inputs, student.mask) if self.phase_objective.reads_teacher else student
         return self.phase_objective.losses(student, teacher), student_output
 
-    def _teacher_states(self, inputs: Mapping[str, Any]) -> DistillationStates:
+    def _teacher_states(self, inputs: Mapping[str, Any], mask: Tensor) -> DistillationStates:
         """The teacher's side of a batch: from the cache if the batch brings it, else by a forward."""
-        if self._cache is None or not {CACHED_HIDDEN_STATES, CACHED_ATTENTIONS, CACHED_LOGITS} & set(inputs):
+        if self._cache is None or not holds_cached_states(inputs):
             return self._teacher_forward(inputs, self._alignment)
         cached = self._cache.states(inputs)
-        return DistillationStates(inputs["attention_mask"], cached.hidden_states, cached.attentions, cached.logits)
+        return DistillationStates(mask, cached.hidden_states, cached.attentions, cached.logits)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """As of the stock Trainer; with a cache, the teacher's outputs come in every batch."""
@@ -390,6 +390,12 @@ class DistillationTrainer(Trainer):
         """The teacher's outputs for the training data, of all phases, computed now if they are not on disk."""
         if self.args.teacher_cache_dir is None:
             return None
+        if partitioned_parameters(self._teacher_forward.teacher):
+            raise ValueError(
+                "expected a teacher that is whole on every process for the teacher cache, got one partitioned by "
+                "ZeRO-3; because one process computes it while the others wait; load the teacher before the training "
+                "arguments are made, or leave out `teacher_cache_dir`"
+            )
         contents = self._cache_contents(list(self._teacher_request.values()))
         requests = [request for request in self._teacher_request.values() if request]
         if not requests:
@@ -607,11 +613,12 @@ class DistillationTrainer(Trainer):
         )
 
 
-def _preflight(
+def _refuse_models(
     model: "PreTrainedModel | PeftModel",
     teacher: PreTrainedModel,
     teacher_tokenizer: PreTrainedTokenizerBase | None,
     objectives: list[DistillationObjective],
+    arguments: DistillationArguments,
     kwargs: Mapping[str, Any],
 ) -> None:
     """Refuse what cannot work; `model` is the student as given, with its adapter if it has one."""
@@ -628,6 +635,7 @@ def _preflight(
     if tokenizer is not None and teacher_tokenizer is not None:
         check_tokenizers(tokenizer, teacher_tokenizer, separate_encodings=separate)
     check_models(student, teacher, objectives, separate_encodings=separate)
+    check_loss_settings(student, objectives, arguments)
     if isinstance(kwargs.get("train_dataset"), Dataset):
         check_dataset(kwargs["train_dataset"], student, objectives)
 

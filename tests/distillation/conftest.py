@@ -9,8 +9,8 @@ from transformers import BertConfig, BertTokenizer, DataCollatorWithPadding
 import hf_tinybert
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.attention import record_attention
-from hf_tinybert.distillation.cache_builder import CacheSource
-from hf_tinybert.distillation.cache_plan import teacher_identity
+from hf_tinybert.distillation.cache.builder import CacheSource
+from hf_tinybert.distillation.cache.plan import teacher_identity
 from hf_tinybert.distillation.states import teacher_states
 from hf_tinybert.distillation.teacher import freeze, weights_sha256
 from hf_tinybert.distillation.trainer import DistillationTrainer

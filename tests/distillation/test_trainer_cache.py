@@ -5,7 +5,7 @@ import logging
 import pytest
 import torch
 
-from hf_tinybert.distillation.cache_plan import CacheSpaceError
+from hf_tinybert.distillation.cache.plan import CacheSpaceError
 
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 

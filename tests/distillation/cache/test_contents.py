@@ -1,4 +1,4 @@
-from hf_tinybert.distillation.cache_contents import CacheContents
+from hf_tinybert.distillation.cache.contents import CacheContents
 
 CONTENTS = CacheContents((0, None, 4), (None, 4), value=True)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from hf_tinybert.distillation.cache_rows import ROW_COLUMN, read_rows, token_checksums, with_row_ids
+from hf_tinybert.distillation.cache.rows import ROW_COLUMN, read_rows, token_checksums, with_row_ids
 
 COLUMNS = ("input_ids", "token_type_ids", "attention_mask")
 
@@ -93,7 +93,7 @@ def test_many_chunks_are_read_as_one(build_rows, monkeypatch):
     """Prevents rows beyond the first ten thousand from being left out."""
     dataset = build_rows(7)
     whole = read_rows(dataset, COLUMNS)
-    monkeypatch.setattr("hf_tinybert.distillation.cache_rows._ROWS_AT_ONCE", 3)
+    monkeypatch.setattr("hf_tinybert.distillation.cache.rows._ROWS_AT_ONCE", 3)
     pieces = read_rows(dataset, COLUMNS)
     assert pieces.lengths.tolist() == whole.lengths.tolist()
     changed = dataset.map(

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hf_tinybert.distillation.attention import AttentionRecord
-from hf_tinybert.distillation.cache_contents import CacheContents
-from hf_tinybert.distillation.cache_layout import (
+from hf_tinybert.distillation.cache.contents import CacheContents
+from hf_tinybert.distillation.cache.layout import (
     ATTENTIONS_FILE,
     HIDDEN_STATES_FILE,
     LOGITS_FILE,
@@ -20,8 +20,8 @@ from hf_tinybert.distillation.cache_layout import (
     CacheLayout,
     LogitsKind,
 )
-from hf_tinybert.distillation.cache_rows import ROW_COLUMN, token_checksums
-from hf_tinybert.distillation.cache_store import Store
+from hf_tinybert.distillation.cache.rows import ROW_COLUMN, token_checksums
+from hf_tinybert.distillation.cache.store import Store
 
 CACHED_ATTENTIONS = "cached_attentions"
 CACHED_HIDDEN_STATES = "cached_hidden_states"
@@ -249,6 +249,11 @@ class CachedTeacherCollator:
         return batch
 
 
+def holds_cached_states(batch: Mapping[str, Any]) -> bool:
+    """Whether a batch brings the teacher's outputs along."""
+    return any(name in batch for name in (CACHED_ATTENTIONS, CACHED_HIDDEN_STATES, CACHED_LOGITS))
+
+
 def batch_tokens(
     inputs: Mapping[str, Any], token_column: str, mask_column: str
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -277,4 +282,5 @@ __all__ = [
     "CachedTeacherStates",
     "TeacherCache",
     "batch_tokens",
+    "holds_cached_states",
 ]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hf_tinybert.distillation.attention import AttentionRecord
-from hf_tinybert.distillation.cache_contents import CacheContents
+from hf_tinybert.distillation.cache.contents import CacheContents
 from hf_tinybert.distillation.states import DistillationStates
 
 ATTENTIONS_FILE = "attentions.bin"

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from hf_tinybert.distillation.cache_store import (
+from hf_tinybert.distillation.cache.store import (
     MANIFEST_FILE,
     PROGRESS_FILE,
     DamagedStoreError,
@@ -87,7 +87,7 @@ def test_a_folder_of_another_key_or_format_is_not_read(folder, monkeypatch):
     """Prevents a renamed folder, or one of another release, from being taken for this one."""
     with pytest.raises(DamagedStoreError, match="expected the contents of key b+, got those of a+"):
         open_store(folder, "b" * 64)
-    monkeypatch.setattr("hf_tinybert.distillation.cache_store.FORMAT_VERSION", 2)
+    monkeypatch.setattr("hf_tinybert.distillation.cache.store.FORMAT_VERSION", 2)
     with pytest.raises(DamagedStoreError, match="expected format 2, got 1"):
         open_store(folder, KEY)
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from hf_tinybert.distillation.attention import AttentionRecord, AttentionScores
-from hf_tinybert.distillation.cache_contents import CacheContents
-from hf_tinybert.distillation.cache_layout import (
+from hf_tinybert.distillation.cache.contents import CacheContents
+from hf_tinybert.distillation.cache.layout import (
     ATTENTIONS_FILE,
     HIDDEN_STATES_FILE,
     LOGITS_FILE,

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from hf_tinybert.distillation.attention import record_attention
-from hf_tinybert.distillation.cache_contents import CacheContents
-from hf_tinybert.distillation.cache_layout import CacheLayout, LogitsKind
-from hf_tinybert.distillation.cache_plan import (
+from hf_tinybert.distillation.cache.contents import CacheContents
+from hf_tinybert.distillation.cache.layout import CacheLayout, LogitsKind
+from hf_tinybert.distillation.cache.plan import (
     CacheSpaceError,
     cache_key,
     check_cache_folder,
@@ -15,7 +15,7 @@ from hf_tinybert.distillation.cache_plan import (
     plan_cache,
     teacher_identity,
 )
-from hf_tinybert.distillation.cache_rows import read_rows
+from hf_tinybert.distillation.cache.rows import read_rows
 from hf_tinybert.distillation.teacher import weights_sha256
 
 COLUMNS = ("input_ids", "token_type_ids", "attention_mask")

@@ -7,11 +7,11 @@ from datasets import Dataset
 from torch.utils.data import DataLoader
 from transformers import BertTokenizer, DataCollatorForMultipleChoice, DataCollatorWithPadding
 
-from hf_tinybert.distillation.cache_builder import open_teacher_cache
-from hf_tinybert.distillation.cache_contents import CacheContents
-from hf_tinybert.distillation.cache_layout import ATTENTIONS_FILE, HIDDEN_STATES_FILE
-from hf_tinybert.distillation.cache_rows import ROW_COLUMN, with_row_ids
-from hf_tinybert.distillation.teacher_cache import CACHED_ATTENTIONS, CACHED_LOGITS, CachedTeacherCollator
+from hf_tinybert.distillation.cache.builder import open_teacher_cache
+from hf_tinybert.distillation.cache.contents import CacheContents
+from hf_tinybert.distillation.cache.layout import ATTENTIONS_FILE, HIDDEN_STATES_FILE
+from hf_tinybert.distillation.cache.rows import ROW_COLUMN, with_row_ids
+from hf_tinybert.distillation.cache.teacher_cache import CACHED_ATTENTIONS, CACHED_LOGITS, CachedTeacherCollator
 
 EVERYTHING = CacheContents((0, 2, 4), (2, 4), value=True)
 LENGTHS = (5, 9, 3, 7, 12)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from hf_tinybert.distillation.cache_contents import CacheContents
-from hf_tinybert.distillation.cache_layout import CacheLayout
-from hf_tinybert.distillation.cache_rows import RowTable
-from hf_tinybert.distillation.cache_store import FORMAT_VERSION, folder_bytes
+from hf_tinybert.distillation.cache.contents import CacheContents
+from hf_tinybert.distillation.cache.layout import CacheLayout
+from hf_tinybert.distillation.cache.rows import RowTable
+from hf_tinybert.distillation.cache.store import FORMAT_VERSION, folder_bytes
 
 GIGABYTE = 10**9
 

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers.utils.logging import tqdm
 
-from hf_tinybert.distillation.cache_contents import CacheContents
-from hf_tinybert.distillation.cache_layout import (
+from hf_tinybert.distillation.cache.contents import CacheContents
+from hf_tinybert.distillation.cache.layout import (
     SEQUENCES_FILE,
     CacheLayout,
     UncacheableError,
     layout_of,
 )
-from hf_tinybert.distillation.cache_plan import (
+from hf_tinybert.distillation.cache.plan import (
     GIGABYTE,
     CachePlan,
     CacheSpaceError,
@@ -32,16 +32,16 @@ from hf_tinybert.distillation.cache_plan import (
     check_cache_space,
     plan_cache,
 )
-from hf_tinybert.distillation.cache_rows import ROW_COLUMN, RowTable, read_rows, token_checksums
-from hf_tinybert.distillation.cache_store import (
+from hf_tinybert.distillation.cache.rows import ROW_COLUMN, RowTable, read_rows, token_checksums
+from hf_tinybert.distillation.cache.store import (
     PARTIAL_SUFFIX,
     DamagedStoreError,
     StoreWriter,
     folder_bytes,
     open_store,
 )
+from hf_tinybert.distillation.cache.teacher_cache import TeacherCache, batch_tokens
 from hf_tinybert.distillation.states import DistillationStates
-from hf_tinybert.distillation.teacher_cache import TeacherCache, batch_tokens
 
 logger = logging.getLogger(__name__)
 

@@ -14,18 +14,18 @@ from datasets import Dataset
 from transformers import default_data_collator
 
 from hf_tinybert.distillation.attention import AttentionScores
-from hf_tinybert.distillation.cache_builder import CacheSource, open_teacher_cache
-from hf_tinybert.distillation.cache_contents import CacheContents
-from hf_tinybert.distillation.cache_layout import (
+from hf_tinybert.distillation.cache.builder import CacheSource, open_teacher_cache
+from hf_tinybert.distillation.cache.contents import CacheContents
+from hf_tinybert.distillation.cache.layout import (
     ATTENTIONS_FILE,
     HIDDEN_STATES_FILE,
     LOGITS_FILE,
     SEQUENCES_FILE,
     UncacheableError,
 )
-from hf_tinybert.distillation.cache_plan import CacheSpaceError
-from hf_tinybert.distillation.cache_rows import read_rows, with_row_ids
-from hf_tinybert.distillation.cache_store import MANIFEST_FILE, PARTIAL_SUFFIX, PROGRESS_FILE, StoreWriter
+from hf_tinybert.distillation.cache.plan import CacheSpaceError
+from hf_tinybert.distillation.cache.rows import read_rows, with_row_ids
+from hf_tinybert.distillation.cache.store import MANIFEST_FILE, PARTIAL_SUFFIX, PROGRESS_FILE, StoreWriter
 from hf_tinybert.distillation.states import DistillationStates
 
 EVERYTHING = CacheContents((0, 2, 4), (2, 4))
@@ -253,7 +253,7 @@ def test_a_read_only_folder_with_a_whole_cache_is_enough(source, tmp_path, monke
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr("tempfile.TemporaryFile", refuse)
-    monkeypatch.setattr("hf_tinybert.distillation.cache_builder.FileLock", refuse)
+    monkeypatch.setattr("hf_tinybert.distillation.cache.builder.FileLock", refuse)
     _check(_open(source, tmp_path), source)
     calls = source.forward.calls
     with pytest.raises(ValueError, match="expected a folder to write the teacher cache to, got .* Read-only"):
