@@ -33,6 +33,7 @@ from transformers.utils.peft_utils import find_adapter_config_file
 
 from hf_tinybert.distillation.adapters import ADAPTER_CONFIG_FILE, check_not_quantised, load_adapter, merged_teacher
 from hf_tinybert.distillation.checkpoints import check_weights
+from hf_tinybert.distillation.sharding import whole_tensors
 
 
 class _Head(NamedTuple):
@@ -135,11 +136,14 @@ def freeze(teacher: PreTrainedModel) -> PreTrainedModel:
 
 
 def weights_sha256(model: PreTrainedModel) -> str:
-    """A hash of all weights, names and types included: two teachers are the same when it is."""
+    """A hash of all weights, names and types included: two teachers are the same when it is.
+
+    Of a teacher that ZeRO-3 has partitioned it is the hash of the whole; every process calls this.
+    """
     digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
+    for name, tensor in whole_tensors(model):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+        digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
