@@ -12,7 +12,7 @@ from transformers import DataCollatorWithPadding, TrainerCallback, TrainerContro
 from hf_tinybert.benchmark.textbook import TextbookLoop
 from hf_tinybert.benchmark.turns import TrainingLoop
 from hf_tinybert.benchmark.workload import Workload
-from hf_tinybert.distillation.arguments import DistillationArguments
+from hf_tinybert.distillation.arguments import CacheChoice, DistillationArguments
 from hf_tinybert.distillation.trainer import DistillationTrainer
 
 _LEARNING_RATE = 1e-4
@@ -23,13 +23,15 @@ class Arm(StrEnum):
 
     TEXTBOOK = "textbook"
     ENGINE = "engine"
+    ENGINE_CACHE = "engine-cache"
 
 
 def training_loop(arm: Arm, workload: Workload, rows: Dataset, epochs: int, folder: Path) -> TrainingLoop:
     """A loop over `epochs` passes, its models made and on their device.
 
-    The engine is the real `train()` with length-grouped batches and otherwise its defaults: a step there is all of
-    loading, padding and moving the batch, forwards, losses, backward, clipping, optimizer, schedule, callbacks, logs.
+    The engine is the real `train()` with its defaults (batches of like lengths, bfloat16 where the hardware computes
+    in it): a step there is all of loading, padding and moving the batch, forwards, losses, backward, clipping,
+    optimizer, schedule, callbacks and logs. Its cache is built before its first step.
 
     Args:
         arm: which one.
@@ -56,7 +58,7 @@ def training_loop(arm: Arm, workload: Workload, rows: Dataset, epochs: int, fold
         return lambda after_step: textbook.run(epochs, after_step)
     trainer = DistillationTrainer(
         student,
-        _engine_arguments(workload, epochs, folder),
+        _engine_arguments(workload, epochs, folder, cached=arm is Arm.ENGINE_CACHE),
         teacher=teacher,
         train_dataset=rows,
         data_collator=DataCollatorWithPadding(tokenizer),
@@ -69,7 +71,7 @@ def training_loop(arm: Arm, workload: Workload, rows: Dataset, epochs: int, fold
     return train
 
 
-def _engine_arguments(workload: Workload, epochs: int, folder: Path) -> DistillationArguments:
+def _engine_arguments(workload: Workload, epochs: int, folder: Path, *, cached: bool) -> DistillationArguments:
     return DistillationArguments(
         output_dir=str(folder),
         phases=[str(workload.phase)],
@@ -78,7 +80,8 @@ def _engine_arguments(workload: Workload, epochs: int, folder: Path) -> Distilla
         learning_rate=_LEARNING_RATE,
         intermediate_learning_rate=_LEARNING_RATE,
         per_device_train_batch_size=workload.batch_size,
-        train_sampling_strategy="group_by_length",
+        teacher_cache_dir=str(folder / "cache") if cached else None,
+        teacher_cache_contents=str(CacheChoice.ALL),  # refuses, where `auto` would measure something else
         logging_steps=10,
         save_strategy="no",
         report_to="none",

@@ -72,8 +72,9 @@ class TrainingBenchmark:
         """Measure what is not measured yet.
 
         Returns:
-            `settings`, `machine`, `rows` (mean and longest length in tokens), `start_seconds` (by arm, models to first
-            step done), `repeats` (seconds per step by arm, one each), `memory` (see `peak_memory`) and `summary`.
+            `settings`, `machine`, `rows` (mean and longest length in tokens), `start_seconds` (by arm, to the end of
+            the first step, a cache's building included), `repeats` (seconds per step by arm, one each), `memory` (see
+            `peak_memory`) and `summary`.
         """
         if len(self._run["repeats"]) < self.repeats:
             self._measure_seconds()
