@@ -505,7 +505,7 @@ class DistillationTrainer(Trainer):
             super()._run_epoch(*args, **kwargs)  # type: ignore[no-untyped-call]  # untyped in transformers
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        if self.is_fsdp_enabled:
+        if self.is_fsdp_enabled and self.optimizer is not None:
             complete_state(self.optimizer)
         super()._save_optimizer_and_scheduler(output_dir)
 
