@@ -93,7 +93,6 @@ def test_a_checkpoint_that_is_written_again_is_not_whole_until_it_is_finished(en
     """Prevents weights of a second try beside the moments of the first, where both are whole files."""
     folder = tmp_path / "again"
     shutil.copytree(ends[0] / "straight", folder)
-    (folder / "end.pt").unlink()
     shutil.rmtree(folder / SECOND)
     shutil.rmtree(folder / FIRST / "checkpoint-5")
     arguments = {**PLAIN, "intermediate_learning_rate": 1e-3}
