@@ -20,6 +20,8 @@ from hf_tinybert.distillation.objective import Phase
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassification
 
+_LABELS = {0: "no", 1: "yes"}  # without names, a warning that labels cannot be compared
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -89,7 +91,7 @@ class Workload:
         """
         torch.manual_seed(self.seed)
         teacher: PreTrainedModel = (
-            BertForSequenceClassification(BertConfig(vocab_size=len(self.make_tokenizer())))
+            BertForSequenceClassification(BertConfig(vocab_size=len(self.make_tokenizer()), id2label=_LABELS))
             if self.teacher is None
             else AutoModelForSequenceClassification.from_pretrained(self.teacher)
         )
