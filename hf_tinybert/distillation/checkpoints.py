@@ -11,13 +11,16 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 logger = logging.getLogger(__name__)
 
 TRAINER_STATE_FILE = "trainer_state.json"
+# of a model, an adapter, FSDP2 and DeepSpeed
+_WEIGHTS = ("model*.safetensors", "adapter_model*", "*/adapter_model*", "pytorch_model*", "global_step*")
 
 
 def check_checkpoint(folder: Path) -> None:
     """Refuse a checkpoint that a killed or failed process left unfinished.
 
     Checks that every `.safetensors` file is as long as its header says, every `.pt`, `.pth` and `.bin` archive has
-    its end, and `trainer_state.json`, which is written last, is readable.
+    its end, `trainer_state.json`, which is written last, is readable, and neither weights nor one of optimizer and
+    schedule are gone, as after a deletion that was stopped.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -84,13 +87,20 @@ def _damage(folder: Path) -> str | None:
         damage = safetensors_damage(path)
         if damage:
             return damage
-    for path in sorted(path for pattern in ("*.pt", "*.pth", "*.bin") for path in folder.glob(pattern)):
+    archives = ("*.pt", "*.pth", "*.bin", "global_step*/*.pt")  # the last are DeepSpeed's
+    for path in sorted(path for pattern in archives for path in folder.glob(pattern)):
         if not zipfile.is_zipfile(path):
             return f"a truncated `{path.name}`"
     try:
         json.loads((folder / TRAINER_STATE_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return f"no readable `{TRAINER_STATE_FILE}`"
+    # a checkpoint whose deletion was stopped has lost any of its files
+    if not any(any(folder.glob(pattern)) for pattern in _WEIGHTS):
+        return "no weights"
+    state = [any(folder.glob(pattern)) for pattern in ("scheduler.pt", "optimizer*")]
+    if any(state) and not all(state) and not any(folder.glob("global_step*")):
+        return "no `scheduler.pt`" if state[1] else "no optimizer state"
     return None
 
 

@@ -21,6 +21,7 @@ def build_checkpoint(tmp_path):
         folder.mkdir(parents=True)
         save_file({"weight": torch.arange(6.0).reshape(2, 3)}, folder / WEIGHTS)
         torch.save({"step": step}, folder / "optimizer.pt")
+        torch.save({"step": step}, folder / "scheduler.pt")
         torch.save({"seed": 0}, folder / "rng_state.pth")
         (folder / "trainer_state.json").write_text("{}", encoding="utf-8")
         return folder
@@ -75,6 +76,38 @@ def test_a_missing_or_unreadable_trainer_state_is_refused(build_checkpoint, text
     if text is not None:
         (folder / "trainer_state.json").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=r"no readable `trainer_state.json`"):
+        check_checkpoint(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [(WEIGHTS, "no weights"), ("optimizer.pt", "no optimizer state"), ("scheduler.pt", "no `scheduler.pt`")],
+)
+def test_a_checkpoint_whose_deletion_was_stopped_is_refused(build_checkpoint, name, said):
+    """Prevents a resume with a fresh optimizer, of which the stock Trainer says nothing."""
+    folder = build_checkpoint(3)
+    (folder / name).unlink()
+    with pytest.raises(ValueError, match=said):
+        check_checkpoint(folder)
+
+
+def test_weights_alone_are_whole(build_checkpoint):
+    """Prevents a refusal of what `save_only_model` leaves."""
+    folder = build_checkpoint(3)
+    for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth"):
+        (folder / name).unlink()
+    check_checkpoint(folder)
+
+
+def test_truncated_partitions_of_deepspeed_are_refused(build_checkpoint):
+    """Prevents a resume that fails on one process while the others wait for it."""
+    folder = build_checkpoint(3)
+    (folder / "optimizer.pt").unlink()
+    (folder / "global_step3").mkdir()
+    torch.save({"step": 3}, folder / "global_step3" / "zero_pp_rank_0_optim_states.pt")
+    check_checkpoint(folder)
+    _cut(folder / "global_step3" / "zero_pp_rank_0_optim_states.pt", -40)
+    with pytest.raises(ValueError, match="truncated `zero_pp_rank_0_optim_states.pt`"):
         check_checkpoint(folder)
 
 
