@@ -17,7 +17,6 @@ from transformers.trainer_utils import EvalLoopOutput, TrainOutput, has_length
 from transformers.utils.generic import ModelOutput
 
 from hf_tinybert.distillation.adapters import (
-    check_adapter_student,
     is_adapter_model,
     merged_teacher,
     transformers_model,
@@ -26,19 +25,8 @@ from hf_tinybert.distillation.adapters import (
 from hf_tinybert.distillation.arguments import CacheChoice, DistillationArguments, PhaseSettings
 from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
-from hf_tinybert.distillation.cache import (
-    ROW_COLUMN,
-    CacheContents,
-    CachedTeacherCollator,
-    CacheSource,
-    TeacherCache,
-    holds_cached_states,
-    open_teacher_cache,
-    teacher_identity,
-    with_row_ids,
-)
-from hf_tinybert.distillation.checkpoints import TRAINER_STATE_FILE, check_checkpoint, last_whole_checkpoint
-from hf_tinybert.distillation.compatibility import check_dataset, check_loss_settings, check_models, check_tokenizers
+from hf_tinybert.distillation.cache import ROW_COLUMN, with_row_ids
+from hf_tinybert.distillation.checkpoints import TRAINER_STATE_FILE
 from hf_tinybert.distillation.distributed_teacher import (
     check_deepspeed_config,
     check_distributed_teacher,
@@ -46,9 +34,7 @@ from hf_tinybert.distillation.distributed_teacher import (
     place_teacher,
 )
 from hf_tinybert.distillation.encodings import (
-    TEACHER_PREFIX,
     PairedCollator,
-    check_separate_encodings,
     has_teacher_encoding,
     input_columns,
     model_input_names,
@@ -68,10 +54,12 @@ from hf_tinybert.distillation.projections import (
     attach_projections,
     starting_projections,
 )
-from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
+from hf_tinybert.distillation.record import DistillationRecord
+from hf_tinybert.distillation.refusals import check_pair, check_trainer_arguments
+from hf_tinybert.distillation.resume import resume_point
 from hf_tinybert.distillation.running_means import RunningMeans
-from hf_tinybert.distillation.sharding import complete_state, gathered, partitioned_parameters, reshard
-from hf_tinybert.distillation.states import DistillationStates, StateRequest, student_states
+from hf_tinybert.distillation.sharding import complete_state, gathered, reshard
+from hf_tinybert.distillation.states import student_states
 from hf_tinybert.distillation.task_head import (
     leaves_out_vocabulary_logits,
     predicts_vocabulary,
@@ -80,6 +68,7 @@ from hf_tinybert.distillation.task_head import (
 )
 from hf_tinybert.distillation.teacher import freeze, load_teacher, load_teacher_tokenizer, weights_sha256
 from hf_tinybert.distillation.teacher_forward import TeacherForward
+from hf_tinybert.distillation.teacher_outputs import CacheSettings, TeacherOutputs
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -131,7 +120,7 @@ class DistillationTrainer(Trainer):
         initialization: ProjectionStart | str | Path | None = None,
         **kwargs: Any,  # noqa: ANN401 (the stock Trainer's own)
     ) -> None:
-        _refuse_arguments(args, kwargs)
+        check_trainer_arguments(args, kwargs)
         student = transformers_model(model)
         self.objectives = _objectives(args, objectives, student)
         several = list(self.objectives.values())
@@ -154,9 +143,21 @@ class DistillationTrainer(Trainer):
             str(args.layer_mapping), student.config.num_hidden_layers, teacher.config.num_hidden_layers
         )
         _check_same_mapping(self.layer_mapping, initialization)
-        self._plan_requests(student, teacher, str(args.layer_mapping))
+        # a learned mapping weighs every teacher layer
+        every = tuple(range(teacher.config.num_hidden_layers + 1))
+        alignment = every if is_learned(str(args.layer_mapping)) else self.layer_mapping
+        self._requests = {
+            phase: one.request(student.config.num_hidden_layers) for phase, one in self.objectives.items()
+        }
         with gathered(student, teacher):
-            _refuse_models(model, teacher, teacher_processing_class, several, args, kwargs)
+            check_pair(
+                model,
+                teacher,
+                several,
+                args,
+                tokenizers=(kwargs.get("processing_class"), teacher_processing_class),
+                train_dataset=kwargs.get("train_dataset"),
+            )
         freeze(teacher)
         shapes = (EncoderShape.of(student.config), EncoderShape.of(teacher.config))
         logger.info("%s", mapping_table(self.layer_mapping, strategy=args.layer_mapping, shapes=shapes))
@@ -182,10 +183,14 @@ class DistillationTrainer(Trainer):
             teacher.bfloat16()  # autocast would cast frozen weights anew at every product
         check_same_teacher(self._teacher_sha256)
         self.teacher = place_teacher(teacher, self.accelerator)
-        self._teacher_forward = TeacherForward(teacher, self.teacher, access)
-        self._enter(self.args.stages[0])
+        self._plain_teacher, self.phase = teacher, self.args.stages[0]
+        self._teacher_outputs = TeacherOutputs(
+            TeacherForward(teacher, self.teacher, access),
+            self.objectives,
+            student.config.num_hidden_layers,
+            alignment,
+        )
         self._terms = {"train": RunningMeans(), "eval": RunningMeans()}
-        self._cache: TeacherCache | None = None
         self.phase_seconds: dict[Phase, float] = {}
         self._phase_start: float | None = None
 
@@ -219,14 +224,15 @@ class DistillationTrainer(Trainer):
         Raises:
             ValueError: no checkpoint to resume from, or a damaged one.
         """
-        phase, checkpoint = self._resume_point(resume_from_checkpoint)
+        folders = {phase: self._phase_folder(phase) for phase in self.args.stages}
+        phase, checkpoint = resume_point(resume_from_checkpoint, folders)
         if self.args.preflight and checkpoint is None:
             report = self.preflight()
             logger.info("checks before training: %s\n%s", report.summary(), report.table())
             report.raise_on_fail()
             for check in report.warned:
                 logger.warning("%s: %s; %s", check.name, check.found, check.cure)
-        self._cache = self._open_cache()
+        self._open_cache()
         outputs = [
             self._train_phase(settings, checkpoint if settings.phase is phase else None, trial, ignore_keys_for_eval)
             for settings in self.args.phase_settings()[self.args.stages.index(phase) :]
@@ -248,10 +254,10 @@ class DistillationTrainer(Trainer):
         """
         whole = not (self.is_deepspeed_enabled or self.is_fsdp_enabled)
         data = {"train_dataset": self.train_dataset, "eval_dataset": self.eval_dataset}
-        with gathered(self._student, self._teacher_forward.teacher):
+        with gathered(self._student, self._plain_teacher):
             return run_preflight(
                 self._student,
-                self._teacher_forward.teacher,
+                self._plain_teacher,
                 objectives=list(self.objectives.values()),
                 mapping=self.layer_mapping,
                 student_tokenizer=self._tokenizers[0],
@@ -339,31 +345,23 @@ class DistillationTrainer(Trainer):
 
     def _losses(self, model: nn.Module, inputs: Mapping[str, Any]) -> tuple[dict[str, Tensor], ModelOutput]:
         """Both forwards and every term of the current phase."""
-        request = self._request[self.phase]
+        request = self._requests[self.phase]
         student_output = model(
             **student_inputs(inputs, self._student_inputs),
             output_hidden_states=list(request.hidden_states) or False,
             output_attentions=bool(request.attentions),
         )
         student = student_states(student_output, inputs)
-        teacher = self._teacher_states(inputs, student.mask) if self.phase_objective.reads_teacher else student
+        teacher = self._teacher_outputs.states(inputs, student.mask) if self.phase_objective.reads_teacher else student
         return self.phase_objective.losses(student, teacher), student_output
-
-    def _teacher_states(self, inputs: Mapping[str, Any], mask: Tensor) -> DistillationStates:
-        """The teacher's side of a batch: from the cache if the batch brings it, else by a forward."""
-        if self._cache is None or not holds_cached_states(inputs):
-            return self._teacher_forward(inputs, self._alignment)
-        cached = self._cache.states(inputs)
-        return DistillationStates(mask, cached.hidden_states, cached.attentions, cached.logits)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """As of the stock Trainer; with a cache, the teacher's outputs come in every batch."""
-        contents = self._cache_contents([self._teacher_request[self.phase]])
-        if self._cache is None or not self._cache.contents.covers(contents):
+        cached = self._teacher_outputs.cached(self.data_collator)
+        if cached is None:
             return super().get_train_dataloader()
         dataset, collator = self.train_dataset, self.data_collator
-        self.train_dataset = with_row_ids(dataset)
-        self.data_collator = CachedTeacherCollator(collator, self._cache, contents)
+        self.train_dataset, self.data_collator = with_row_ids(dataset), cached
         try:
             return super().get_train_dataloader()
         finally:
@@ -386,61 +384,23 @@ class DistillationTrainer(Trainer):
         """In the data's own order: the stock Trainer would group by length, and give predictions in that order."""
         return SequentialSampler(eval_dataset) if has_length(eval_dataset) and self.args.world_size <= 1 else None
 
-    def _open_cache(self) -> TeacherCache | None:
-        """The teacher's outputs for the training data, of all phases, computed now if they are not on disk."""
+    def _open_cache(self) -> None:
+        """Have the teacher's outputs for the training data on disk before the first step."""
         if self.args.teacher_cache_dir is None:
-            return None
-        if partitioned_parameters(self._teacher_forward.teacher):
-            raise ValueError(
-                "expected a teacher that is whole on every process for the teacher cache, got one partitioned by "
-                "ZeRO-3; because one process computes it while the others wait; load the teacher before the training "
-                "arguments are made, or leave out `teacher_cache_dir`"
-            )
-        contents = self._cache_contents(list(self._teacher_request.values()))
-        requests = [request for request in self._teacher_request.values() if request]
-        if not requests:
-            return None
-        if self.args.teacher_cache_contents == CacheChoice.LOGITS:
-            contents = contents.logits_only()
-        everything = StateRequest(
-            tuple(layer for layer in contents.hidden_layers if layer is not None),
-            tuple(layer for layer in contents.attention_layers if layer is not None),
-            contents.logits,
-        )
-        dataset = with_row_ids(self.train_dataset).remove_columns(ROW_COLUMN)
-        prefix = TEACHER_PREFIX if has_teacher_encoding(dataset.column_names) else ""
-        source = CacheSource(
-            dataset=self._remove_unused_columns(dataset, description="training"),
-            collator=self.data_collator,
-            forward=lambda inputs: self._teacher_forward(inputs, self._alignment),
-            teacher=teacher_identity(
-                self._teacher_forward.teacher, self._teacher_sha256, "bfloat16" if self.args.bf16 else "float32"
-            ),
-            columns=sorted(self._columns),
-            device=self.args.device,
-            token_column=f"{prefix}input_ids",
-            mask_column=f"{prefix}attention_mask",
-        )
-        self._teacher_forward.ask_for(everything)
-        return open_teacher_cache(
-            source,
-            contents,
+            return
+        self._set_signature_columns_if_needed()
+        settings = CacheSettings(
             Path(self.args.teacher_cache_dir),
-            max_gb=self.args.teacher_cache_max_gb,
-            fall_back=self.args.teacher_cache_contents == CacheChoice.AUTO,
-            logits_alone=any(request == StateRequest(logits=True) for request in requests),
+            self.args.teacher_cache_max_gb,
+            CacheChoice(self.args.teacher_cache_contents),
         )
-
-    def _cache_contents(self, requests: list[StateRequest]) -> CacheContents:
-        """What a cache that serves these phases keeps, in the order in which the teacher's states come."""
-        hidden_states = {layer for request in requests for layer in request.hidden_states}
-        attentions = {layer for request in requests for layer in request.attentions}
-        values = any(self.objectives[phase].reads_values for phase in self.args.stages)
-        return CacheContents(
-            tuple(layer if layer in hidden_states else None for layer in self._alignment) if hidden_states else (),
-            tuple(layer if layer in attentions else None for layer in self._alignment[1:]) if attentions else (),
-            value=values and bool(attentions),
-            logits=any(request.logits for request in requests),
+        self._teacher_outputs.open_cache(
+            settings,
+            self.train_dataset,
+            self.data_collator,
+            columns=self._signature_columns or (),
+            weights_sha256=self._teacher_sha256,
+            device=self.args.device,
         )
 
     @property
@@ -477,17 +437,6 @@ class DistillationTrainer(Trainer):
             for name, value in stock.items():
                 setattr(self.args, name, value)
 
-    def _plan_requests(self, student: PreTrainedModel, teacher: PreTrainedModel, strategy: str) -> None:
-        """What each phase reads of both models; refuses layers that are not there."""
-        layers = student.config.num_hidden_layers
-        # a learned mapping weighs every teacher layer
-        learned = is_learned(strategy)
-        self._alignment = tuple(range(teacher.config.num_hidden_layers + 1)) if learned else self.layer_mapping
-        self._request = {phase: one.request(layers) for phase, one in self.objectives.items()}
-        self._teacher_request = {
-            phase: one.teacher_request(layers, self._alignment) for phase, one in self.objectives.items()
-        }
-
     def _tell_learned_mapping(self) -> None:
         learned = self.phase_objective.learned_mapping
         for term, weights in ({} if learned is None else learned.mean_weights()).items():
@@ -495,7 +444,7 @@ class DistillationTrainer(Trainer):
 
     def _enter(self, phase: Phase) -> None:
         self.phase = phase
-        self._teacher_forward.ask_for(self._teacher_request[phase])
+        self._teacher_outputs.enter(phase)
 
     def _run_epoch(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (passed through)
         """Not when a phase is resumed at its last step: the stock loop would take one step more."""
@@ -517,29 +466,6 @@ class DistillationTrainer(Trainer):
     def _seconds_so_far(self) -> float:
         running = 0.0 if self._phase_start is None else time.perf_counter() - self._phase_start
         return sum(self.phase_seconds.values()) + running
-
-    def _resume_point(self, resume_from_checkpoint: str | bool | None) -> tuple[Phase, Path | None]:
-        phases = self.args.stages
-        if not resume_from_checkpoint:
-            return phases[0], None
-        if not isinstance(resume_from_checkpoint, bool):
-            folder = Path(resume_from_checkpoint)
-            check_checkpoint(folder)
-            phase = DistillationRecord.load(folder).phase if (folder / RECORD_FILE).is_file() else phases[0]
-            if phase not in phases:
-                raise ValueError(
-                    f"expected a checkpoint of {', '.join(phases)}, got one of {phase}: `{folder}`; because this run "
-                    "has no such phase; set `phases` as they were when it was written"
-                )
-            return Phase(phase), folder
-        for phase in reversed(phases):
-            checkpoint = last_whole_checkpoint(self._phase_folder(phase))
-            if checkpoint is not None:
-                return phase, checkpoint
-        raise ValueError(
-            f"expected a whole checkpoint in `{self.args.output_dir}`, got none; because there is nothing to resume "
-            "from; train without `resume_from_checkpoint`"
-        )
 
     def _phase_folder(self, phase: Phase) -> Path:
         folder = Path(str(self.args.output_dir))
@@ -613,33 +539,6 @@ class DistillationTrainer(Trainer):
         )
 
 
-def _refuse_models(
-    model: "PreTrainedModel | PeftModel",
-    teacher: PreTrainedModel,
-    teacher_tokenizer: PreTrainedTokenizerBase | None,
-    objectives: list[DistillationObjective],
-    arguments: DistillationArguments,
-    kwargs: Mapping[str, Any],
-) -> None:
-    """Refuse what cannot work; `model` is the student as given, with its adapter if it has one."""
-    student = transformers_model(model)
-    check_adapter_student(
-        model,
-        reads_layers=any(one.reads_hidden_states or one.reads_attention for one in objectives),
-        reads_predictions=any(one.reads_logits for one in objectives),
-    )
-    separate = has_teacher_encoding(_column_names(kwargs.get("train_dataset")))
-    if separate:
-        check_separate_encodings(student)
-    tokenizer = kwargs.get("processing_class")
-    if tokenizer is not None and teacher_tokenizer is not None:
-        check_tokenizers(tokenizer, teacher_tokenizer, separate_encodings=separate)
-    check_models(student, teacher, objectives, separate_encodings=separate)
-    check_loss_settings(student, objectives, arguments)
-    if isinstance(kwargs.get("train_dataset"), Dataset):
-        check_dataset(kwargs["train_dataset"], student, objectives)
-
-
 def _paired_collator(
     student: PreTrainedTokenizerBase | None, teacher: PreTrainedTokenizerBase | None
 ) -> PairedCollator:
@@ -654,28 +553,6 @@ def _paired_collator(
 
 def _column_names(dataset: object) -> list[str]:
     return list(dataset.column_names) if isinstance(dataset, Dataset) else []
-
-
-def _refuse_arguments(args: object, kwargs: Mapping[str, Any]) -> None:
-    if not isinstance(args, DistillationArguments):
-        raise ValueError(f"expected `DistillationArguments`, got `{type(args).__name__}`")
-    for name, why in {
-        "model_init": "the student and its projections are made before the run",
-        "compute_loss_func": "the objective is the loss",
-    }.items():
-        if kwargs.get(name) is not None:
-            raise ValueError(f"expected no `{name}`, got one; because {why}; leave it out")
-    checkpointing = args.activation_checkpointing_kwargs
-    if args.activation_checkpointing and isinstance(checkpointing, dict) and checkpointing.get("use_reentrant"):
-        raise ValueError(
-            "expected `use_reentrant` False, got True; because attention that is recorded under reentrant "
-            "checkpointing carries no gradient, so that its terms would train nothing; leave it out"
-        )
-    if len(args.stages) > 1 and kwargs.get("optimizers") not in (None, (None, None)):
-        raise ValueError(
-            "expected no `optimizers` with more than one phase, got some; because each phase starts a fresh "
-            "optimizer; train one phase at a time, or choose the optimizer by `optim`"
-        )
 
 
 def _objectives(

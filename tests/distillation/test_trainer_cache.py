@@ -29,7 +29,7 @@ def run(build_trainer, build_student, build_rows):
 def _forwards(trainer):
     """Counts the teacher's forwards from now on."""
     calls = []
-    trainer._teacher_forward.teacher.base_model.register_forward_hook(lambda *args: calls.append(1))
+    trainer._plain_teacher.base_model.register_forward_hook(lambda *args: calls.append(1))
     return calls
 
 

@@ -1,0 +1,96 @@
+"""What `DistillationTrainer` refuses before anything is spent: the checks of `compatibility` for one pair and run."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from datasets import Dataset
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from hf_tinybert.distillation.adapters import check_adapter_student, transformers_model
+from hf_tinybert.distillation.arguments import DistillationArguments
+from hf_tinybert.distillation.compatibility import (
+    check_dataset,
+    check_loss_settings,
+    check_models,
+    check_tokenizers,
+)
+from hf_tinybert.distillation.encodings import check_separate_encodings, has_teacher_encoding
+from hf_tinybert.distillation.objective import DistillationObjective
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+
+def check_trainer_arguments(arguments: object, others: Mapping[str, Any]) -> None:
+    """Refuse arguments that a distillation would ignore or could not carry out.
+
+    Args:
+        arguments: those of the run.
+        others: keyword arguments for the stock Trainer.
+
+    Raises:
+        ValueError: stock training arguments, a loss or a model maker of one's own, reentrant checkpointing, or an
+            optimizer object for several phases.
+    """
+    if not isinstance(arguments, DistillationArguments):
+        raise ValueError(f"expected `DistillationArguments`, got `{type(arguments).__name__}`")
+    for name, why in {
+        "model_init": "the student and its projections are made before the run",
+        "compute_loss_func": "the objective is the loss",
+    }.items():
+        if others.get(name) is not None:
+            raise ValueError(f"expected no `{name}`, got one; because {why}; leave it out")
+    checkpointing = arguments.activation_checkpointing_kwargs
+    if arguments.activation_checkpointing and isinstance(checkpointing, dict) and checkpointing.get("use_reentrant"):
+        raise ValueError(
+            "expected `use_reentrant` False, got True; because attention that is recorded under reentrant "
+            "checkpointing carries no gradient, so that its terms would train nothing; leave it out"
+        )
+    if len(arguments.stages) > 1 and others.get("optimizers") not in (None, (None, None)):
+        raise ValueError(
+            "expected no `optimizers` with more than one phase, got some; because each phase starts a fresh "
+            "optimizer; train one phase at a time, or choose the optimizer by `optim`"
+        )
+
+
+def check_pair(
+    model: "PreTrainedModel | PeftModel",
+    teacher: PreTrainedModel,
+    objectives: Sequence[DistillationObjective],
+    arguments: DistillationArguments,
+    *,
+    tokenizers: tuple[PreTrainedTokenizerBase | None, PreTrainedTokenizerBase | None] = (None, None),
+    train_dataset: object = None,
+) -> None:
+    """Refuse a student and a teacher that these objectives cannot compare on this data.
+
+    Args:
+        model: the student as given, with its adapter if it has one.
+        teacher: merged.
+        objectives: of all phases.
+        arguments: of the run.
+        tokenizers: of student and teacher, where known.
+        train_dataset: looked at if it is a `datasets.Dataset`.
+
+    Raises:
+        ValueError: see `distillation.compatibility`.
+    """
+    student = transformers_model(model)
+    check_adapter_student(
+        model,
+        reads_layers=any(one.reads_hidden_states or one.reads_attention for one in objectives),
+        reads_predictions=any(one.reads_logits for one in objectives),
+    )
+    separate = isinstance(train_dataset, Dataset) and has_teacher_encoding(train_dataset.column_names)
+    if separate:
+        check_separate_encodings(student)
+    own, other = tokenizers
+    if own is not None and other is not None:
+        check_tokenizers(own, other, separate_encodings=separate)
+    check_models(student, teacher, objectives, separate_encodings=separate)
+    check_loss_settings(student, objectives, arguments)
+    if isinstance(train_dataset, Dataset):
+        check_dataset(train_dataset, student, objectives)
+
+
+__all__ = ["check_pair", "check_trainer_arguments"]

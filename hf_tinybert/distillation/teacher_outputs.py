@@ -1,0 +1,185 @@
+"""The teacher's side of every batch: a forward, or what an earlier one left on disk."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from torch import Tensor
+
+from hf_tinybert.distillation.arguments import CacheChoice
+from hf_tinybert.distillation.cache import (
+    ROW_COLUMN,
+    CacheContents,
+    CachedTeacherCollator,
+    CacheSource,
+    TeacherCache,
+    holds_cached_states,
+    open_teacher_cache,
+    teacher_identity,
+    with_row_ids,
+)
+from hf_tinybert.distillation.encodings import TEACHER_PREFIX, has_teacher_encoding
+from hf_tinybert.distillation.objective import DistillationObjective, Phase
+from hf_tinybert.distillation.sharding import partitioned_parameters
+from hf_tinybert.distillation.states import DistillationStates, StateRequest
+from hf_tinybert.distillation.teacher_forward import TeacherForward
+
+Collator = Callable[[list[dict[str, Any]]], Any]
+
+
+@dataclass(frozen=True)
+class CacheSettings:
+    """Where a cache lies and how large it may get.
+
+    Attributes:
+        directory: of all caches.
+        max_gb: what this one may take, gigabytes (1e9 bytes).
+        contents: what is kept.
+    """
+
+    directory: Path
+    max_gb: float
+    contents: CacheChoice
+
+
+class TeacherOutputs:
+    """What the teacher says of a batch, in the student's order, whatever the phase and wherever it comes from.
+
+    Args:
+        forward: of the teacher.
+        objectives: of all phases.
+        student_layers: transformer layers of the student.
+        alignment: `alignment[student_layer] = teacher_layer`, 0 = embedding output; all of the teacher's layers under
+            a learned mapping.
+    """
+
+    def __init__(
+        self,
+        forward: TeacherForward,
+        objectives: Mapping[Phase, DistillationObjective],
+        student_layers: int,
+        alignment: Sequence[int],
+    ) -> None:
+        self._forward, self._alignment = forward, tuple(alignment)
+        self._requests = {phase: one.teacher_request(student_layers, alignment) for phase, one in objectives.items()}
+        self._reads_values = any(one.reads_values for one in objectives.values())
+        self._cache: TeacherCache | None = None
+        self._phase = next(iter(objectives))
+        self.enter(self._phase)
+
+    def enter(self, phase: Phase) -> None:
+        """From now on give what this phase reads."""
+        self._phase = phase
+        self._forward.ask_for(self._requests[phase])
+
+    def states(self, inputs: Mapping[str, Any], mask: Tensor) -> DistillationStates:
+        """The teacher's states of one batch: from the cache if the batch brings them, else by a forward.
+
+        Args:
+            inputs: the batch, as the data collator made it.
+            mask: of the student's states, `(rows, seq_len)`.
+        """
+        if self._cache is None or not holds_cached_states(inputs):
+            return self._forward(inputs, self._alignment)
+        cached = self._cache.states(inputs)
+        return DistillationStates(mask, cached.hidden_states, cached.attentions, cached.logits)
+
+    def cached(self, collator: Collator) -> CachedTeacherCollator | None:
+        """A collator whose batches bring what this phase reads; None where no cache holds it.
+
+        The rows must carry their numbers (`with_row_ids`).
+        """
+        contents = self._contents([self._requests[self._phase]])
+        if self._cache is None or not self._cache.contents.covers(contents):
+            return None
+        return CachedTeacherCollator(collator, self._cache, contents)
+
+    def open_cache(
+        self,
+        settings: CacheSettings,
+        dataset: object,
+        collator: Collator,
+        *,
+        columns: Sequence[str],
+        weights_sha256: str,
+        device: torch.device,
+    ) -> None:
+        """Find the outputs of all phases for a data set on disk, or compute them now.
+
+        Args:
+            settings: of the cache.
+            dataset: the training rows, a `datasets.Dataset`.
+            collator: makes the same batch of the same rows.
+            columns: that both models, the labels included, read.
+            weights_sha256: of the teacher, as loaded.
+            device: on which the teacher takes its batches.
+
+        Raises:
+            ValueError: a teacher that is not whole on every process, data without rows that could be numbered, or a
+                cache that does not fit.
+        """
+        requests = [request for request in self._requests.values() if request]
+        if not requests:
+            return
+        if partitioned_parameters(self._forward.teacher):
+            raise ValueError(
+                "expected a teacher that is whole on every process for the teacher cache, got one partitioned by "
+                "ZeRO-3; because one process computes it while the others wait; load the teacher before the training "
+                "arguments are made, or leave out `teacher_cache_dir`"
+            )
+        contents = self._contents(requests)
+        if settings.contents is CacheChoice.LOGITS:
+            contents = contents.logits_only()
+        rows = with_row_ids(dataset).remove_columns(ROW_COLUMN)
+        self._forward.ask_for(_request(contents))
+        self._cache = open_teacher_cache(
+            self._source(rows, collator, columns, weights_sha256, device),
+            contents,
+            settings.directory,
+            max_gb=settings.max_gb,
+            fall_back=settings.contents is CacheChoice.AUTO,
+            logits_alone=any(request == StateRequest(logits=True) for request in requests),
+        )
+        self.enter(self._phase)
+
+    def _source(
+        self, rows: Dataset, collator: Collator, columns: Sequence[str], weights_sha256: str, device: torch.device
+    ) -> CacheSource:
+        teacher = self._forward.teacher
+        prefix = TEACHER_PREFIX if has_teacher_encoding(rows.column_names) else ""
+        return CacheSource(
+            dataset=rows.select_columns([name for name in rows.column_names if name in columns]),
+            collator=collator,
+            forward=lambda inputs: self._forward(inputs, self._alignment),
+            teacher=teacher_identity(teacher, weights_sha256, str(teacher.dtype).removeprefix("torch.")),
+            columns=columns,
+            device=device,
+            token_column=f"{prefix}input_ids",
+            mask_column=f"{prefix}attention_mask",
+        )
+
+    def _contents(self, requests: Sequence[StateRequest]) -> CacheContents:
+        """What a cache that serves these requests keeps, in the order in which the teacher's states come."""
+        hidden_states = {layer for request in requests for layer in request.hidden_states}
+        attentions = {layer for request in requests for layer in request.attentions}
+        return CacheContents(
+            tuple(layer if layer in hidden_states else None for layer in self._alignment) if hidden_states else (),
+            tuple(layer if layer in attentions else None for layer in self._alignment[1:]) if attentions else (),
+            value=self._reads_values and bool(attentions),
+            logits=any(request.logits for request in requests),
+        )
+
+
+def _request(contents: CacheContents) -> StateRequest:
+    """What the teacher's forward must give for a cache."""
+    return StateRequest(
+        tuple(layer for layer in contents.hidden_layers if layer is not None),
+        tuple(layer for layer in contents.attention_layers if layer is not None),
+        contents.logits,
+    )
+
+
+__all__ = ["CacheSettings", "TeacherOutputs"]

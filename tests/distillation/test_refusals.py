@@ -1,0 +1,54 @@
+import pytest
+import torch
+from transformers import TrainingArguments
+
+from hf_tinybert.distillation.refusals import check_pair, check_trainer_arguments
+
+
+@pytest.mark.parametrize(
+    ("settings", "others", "message"),
+    [
+        ({}, {"model_init": len}, "expected no `model_init`, got one"),
+        ({}, {"compute_loss_func": len}, "expected no `compute_loss_func`, got one"),
+        ({}, {"optimizers": (object(), None)}, "expected no `optimizers` with more than one phase"),
+        (
+            {"gradient_checkpointing": True, "gradient_checkpointing_kwargs": {"use_reentrant": True}},
+            {},
+            "expected `use_reentrant` False, got True",
+        ),
+    ],
+)
+def test_arguments_that_would_be_ignored_or_train_nothing_are_refused(build_arguments, settings, others, message):
+    """Prevents a setting that changes nothing, or terms that are logged and not trained."""
+    with pytest.raises(ValueError, match=message):
+        check_trainer_arguments(build_arguments(**settings), others)
+
+
+def test_one_phase_may_bring_its_optimizer(build_arguments):
+    """Prevents a refusal where there is nothing to refuse."""
+    check_trainer_arguments(build_arguments(phases=["joint"]), {"optimizers": (object(), None)})
+
+
+def test_stock_arguments_are_refused(tmp_path):
+    """Prevents defaults from standing in for settings that were never given."""
+    with pytest.raises(ValueError, match="expected `DistillationArguments`, got `TrainingArguments`"):
+        check_trainer_arguments(TrainingArguments(str(tmp_path), use_cpu=True), {})
+
+
+def test_a_pair_is_checked_as_a_whole(build_student, build_teacher, build_arguments, build_rows):
+    """Prevents a check that exists and is not asked."""
+    arguments = build_arguments()
+    objectives = list(arguments.objectives().values())
+    check_pair(build_student(), build_teacher(), objectives, arguments, train_dataset=build_rows(4))
+    with pytest.raises(ValueError, match="divide"):
+        check_pair(build_student(hidden_size=24, num_attention_heads=3), build_teacher(), objectives, arguments)
+    with pytest.raises(ValueError, match="expected a training set with rows"):
+        check_pair(build_student(), build_teacher(), objectives, arguments, train_dataset=build_rows(4).select([]))
+    weighted = build_student()
+    weighted.class_weights = torch.ones(3)
+    weighted.register_buffer("class_weight", torch.ones(3))
+    with pytest.raises(ValueError, match="class"):
+        check_pair(weighted, build_teacher(), objectives, arguments)
+    separate = build_rows(4).add_column("teacher_input_ids", [[5, 6]] * 4)
+    with pytest.raises(ValueError, match="encoding"):
+        check_pair(build_student(), build_teacher(vocab_size=50), objectives, arguments, train_dataset=separate)
