@@ -7,7 +7,14 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import DataCollatorWithPadding, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import (
+    DataCollatorWithPadding,
+    PrinterCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
 from hf_tinybert.benchmark.textbook import TextbookLoop
 from hf_tinybert.benchmark.turns import TrainingLoop
@@ -63,6 +70,8 @@ def training_loop(arm: Arm, workload: Workload, rows: Dataset, epochs: int, fold
         train_dataset=rows,
         data_collator=DataCollatorWithPadding(tokenizer),
     )
+
+    trainer.remove_callback(PrinterCallback)
 
     def train(after_step: Callable[[], None]) -> None:
         trainer.add_callback(_AfterStep(after_step))

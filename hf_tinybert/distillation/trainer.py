@@ -27,6 +27,7 @@ from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
 from hf_tinybert.distillation.cache import ROW_COLUMN, with_row_ids
 from hf_tinybert.distillation.checkpoints import TRAINER_STATE_FILE
+from hf_tinybert.distillation.compatibility import check_two_models
 from hf_tinybert.distillation.distributed_teacher import (
     check_deepspeed_config,
     check_distributed_teacher,
@@ -130,6 +131,8 @@ class DistillationTrainer(Trainer):
                 teacher_processing_class = load_teacher_tokenizer(teacher)
             teacher = load_teacher(teacher, student, needs_head=any(one.compares_predictions for one in several))
         teacher = merged_teacher(teacher)
+        with gathered(student, teacher):
+            check_two_models(student, teacher)
         check_distributed_teacher(student, teacher, _deepspeed_config(args))
         check_deepspeed_config(_deepspeed_config(args), len(args.stages))
         access = AttentionAccess.INTERFACE
