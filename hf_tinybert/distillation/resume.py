@@ -1,11 +1,17 @@
 """Where an interrupted run goes on: in which phase, from which checkpoint."""
 
+import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 from hf_tinybert.distillation.checkpoints import check_checkpoint, last_whole_checkpoint
 from hf_tinybert.distillation.objective import Phase
 from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
+
+logger = logging.getLogger(__name__)
+
+FINISHED_FILE = "finished.json"
 
 
 def resume_point(asked: str | bool | None, folders: Mapping[Phase, Path]) -> tuple[Phase, Path | None]:
@@ -45,4 +51,41 @@ def resume_point(asked: str | bool | None, folders: Mapping[Phase, Path]) -> tup
     )
 
 
-__all__ = ["resume_point"]
+def mark_finished(folder: Path, global_step: int) -> None:
+    """Note that a phase has ended at a step: early stopping leaves no other trace."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = folder / f"{FINISHED_FILE}.partial"
+    written.write_text(json.dumps({"global_step": global_step}) + "\n", encoding="utf-8")
+    written.replace(folder / FINISHED_FILE)
+
+
+def finished_step(folder: Path) -> int | None:
+    """The step at which a phase has ended; None while it has not."""
+    path = folder / FINISHED_FILE
+    return int(json.loads(path.read_text(encoding="utf-8"))["global_step"]) if path.is_file() else None
+
+
+def forget_finished(folder: Path) -> None:
+    """A phase begins anew."""
+    (folder / FINISHED_FILE).unlink(missing_ok=True)
+
+
+def warn_of_earlier_run(folders: Mapping[Phase, Path]) -> None:
+    """Say that a later `resume_from_checkpoint=True` could go on with checkpoints of an earlier run."""
+    found = [folder for folder in folders.values() if last_whole_checkpoint(folder) is not None]
+    if found:
+        logger.warning(
+            "`%s` holds checkpoints of an earlier run; a later `resume_from_checkpoint=True` may go on with those; "
+            "choose another `output_dir`, or delete them",
+            found[-1],
+        )
+
+
+__all__ = [
+    "FINISHED_FILE",
+    "finished_step",
+    "forget_finished",
+    "mark_finished",
+    "resume_point",
+    "warn_of_earlier_run",
+]

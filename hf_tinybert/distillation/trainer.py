@@ -57,7 +57,13 @@ from hf_tinybert.distillation.projections import (
 )
 from hf_tinybert.distillation.record import DistillationRecord
 from hf_tinybert.distillation.refusals import check_pair, check_trainer_arguments
-from hf_tinybert.distillation.resume import resume_point
+from hf_tinybert.distillation.resume import (
+    finished_step,
+    forget_finished,
+    mark_finished,
+    resume_point,
+    warn_of_earlier_run,
+)
 from hf_tinybert.distillation.running_means import RunningMeans
 from hf_tinybert.distillation.sharding import complete_state, gathered, reshard
 from hf_tinybert.distillation.states import student_states
@@ -75,6 +81,14 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 logger = logging.getLogger(__name__)
+
+_CHANGED_BY_A_PHASE = (
+    "num_train_epochs",
+    "max_steps",
+    "learning_rate",
+    "metric_for_best_model",
+    "greater_is_better",
+)
 
 
 class DistillationTrainer(Trainer):
@@ -196,6 +210,7 @@ class DistillationTrainer(Trainer):
         self._terms = {"train": RunningMeans(), "eval": RunningMeans()}
         self.phase_seconds: dict[Phase, float] = {}
         self._phase_start: float | None = None
+        self._finished_at: int | None = None
 
     @property
     def _student(self) -> PreTrainedModel:
@@ -229,6 +244,8 @@ class DistillationTrainer(Trainer):
         """
         folders = {phase: self._phase_folder(phase) for phase in self.args.stages}
         phase, checkpoint = resume_point(resume_from_checkpoint, folders)
+        if not resume_from_checkpoint:
+            warn_of_earlier_run(folders)
         if self.args.preflight and checkpoint is None:
             report = self.preflight()
             logger.info("checks before training: %s\n%s", report.summary(), report.table())
@@ -420,25 +437,48 @@ class DistillationTrainer(Trainer):
     ) -> TrainOutput:
         """One stock training run with the arguments and the objective of a phase."""
         self._enter(settings.phase)
-        stock = {name: getattr(self.args, name) for name in ("num_train_epochs", "max_steps", "learning_rate")}
+        stock = {name: getattr(self.args, name) for name in _CHANGED_BY_A_PHASE}
         logger.info("phase %s: %s", settings.phase, {name: str(w) for name, w in self.phase_objective.weights.items()})
         if len(self.args.stages) > 1:
             reshard(self.model)  # before a new optimizer takes its parameters
             self.optimizer, self.lr_scheduler, self.model_wrapped = None, None, self.model
             set_seed(self.args.seed)  # a phase resumed at its first step sees the same dropout
+        folder = self._phase_folder(settings.phase)
+        if checkpoint is None and self.args.should_save:
+            forget_finished(folder)
+        self._finished_at = finished_step(folder)
         self._terms["train"] = RunningMeans()  # what the phase before did not log any more is not this one's
         self._phase_start = time.perf_counter()
         try:
             self.args.num_train_epochs, self.args.max_steps = settings.num_train_epochs, settings.max_steps
             self.args.learning_rate = settings.learning_rate
+            if not self._knows_metric(stock["metric_for_best_model"]):
+                self.args.metric_for_best_model, self.args.greater_is_better = "loss", False
             with without_vocabulary_logits(self._student, when=not self.phase_objective.reads_logits):
-                return super().train(str(checkpoint) if checkpoint else None, trial, ignore_keys_for_eval)
+                output: TrainOutput = super().train(
+                    str(checkpoint) if checkpoint else None, trial, ignore_keys_for_eval
+                )
+            if self.args.should_save and settings.phase is not self.args.stages[-1]:
+                mark_finished(self._phase_folder(settings.phase), self.state.global_step)
+            return output
         finally:
             self._tell_learned_mapping()
             self.phase_seconds[settings.phase] = time.perf_counter() - self._phase_start
             self._phase_start = None
             for name, value in stock.items():
                 setattr(self.args, name, value)
+
+    def _knows_metric(self, metric: str | None) -> bool:
+        """Whether evaluations of this phase give the metric of the best model.
+
+        Each term is evaluated in its own phases only; in the intermediate-layer phase the head is untrained, so that
+        only losses tell which model is best.
+        """
+        name = (metric or "loss").removeprefix("eval_")
+        terms = {str(term) for objective in self.objectives.values() for term in objective.weights}
+        if name in terms:
+            return name in self.phase_objective.weights
+        return name == "loss" or self.phase is not Phase.INTERMEDIATE
 
     def _tell_learned_mapping(self) -> None:
         learned = self.phase_objective.learned_mapping
@@ -451,7 +491,7 @@ class DistillationTrainer(Trainer):
 
     def _run_epoch(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (passed through)
         """Not when a phase is resumed at its last step: the stock loop would take one step more."""
-        if self.state.global_step >= self.state.max_steps:
+        if self.state.global_step >= min(self.state.max_steps, self._finished_at or self.state.max_steps):
             self.control.should_training_stop = True
         else:
             super()._run_epoch(*args, **kwargs)  # type: ignore[no-untyped-call]  # untyped in transformers

@@ -1,10 +1,20 @@
 import json
+import shutil
 
 import pytest
+import torch
+from transformers import TrainerCallback
 
+from hf_tinybert.data import accuracy_from_logits
 from hf_tinybert.distillation.objective import Phase
 from hf_tinybert.distillation.record import RECORD_FILE
-from hf_tinybert.distillation.resume import resume_point
+from hf_tinybert.distillation.resume import (
+    finished_step,
+    forget_finished,
+    mark_finished,
+    resume_point,
+    warn_of_earlier_run,
+)
 
 FIRST, SECOND = Phase.INTERMEDIATE, Phase.PREDICTION
 
@@ -60,3 +70,55 @@ def test_a_checkpoint_of_another_runs_phase_is_refused(folders, build_trainer, t
         ValueError, match="expected a checkpoint of intermediate-layer, prediction-layer, got one of joint"
     ):
         resume_point(str(checkpoint), folders)
+
+
+def test_the_end_of_a_phase_is_noted_and_forgotten(tmp_path):
+    """Prevents a phase that early stopping has ended from being trained on after a kill."""
+    assert finished_step(tmp_path / "phase") is None
+    mark_finished(tmp_path / "phase", 7)
+    assert finished_step(tmp_path / "phase") == 7
+    forget_finished(tmp_path / "phase")
+    assert finished_step(tmp_path / "phase") is None
+
+
+def test_checkpoints_of_an_earlier_run_are_warned_of(folders, caplog):
+    """Prevents a resumed run from silently going on with another run's second phase."""
+    warn_of_earlier_run(folders)
+    assert not caplog.records
+    _checkpoint(folders[SECOND], 4)
+    warn_of_earlier_run(folders)
+    assert "checkpoints of an earlier run" in caplog.text
+
+
+class _StopAfter(TrainerCallback):
+    def __init__(self, steps):
+        self.steps = steps
+
+    def on_step_end(self, args, state, control, **kwargs):
+        control.should_training_stop = state.global_step >= self.steps
+
+
+def test_a_phase_that_was_stopped_early_is_not_trained_on_after_a_resume(build_trainer, build_student, tmp_path):
+    """Prevents a run killed between its phases from training the first one to the end that it had left out."""
+    settings = {"intermediate_max_steps": 6, "max_steps": 2, "save_strategy": "steps", "save_steps": 1}
+    first = build_trainer(settings, model=build_student(), callbacks=[_StopAfter(2)])
+    first.train()
+    shutil.rmtree(tmp_path / "run" / "prediction-layer")
+    second = build_trainer(settings, model=build_student())
+    second.train(resume_from_checkpoint=True)
+    for name, tensor in first.model.state_dict().items():
+        assert torch.equal(second.model.state_dict()[name], tensor)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "prediction_loss", "hidden_states_loss"])
+def test_each_phase_chooses_its_best_model_by_what_it_evaluates(build_trainer, build_rows, metric):
+    """Prevents a failure at the first evaluation of the other phase, and a choice by an untrained head."""
+    settings = {"load_best_model_at_end": True, "eval_strategy": "epoch", "save_strategy": "epoch"}
+    trainer = build_trainer(
+        {**settings, "metric_for_best_model": metric, "greater_is_better": metric == "accuracy"},
+        eval_dataset=build_rows(4),
+        compute_metrics=accuracy_from_logits,
+    )
+    trainer.train()
+    assert trainer.state.best_metric is not None
+    assert trainer.args.metric_for_best_model == metric
