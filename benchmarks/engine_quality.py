@@ -121,7 +121,11 @@ def measure(
     student = TinyBertForSequenceClassification(TinyBertConfig.from_teacher(teacher.config, **NO_DROPOUT))
     dynamic = DataCollatorWithPadding(tokenizer)
     padded = DataCollatorWithPadding(tokenizer, padding="max_length", max_length=arguments.max_length)
-    loader = DataLoader(rows["train"].select(range(CALIBRATION_ROWS)), batch_size=BATCH_SIZE, collate_fn=dynamic)
+    loader = DataLoader(
+        rows["train"].select(range(min(CALIBRATION_ROWS, len(rows["train"])))),
+        batch_size=BATCH_SIZE,
+        collate_fn=dynamic,
+    )
     initial = initialize_from_teacher(student, teacher, calibration=loader, seed=seed)
     with tempfile.TemporaryDirectory() as folder:
         trainer = DistillationTrainer(
