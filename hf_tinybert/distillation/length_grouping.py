@@ -10,6 +10,9 @@ from datasets import Dataset
 from torch.utils.data import Sampler
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
+# Rows are sorted by length within pools of so many steps: 50 pad 3 % of the tokens of short reviews, 100 pad 2 %.
+_STEPS_PER_POOL = 100
+
 
 class LengthGroupedRows(Sampler[int]):
     """Rows in an order that puts like lengths into one batch and is else random, anew in every epoch.
@@ -36,8 +39,14 @@ class LengthGroupedRows(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self._seed + self._epoch)
-        indices: list[int] = get_length_grouped_indices(self._lengths, self._rows_per_step, generator=generator)
-        return iter(indices)
+        size = self._rows_per_step
+        pool = max(1, min(len(self._lengths) // size, _STEPS_PER_POOL))
+        order = get_length_grouped_indices(self._lengths, size, mega_batch_mult=pool, generator=generator)
+        steps = [order[start : start + size] for start in range(0, len(order), size)]
+        tail = [steps.pop()] if len(steps) > 1 and len(steps[-1]) < size else []  # a partial step stays last
+        # within a pool steps go from long to short: a trend that training should not follow
+        shuffled = [steps[1 + step] for step in torch.randperm(len(steps) - 1, generator=generator).tolist()]
+        return iter([row for step in [*steps[:1], *shuffled, *tail] for row in step])
 
 
 def row_lengths(dataset: object, column: str = "input_ids") -> list[int] | None:

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from datasets import Dataset
 
 from hf_tinybert.distillation.length_grouping import LengthGroupedRows, row_lengths
@@ -32,6 +34,22 @@ def test_the_order_is_that_of_seed_and_epoch():
     assert _order(epoch=3) == _order(epoch=3)
     assert _order(epoch=0) != _order(epoch=1)
     assert _order(seed=0) != _order(seed=1)
+
+
+def test_the_longest_rows_come_first_and_then_no_length_in_particular():
+    """Prevents a lack of memory that shows after hours, and steps that go from long to short."""
+    order = _order()
+    assert max(LENGTHS) in [LENGTHS[row] for row in order[:8]]
+    means = [sum(LENGTHS[row] for row in order[start : start + 8]) / 8 for start in range(8, len(order), 8)]
+    falls = sum(later < earlier for earlier, later in pairwise(means))
+    assert 0.3 < falls / len(means) < 0.7
+
+
+def test_few_rows_are_grouped_too():
+    """Prevents a failure where there is less than a step."""
+    for count in (1, 3, 8, 9, 17):
+        assert sorted(LengthGroupedRows(LENGTHS[:count], 8, seed=0)) == list(range(count))
+        assert len(list(LengthGroupedRows(LENGTHS[:count], 8, seed=0))) == count
 
 
 def test_lengths_are_read_off_the_table():
