@@ -12,6 +12,7 @@ import transformers
 from datasets import Dataset
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, RandomSampler, Sampler, SequentialSampler
+from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
 from transformers.trainer_utils import EvalLoopOutput, TrainOutput, has_length
 from transformers.utils.generic import ModelOutput
@@ -177,7 +178,7 @@ class DistillationTrainer(Trainer):
             )
         freeze(teacher)
         shapes = (EncoderShape.of(student.config), EncoderShape.of(teacher.config))
-        logger.info("%s", mapping_table(self.layer_mapping, strategy=args.layer_mapping, shapes=shapes))
+        self._mapping_table = mapping_table(self.layer_mapping, strategy=args.layer_mapping, shapes=shapes)
         if any(one.reads_hidden_states for one in several):
             layout = ProjectionLayout(args.projection_layout)
             start = starting_projections(student, teacher, initialization, layout, seed=args.seed)
@@ -246,6 +247,8 @@ class DistillationTrainer(Trainer):
         phase, checkpoint = resume_point(resume_from_checkpoint, folders)
         if not resume_from_checkpoint:
             warn_of_earlier_run(folders)
+        if any(one.reads_hidden_states or one.reads_attention for one in self.objectives.values()):
+            self._tell(self._mapping_table)
         if self.args.preflight and checkpoint is None:
             report = self.preflight()
             logger.info("checks before training: %s\n%s", report.summary(), report.table())
@@ -483,7 +486,13 @@ class DistillationTrainer(Trainer):
     def _tell_learned_mapping(self) -> None:
         learned = self.phase_objective.learned_mapping
         for term, weights in ({} if learned is None else learned.mean_weights()).items():
-            logger.info("%s, mean weights of the teacher's layers\n%s", term, layer_weights_table(weights))
+            self._tell(f"{term}, mean weights of the teacher's layers\n{layer_weights_table(weights)}")
+
+    def _tell(self, text: str) -> None:
+        """Into the log, and above the progress bar where there is one."""
+        logger.info("%s", text)
+        if self.is_world_process_zero() and not self.args.disable_tqdm:
+            tqdm.write(text)
 
     def _enter(self, phase: Phase) -> None:
         self.phase = phase

@@ -165,3 +165,11 @@ def test_label_smoothing_reaches_the_label_term(build_trainer):
         trainer = build_trainer({**arguments, "label_smoothing_factor": smoothing, "max_steps": 1})
         values.append(_logs(trainer)[0]["loss"])
     assert values[0] != values[1]
+
+
+@pytest.mark.parametrize(("bar", "told"), [(False, True), (True, False)])
+def test_the_mapping_is_shown_where_progress_is(build_trainer, capsys, bar, told):
+    """Prevents a mapping that nobody sees, and text in the output of a run that was asked to be silent."""
+    trainer = build_trainer({"phases": ["joint"], "max_steps": 1, "disable_tqdm": bar})
+    trainer.train()
+    assert ("2 layers x 16, 4 heads" in capsys.readouterr().out) is told
