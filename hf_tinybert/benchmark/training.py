@@ -115,6 +115,8 @@ class TrainingBenchmark:
 
     def _own_run(self) -> dict[str, Any]:
         settings = asdict(self.workload) | {"arms": sorted(self.arms), "textbook_steps": self.textbook_steps}
+        for name in ("dataset", "tokenizer", "teacher", "student"):
+            settings[name] = _public_name(settings[name])
         settings = json.loads(json.dumps(settings))  # as they come back from the file
         facts = machine()
         for run in self._runs:
@@ -132,6 +134,11 @@ class TrainingBenchmark:
         temporary = self._file.with_suffix(f"{self._file.suffix}.partial")
         temporary.write_text(json.dumps({"runs": self._runs}, indent=1) + "\n", encoding="utf-8")
         os.replace(temporary, self._file)
+
+
+def _public_name(name: str | None) -> str | None:
+    """A Hub name as it is; of a folder or file on this machine only its last part."""
+    return Path(name).name if name is not None and Path(name).exists() else name
 
 
 def training_table(run: dict[str, Any]) -> Table:
