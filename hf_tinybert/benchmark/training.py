@@ -76,13 +76,13 @@ class TrainingBenchmark:
             the first step, a cache's building included), `repeats` (seconds per step by arm, one each), `memory` (see
             `peak_memory`) and `summary`.
         """
-        if len(self._run["repeats"]) < self.repeats:
-            self._measure_seconds()
-        for arm in self.arms:
+        for arm in self.arms:  # first, while this process holds no models
             if arm not in self._run["memory"]:
                 with self._display.bar(f"memory: {arm}"):
                     self._run["memory"][str(arm)] = peak_memory(arm, self.workload)
                 self._keep()
+        if len(self._run["repeats"]) < self.repeats:
+            self._measure_seconds()
         return self._run
 
     def _measure_seconds(self) -> None:
@@ -127,7 +127,7 @@ class TrainingBenchmark:
         return run
 
     def _keep(self) -> None:
-        self._run["summary"] = _summary(self._run)
+        self._run["summary"] = _summary(self._run) if self._run["repeats"] else {}
         if self._file is None:
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)

@@ -25,3 +25,12 @@ def test_the_score_maps_of_training_are_in_the_peak(
     maps = 6 * 8 * 16 * 256 * 256 * 4  # layers of both models x rows x heads x pairs x bytes
     assert memory["peak_bytes"] > memory["loaded_bytes"] + maps / 2
     assert memory["loaded_bytes"] > 50 * 2**20
+
+
+def test_memory_that_the_caller_holds_is_not_counted(build_workload):
+    """Prevents every arm from showing the peak of the process that started it."""
+    before = peak_memory(Arm.ENGINE, build_workload())["peak_bytes"]
+    held = bytearray(600 * 2**20)
+    held[::4096] = b"x" * len(held[::4096])
+    assert peak_memory(Arm.ENGINE, build_workload())["peak_bytes"] < before + 200 * 2**20
+    assert held
