@@ -22,7 +22,7 @@ class LengthGroupedRows(Sampler[int]):
 
     Args:
         lengths: of every row, tokens.
-        rows_per_step: batch size times accumulated batches.
+        rows_per_step: batch size times accumulated batches times processes.
         seed: of the order.
     """
 

@@ -399,7 +399,10 @@ class DistillationTrainer(Trainer):
         if lengths is None:
             logger.info("rows are drawn at random: there is no `input_ids` column whose lengths could be grouped")
             return RandomSampler(dataset)
-        rows_per_step = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        # of all processes together: however many there are, a step has the same rows
+        rows_per_step = (
+            self.args.train_batch_size * self.args.gradient_accumulation_steps * max(1, self.args.world_size)
+        )
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
         return LengthGroupedRows(lengths, rows_per_step, seed)
 
@@ -461,7 +464,8 @@ class DistillationTrainer(Trainer):
                 output: TrainOutput = super().train(
                     str(checkpoint) if checkpoint else None, trial, ignore_keys_for_eval
                 )
-            if self.args.should_save and settings.phase is not self.args.stages[-1]:
+            stopped_early = self.state.global_step < self.state.max_steps
+            if stopped_early and self.args.should_save and settings.phase is not self.args.stages[-1]:
                 mark_finished(self._phase_folder(settings.phase), self.state.global_step)
             return output
         finally:

@@ -10,7 +10,9 @@ from safetensors.torch import load_file, save_file
 
 import hf_tinybert
 from hf_tinybert.distillation.arguments import DistillationArguments
+from hf_tinybert.distillation.objective import Phase
 from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE, PROJECTIONS_FILE
+from hf_tinybert.distillation.resume import resume_point
 from hf_tinybert.distillation.trainer import DistillationTrainer
 
 WEIGHTS = "model.safetensors"
@@ -140,7 +142,8 @@ def test_a_phase_without_whole_checkpoint_falls_back_to_the_phase_before(start, 
     folder = interrupted(SECOND, 1)
     (folder / SECOND / "checkpoint-1" / "trainer_state.json").unlink()
     trainer = start(folder)
-    assert trainer._resume_point(True) == (FIRST, folder / FIRST / "checkpoint-6")
+    folders = {Phase(phase): folder / phase for phase in (FIRST, SECOND)}
+    assert resume_point(True, folders) == (FIRST, folder / FIRST / "checkpoint-6")
     trainer.train(resume_from_checkpoint=True)
     _check_equal(trainer, straight[1])
 
