@@ -42,10 +42,10 @@ from hf_tinybert.distillation.encodings import (
     model_input_names,
     student_inputs,
 )
-from hf_tinybert.distillation.layer_mapping import EncoderShape, is_learned, mapping_table, resolve_layer_mapping
+from hf_tinybert.distillation.layer_mapping import EncoderShape, mapping_table, resolve_layer_mapping
 from hf_tinybert.distillation.learned_mapping import layer_weights_table
 from hf_tinybert.distillation.length_grouping import LengthGroupedRows, row_lengths
-from hf_tinybert.distillation.objective import DistillationObjective, Phase
+from hf_tinybert.distillation.objective import MAPPED_STATES, DistillationObjective, Phase
 from hf_tinybert.distillation.preflight import PreflightReport, run_preflight
 from hf_tinybert.distillation.projections import (
     PROJECTIONS_ATTRIBUTE,
@@ -161,9 +161,7 @@ class DistillationTrainer(Trainer):
             str(args.layer_mapping), student.config.num_hidden_layers, teacher.config.num_hidden_layers
         )
         _check_same_mapping(self.layer_mapping, initialization)
-        # a learned mapping weighs every teacher layer
-        every = tuple(range(teacher.config.num_hidden_layers + 1))
-        alignment = every if is_learned(str(args.layer_mapping)) else self.layer_mapping
+        alignment = _alignment(several, self.layer_mapping, teacher.config.num_hidden_layers)
         self._requests = {
             phase: one.request(student.config.num_hidden_layers) for phase, one in self.objectives.items()
         }
@@ -624,6 +622,19 @@ def _objectives(
             "trains its own; set `phases` to the same, in the same order"
         )
     return dict(zip(phases, given.values(), strict=True))
+
+
+def _alignment(
+    objectives: list[DistillationObjective], mapping: tuple[int, ...], teacher_layers: int
+) -> tuple[int, ...]:
+    """The teacher layers in the order of its states: the mapped ones, or all where a learned mapping weighs them."""
+    learned = {one.learned_mapping is not None for one in objectives if one.reads & MAPPED_STATES}
+    if len(learned) > 1:
+        raise ValueError(
+            "expected one kind of layer mapping in all phases, got fixed and learned ones; because the teacher's "
+            "states come in one order; give every objective that compares layers a `learned_mapping`, or none"
+        )
+    return tuple(range(teacher_layers + 1)) if True in learned else mapping
 
 
 def _check_same_mapping(mapping: tuple[int, ...], initialization: ProjectionStart | str | Path | None) -> None:

@@ -5,6 +5,8 @@ import torch
 from transformers import BertTokenizer, DataCollatorForLanguageModeling, TrainerCallback
 
 from hf_tinybert.distillation.encodings import PairedCollator
+from hf_tinybert.distillation.layer_mapping import MappingStrategy
+from hf_tinybert.distillation.learned_mapping import LearnedMapping
 from hf_tinybert.distillation.objective import CustomTerm, DistillationObjective, Phase, Reads, Term
 from hf_tinybert.distillation.recipes import RecipeName
 from hf_tinybert.distillation.teacher_forward import TeacherForward
@@ -173,3 +175,24 @@ def test_the_mapping_is_shown_where_progress_is(build_trainer, capsys, bar, told
     trainer = build_trainer({"phases": ["joint"], "max_steps": 1, "disable_tqdm": bar})
     trainer.train()
     assert ("2 layers x 16, 4 heads" in capsys.readouterr().out) is told
+
+
+def test_a_fixed_objective_of_ones_own_keeps_the_layer_mapping(build_trainer, build_rows):
+    """Prevents a student layer from imitating the teacher layer of its own number when only the arguments learn."""
+    objective = DistillationObjective({Term.HIDDEN_STATES: 1.0})
+    fixed, named = (
+        build_trainer({"phases": ["joint"], "layer_mapping": mapping}, objectives={Phase.JOINT: objective})
+        for mapping in ("uniform", "transport")
+    )
+    losses = [trainer.evaluate(build_rows(4))["eval_hidden_states_loss"] for trainer in (named, fixed)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+def test_fixed_and_learned_mappings_are_not_mixed(build_trainer):
+    """Prevents one phase from being compared along the layers of another."""
+    learned = DistillationObjective(
+        {Term.HIDDEN_STATES: 1.0}, learned_mapping=LearnedMapping(MappingStrategy.TRANSPORT)
+    )
+    objectives = {Phase.INTERMEDIATE: learned, Phase.JOINT: DistillationObjective({Term.HIDDEN_STATES: 1.0})}
+    with pytest.raises(ValueError, match="one kind of layer mapping"):
+        build_trainer({"phases": ["intermediate-layer", "joint"]}, objectives=objectives)
