@@ -10,12 +10,6 @@ from datasets import ClassLabel, Dataset, DatasetDict
 from transformers import (
     AutoConfig,
     AutoModel,
-    AutoModelForMaskedLM,
-    AutoModelForMultipleChoice,
-    AutoModelForPreTraining,
-    AutoModelForQuestionAnswering,
-    AutoModelForSequenceClassification,
-    AutoModelForTokenClassification,
     AutoTokenizer,
     PreTrainedConfig,
     PreTrainedModel,
@@ -35,18 +29,10 @@ from hf_tinybert.distillation.preflight import PreflightReport, run_preflight
 from hf_tinybert.distillation.preflight.report import Check, Status, failed, skipped
 from hf_tinybert.distillation.projections import ProjectionLayout, attach_projections, starting_projections
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
-from hf_tinybert.distillation.teacher import load_teacher
+from hf_tinybert.distillation.teacher import HEADS, load_teacher
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.configuration_tinybert import PRESETS, TinyBertConfig
 
-_HEADS: dict[str, Any] = {
-    "ForMaskedLM": AutoModelForMaskedLM,
-    "ForMultipleChoice": AutoModelForMultipleChoice,
-    "ForPreTraining": AutoModelForPreTraining,
-    "ForQuestionAnswering": AutoModelForQuestionAnswering,
-    "ForSequenceClassification": AutoModelForSequenceClassification,
-    "ForTokenClassification": AutoModelForTokenClassification,
-}
 _LOADING_ERRORS = (OSError, ValueError, TypeError)
 
 
@@ -267,11 +253,11 @@ def _tokenizer(name: str) -> PreTrainedTokenizerBase:
 def _head(config: PreTrainedConfig) -> str | None:
     """The kind of head a folder was saved with."""
     saved = (config.architectures or [""])[0]
-    return next((head for head in _HEADS if saved.endswith(head)), None)
+    return next((head for head in HEADS if saved.endswith(head)), None)
 
 
 def _auto_class(head: str | None) -> Any:  # noqa: ANN401 (transformers gives its Auto classes no common type)
-    return AutoModel if head is None else _HEADS[head]
+    return AutoModel if head is None else HEADS[head].auto_class
 
 
 def _unloaded(name: str, source: str, error: Exception) -> Check:

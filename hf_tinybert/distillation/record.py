@@ -20,7 +20,7 @@ class DistillationRecord:
         layer_mapping: `layer_mapping[student_layer] = teacher_layer`, 0 = embedding output.
         learned_mapping: strategy and mean weights of a learned mapping, which `layer_mapping` then only started from;
             None with a fixed one.
-        recipe: the method whose defaults the run took.
+        recipe: the method whose defaults the run took; None with objectives of one's own.
         phases: stages of the run, in order.
         phase: the stage this checkpoint was written in.
         global_step: optimizer steps of that stage so far.
@@ -40,7 +40,7 @@ class DistillationRecord:
     student_class: str
     layer_mapping: list[int]
     learned_mapping: dict[str, Any] | None
-    recipe: str
+    recipe: str | None
     phases: list[str]
     phase: str
     global_step: int

@@ -36,7 +36,7 @@ from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.sharding import whole_tensors
 
 
-class _Head(NamedTuple):
+class Head(NamedTuple):
     """A kind of head: the Auto class that loads it, the families that have it, what peft calls the task."""
 
     auto_class: Any
@@ -44,16 +44,17 @@ class _Head(NamedTuple):
     task_type: str | None = None
 
 
-_ENCODER = _Head(AutoModel, MODEL_MAPPING, "FEATURE_EXTRACTION")
-_HEADS = {
-    "ForMaskedLM": _Head(AutoModelForMaskedLM, MODEL_FOR_MASKED_LM_MAPPING),
-    "ForMultipleChoice": _Head(AutoModelForMultipleChoice, MODEL_FOR_MULTIPLE_CHOICE_MAPPING),
-    "ForPreTraining": _Head(AutoModelForPreTraining, MODEL_FOR_PRETRAINING_MAPPING),
-    "ForQuestionAnswering": _Head(AutoModelForQuestionAnswering, MODEL_FOR_QUESTION_ANSWERING_MAPPING, "QUESTION_ANS"),
-    "ForSequenceClassification": _Head(
+_ENCODER = Head(AutoModel, MODEL_MAPPING, "FEATURE_EXTRACTION")
+# by the end of the class name that all families share
+HEADS = {
+    "ForMaskedLM": Head(AutoModelForMaskedLM, MODEL_FOR_MASKED_LM_MAPPING),
+    "ForMultipleChoice": Head(AutoModelForMultipleChoice, MODEL_FOR_MULTIPLE_CHOICE_MAPPING),
+    "ForPreTraining": Head(AutoModelForPreTraining, MODEL_FOR_PRETRAINING_MAPPING),
+    "ForQuestionAnswering": Head(AutoModelForQuestionAnswering, MODEL_FOR_QUESTION_ANSWERING_MAPPING, "QUESTION_ANS"),
+    "ForSequenceClassification": Head(
         AutoModelForSequenceClassification, MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, "SEQ_CLS"
     ),
-    "ForTokenClassification": _Head(
+    "ForTokenClassification": Head(
         AutoModelForTokenClassification, MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING, "TOKEN_CLS"
     ),
 }
@@ -87,10 +88,10 @@ def load_teacher(
             be found or does not take it.
     """
     check_weights(Path(name))
-    kind = next((suffix for suffix in _HEADS if type(student).__name__.endswith(suffix)), None)
+    kind = next((suffix for suffix in HEADS if type(student).__name__.endswith(suffix)), None)
     if needs_head and kind is None:
         raise ValueError(
-            f"expected a student with a head of {', '.join(sorted(_HEADS))} for the prediction loss, got "
+            f"expected a student with a head of {', '.join(sorted(HEADS))} for the prediction loss, got "
             f"`{type(student).__name__}`; pass the teacher as a loaded model, or train the intermediate-layer phase "
             "only"
         )
@@ -222,11 +223,11 @@ def _load_adapter_teacher(
 
 def _adapter_kind(adapter: Any) -> str | None:  # noqa: ANN401 (a PeftConfig; peft is imported where it is needed)
     """The head an adapter was trained with: by its task type, else by the class that it was put on."""
-    for kind, head in _HEADS.items():
+    for kind, head in HEADS.items():
         if adapter.task_type is not None and adapter.task_type == head.task_type:
             return kind
     trained_class = str((adapter.auto_mapping or {}).get("base_model_class", ""))
-    return next((kind for kind in _HEADS if trained_class.endswith(kind)), None)
+    return next((kind for kind in HEADS if trained_class.endswith(kind)), None)
 
 
 def _base_name(adapter: str, base: str | None) -> str:
@@ -252,8 +253,8 @@ def _set_class_count(config: PreTrainedConfig, weights: dict[str, torch.Tensor])
         config.num_labels = counts.pop()
 
 
-def _head_of(kind: str | None, config: PreTrainedConfig, name: str) -> _Head:
-    head = _HEADS[kind] if kind else _ENCODER
+def _head_of(kind: str | None, config: PreTrainedConfig, name: str) -> Head:
+    head = HEADS[kind] if kind else _ENCODER
     if type(config) not in head.families:
         wanted = f"a head of the kind {kind}" if kind else "an encoder"
         raise ValueError(
@@ -294,4 +295,4 @@ def _pretrained(model: object) -> PreTrainedModel:
     return model
 
 
-__all__ = ["freeze", "load_teacher", "load_teacher_tokenizer", "weights_sha256"]
+__all__ = ["HEADS", "Head", "freeze", "load_teacher", "load_teacher_tokenizer", "weights_sha256"]

@@ -139,6 +139,7 @@ class DistillationTrainer(Trainer):
         check_trainer_arguments(args, kwargs)
         student = transformers_model(model)
         self.objectives = _objectives(args, objectives, student)
+        self._recipe = args.recipe if objectives is None else None
         several = list(self.objectives.values())
         self.teacher_name = str(teacher) if isinstance(teacher, str | Path) else teacher.config._name_or_path
         if isinstance(teacher, str | Path):
@@ -574,7 +575,7 @@ class DistillationTrainer(Trainer):
             student_class=type(self._student).__name__,
             layer_mapping=list(self.layer_mapping),
             learned_mapping=None if learned is None else learned.to_json(),
-            recipe=self.args.recipe,
+            recipe=self._recipe,
             phases=[str(phase) for phase in self.args.stages],
             phase=str(self.phase),
             global_step=self.state.global_step,

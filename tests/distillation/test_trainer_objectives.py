@@ -81,6 +81,7 @@ def test_an_objective_of_ones_own_is_trained(build_trainer):
     trainer = build_trainer({"phases": ["joint"]}, objectives={Phase.JOINT: objective})
     for entry in _logs(trainer):
         assert entry["loss"] == pytest.approx(2 * entry["mean_loss"] + entry["prediction_loss"], rel=1e-3)
+    assert trainer._record().recipe is None  # it was no recipe's
     with pytest.raises(ValueError, match="expected objectives of the phases intermediate-layer"):
         build_trainer({"phases": ["intermediate-layer"]}, objectives={Phase.JOINT: objective})
 
