@@ -191,7 +191,7 @@ def benchmark_train(
     console = Console()
     with console.status("loading torch and transformers"):
         from hf_tinybert.benchmark import Arm, TrainingBenchmark, Workload, training_table
-        from hf_tinybert.distillation.objective import Phase
+        from hf_tinybert.distillation.terms import Phase
         from hf_tinybert.progress import ProgressDisplay
         from hf_tinybert.quickstart import quiet_libraries
     quiet_libraries()

@@ -24,12 +24,13 @@ from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
 from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.layer_mapping import resolve_layer_mapping
-from hf_tinybert.distillation.objective import DistillationObjective, Phase
+from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.preflight import PreflightReport, run_preflight
 from hf_tinybert.distillation.preflight.report import Check, Status, failed, skipped
 from hf_tinybert.distillation.projections import ProjectionLayout, attach_projections, starting_projections
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
 from hf_tinybert.distillation.teacher import HEADS, load_teacher
+from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.configuration_tinybert import PRESETS, TinyBertConfig
 

@@ -37,7 +37,7 @@ from hf_tinybert.data.preprocessing import label_names, tokenize_texts
 from hf_tinybert.data.sources import load_source
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.checkpoints import check_weights, last_whole_checkpoint
-from hf_tinybert.distillation.objective import Phase
+from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.initialization import initialize_from_teacher

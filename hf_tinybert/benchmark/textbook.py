@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.masking_utils import eager_mask
 
-from hf_tinybert.distillation.objective import Phase, Term
+from hf_tinybert.distillation.terms import Phase, Term
 
 TEXTBOOK_ATTENTION = "textbook_scores"
 _COLUMNS = ("input_ids", "token_type_ids", "attention_mask")

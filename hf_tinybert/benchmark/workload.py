@@ -16,7 +16,7 @@ from transformers import (
 
 from hf_tinybert.data.packages import packaged_teacher
 from hf_tinybert.data.sources import load_source
-from hf_tinybert.distillation.objective import Phase
+from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassification
 

@@ -9,12 +9,11 @@ from hf_tinybert.distillation.losses import (
     AttentionForm,
     ProblemType,
     Reduction,
+    Vectors,
     attention_probabilities_loss,
     attention_scores_loss,
-    embedding_loss,
     hidden_cosine_loss,
     hidden_states_loss,
-    key_relations_loss,
     label_loss,
     logits_mse_loss,
     masked_lm_loss,
@@ -22,16 +21,16 @@ from hf_tinybert.distillation.losses import (
     normalized_hidden_states_loss,
     prediction_kl_loss,
     prediction_loss,
-    query_relations_loss,
     regression_prediction_loss,
-    value_relations_loss,
+    relations_loss,
 )
-from hf_tinybert.distillation.objective import CustomTerm, DistillationObjective, Phase, Reads, Term
+from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.projections import DistillationProjections, ProjectionLayout, attach_projections
 from hf_tinybert.distillation.recipes import RECIPES, Recipe, RecipeName
 from hf_tinybert.distillation.record import DistillationRecord
 from hf_tinybert.distillation.schedules import WeightSchedule, teacher_annealing
 from hf_tinybert.distillation.states import DistillationStates, student_states, teacher_states
+from hf_tinybert.distillation.terms import CustomTerm, Phase, Reads, Term
 from hf_tinybert.distillation.trainer import DistillationTrainer
 
 __all__ = [
@@ -57,15 +56,14 @@ __all__ = [
     "RecipeName",
     "Reduction",
     "Term",
+    "Vectors",
     "WeightSchedule",
     "attach_projections",
     "attention_probabilities_loss",
     "attention_scores_loss",
-    "embedding_loss",
     "encode_for_both",
     "hidden_cosine_loss",
     "hidden_states_loss",
-    "key_relations_loss",
     "label_loss",
     "logits_mse_loss",
     "mapping_table",
@@ -74,11 +72,10 @@ __all__ = [
     "normalized_hidden_states_loss",
     "prediction_kl_loss",
     "prediction_loss",
-    "query_relations_loss",
     "regression_prediction_loss",
+    "relations_loss",
     "resolve_layer_mapping",
     "student_states",
     "teacher_annealing",
     "teacher_states",
-    "value_relations_loss",
 ]

@@ -12,18 +12,12 @@ from transformers import TrainingArguments
 from hf_tinybert.distillation.layer_mapping import MappingStrategy, is_learned
 from hf_tinybert.distillation.learned_mapping import LearnedMapping
 from hf_tinybert.distillation.losses import AttentionForm, ProblemType, Reduction
-from hf_tinybert.distillation.objective import (
-    MAPPED_STATES,
-    DistillationObjective,
-    Phase,
-    Term,
-    belongs_to,
-    reads_of,
-)
+from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.precision import has_fast_bf16
 from hf_tinybert.distillation.projections import ProjectionLayout
 from hf_tinybert.distillation.recipes import RECIPES, Recipe, RecipeName, term_for_task
 from hf_tinybert.distillation.schedules import WeightSchedule, parse_weight
+from hf_tinybert.distillation.terms import MAPPED_STATES, Phase, Term, belongs_to, reads_of
 
 
 class CacheChoice(StrEnum):

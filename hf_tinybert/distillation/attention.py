@@ -29,14 +29,14 @@ class AttentionRecord(NamedTuple):
     Attributes:
         query: `(batch, heads, query_len, head_width)`, unscaled.
         key: `(batch, heads, key_len, head_width)`; under grouped-query attention repeated to the query's heads.
-        value: `(batch, heads, key_len, head_width)`, repeated like the key.
+        value: `(batch, heads, key_len, head_width)`, repeated like the key; None where nothing reads it.
         scaling: the factor on `query @ key^T`, `head_width ** -0.5` in BERT.
         window: largest distance `|i - j|` of a pair that may attend, as in ModernBERT's local layers; None for all.
     """
 
     query: Tensor
     key: Tensor
-    value: Tensor
+    value: Tensor | None
     scaling: float
     window: int | None = None
 
@@ -63,6 +63,7 @@ def recording_attention(
     attention_mask: Tensor | None,
     scaling: float | None = None,
     layers: Collection[int] | None = None,
+    values: bool = True,
     **kwargs: Any,  # noqa: ANN401 (whatever the model's layer passes on; the interface of transformers)
 ) -> tuple[Tensor, AttentionRecord | None]:
     """SDPA attention whose second result is the record of its inputs.
@@ -75,6 +76,7 @@ def recording_attention(
         attention_mask: bool, `(batch, 1, query_len, key_len)`, true where attended; None without padding.
         scaling: factor on the scores, `head_width ** -0.5` when None.
         layers: 1..L, those whose records `output_attentions` is to return, the others being None; all when None.
+        values: whether records hold the value.
         **kwargs: dropout and the like, for SDPA.
 
     Returns:
@@ -94,7 +96,7 @@ def recording_attention(
     return output, AttentionRecord(
         query=query,
         key=_repeat_heads(key, query.shape[1]),
-        value=_repeat_heads(value, query.shape[1]),
+        value=_repeat_heads(value, query.shape[1]) if values else None,
         scaling=scaling,
         window=None if sliding_window is None else sliding_window - 1,  # counts the position itself
     )
@@ -134,17 +136,16 @@ def _repeat_heads(states: Tensor, heads: int) -> Tensor:
     return states if states.shape[1] == heads else states.repeat_interleave(heads // states.shape[1], dim=1)
 
 
-def _register(name: str, layers: Collection[int] | None) -> None:
-    function = recording_attention if layers is None else partial(recording_attention, layers=layers)
-    AttentionInterface.register(name, function)
+def _register(name: str, layers: Collection[int] | None, values: bool) -> None:
+    AttentionInterface.register(name, partial(recording_attention, layers=layers, values=values))
     # without a mask function of the same name transformers passes no mask at all and padding is attended
     AttentionMaskInterface.register(name, sdpa_mask)
 
 
-_register(ATTENTION_IMPLEMENTATION, layers=None)
+_register(ATTENTION_IMPLEMENTATION, layers=None, values=True)
 
 
-def record_attention(model: PreTrainedModel, layers: Collection[int] | None = None) -> None:
+def record_attention(model: PreTrainedModel, layers: Collection[int] | None = None, *, values: bool = True) -> None:
     """Switch a model to the recording attention; outputs stay those of SDPA.
 
     From then on `output_attentions=True` returns one `AttentionRecord` per layer. Query, key and value of a layer that
@@ -155,25 +156,24 @@ def record_attention(model: PreTrainedModel, layers: Collection[int] | None = No
     Args:
         model: an encoder on the attention interface, with or without a head; see `attention_access`.
         layers: 1..L, the layers whose records are wanted; all when None.
+        values: whether records hold the value, which only relation terms read; without it memory is saved.
 
     Raises:
         ValueError: no layers, or layers that the model does not have.
     """
-    model.set_attn_implementation(_implementation(layers, model.config.num_hidden_layers))
+    model.set_attn_implementation(_implementation(layers, values, model.config.num_hidden_layers))
 
 
-def _implementation(layers: Collection[int] | None, count: int) -> str:
-    """Name of the implementation that records these layers, registered on first use."""
-    if layers is None:
-        return ATTENTION_IMPLEMENTATION
-    wanted = frozenset(layers)
-    if not wanted or not wanted <= set(range(1, count + 1)):
+def _implementation(layers: Collection[int] | None, values: bool, count: int) -> str:
+    """Name of the implementation that records this, registered on first use."""
+    wanted = None if layers is None else frozenset(layers)
+    if wanted is not None and (not wanted or not wanted <= set(range(1, count + 1))):
         raise ValueError(
             f"expected layers between 1 and {count} to record, got {sorted(wanted)}; because the model has {count} "
             "layers, counted from 1; leave `layers` out to record all"
         )
-    name = "_".join([ATTENTION_IMPLEMENTATION, *map(str, sorted(wanted))])
-    _register(name, wanted)
+    name = "_".join([ATTENTION_IMPLEMENTATION, *map(str, sorted(wanted or ())), *(() if values else ("no_values",))])
+    _register(name, wanted, values)
     return name
 
 

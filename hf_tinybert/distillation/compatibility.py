@@ -13,7 +13,8 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access, refusal
-from hf_tinybert.distillation.objective import DistillationObjective, Term
+from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.terms import Term
 
 logger = logging.getLogger(__name__)
 

@@ -1,8 +1,7 @@
 """What is compared, where, at what weight and when: aligned states in, named losses out."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Flag, StrEnum, auto
 from math import gcd
 from typing import TypeVar
 
@@ -15,12 +14,11 @@ from hf_tinybert.distillation.losses import (
     AttentionForm,
     ProblemType,
     Reduction,
+    Vectors,
     attention_probabilities_loss,
     attention_scores_loss,
-    embedding_loss,
     hidden_cosine_loss,
     hidden_states_loss,
-    key_relations_loss,
     label_loss,
     logits_mse_loss,
     masked_lm_loss,
@@ -28,118 +26,28 @@ from hf_tinybert.distillation.losses import (
     normalized_hidden_states_loss,
     prediction_kl_loss,
     prediction_loss,
-    query_relations_loss,
     regression_prediction_loss,
-    value_relations_loss,
+    relations_loss,
 )
 from hf_tinybert.distillation.schedules import ScheduleKind, WeightSchedule, parse_weight
 from hf_tinybert.distillation.states import DistillationStates, StateRequest
+from hf_tinybert.distillation.terms import LABEL_TERMS, MAPPED_STATES, CustomTerm, Reads, Term, reads_of
 
 _MOST_RELATION_HEADS = 48  # MiniLMv2's choice for a base-size teacher; more heads are finer relations
 _State = TypeVar("_State")
 Attention = AttentionRecord | AttentionScores
 
 
-class Term(StrEnum):
-    """The built-in terms; each value is the name of its loss function and its key in the logs."""
-
-    EMBEDDING = "embedding_loss"
-    HIDDEN_STATES = "hidden_states_loss"
-    HIDDEN_COSINE = "hidden_cosine_loss"
-    NORMALIZED_HIDDEN_STATES = "normalized_hidden_states_loss"
-    ATTENTION_SCORES = "attention_scores_loss"
-    ATTENTION_PROBABILITIES = "attention_probabilities_loss"
-    QUERY_RELATIONS = "query_relations_loss"
-    KEY_RELATIONS = "key_relations_loss"
-    VALUE_RELATIONS = "value_relations_loss"
-    PREDICTION = "prediction_loss"
-    PREDICTION_KL = "prediction_kl_loss"
-    LOGITS_MSE = "logits_mse_loss"
-    MULTI_LABEL_PREDICTION = "multi_label_prediction_loss"
-    REGRESSION_PREDICTION = "regression_prediction_loss"
-    LABEL = "label_loss"
-    MASKED_LM = "masked_lm_loss"
-
-
-class Reads(Flag):
-    """What a term reads of the states of both models."""
-
-    EMBEDDING = auto()
-    HIDDEN_STATES = auto()
-    ATTENTION = auto()
-    VALUES = auto()
-    LOGITS = auto()
-    LABELS = auto()
-
-
-class Phase(StrEnum):
-    """Stages of a distillation. TinyBERT runs the first two in turn; `joint` takes all terms at once."""
-
-    INTERMEDIATE = "intermediate-layer"
-    PREDICTION = "prediction-layer"
-    JOINT = "joint"
-
-
-@dataclass(frozen=True)
-class CustomTerm:
-    """A term of one's own.
-
-    Attributes:
-        name: its key in the logs and among the weights; not one of `Term`.
-        reads: what it reads; nothing else is captured for it.
-        compute: student's and teacher's states to a loss, `()`; a mean over the batch, in float32.
-    """
-
-    name: str
-    reads: Reads
-    compute: Callable[[DistillationStates, DistillationStates], Tensor]
-
-
-# of the layers that a mapping assigns; the embedding output always imitates the embedding output
-MAPPED_STATES = Reads.HIDDEN_STATES | Reads.ATTENTION | Reads.VALUES
-INTERMEDIATE_STATES = Reads.EMBEDDING | MAPPED_STATES
-
-_READS = {
-    Term.EMBEDDING: Reads.EMBEDDING,
-    Term.HIDDEN_STATES: Reads.HIDDEN_STATES,
-    Term.HIDDEN_COSINE: Reads.HIDDEN_STATES,
-    Term.NORMALIZED_HIDDEN_STATES: Reads.HIDDEN_STATES,
-    Term.ATTENTION_SCORES: Reads.ATTENTION,
-    Term.ATTENTION_PROBABILITIES: Reads.ATTENTION,
-    Term.QUERY_RELATIONS: Reads.ATTENTION | Reads.VALUES,
-    Term.KEY_RELATIONS: Reads.ATTENTION | Reads.VALUES,
-    Term.VALUE_RELATIONS: Reads.ATTENTION | Reads.VALUES,
-    Term.PREDICTION: Reads.LOGITS,
-    Term.PREDICTION_KL: Reads.LOGITS,
-    Term.LOGITS_MSE: Reads.LOGITS,
-    Term.MULTI_LABEL_PREDICTION: Reads.LOGITS,
-    Term.REGRESSION_PREDICTION: Reads.LOGITS,
-    Term.LABEL: Reads.LOGITS | Reads.LABELS,
-    Term.MASKED_LM: Reads.LOGITS | Reads.LABELS,
-}
 _HIDDEN_STATE_LOSSES = {
     Term.HIDDEN_COSINE: hidden_cosine_loss,
     Term.NORMALIZED_HIDDEN_STATES: normalized_hidden_states_loss,
 }
-_RELATION_LOSSES = {
-    Term.QUERY_RELATIONS: query_relations_loss,
-    Term.KEY_RELATIONS: key_relations_loss,
-    Term.VALUE_RELATIONS: value_relations_loss,
+_RELATIONS = {
+    Term.QUERY_RELATIONS: Vectors.QUERY,
+    Term.KEY_RELATIONS: Vectors.KEY,
+    Term.VALUE_RELATIONS: Vectors.VALUE,
 }
 _LEARNED = frozenset({Term.HIDDEN_STATES, Term.ATTENTION_SCORES})
-_LABEL_TERMS = frozenset({Term.LABEL, Term.MASKED_LM})
-
-
-def reads_of(term: Term) -> Reads:
-    """What a built-in term reads."""
-    return _READS[term]
-
-
-def belongs_to(reads: Reads, phase: Phase) -> bool:
-    """Whether a term that reads this is trained in a phase."""
-    if phase is Phase.JOINT:
-        return True
-    return bool(reads & INTERMEDIATE_STATES) is (phase is Phase.INTERMEDIATE)
 
 
 @dataclass(frozen=True)
@@ -208,7 +116,7 @@ class DistillationObjective:
     def reads_of(self, name: str) -> Reads:
         """What a term reads."""
         custom = {term.name: term.reads for term in self.custom_terms}
-        return custom[name] if name in custom else _READS[Term(name)]
+        return custom[name] if name in custom else reads_of(Term(name))
 
     @property
     def reads(self) -> Reads:
@@ -246,12 +154,12 @@ class DistillationObjective:
     @property
     def reads_teacher(self) -> bool:
         """Whether any term compares with the teacher; the label terms alone do not."""
-        return any(name not in _LABEL_TERMS for name in self.weights)
+        return any(name not in LABEL_TERMS for name in self.weights)
 
     @property
     def compares_predictions(self) -> bool:
         """Whether any term compares the student's predictions with the teacher's."""
-        return any(self.reads_of(name) & Reads.LOGITS and name not in _LABEL_TERMS for name in self.weights)
+        return any(self.reads_of(name) & Reads.LOGITS and name not in LABEL_TERMS for name in self.weights)
 
     def request(self, student_layers: int) -> StateRequest:
         """What both forwards must give, in the student's layers.
@@ -271,7 +179,9 @@ class DistillationObjective:
                 hidden_states |= set(self._layers_of(name, student_layers))
             if reads & (Reads.ATTENTION | Reads.VALUES):
                 attentions |= set(self._layers_of(name, student_layers))
-        return StateRequest(tuple(sorted(hidden_states)), tuple(sorted(attentions)), self.reads_logits)
+        return StateRequest(
+            tuple(sorted(hidden_states)), tuple(sorted(attentions)), self.reads_logits, values=self.reads_values
+        )
 
     def teacher_request(self, student_layers: int, mapping: Sequence[int]) -> StateRequest:
         """What the teacher's forward must give, in the teacher's layers.
@@ -292,7 +202,8 @@ class DistillationObjective:
         return StateRequest(
             tuple(mapping[layer] for layer in hidden_states),
             tuple(mapping[layer] for layer in attentions),
-            any(self.reads_of(name) & Reads.LOGITS and name not in _LABEL_TERMS for name in self.weights),
+            logits=self.compares_predictions,
+            values=own.values,
         )
 
     def losses(self, student: DistillationStates, teacher: DistillationStates) -> dict[str, Tensor]:
@@ -336,10 +247,10 @@ class DistillationObjective:
         return layers
 
     def _term(self, term: Term, student: DistillationStates, teacher: DistillationStates) -> Tensor:
-        reads = _READS[term]
+        reads = reads_of(term)
         if reads & Reads.EMBEDDING:
             (pair,) = _pairs(student.hidden_states, teacher.hidden_states, (0,), term)
-            return embedding_loss(*pair, student.mask, reduction=self.reduction)
+            return hidden_states_loss(*pair, student.mask, reduction=self.reduction)
         if reads & Reads.HIDDEN_STATES:
             return self._hidden_states(term, student, teacher)
         if reads & Reads.ATTENTION:
@@ -381,7 +292,7 @@ class DistillationObjective:
                 loss = attention_probabilities_loss(own_record, other, student.mask)
             else:
                 heads = self.relation_heads or most_relation_heads(own_record, other)
-                loss = _RELATION_LOSSES[term](own_record, other, student.mask, relation_heads=heads)
+                loss = relations_loss(own_record, other, student.mask, vectors=_RELATIONS[term], relation_heads=heads)
             values.append(loss)
         return torch.stack(values).sum()
 
@@ -451,15 +362,4 @@ def _no_logits(side: str, term: Term) -> ValueError:
     )
 
 
-__all__ = [
-    "INTERMEDIATE_STATES",
-    "MAPPED_STATES",
-    "CustomTerm",
-    "DistillationObjective",
-    "Phase",
-    "Reads",
-    "Term",
-    "belongs_to",
-    "most_relation_heads",
-    "reads_of",
-]
+__all__ = ["DistillationObjective", "most_relation_heads"]

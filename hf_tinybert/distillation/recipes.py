@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from hf_tinybert.distillation.layer_mapping import MappingStrategy
 from hf_tinybert.distillation.losses import ProblemType
-from hf_tinybert.distillation.objective import Phase, Term
+from hf_tinybert.distillation.terms import Phase, Term
 
 
 class RecipeName(StrEnum):

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hf_tinybert.distillation.checkpoints import check_checkpoint, last_whole_checkpoint
-from hf_tinybert.distillation.objective import Phase
 from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
+from hf_tinybert.distillation.terms import Phase
 
 logger = logging.getLogger(__name__)
 

@@ -25,11 +25,13 @@ class StateRequest:
         hidden_states: layers whose hidden state is read, 0 = embedding output.
         attentions: layers whose attention is read, from 1.
         logits: whether predictions are read.
+        values: whether the value is read of those attentions, besides query and key.
     """
 
     hidden_states: tuple[int, ...] = ()
     attentions: tuple[int, ...] = ()
     logits: bool = False
+    values: bool = False
 
     def __bool__(self) -> bool:
         """Whether anything is read at all."""

@@ -32,7 +32,7 @@ class TeacherForward:
         """Say what later calls shall give, in the teacher's layers."""
         self._request = request
         if request.attentions and self._access is AttentionAccess.INTERFACE:
-            record_attention(self.teacher, request.attentions)
+            record_attention(self.teacher, request.attentions, values=request.values)
 
     def __call__(self, inputs: Mapping[str, Any], mapping: Sequence[int]) -> DistillationStates:
         """The states of one batch.

@@ -22,10 +22,11 @@ from hf_tinybert.distillation.cache import (
     with_row_ids,
 )
 from hf_tinybert.distillation.encodings import TEACHER_PREFIX, has_teacher_encoding
-from hf_tinybert.distillation.objective import DistillationObjective, Phase
+from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.sharding import partitioned_parameters
 from hf_tinybert.distillation.states import DistillationStates, StateRequest
 from hf_tinybert.distillation.teacher_forward import TeacherForward
+from hf_tinybert.distillation.terms import Phase
 
 Collator = Callable[[list[dict[str, Any]]], Any]
 
@@ -65,7 +66,6 @@ class TeacherOutputs:
     ) -> None:
         self._forward, self._alignment = forward, tuple(alignment)
         self._requests = {phase: one.teacher_request(student_layers, alignment) for phase, one in objectives.items()}
-        self._reads_values = any(one.reads_values for one in objectives.values())
         self._cache: TeacherCache | None = None
         self._phase = next(iter(objectives))
         self.enter(self._phase)
@@ -168,7 +168,7 @@ class TeacherOutputs:
         return CacheContents(
             tuple(layer if layer in hidden_states else None for layer in self._alignment) if hidden_states else (),
             tuple(layer if layer in attentions else None for layer in self._alignment[1:]) if attentions else (),
-            value=self._reads_values and bool(attentions),
+            value=any(request.values for request in requests),
             logits=any(request.logits for request in requests),
         )
 
@@ -179,6 +179,7 @@ def _request(contents: CacheContents) -> StateRequest:
         tuple(layer for layer in contents.hidden_layers if layer is not None),
         tuple(layer for layer in contents.attention_layers if layer is not None),
         contents.logits,
+        contents.value,
     )
 
 

@@ -45,7 +45,7 @@ from hf_tinybert.distillation.encodings import (
 from hf_tinybert.distillation.layer_mapping import EncoderShape, mapping_table, resolve_layer_mapping
 from hf_tinybert.distillation.learned_mapping import layer_weights_table
 from hf_tinybert.distillation.length_grouping import LengthGroupedRows, row_lengths
-from hf_tinybert.distillation.objective import MAPPED_STATES, DistillationObjective, Phase
+from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.preflight import PreflightReport, run_preflight
 from hf_tinybert.distillation.projections import (
     PROJECTIONS_ATTRIBUTE,
@@ -77,6 +77,7 @@ from hf_tinybert.distillation.task_head import (
 from hf_tinybert.distillation.teacher import freeze, load_teacher, load_teacher_tokenizer, weights_sha256
 from hf_tinybert.distillation.teacher_forward import TeacherForward
 from hf_tinybert.distillation.teacher_outputs import CacheSettings, TeacherOutputs
+from hf_tinybert.distillation.terms import MAPPED_STATES, Phase
 
 if TYPE_CHECKING:
     from peft import PeftModel

@@ -4,7 +4,7 @@ import pytest
 
 from hf_tinybert.benchmark import Arm
 from hf_tinybert.benchmark.arms import training_loop
-from hf_tinybert.distillation.objective import Phase
+from hf_tinybert.distillation.terms import Phase
 
 
 @pytest.mark.parametrize("phase", list(Phase))

@@ -7,9 +7,10 @@ from transformers import AutoModelForSequenceClassification
 from hf_tinybert.benchmark.textbook import TextbookLoop
 from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.losses import Reduction
-from hf_tinybert.distillation.objective import DistillationObjective, Phase, Term
+from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.projections import DistillationProjections, attach_projections
 from hf_tinybert.distillation.states import student_states, teacher_states
+from hf_tinybert.distillation.terms import Phase, Term
 
 TERMS = {
     Phase.INTERMEDIATE: (Term.EMBEDDING, Term.HIDDEN_STATES, Term.ATTENTION_SCORES),

@@ -3,8 +3,8 @@ from transformers import HfArgumentParser
 
 from hf_tinybert.distillation.arguments import DistillationArguments, PhaseSettings
 from hf_tinybert.distillation.losses import AttentionForm, ProblemType, Reduction
-from hf_tinybert.distillation.objective import Phase, Term
 from hf_tinybert.distillation.recipes import RECIPES, RecipeName
+from hf_tinybert.distillation.terms import Phase, Term
 
 
 def test_the_defaults_are_the_two_phases_of_the_paper(build_arguments):

@@ -185,6 +185,19 @@ def test_grouped_key_and_value_are_repeated_as_the_model_repeats_them(batch):
         assert not torch.allclose(repeated[:, 1], repeated[:, 2])
 
 
+@pytest.mark.parametrize("layers", [None, [2]])
+def test_values_are_left_out_on_request(layers, batch):
+    """Prevents memory for vectors that nobody reads, and a choice that a later one of the same layers inherits."""
+    model = BY_NAME["BERT"].build_model().eval()
+    record_attention(model, layers, values=False)
+    without = model(**batch, output_attentions=True).attentions[1]
+    assert without.value is None
+    record_attention(model, layers)
+    record = model(**batch, output_attentions=True).attentions[1]
+    assert record.value.shape == record.key.shape
+    torch.testing.assert_close(without.scores(), record.scores())
+
+
 def test_a_position_bias_is_refused(batch):
     """Prevents T5's scores from being taught without their bias, which is all that knows positions there."""
     model = T5EncoderModel(T5Config(vocab_size=40, d_model=32, d_kv=8, d_ff=48, num_layers=2, num_heads=4))

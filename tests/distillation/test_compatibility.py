@@ -31,7 +31,8 @@ from hf_tinybert.distillation.compatibility import (
     check_two_models,
     position_limit,
 )
-from hf_tinybert.distillation.objective import DistillationObjective, Term
+from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.terms import Term
 
 INTERMEDIATE = [DistillationObjective({Term.HIDDEN_STATES: 1.0, Term.ATTENTION_SCORES: 1.0})]
 HIDDEN_STATES = [DistillationObjective({Term.HIDDEN_STATES: 1.0})]

@@ -7,17 +7,9 @@ from hf_tinybert.distillation.attention import AttentionRecord
 from hf_tinybert.distillation.layer_mapping import MappingStrategy
 from hf_tinybert.distillation.learned_mapping import LearnedMapping
 from hf_tinybert.distillation.losses import AttentionForm, Reduction
-from hf_tinybert.distillation.objective import (
-    CustomTerm,
-    DistillationObjective,
-    Phase,
-    Reads,
-    Term,
-    belongs_to,
-    most_relation_heads,
-    reads_of,
-)
+from hf_tinybert.distillation.objective import DistillationObjective, most_relation_heads
 from hf_tinybert.distillation.states import DistillationStates, StateRequest
+from hf_tinybert.distillation.terms import CustomTerm, Reads, Term
 
 
 def _states(width=8):
@@ -45,7 +37,7 @@ def test_terms_are_the_loss_functions_summed_over_layers_under_their_names(reduc
     records = list(zip(student.attentions, teacher.attentions, strict=True))
     logits = (student.logits, teacher.logits)
     expected = {
-        "embedding_loss": losses.embedding_loss(*states[0], mask, reduction=reduction),
+        "embedding_loss": losses.hidden_states_loss(*states[0], mask, reduction=reduction),
         "hidden_states_loss": sum(losses.hidden_states_loss(*pair, mask, reduction=reduction) for pair in states[1:]),
         "hidden_cosine_loss": sum(losses.hidden_cosine_loss(*pair, mask) for pair in states[1:]),
         "normalized_hidden_states_loss": sum(losses.normalized_hidden_states_loss(*pair, mask) for pair in states[1:]),
@@ -53,9 +45,15 @@ def test_terms_are_the_loss_functions_summed_over_layers_under_their_names(reduc
             losses.attention_scores_loss(*pair, mask, reduction=reduction) for pair in records
         ),
         "attention_probabilities_loss": sum(losses.attention_probabilities_loss(*pair, mask) for pair in records),
-        "query_relations_loss": sum(losses.query_relations_loss(*pair, mask, relation_heads=2) for pair in records),
-        "key_relations_loss": sum(losses.key_relations_loss(*pair, mask, relation_heads=2) for pair in records),
-        "value_relations_loss": sum(losses.value_relations_loss(*pair, mask, relation_heads=2) for pair in records),
+        "query_relations_loss": sum(
+            losses.relations_loss(*pair, mask, vectors="query", relation_heads=2) for pair in records
+        ),
+        "key_relations_loss": sum(
+            losses.relations_loss(*pair, mask, vectors="key", relation_heads=2) for pair in records
+        ),
+        "value_relations_loss": sum(
+            losses.relations_loss(*pair, mask, vectors="value", relation_heads=2) for pair in records
+        ),
         "prediction_loss": losses.prediction_loss(*logits, mask, temperature=2.0, reduction=reduction),
         "prediction_kl_loss": losses.prediction_kl_loss(*logits, mask, temperature=2.0),
         "logits_mse_loss": losses.logits_mse_loss(*logits, mask),
@@ -87,8 +85,8 @@ def test_a_term_compares_the_layers_it_is_told():
 def test_the_teacher_is_asked_for_mapped_layers_and_for_predictions_only_when_they_are_compared():
     """Prevents forwards that keep every layer, and a teacher that predicts for a term that reads labels only."""
     every = DistillationObjective(dict.fromkeys(Term, 1.0))
-    assert every.request(2) == StateRequest((0, 1, 2), (1, 2), True)
-    assert every.teacher_request(2, (0, 3, 6)) == StateRequest((0, 3, 6), (3, 6), True)
+    assert every.request(2) == StateRequest((0, 1, 2), (1, 2), True, True)
+    assert every.teacher_request(2, (0, 3, 6)) == StateRequest((0, 3, 6), (3, 6), True, True)
     labels = DistillationObjective({Term.LABEL: 1.0})
     assert labels.request(2) == StateRequest((), (), True)
     assert labels.teacher_request(2, (0, 3, 6)) == StateRequest((), (), False)
@@ -174,7 +172,7 @@ def test_a_term_without_weight_is_not_computed(monkeypatch):
     def fail(*args, **kwargs):
         raise RuntimeError("computed")
 
-    for name in ("embedding_loss", "hidden_states_loss", "attention_scores_loss"):
+    for name in ("hidden_states_loss", "attention_scores_loss"):
         monkeypatch.setattr(objective_module, name, fail)
     only_logits = DistillationStates(mask=torch.ones(2, 4), logits=torch.randn(2, 5))
     found = DistillationObjective({Term.PREDICTION: 1.0}).losses(only_logits, only_logits)
@@ -217,22 +215,3 @@ def test_models_of_different_depth_are_not_zipped_short(missing):
     term = Term.HIDDEN_STATES if missing == "hidden_states" else Term.ATTENTION_SCORES
     with pytest.raises(ValueError, match="zip"):
         DistillationObjective({term: 1.0}).losses(student, short)
-
-
-def test_phases_have_the_terms_of_the_paper():
-    """Prevents the prediction loss from being trained in the intermediate-layer phase."""
-    terms = {phase: {term for term in Term if belongs_to(reads_of(term), phase)} for phase in Phase}
-    predictions = {term for term in Term if reads_of(term) & Reads.LOGITS}
-    assert terms == {
-        Phase.INTERMEDIATE: set(Term) - predictions,
-        Phase.PREDICTION: predictions,
-        Phase.JOINT: set(Term),
-    }
-    assert {Term.EMBEDDING, Term.HIDDEN_STATES, Term.ATTENTION_SCORES} <= terms[Phase.INTERMEDIATE]
-    assert Term.PREDICTION in predictions
-
-
-@pytest.mark.parametrize("term", list(Term))
-def test_every_term_is_named_after_its_loss_function(term):
-    """Prevents logs under names that no function has."""
-    assert callable(getattr(losses, term))

@@ -11,7 +11,7 @@ from torch.nn import functional
 from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.layer_mapping import resolve_layer_mapping
 from hf_tinybert.distillation.losses import AttentionForm, Reduction
-from hf_tinybert.distillation.objective import DistillationObjective, Term
+from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.projections import (
     PROJECTIONS_ATTRIBUTE,
     DistillationProjections,
@@ -19,6 +19,7 @@ from hf_tinybert.distillation.projections import (
     attach_projections,
 )
 from hf_tinybert.distillation.states import student_states, teacher_states
+from hf_tinybert.distillation.terms import Term
 from hf_tinybert.models.published_checkpoint import load_published_checkpoint
 
 PARITY = Path(__file__).parent.parent / "data" / "parity"

@@ -1,8 +1,8 @@
 import pytest
 
 from hf_tinybert.distillation.losses import ProblemType
-from hf_tinybert.distillation.objective import Phase, Term, belongs_to, reads_of
 from hf_tinybert.distillation.recipes import RECIPES, RecipeName, term_for_task
+from hf_tinybert.distillation.terms import Phase, Term, belongs_to, reads_of
 
 
 def test_every_recipe_has_its_entry():

@@ -6,7 +6,6 @@ import torch
 from transformers import TrainerCallback
 
 from hf_tinybert.data import accuracy_from_logits
-from hf_tinybert.distillation.objective import Phase
 from hf_tinybert.distillation.record import RECORD_FILE
 from hf_tinybert.distillation.resume import (
     finished_step,
@@ -15,6 +14,7 @@ from hf_tinybert.distillation.resume import (
     resume_point,
     warn_of_earlier_run,
 )
+from hf_tinybert.distillation.terms import Phase
 
 FIRST, SECOND = Phase.INTERMEDIATE, Phase.PREDICTION
 

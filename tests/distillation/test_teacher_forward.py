@@ -37,6 +37,14 @@ def test_only_what_is_asked_for_comes(build_teacher, batch):
     assert (only_logits.hidden_states, only_logits.attentions) == ((), ())
 
 
+def test_values_come_only_where_they_are_read(build_teacher, batch):
+    """Prevents a fifth of the states in memory that no term reads, and relation terms without their vectors."""
+    without = _forward(build_teacher(), StateRequest((), (2, 4)))(batch, MAPPING)
+    assert [record.value for record in without.attentions] == [None, None]
+    read = _forward(build_teacher(), StateRequest((), (2, 4), values=True))(batch, MAPPING)
+    assert all(record.value.shape == record.key.shape for record in read.attentions)
+
+
 def test_the_states_are_those_of_the_model_in_evaluation_mode(build_teacher, batch):
     """Prevents a teacher with dropout on, and states of other layers than the mapping says."""
     teacher = build_teacher().train()

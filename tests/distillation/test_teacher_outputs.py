@@ -4,9 +4,10 @@ import torch
 from hf_tinybert.distillation.arguments import CacheChoice
 from hf_tinybert.distillation.attention_access import AttentionAccess
 from hf_tinybert.distillation.cache import with_row_ids
-from hf_tinybert.distillation.objective import DistillationObjective, Phase, Term
+from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.teacher_forward import TeacherForward
 from hf_tinybert.distillation.teacher_outputs import CacheSettings, TeacherOutputs
+from hf_tinybert.distillation.terms import Phase, Term
 
 MAPPING = (0, 2, 4)
 OBJECTIVES = {

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hf_tinybert.distillation.objective import Term
+from hf_tinybert.distillation.terms import Term
 from tests.distillation.families import FAMILIES, INTERFACE_FAMILIES
 
 TINYBERT_TERMS = (Term.EMBEDDING, Term.HIDDEN_STATES, Term.ATTENTION_SCORES, Term.PREDICTION)

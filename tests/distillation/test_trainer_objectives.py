@@ -7,9 +7,10 @@ from transformers import BertTokenizer, DataCollatorForLanguageModeling, Trainer
 from hf_tinybert.distillation.encodings import PairedCollator
 from hf_tinybert.distillation.layer_mapping import MappingStrategy
 from hf_tinybert.distillation.learned_mapping import LearnedMapping
-from hf_tinybert.distillation.objective import CustomTerm, DistillationObjective, Phase, Reads, Term
+from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.recipes import RecipeName
 from hf_tinybert.distillation.teacher_forward import TeacherForward
+from hf_tinybert.distillation.terms import CustomTerm, Phase, Reads, Term
 
 
 class _Logs(TrainerCallback):

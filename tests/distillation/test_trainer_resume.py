@@ -10,9 +10,9 @@ from safetensors.torch import load_file, save_file
 
 import hf_tinybert
 from hf_tinybert.distillation.arguments import DistillationArguments
-from hf_tinybert.distillation.objective import Phase
 from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE, PROJECTIONS_FILE
 from hf_tinybert.distillation.resume import resume_point
+from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.trainer import DistillationTrainer
 
 WEIGHTS = "model.safetensors"

@@ -41,7 +41,7 @@ class AttentionLayout:
     Attributes:
         heads: of query, key and value.
         head_width: of query and key.
-        value_width: of one head's value.
+        value_width: of one head's value; 0 where the record holds none.
         scaling: as in `AttentionRecord`.
         window: as in `AttentionRecord`.
     """
@@ -150,7 +150,7 @@ class CacheLayout:
     def unpack_attentions(self, bits: Tensor, dtype: torch.dtype | None) -> tuple[AttentionRecord | None, ...]:
         """Padded bits, int16 `(rows, seq_len, width)`, as one record per entry; no copies.
 
-        The value of a record is empty where it is not kept, so that a term which reads it fails.
+        The value of a record is None where it is not kept.
         """
         widths = [width for layout in self.attentions if layout for width in _parts(layout, self.value)]
         parts = iter(_floats(bits, dtype).split(widths, dim=-1))
@@ -160,7 +160,7 @@ class CacheLayout:
                 records.append(None)
                 continue
             query, key = (_heads(next(parts), layout.heads) for _ in range(2))
-            value = _heads(next(parts), layout.heads) if self.value else query.new_empty(0)
+            value = _heads(next(parts), layout.heads) if self.value else None
             records.append(AttentionRecord(query, key, value, layout.scaling, layout.window))
         return tuple(records)
 
@@ -219,12 +219,13 @@ def _attention_layout(record: Any) -> AttentionLayout:  # noqa: ANN401 (whatever
             "attention interface grow with the square of the length; set `teacher_cache_dir` to None, or to auto"
         )
     heads, head_width = record.query.shape[1], record.query.shape[3]
-    if record.key.shape[1] != heads or record.value.shape[1] != heads:
+    vectors = [record.key] if record.value is None else [record.key, record.value]
+    if any(part.shape[1] != heads for part in vectors):
         raise UncacheableError(
-            f"expected key and value with the query's {heads} heads, got {record.key.shape[1]} and "
-            f"{record.value.shape[1]}"
+            f"expected keys and values with the query's {heads} heads, got {[part.shape[1] for part in vectors]}"
         )
-    return AttentionLayout(heads, head_width, record.value.shape[3], record.scaling, record.window)
+    value_width = 0 if record.value is None else record.value.shape[3]
+    return AttentionLayout(heads, head_width, value_width, record.scaling, record.window)
 
 
 def _kept(entries: Sequence[Any], layouts: Sequence[Any]) -> list[Any]:

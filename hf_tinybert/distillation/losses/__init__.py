@@ -1,14 +1,13 @@
 """The terms of the objectives as pure functions, one per term.
 
 Every function computes in float32 whatever autocast or the model's dtype, takes the student first, and sends a
-gradient to the student only. Padding never changes a value, but for `Reduction.REFERENCE`, which only TinyBERT's own
-four terms know: `embedding_loss`, `hidden_states_loss`, `attention_scores_loss`, `prediction_loss`.
+gradient to the student only. Padding never changes a value, but for `Reduction.REFERENCE`, which only
+TinyBERT's own losses know: `hidden_states_loss`, `attention_scores_loss`, `prediction_loss`.
 """
 
 from hf_tinybert.distillation.losses.attention import attention_probabilities_loss, attention_scores_loss
 from hf_tinybert.distillation.losses.hidden_states import (
     Positions,
-    embedding_loss,
     hidden_cosine_loss,
     hidden_states_loss,
     normalized_hidden_states_loss,
@@ -25,7 +24,7 @@ from hf_tinybert.distillation.losses.prediction import (
     regression_prediction_loss,
 )
 from hf_tinybert.distillation.losses.reduction import AttentionForm, Reduction
-from hf_tinybert.distillation.losses.relations import key_relations_loss, query_relations_loss, value_relations_loss
+from hf_tinybert.distillation.losses.relations import Vectors, relations_loss
 
 __all__ = [
     "IGNORED_LABEL",
@@ -33,12 +32,11 @@ __all__ = [
     "Positions",
     "ProblemType",
     "Reduction",
+    "Vectors",
     "attention_probabilities_loss",
     "attention_scores_loss",
-    "embedding_loss",
     "hidden_cosine_loss",
     "hidden_states_loss",
-    "key_relations_loss",
     "label_loss",
     "logits_mse_loss",
     "masked_lm_loss",
@@ -46,7 +44,6 @@ __all__ = [
     "normalized_hidden_states_loss",
     "prediction_kl_loss",
     "prediction_loss",
-    "query_relations_loss",
     "regression_prediction_loss",
-    "value_relations_loss",
+    "relations_loss",
 ]

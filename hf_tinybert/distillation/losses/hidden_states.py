@@ -17,35 +17,13 @@ class Positions(StrEnum):
 
 
 @in_float32
-def embedding_loss(student: Tensor, teacher: Tensor, mask: Tensor, *, reduction: Reduction = Reduction.MEAN) -> Tensor:
-    """Mean squared error between the projected student's and the teacher's embedding output.
-
-    `L_embd = MSE(E_student W_e, E_teacher)`, averaged over valid positions and teacher width.
-
-    Args:
-        student: projected embedding output, `(batch, seq_len, teacher_width)`.
-        teacher: embedding output, `(batch, seq_len, teacher_width)`.
-        mask: `(batch, seq_len)`, non-zero at valid positions.
-        reduction: `reference` averages over padding too.
-
-    Returns:
-        `()`, float32.
-
-    Raises:
-        ValueError: the shapes differ.
-
-    Source: TinyBERT, equation 9.
-    """
-    return _masked_mean_squared_error(student, teacher, mask, reduction)
-
-
-@in_float32
 def hidden_states_loss(
     student: Tensor, teacher: Tensor, mask: Tensor, *, reduction: Reduction = Reduction.MEAN
 ) -> Tensor:
-    """Mean squared error between one projected student layer's output and its teacher layer's.
+    """Mean squared error between a projected hidden state of the student and one of the teacher.
 
-    `L_hidn = MSE(H_student W_h, H_teacher)`, averaged over valid positions and teacher width.
+    `L_hidn = MSE(H_student W_h, H_teacher)`, averaged over valid positions and teacher width. Of the embedding outputs
+    it is `L_embd = MSE(E_student W_e, E_teacher)`.
 
     Args:
         student: projected hidden state, `(batch, seq_len, teacher_width)`.
@@ -59,9 +37,13 @@ def hidden_states_loss(
     Raises:
         ValueError: the shapes differ.
 
-    Source: TinyBERT, equation 8.
+    Source: TinyBERT, equations 8 and 9.
     """
-    return _masked_mean_squared_error(student, teacher, mask, reduction)
+    _check_shapes(student, teacher)
+    error = (student.float() - teacher.detach().float()).square()
+    if reduction is Reduction.REFERENCE:
+        return error.mean()
+    return mean_over_valid(error.mean(-1), mask)
 
 
 @in_float32
@@ -122,14 +104,6 @@ def normalized_hidden_states_loss(
     return mean_over_valid(error.square().mean(-1), valid)
 
 
-def _masked_mean_squared_error(student: Tensor, teacher: Tensor, mask: Tensor, reduction: Reduction) -> Tensor:
-    _check_shapes(student, teacher)
-    error = (student.float() - teacher.detach().float()).square()
-    if reduction is Reduction.REFERENCE:
-        return error.mean()
-    return mean_over_valid(error.mean(-1), mask)
-
-
 def _check_shapes(student: Tensor, teacher: Tensor) -> None:
     if student.shape != teacher.shape:
         raise ValueError(
@@ -138,10 +112,4 @@ def _check_shapes(student: Tensor, teacher: Tensor) -> None:
         )
 
 
-__all__ = [
-    "Positions",
-    "embedding_loss",
-    "hidden_cosine_loss",
-    "hidden_states_loss",
-    "normalized_hidden_states_loss",
-]
+__all__ = ["Positions", "hidden_cosine_loss", "hidden_states_loss", "normalized_hidden_states_loss"]

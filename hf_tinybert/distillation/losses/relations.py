@@ -1,8 +1,6 @@
-"""Terms that compare how the positions of a text relate to each other: MiniLMv2's self-attention relations.
+"""Terms that compare how the positions of a text relate to each other: MiniLMv2's self-attention relations."""
 
-Query, key or value vectors of one layer are concatenated over heads and split anew into relation heads, so that
-student and teacher may differ in heads and in width. No map outlives its call; see `softmax_divergence`.
-"""
+from enum import StrEnum
 
 from torch import Tensor
 
@@ -11,113 +9,80 @@ from hf_tinybert.distillation.losses.dot_products import softmax_divergence
 from hf_tinybert.distillation.losses.reduction import in_float32
 
 
+class Vectors(StrEnum):
+    """Between which vectors of a layer relations are taken."""
+
+    QUERY = "query"
+    KEY = "key"
+    VALUE = "value"
+
+
 @in_float32
-def query_relations_loss(
+def relations_loss(
     student: AttentionRecord | AttentionScores,
     teacher: AttentionRecord | AttentionScores,
     mask: Tensor,
     *,
+    vectors: Vectors,
     relation_heads: int,
 ) -> Tensor:
-    """Divergence between the query-query relations of two layers.
+    """Divergence between the query-query, key-key or value-value relations of two layers.
 
-    `KL(R_teacher || R_student)` with `R = softmax(Q Q^T / sqrt(relation_width))` over valid positions, averaged over
-    valid rows and relation heads. A window of the layer does not restrict relations.
+    `KL(R_teacher || R_student)` with `R = softmax(A A^T / sqrt(relation_width))` over valid positions, averaged over
+    valid rows and relation heads. The vectors `A` are concatenated over heads and split anew into relation heads, so
+    that student and teacher may differ in heads and in width; under grouped-query attention keys and values are the
+    repeated ones. A window of the layer does not restrict relations. No map outlives the call; see
+    `softmax_divergence`.
+
+    Between values, with `relation_heads` equal to the attention heads of both models, it is MiniLM's value-relation
+    transfer.
 
     Args:
-        student: query `(batch, student_heads, seq_len, student_head_width)`.
-        teacher: query `(batch, teacher_heads, seq_len, teacher_head_width)`.
+        student: of the vectors `(batch, student_heads, seq_len, student_head_width)`.
+        teacher: of the vectors `(batch, teacher_heads, seq_len, teacher_head_width)`.
         mask: `(batch, seq_len)`, non-zero at valid positions.
+        vectors: which of a record's.
         relation_heads: must divide heads x head width of both models.
 
     Returns:
         `()`, float32.
 
     Raises:
-        ValueError: the models differ in batch or length, a width is not divisible, or a side has only scores.
-
-    Source: MiniLMv2 (Wang et al. 2021), section 3.1.
-    """
-    ours, theirs = _records(student, teacher)
-    return _relations_loss(ours.query, theirs.query, mask, relation_heads, "query")
-
-
-@in_float32
-def key_relations_loss(
-    student: AttentionRecord | AttentionScores,
-    teacher: AttentionRecord | AttentionScores,
-    mask: Tensor,
-    *,
-    relation_heads: int,
-) -> Tensor:
-    """Divergence between the key-key relations of two layers.
-
-    As `query_relations_loss`, with keys; under grouped-query attention the repeated ones.
-
-    Args:
-        student: key `(batch, student_heads, seq_len, student_head_width)`.
-        teacher: key `(batch, teacher_heads, seq_len, teacher_head_width)`.
-        mask: `(batch, seq_len)`, non-zero at valid positions.
-        relation_heads: must divide heads x head width of both models.
-
-    Returns:
-        `()`, float32.
-
-    Raises:
-        ValueError: the models differ in batch or length, a width is not divisible, or a side has only scores.
-
-    Source: MiniLMv2 (Wang et al. 2021), section 3.1.
-    """
-    ours, theirs = _records(student, teacher)
-    return _relations_loss(ours.key, theirs.key, mask, relation_heads, "key")
-
-
-@in_float32
-def value_relations_loss(
-    student: AttentionRecord | AttentionScores,
-    teacher: AttentionRecord | AttentionScores,
-    mask: Tensor,
-    *,
-    relation_heads: int,
-) -> Tensor:
-    """Divergence between the value-value relations of two layers.
-
-    As `query_relations_loss`, with values. With `relation_heads` equal to the attention heads of both models it is
-    MiniLM's value-relation transfer.
-
-    Args:
-        student: value `(batch, student_heads, seq_len, student_head_width)`.
-        teacher: value `(batch, teacher_heads, seq_len, teacher_head_width)`.
-        mask: `(batch, seq_len)`, non-zero at valid positions.
-        relation_heads: must divide heads x head width of both models.
-
-    Returns:
-        `()`, float32.
-
-    Raises:
-        ValueError: the models differ in batch or length, a width is not divisible, or a side has only scores.
+        ValueError: the models differ in batch or length, a width is not divisible, or a side lacks the vectors.
 
     Source: MiniLMv2 (Wang et al. 2021), section 3.1; MiniLM (Wang et al. 2020), section 3.2.
     """
-    ours, theirs = _records(student, teacher)
-    return _relations_loss(ours.value, theirs.value, mask, relation_heads, "value")
-
-
-def _relations_loss(student: Tensor, teacher: Tensor, mask: Tensor, relation_heads: int, kind: str) -> Tensor:
-    if (student.shape[0], student.shape[2]) != (teacher.shape[0], teacher.shape[2]):
+    ours, theirs = _vectors(student, vectors, "student"), _vectors(teacher, vectors, "teacher")
+    if (ours.shape[0], ours.shape[2]) != (theirs.shape[0], theirs.shape[2]):
         raise ValueError(
-            f"expected equal batch and length, got student {(student.shape[0], student.shape[2])} and teacher "
-            f"{(teacher.shape[0], teacher.shape[2])}; because relations are compared pair by pair of positions; give "
+            f"expected equal batch and length, got student {(ours.shape[0], ours.shape[2])} and teacher "
+            f"{(theirs.shape[0], theirs.shape[2])}; because relations are compared pair by pair of positions; give "
             "both models the same tokens"
         )
     valid = mask != 0
     divergence = softmax_divergence(
-        _relation_factors(student, relation_heads, kind, "student"),
-        _relation_factors(teacher, relation_heads, kind, "teacher"),
+        _relation_factors(ours, relation_heads, vectors, "student"),
+        _relation_factors(theirs, relation_heads, vectors, "teacher"),
         valid,
         valid[:, None, None, :],
     )
     return divergence.float() / (relation_heads * valid.sum()).clamp(min=1)
+
+
+def _vectors(attention: AttentionRecord | AttentionScores, vectors: Vectors, whose: str) -> Tensor:
+    if isinstance(attention, AttentionScores):
+        raise ValueError(
+            f"expected `AttentionRecord`s, got `AttentionScores` of the {whose}; because relations are taken between "
+            "query, key or value vectors, which this encoder does not hand out; compare `attention_scores_loss` or "
+            "`attention_probabilities_loss` instead"
+        )
+    found: Tensor | None = getattr(attention, Vectors(vectors))
+    if found is None:
+        raise ValueError(
+            f"expected an `AttentionRecord` with its {vectors}, got one of the {whose} without; because relations are "
+            "taken between these vectors; record them with `record_attention(model, values=True)`"
+        )
+    return found
 
 
 def _relation_factors(vectors: Tensor, relation_heads: int, kind: str, whose: str) -> tuple[Tensor, Tensor, float]:
@@ -133,17 +98,4 @@ def _relation_factors(vectors: Tensor, relation_heads: int, kind: str, whose: st
     return split, split, (width // relation_heads) ** -0.5
 
 
-def _records(
-    student: AttentionRecord | AttentionScores, teacher: AttentionRecord | AttentionScores
-) -> tuple[AttentionRecord, AttentionRecord]:
-    if isinstance(student, AttentionRecord) and isinstance(teacher, AttentionRecord):
-        return student, teacher
-    whose = "teacher" if isinstance(student, AttentionRecord) else "student"
-    raise ValueError(
-        f"expected `AttentionRecord`s, got `AttentionScores` of the {whose}; because relations are taken between "
-        "query, key or value vectors, which this encoder does not hand out; compare `attention_scores_loss` or "
-        "`attention_probabilities_loss` instead"
-    )
-
-
-__all__ = ["key_relations_loss", "query_relations_loss", "value_relations_loss"]
+__all__ = ["Vectors", "relations_loss"]

@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from hf_tinybert.distillation.attention import AttentionRecord, AttentionScores
-from hf_tinybert.distillation.objective import DistillationObjective, Term
+from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.preflight.report import Check, Status, skipped
 from hf_tinybert.distillation.preflight.setup import Rows, Setup, spread
 from hf_tinybert.distillation.states import DistillationStates
+from hf_tinybert.distillation.terms import Term
 
 _BATCH_SIZE = 8
 _FACTOR = 3.0  # over a silent student: a random one has the variance of its own answers on top of the teacher's
@@ -163,8 +164,11 @@ def _silenced(states: DistillationStates) -> DistillationStates:
 
 def _silent_attention(entry: object) -> Any:  # noqa: ANN401 (a record, a score map or None, as it came)
     if isinstance(entry, AttentionRecord):
-        query, key, value = (torch.zeros_like(tensor) for tensor in (entry.query, entry.key, entry.value))
-        return AttentionRecord(query, key, value, entry.scaling, entry.window)
+        return entry._replace(
+            query=torch.zeros_like(entry.query),
+            key=torch.zeros_like(entry.key),
+            value=None if entry.value is None else torch.zeros_like(entry.value),
+        )
     return AttentionScores(torch.zeros_like(entry.scores)) if isinstance(entry, AttentionScores) else None
 
 

@@ -6,9 +6,9 @@ from hf_tinybert.distillation.attention import AttentionScores
 from hf_tinybert.distillation.losses import AttentionForm, ProblemType
 from hf_tinybert.distillation.losses.reduction import in_float32, mean_over_valid
 
-STATE_LOSSES = ["embedding_loss", "hidden_states_loss", "hidden_cosine_loss", "normalized_hidden_states_loss"]
+STATE_LOSSES = ["hidden_states_loss", "hidden_cosine_loss", "normalized_hidden_states_loss"]
 ATTENTION_LOSSES = ["attention_scores_loss", "attention_probabilities_loss"]
-RELATION_LOSSES = ["query_relations_loss", "key_relations_loss", "value_relations_loss"]
+RELATION_LOSSES = ["relations_loss"]
 LOGITS_LOSSES = [
     "prediction_loss",
     "prediction_kl_loss",
@@ -40,7 +40,7 @@ def build_call(build_mask, build_record):
             for record in (build_record(2, 2, 7, 4), build_record(2, 2, 7, 4))
         )
         tensors = [tensor.requires_grad_() for tensor in student[:3]]
-        options = {"relation_heads": 4} if name in RELATION_LOSSES else {}
+        options = {"relation_heads": 4, "vectors": "query"} if name in RELATION_LOSSES else {}
         options |= {"form": form} if name == "attention_scores_loss" else {}
         return lambda: loss(student, teacher, mask, **options), tensors
 

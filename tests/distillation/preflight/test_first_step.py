@@ -7,10 +7,11 @@ import torch
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.layer_mapping import MappingStrategy
 from hf_tinybert.distillation.learned_mapping import LearnedMapping
-from hf_tinybert.distillation.objective import CustomTerm, DistillationObjective, Reads, Term
+from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.preflight.first_step import check_first_losses, check_mean_loss, first_losses
 from hf_tinybert.distillation.preflight.report import Status
 from hf_tinybert.distillation.recipes import RecipeName
+from hf_tinybert.distillation.terms import CustomTerm, Reads, Term
 
 
 def test_bounds_are_what_the_paper_says_they_are(setup, objectives):
