@@ -55,6 +55,10 @@ class AttentionScores(NamedTuple):
     scores: Tensor
 
 
+# of one layer, however it could be had
+Attention = AttentionRecord | AttentionScores
+
+
 def recording_attention(
     module: nn.Module,
     query: Tensor,
@@ -179,6 +183,7 @@ def _implementation(layers: Collection[int] | None, values: bool, count: int) ->
 
 __all__ = [
     "ATTENTION_IMPLEMENTATION",
+    "Attention",
     "AttentionRecord",
     "AttentionScores",
     "record_attention",

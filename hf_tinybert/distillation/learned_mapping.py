@@ -11,20 +11,18 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hf_tinybert.distillation.attention import AttentionRecord
+from hf_tinybert.distillation.attention import Attention, AttentionRecord
+from hf_tinybert.distillation.attention_comparison import common_heads, smallest_window
 from hf_tinybert.distillation.layer_mapping import LEARNED_STRATEGIES, MappingStrategy
 from hf_tinybert.distillation.losses import AttentionForm
 from hf_tinybert.distillation.score_products import (
-    AttentionLayers,
     LayerOperands,
     attended_pairs,
-    common_heads,
     layer_operands,
     layers_form,
     map_products,
     map_squares,
     score_maps,
-    smallest_window,
 )
 
 SINKHORN_ITERATIONS = 50
@@ -110,8 +108,8 @@ class LearnedMapping:
 
     def attention_scores_loss(
         self,
-        student: AttentionLayers,
-        teacher: AttentionLayers,
+        student: Sequence[Attention],
+        teacher: Sequence[Attention],
         mask: Tensor,
         form: AttentionForm = AttentionForm.AUTO,
     ) -> Tensor:
@@ -139,7 +137,7 @@ class LearnedMapping:
                 f"expected attention of at least one layer each, got {len(student)} student and {len(teacher)} "
                 "teacher layers; because without them the term would be zero; ask both models for `output_attentions`"
             )
-        heads = common_heads(student, teacher)
+        heads = common_heads(student[0], teacher[0])
         with torch.autocast(mask.device.type, enabled=False):
             if layers_form(student, teacher, mask.shape[-1], form) is AttentionForm.FACTORED:
                 pairs = (mask != 0).sum(-1).square().sum()
@@ -276,7 +274,7 @@ def _flat(states: Sequence[Tensor], mask: Tensor) -> Tensor:
     return torch.stack([state.float().masked_fill(padding, 0.0) for state in states], 1).flatten(2)
 
 
-def _records(layers: AttentionLayers) -> list[AttentionRecord]:
+def _records(layers: Sequence[Attention]) -> list[AttentionRecord]:
     return [layer for layer in layers if isinstance(layer, AttentionRecord)]
 
 

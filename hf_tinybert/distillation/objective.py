@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from hf_tinybert.distillation.attention import AttentionRecord, AttentionScores
+from hf_tinybert.distillation.attention import Attention, AttentionScores
 from hf_tinybert.distillation.learned_mapping import LearnedMapping
 from hf_tinybert.distillation.losses import (
     AttentionForm,
@@ -35,7 +35,6 @@ from hf_tinybert.distillation.terms import LABEL_TERMS, MAPPED_STATES, CustomTer
 
 _MOST_RELATION_HEADS = 48  # MiniLMv2's choice for a base-size teacher; more heads are finer relations
 _State = TypeVar("_State")
-Attention = AttentionRecord | AttentionScores
 
 
 _HIDDEN_STATE_LOSSES = {

@@ -6,10 +6,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hf_tinybert.distillation.attention import AttentionRecord, AttentionScores
+from hf_tinybert.distillation.attention import Attention, AttentionRecord, AttentionScores
+from hf_tinybert.distillation.attention_comparison import (
+    common_heads,
+    grouped_heads,
+    pairs_within,
+    smallest_window,
+)
 from hf_tinybert.distillation.losses import AttentionForm
-
-AttentionLayers = Sequence[AttentionRecord | AttentionScores]
 
 
 class LayerOperands(NamedTuple):
@@ -32,39 +36,16 @@ class LayerOperands(NamedTuple):
         return LayerOperands(self.query[..., columns], self.key[..., columns], 1)
 
 
-def common_heads(student: AttentionLayers, teacher: AttentionLayers) -> int:
-    """Heads, or groups of heads, that both models have.
-
-    Raises:
-        ValueError: neither number of heads divides the other.
-    """
-    counts = sorted((student[0][0].shape[1], teacher[0][0].shape[1]))
-    if counts[1] % counts[0]:
-        raise ValueError(
-            f"expected numbers of heads of which one divides the other, got {student[0][0].shape[1]} of the student "
-            f"and {teacher[0][0].shape[1]} of the teacher; because scores are compared head by head or in groups of "
-            "heads; give the student another `num_attention_heads`"
-        )
-    return counts[0]
-
-
-def smallest_window(layers: AttentionLayers, length: int) -> int | None:
-    """Largest distance that every layer attends over; None where that is every distance within `length` tokens."""
-    windows = [layer.window for layer in layers if isinstance(layer, AttentionRecord) and layer.window is not None]
-    return min(windows) if windows and min(windows) < length - 1 else None
-
-
 def attended_pairs(mask: Tensor, window: int | None) -> Tensor:
     """Pairs of valid positions within the window: bool, `(batch, 1, seq_len, seq_len)`."""
     valid = mask != 0
     pairs = valid[:, :, None] & valid[:, None, :]
     if window is not None:
-        position = torch.arange(mask.shape[-1], device=mask.device)
-        pairs = pairs & ((position[:, None] - position).abs() <= window)
+        pairs = pairs & pairs_within(window, mask.shape[-1], mask.device)
     return pairs[:, None]
 
 
-def score_maps(layers: AttentionLayers, heads: int, pairs: Tensor) -> Tensor:
+def score_maps(layers: Sequence[Attention], heads: int, pairs: Tensor) -> Tensor:
     """Scores of all layers, float32, `(batch, layers, heads * seq_len * seq_len)`.
 
     Args:
@@ -117,7 +98,7 @@ def map_squares(operands: LayerOperands) -> Tensor:
 
 
 def layers_form(
-    student: AttentionLayers, teacher: AttentionLayers, length: int, form: AttentionForm = AttentionForm.AUTO
+    student: Sequence[Attention], teacher: Sequence[Attention], length: int, form: AttentionForm = AttentionForm.AUTO
 ) -> AttentionForm:
     """The form to compare all layers in, `direct` or `factored`.
 
@@ -147,30 +128,23 @@ def layers_form(
     numbers = 2
     for model in (student, teacher):
         numbers *= sum(layer[0].shape[1] * layer[0].shape[-1] for layer in model)
-    heads = common_heads(student, teacher)
+    heads = common_heads(student[0], teacher[0])
     fewer = length**2 * len(layers) * heads <= 4 * numbers / heads
     return AttentionForm.DIRECT if fewer else AttentionForm.FACTORED
 
 
 def _grouped(record: AttentionRecord, heads: int) -> tuple[Tensor, Tensor]:
     """Scaled query and key in float32, `(batch, heads, seq_len, group * width)`: products are means over the group."""
-    group = record.query.shape[1] // heads
-    query, key = record.query.float() * (record.scaling / group), record.key.float()
-    if group == 1:
-        return query, key
-    query, key = (tensor.unflatten(1, (heads, group)).transpose(2, 3).flatten(3) for tensor in (query, key))
-    return query, key
+    query, key, scaling = grouped_heads(record, heads)
+    return query.float() * scaling, key.float()
 
 
 __all__ = [
-    "AttentionLayers",
     "LayerOperands",
     "attended_pairs",
-    "common_heads",
     "layer_operands",
     "layers_form",
     "map_products",
     "map_squares",
     "score_maps",
-    "smallest_window",
 ]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers.utils.generic import ModelOutput
 
-from hf_tinybert.distillation.attention import AttentionRecord, AttentionScores
+from hf_tinybert.distillation.attention import Attention, AttentionRecord, AttentionScores
 from hf_tinybert.distillation.projections import DistillationOutput
 
 IGNORED_LABEL = -100
@@ -57,7 +57,7 @@ class DistillationStates:
 
     mask: Tensor
     hidden_states: tuple[Tensor | None, ...] = ()
-    attentions: tuple[AttentionRecord | AttentionScores | None, ...] = ()
+    attentions: tuple[Attention | None, ...] = ()
     logits: Tensor | None = None
     logits_mask: Tensor | None = None
     labels: Tensor | None = None
@@ -98,7 +98,7 @@ def _states(
     output: ModelOutput,
     inputs: Mapping[str, Tensor],
     hidden_states: tuple[Tensor | None, ...],
-    attentions: tuple[AttentionRecord | AttentionScores | None, ...],
+    attentions: tuple[Attention | None, ...],
     labels: Tensor | None,
 ) -> DistillationStates:
     mask = _attention_mask(inputs)

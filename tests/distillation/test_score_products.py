@@ -5,13 +5,11 @@ from hf_tinybert.distillation.attention import AttentionRecord, AttentionScores
 from hf_tinybert.distillation.losses import AttentionForm
 from hf_tinybert.distillation.score_products import (
     attended_pairs,
-    common_heads,
     layer_operands,
     layers_form,
     map_products,
     map_squares,
     score_maps,
-    smallest_window,
 )
 
 BATCH, LENGTH = 2, 5
@@ -62,22 +60,6 @@ def test_pairs_are_of_valid_positions_within_the_window():
         [0, 0, 0, 1, 1],
     ]
     assert pairs[1].int().sum().item() == 7
-
-
-def test_the_smallest_window_counts_only_where_a_text_is_longer():
-    """Prevents short texts from losing the fast form to a window that they never reach."""
-    layers = [record._replace(window=window) for record, window in zip(records(3), (None, 3, 8), strict=True)]
-    assert smallest_window(layers, 5) == 3
-    assert smallest_window(layers, 4) is None
-    assert smallest_window([*records(1), AttentionScores(torch.zeros(1))], 5) is None
-
-
-def test_one_number_of_heads_must_divide_the_other():
-    """Prevents heads from being compared with whatever heads broadcasting gives."""
-    assert common_heads(records(1, heads=2), records(1, heads=6)) == 2
-    assert common_heads(records(1, heads=6), records(1, heads=3)) == 3
-    with pytest.raises(ValueError, match="got 4 of the student and 6 of the teacher"):
-        common_heads(records(1, heads=4), records(1, heads=6))
 
 
 def test_long_texts_are_compared_without_maps_and_short_ones_with():

@@ -11,11 +11,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hf_tinybert.distillation.attention import AttentionRecord, AttentionScores
+from hf_tinybert.distillation.attention import Attention, AttentionRecord, AttentionScores
+from hf_tinybert.distillation.attention_comparison import (
+    common_heads,
+    grouped_heads,
+    pairs_within,
+    smallest_window,
+)
 from hf_tinybert.distillation.losses.dot_products import softmax_divergence, squared_score_difference
 from hf_tinybert.distillation.losses.reduction import AttentionForm, Reduction, in_float32
-
-Attention = AttentionRecord | AttentionScores
 
 
 @in_float32
@@ -49,14 +53,15 @@ def attention_scores_loss(
 
     Source: TinyBERT, equation 7. Groups of heads and windows are this package's own.
     """
-    heads = _compared_heads(student, teacher)
+    _check_texts(student, teacher)
+    heads = common_heads(student, teacher)
     batch, _, length = _shape(student)
-    window = _common_window(student, teacher, length)
+    window = smallest_window([student, teacher], length)
     valid = mask != 0
     query_valid = torch.ones_like(valid) if reduction is Reduction.REFERENCE else valid
-    pairs = None if window is None else _within(window, valid)
+    pairs = None if window is None else pairs_within(window, valid.shape[1], valid.device)
     if isinstance(student, AttentionRecord) and isinstance(teacher, AttentionRecord):
-        factors = _grouped(student, heads), _grouped(teacher, heads)
+        factors = grouped_heads(student, heads), grouped_heads(teacher, heads)
         factored = _takes_factored_form(form, length, factors[0][0].shape[-1], factors[1][0].shape[-1], window)
         squared_error = squared_score_difference(*factors, query_valid, valid, pairs=pairs, factored=factored)
     else:
@@ -97,14 +102,15 @@ def attention_probabilities_loss(student: Attention, teacher: Attention, mask: T
 
     Source: MiniLM (Wang et al. 2020), section 3.1.
     """
-    heads = _compared_heads(student, teacher)
-    window = _common_window(student, teacher, mask.shape[1])
+    _check_texts(student, teacher)
+    heads = common_heads(student, teacher)
+    window = smallest_window([student, teacher], mask.shape[1])
     valid = mask != 0
     keys = valid[:, None, None, :]
-    keys = keys if window is None else keys & _within(window, valid)
+    keys = keys if window is None else keys & pairs_within(window, valid.shape[1], valid.device)
     same_heads = _shape(student)[1] == _shape(teacher)[1]
     if same_heads and isinstance(student, AttentionRecord) and isinstance(teacher, AttentionRecord):
-        divergence = softmax_divergence(_grouped(student, heads), _grouped(teacher, heads), valid, keys)
+        divergence = softmax_divergence(grouped_heads(student, heads), grouped_heads(teacher, heads), valid, keys)
     else:
         student_log = _log_probabilities(student, heads, keys)
         teacher_log = _log_probabilities(teacher, heads, keys).detach()
@@ -119,44 +125,14 @@ def _shape(attention: Attention) -> tuple[int, int, int]:
     return batch, heads, length
 
 
-def _compared_heads(student: Attention, teacher: Attention) -> int:
-    """The smaller head count, into whose number of groups the larger side's heads fall."""
-    (batch, heads, length), (teacher_batch, teacher_heads, teacher_length) = _shape(student), _shape(teacher)
+def _check_texts(student: Attention, teacher: Attention) -> None:
+    (batch, _, length), (teacher_batch, _, teacher_length) = _shape(student), _shape(teacher)
     if (batch, length) != (teacher_batch, teacher_length):
         raise ValueError(
             f"expected equal batch and length, got student {(batch, length)} and teacher "
             f"{(teacher_batch, teacher_length)}; because maps are compared pair by pair of positions; give both "
             "models the same tokens"
         )
-    if max(heads, teacher_heads) % min(heads, teacher_heads):
-        raise ValueError(
-            f"expected heads of which one count divides the other, got {heads} of the student and {teacher_heads} of "
-            "the teacher: heads that cannot be compared; give the student the teacher's `num_attention_heads`, or "
-            "leave out the terms that compare attention maps"
-        )
-    return min(heads, teacher_heads)
-
-
-def _common_window(student: Attention, teacher: Attention, length: int) -> int | None:
-    """The largest distance that both sides attend, None where it leaves out no pair."""
-    sides = [side.window for side in (student, teacher) if isinstance(side, AttentionRecord)]
-    windows = [window for window in sides if window is not None and window < length - 1]
-    return min(windows) if windows else None
-
-
-def _within(window: int, valid: Tensor) -> Tensor:
-    """Pairs at most `window` apart, bool, `(1, 1, seq_len, seq_len)`."""
-    position = torch.arange(valid.shape[1], device=valid.device)
-    return ((position[:, None] - position[None, :]).abs() <= window)[None, None]
-
-
-def _grouped(record: AttentionRecord, heads: int) -> tuple[Tensor, Tensor, float]:
-    """Query, key and scaling at `heads` heads: those of a group side by side, `(batch, heads, seq_len, g * width)`."""
-    group = record.query.shape[1] // heads
-    if group == 1:
-        return record.query, record.key, record.scaling
-    query, key = (side.unflatten(1, (heads, group)).transpose(2, 3).flatten(3) for side in (record.query, record.key))
-    return query, key, record.scaling / group
 
 
 def _takes_factored_form(

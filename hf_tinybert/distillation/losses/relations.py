@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from torch import Tensor
 
-from hf_tinybert.distillation.attention import AttentionRecord, AttentionScores
+from hf_tinybert.distillation.attention import Attention, AttentionScores
 from hf_tinybert.distillation.losses.dot_products import softmax_divergence
 from hf_tinybert.distillation.losses.reduction import in_float32
 
@@ -19,8 +19,8 @@ class Vectors(StrEnum):
 
 @in_float32
 def relations_loss(
-    student: AttentionRecord | AttentionScores,
-    teacher: AttentionRecord | AttentionScores,
+    student: Attention,
+    teacher: Attention,
     mask: Tensor,
     *,
     vectors: Vectors,
@@ -69,7 +69,7 @@ def relations_loss(
     return divergence.float() / (relation_heads * valid.sum()).clamp(min=1)
 
 
-def _vectors(attention: AttentionRecord | AttentionScores, vectors: Vectors, whose: str) -> Tensor:
+def _vectors(attention: Attention, vectors: Vectors, whose: str) -> Tensor:
     if isinstance(attention, AttentionScores):
         raise ValueError(
             f"expected `AttentionRecord`s, got `AttentionScores` of the {whose}; because relations are taken between "
