@@ -19,19 +19,13 @@ from transformers.utils.generic import ModelOutput
 
 from hf_tinybert.distillation.adapters import (
     is_adapter_model,
-    merged_teacher,
     transformers_model,
     without_projections,
 )
 from hf_tinybert.distillation.arguments import CacheChoice, DistillationArguments, PhaseSettings
-from hf_tinybert.distillation.attention import record_attention
-from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
 from hf_tinybert.distillation.cache import ROW_COLUMN, with_row_ids
 from hf_tinybert.distillation.checkpoints import TRAINER_STATE_FILE
-from hf_tinybert.distillation.compatibility import check_two_models
 from hf_tinybert.distillation.distributed_teacher import (
-    check_deepspeed_config,
-    check_distributed_teacher,
     check_same_teacher,
     place_teacher,
 )
@@ -42,22 +36,19 @@ from hf_tinybert.distillation.encodings import (
     model_input_names,
     student_inputs,
 )
-from hf_tinybert.distillation.layer_mapping import EncoderShape, mapping_table, resolve_layer_mapping
 from hf_tinybert.distillation.learned_mapping import layer_weights_table
 from hf_tinybert.distillation.length_grouping import LengthGroupedRows, row_lengths
 from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.pairing import pair_models
 from hf_tinybert.distillation.preflight import PreflightReport, run_preflight
 from hf_tinybert.distillation.projections import (
     PROJECTIONS_ATTRIBUTE,
     PROJECTIONS_FILE,
     DistillationProjections,
-    ProjectionLayout,
     ProjectionStart,
-    attach_projections,
-    starting_projections,
 )
 from hf_tinybert.distillation.record import DistillationRecord
-from hf_tinybert.distillation.refusals import check_pair, check_trainer_arguments
+from hf_tinybert.distillation.refusals import check_trainer_arguments
 from hf_tinybert.distillation.resume import (
     finished_step,
     forget_finished,
@@ -70,14 +61,12 @@ from hf_tinybert.distillation.sharding import complete_state, gathered, reshard
 from hf_tinybert.distillation.states import student_states
 from hf_tinybert.distillation.task_head import (
     leaves_out_vocabulary_logits,
-    predicts_vocabulary,
-    problem_of,
     without_vocabulary_logits,
 )
-from hf_tinybert.distillation.teacher import freeze, load_teacher, load_teacher_tokenizer, weights_sha256
+from hf_tinybert.distillation.teacher import weights_sha256
 from hf_tinybert.distillation.teacher_forward import TeacherForward
 from hf_tinybert.distillation.teacher_outputs import CacheSettings, TeacherOutputs
-from hf_tinybert.distillation.terms import MAPPED_STATES, Phase
+from hf_tinybert.distillation.terms import Phase
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -138,59 +127,29 @@ class DistillationTrainer(Trainer):
         **kwargs: Any,  # noqa: ANN401 (the stock Trainer's own)
     ) -> None:
         check_trainer_arguments(args, kwargs)
-        student = transformers_model(model)
-        self.objectives = _objectives(args, objectives, student)
-        self._recipe = args.recipe if objectives is None else None
-        several = list(self.objectives.values())
-        self.teacher_name = str(teacher) if isinstance(teacher, str | Path) else teacher.config._name_or_path
-        if isinstance(teacher, str | Path):
-            if teacher_processing_class is None and kwargs.get("processing_class") is not None:
-                teacher_processing_class = load_teacher_tokenizer(teacher)
-            teacher = load_teacher(teacher, student, needs_head=any(one.compares_predictions for one in several))
-        teacher = merged_teacher(teacher)
-        with gathered(student, teacher):
-            check_two_models(student, teacher)
-        check_distributed_teacher(student, teacher, _deepspeed_config(args))
-        check_deepspeed_config(_deepspeed_config(args), len(args.stages))
-        access = AttentionAccess.INTERFACE
-        if any(one.reads_attention for one in several):
-            record_attention(student)
-            with gathered(teacher):
-                access = attention_access(teacher)
-            if access is AttentionAccess.INTERFACE:
-                record_attention(teacher)
-        self.layer_mapping = resolve_layer_mapping(
-            str(args.layer_mapping), student.config.num_hidden_layers, teacher.config.num_hidden_layers
+        pair = pair_models(
+            model,
+            teacher,
+            args,
+            tokenizers=(kwargs.get("processing_class"), teacher_processing_class),
+            objectives=objectives,
+            initialization=initialization,
+            train_dataset=kwargs.get("train_dataset"),
         )
-        _check_same_mapping(self.layer_mapping, initialization)
-        alignment = _alignment(several, self.layer_mapping, teacher.config.num_hidden_layers)
+        student, frozen = pair.student, pair.teacher
+        self.objectives, self.layer_mapping, self.teacher_name = pair.objectives, pair.layer_mapping, pair.teacher_name
+        self._recipe = args.recipe if objectives is None else None
+        self._tokenizers, self._mapping_table = pair.tokenizers, pair.mapping_table(str(args.layer_mapping))
         self._requests = {
             phase: one.request(student.config.num_hidden_layers) for phase, one in self.objectives.items()
         }
-        with gathered(student, teacher):
-            check_pair(
-                model,
-                teacher,
-                several,
-                args,
-                tokenizers=(kwargs.get("processing_class"), teacher_processing_class),
-                train_dataset=kwargs.get("train_dataset"),
-            )
-        freeze(teacher)
-        shapes = (EncoderShape.of(student.config), EncoderShape.of(teacher.config))
-        self._mapping_table = mapping_table(self.layer_mapping, strategy=args.layer_mapping, shapes=shapes)
-        if any(one.reads_hidden_states for one in several):
-            layout = ProjectionLayout(args.projection_layout)
-            start = starting_projections(student, teacher, initialization, layout, seed=args.seed)
-            attach_projections(model, start)
         # a model loaded from LayerNorm.gamma/beta would write these names again and lose them on resume
         vars(student).pop("_weight_conversions", None)
         self._student_inputs = model_input_names(student)
-        self._columns = input_columns(student, teacher)
-        self._tokenizers = kwargs.get("processing_class"), teacher_processing_class
-        self._teacher_sha256 = weights_sha256(teacher)
+        self._columns = input_columns(student, frozen)
+        self._teacher_sha256 = weights_sha256(frozen)
         if has_teacher_encoding(_column_names(kwargs.get("train_dataset"))) and kwargs.get("data_collator") is None:
-            kwargs["data_collator"] = _paired_collator(kwargs.get("processing_class"), teacher_processing_class)
+            kwargs["data_collator"] = _paired_collator(*pair.tokenizers)
         super().__init__(model=model, args=args, **kwargs)
         if self.args.n_gpu > 1:
             raise ValueError(
@@ -198,15 +157,15 @@ class DistillationTrainer(Trainer):
                 "recorded attention; start with `torchrun --nproc_per_node` or `accelerate launch`"
             )
         if self.args.bf16:
-            teacher.bfloat16()  # autocast would cast frozen weights anew at every product
+            frozen.bfloat16()  # autocast would cast frozen weights anew at every product
         check_same_teacher(self._teacher_sha256)
-        self.teacher = place_teacher(teacher, self.accelerator)
-        self._plain_teacher, self.phase = teacher, self.args.stages[0]
+        self.teacher = place_teacher(frozen, self.accelerator)
+        self._plain_teacher, self.phase = frozen, self.args.stages[0]
         self._teacher_outputs = TeacherOutputs(
-            TeacherForward(teacher, self.teacher, access),
+            TeacherForward(frozen, self.teacher, pair.access),
             self.objectives,
             student.config.num_hidden_layers,
-            alignment,
+            pair.alignment,
         )
         self._terms = {"train": RunningMeans(), "eval": RunningMeans()}
         self.phase_seconds: dict[Phase, float] = {}
@@ -399,11 +358,10 @@ class DistillationTrainer(Trainer):
         if lengths is None:
             logger.info("rows are drawn at random: there is no `input_ids` column whose lengths could be grouped")
             return RandomSampler(dataset)
+        args = self.args
         # of all processes together: however many there are, a step has the same rows
-        rows_per_step = (
-            self.args.train_batch_size * self.args.gradient_accumulation_steps * max(1, self.args.world_size)
-        )
-        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        rows_per_step = args.train_batch_size * args.gradient_accumulation_steps * max(1, args.world_size)
+        seed = args.seed if args.data_seed is None else args.data_seed
         return LengthGroupedRows(lengths, rows_per_step, seed)
 
     def _get_eval_sampler(self, eval_dataset: Any) -> Sampler[int] | None:  # noqa: ANN401 (as in its base)
@@ -609,49 +567,6 @@ def _paired_collator(
 
 def _column_names(dataset: object) -> list[str]:
     return list(dataset.column_names) if isinstance(dataset, Dataset) else []
-
-
-def _objectives(
-    args: DistillationArguments, given: Mapping[Phase, DistillationObjective] | None, student: PreTrainedModel
-) -> dict[Phase, DistillationObjective]:
-    """The objective of every phase: the given ones, or those that the arguments describe for the student's task."""
-    if given is None:
-        return args.objectives(problem_of(student), masked_lm=predicts_vocabulary(student))
-    phases = [Phase(phase) for phase in given]
-    if phases != args.stages:
-        raise ValueError(
-            f"expected objectives of the phases {', '.join(args.stages)}, got {', '.join(phases)}; because each phase "
-            "trains its own; set `phases` to the same, in the same order"
-        )
-    return dict(zip(phases, given.values(), strict=True))
-
-
-def _alignment(
-    objectives: list[DistillationObjective], mapping: tuple[int, ...], teacher_layers: int
-) -> tuple[int, ...]:
-    """The teacher layers in the order of its states: the mapped ones, or all where a learned mapping weighs them."""
-    learned = {one.learned_mapping is not None for one in objectives if one.reads & MAPPED_STATES}
-    if len(learned) > 1:
-        raise ValueError(
-            "expected one kind of layer mapping in all phases, got fixed and learned ones; because the teacher's "
-            "states come in one order; give every objective that compares layers a `learned_mapping`, or none"
-        )
-    return tuple(range(teacher_layers + 1)) if True in learned else mapping
-
-
-def _check_same_mapping(mapping: tuple[int, ...], initialization: ProjectionStart | str | Path | None) -> None:
-    """A student built from other teacher layers than it imitates starts far from them."""
-    if initialization is None or isinstance(initialization, str | Path) or tuple(initialization.mapping) == mapping:
-        return
-    logger.warning(
-        "the student was initialised by the layer mapping %s and imitates %s; pass the same mapping to both",
-        tuple(initialization.mapping),
-        mapping,
-    )
-
-
-def _deepspeed_config(args: DistillationArguments) -> dict[str, Any] | None:
-    return None if args.deepspeed_plugin is None else args.deepspeed_plugin.hf_ds_config.config
 
 
 def _public_name(name: str) -> str:

@@ -1,0 +1,175 @@
+"""A student and a teacher made ready for each other, before anything is spent."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from hf_tinybert.distillation.adapters import merged_teacher, transformers_model
+from hf_tinybert.distillation.arguments import DistillationArguments
+from hf_tinybert.distillation.attention import record_attention
+from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
+from hf_tinybert.distillation.compatibility import check_two_models
+from hf_tinybert.distillation.distributed_teacher import check_deepspeed_config, check_distributed_teacher
+from hf_tinybert.distillation.layer_mapping import EncoderShape, mapping_table, resolve_layer_mapping
+from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.projections import (
+    ProjectionLayout,
+    ProjectionStart,
+    attach_projections,
+    starting_projections,
+)
+from hf_tinybert.distillation.refusals import check_pair
+from hf_tinybert.distillation.sharding import gathered
+from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
+from hf_tinybert.distillation.teacher import freeze, load_teacher, load_teacher_tokenizer
+from hf_tinybert.distillation.terms import MAPPED_STATES, Phase
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What a student and its teacher are to each other in a run.
+
+    Attributes:
+        student: the transformers model, inside its adapter if it has one.
+        teacher: merged and frozen, its attention recorded where a term reads it.
+        teacher_name: Hub name or folder; of a model in memory, what it was loaded from.
+        tokenizers: of student and teacher, where known.
+        objectives: of every phase, in order.
+        layer_mapping: `layer_mapping[student_layer] = teacher_layer`, 0 = embedding output.
+        alignment: the teacher's states in the order in which they are compared: as `layer_mapping`, or all of its
+            layers where a learned mapping weighs them.
+        access: how the teacher's attention is had.
+    """
+
+    student: PreTrainedModel
+    teacher: PreTrainedModel
+    teacher_name: str
+    tokenizers: tuple[PreTrainedTokenizerBase | None, PreTrainedTokenizerBase | None]
+    objectives: dict[Phase, DistillationObjective]
+    layer_mapping: tuple[int, ...]
+    alignment: tuple[int, ...]
+    access: AttentionAccess
+
+    def mapping_table(self, strategy: str) -> str:
+        """The layer mapping as lines of text, with both shapes and how the layers were chosen."""
+        shapes = EncoderShape.of(self.student.config), EncoderShape.of(self.teacher.config)
+        return mapping_table(self.layer_mapping, strategy=strategy, shapes=shapes)
+
+
+def pair_models(
+    model: "PreTrainedModel | PeftModel",
+    teacher: "PreTrainedModel | PeftModel | str | Path",
+    args: DistillationArguments,
+    *,
+    tokenizers: tuple[PreTrainedTokenizerBase | None, PreTrainedTokenizerBase | None] = (None, None),
+    objectives: Mapping[Phase, DistillationObjective] | None = None,
+    initialization: ProjectionStart | str | Path | None = None,
+    train_dataset: object = None,
+) -> Pair:
+    """Load, check and prepare both models: recorded attention, a frozen teacher, projections on the student.
+
+    Args:
+        model: the student as given, with its adapter if it has one; changed in place.
+        teacher: model, Hub name or folder; a model is changed in place.
+        args: of the run.
+        tokenizers: of student and teacher; the teacher's is found by itself when the teacher is a name.
+        objectives: one of one's own for each phase, instead of those that `args` describe.
+        initialization: where the projections start, see `DistillationTrainer`.
+        train_dataset: looked at if it is a `datasets.Dataset`.
+
+    Raises:
+        ValueError: see `distillation.compatibility`.
+    """
+    student = transformers_model(model)
+    phase_objectives = _objectives(args, objectives, student)
+    several = list(phase_objectives.values())
+    teacher_name = str(teacher) if isinstance(teacher, str | Path) else teacher.config._name_or_path
+    if isinstance(teacher, str | Path):
+        if tokenizers[0] is not None and tokenizers[1] is None:
+            tokenizers = tokenizers[0], load_teacher_tokenizer(teacher)
+        teacher = load_teacher(teacher, student, needs_head=any(one.compares_predictions for one in several))
+    merged = merged_teacher(teacher)
+    with gathered(student, merged):
+        check_two_models(student, merged)
+    check_distributed_teacher(student, merged, _deepspeed_config(args))
+    check_deepspeed_config(_deepspeed_config(args), len(args.stages))
+    access = _recorded(student, merged) if any(one.reads_attention for one in several) else AttentionAccess.INTERFACE
+    mapping = resolve_layer_mapping(
+        str(args.layer_mapping), student.config.num_hidden_layers, merged.config.num_hidden_layers
+    )
+    _check_same_mapping(mapping, initialization)
+    alignment = _alignment(several, mapping, merged.config.num_hidden_layers)
+    for objective in several:
+        objective.request(student.config.num_hidden_layers)  # refuses layers that the student does not have
+    with gathered(student, merged):
+        check_pair(model, merged, several, args, tokenizers=tokenizers, train_dataset=train_dataset)
+    freeze(merged)
+    if any(one.reads_hidden_states for one in several):
+        layout = ProjectionLayout(args.projection_layout)
+        attach_projections(model, starting_projections(student, merged, initialization, layout, seed=args.seed))
+    return Pair(student, merged, teacher_name, tokenizers, phase_objectives, mapping, alignment, access)
+
+
+def _recorded(student: PreTrainedModel, teacher: PreTrainedModel) -> AttentionAccess:
+    """Switch both models to recorded attention where they can be; how the teacher's is had."""
+    record_attention(student)
+    with gathered(teacher):
+        access = attention_access(teacher)
+    if access is AttentionAccess.INTERFACE:
+        record_attention(teacher)
+    return access
+
+
+def _objectives(
+    args: DistillationArguments, given: Mapping[Phase, DistillationObjective] | None, student: PreTrainedModel
+) -> dict[Phase, DistillationObjective]:
+    """The objective of every phase: the given ones, or those that the arguments describe for the student's task."""
+    if given is None:
+        return args.objectives(problem_of(student), masked_lm=predicts_vocabulary(student))
+    phases = [Phase(phase) for phase in given]
+    if phases != args.stages:
+        raise ValueError(
+            f"expected objectives of the phases {', '.join(args.stages)}, got {', '.join(phases)}; because each phase "
+            "trains its own; set `phases` to the same, in the same order"
+        )
+    return dict(zip(phases, given.values(), strict=True))
+
+
+def _alignment(
+    objectives: list[DistillationObjective], mapping: tuple[int, ...], teacher_layers: int
+) -> tuple[int, ...]:
+    """The teacher layers in the order of its states: the mapped ones, or all where a learned mapping weighs them."""
+    learned = {one.learned_mapping is not None for one in objectives if one.reads & MAPPED_STATES}
+    if len(learned) > 1:
+        raise ValueError(
+            "expected one kind of layer mapping in all phases, got fixed and learned ones; because the teacher's "
+            "states come in one order; give every objective that compares layers a `learned_mapping`, or none"
+        )
+    return tuple(range(teacher_layers + 1)) if True in learned else mapping
+
+
+def _check_same_mapping(mapping: tuple[int, ...], initialization: ProjectionStart | str | Path | None) -> None:
+    """A student built from other teacher layers than it imitates starts far from them."""
+    if initialization is None or isinstance(initialization, str | Path) or tuple(initialization.mapping) == mapping:
+        return
+    logger.warning(
+        "the student was initialised by the layer mapping %s and imitates %s; pass the same mapping to both",
+        tuple(initialization.mapping),
+        mapping,
+    )
+
+
+def _deepspeed_config(args: DistillationArguments) -> dict[str, Any] | None:
+    return None if args.deepspeed_plugin is None else args.deepspeed_plugin.hf_ds_config.config
+
+
+__all__ = ["Pair", "pair_models"]
