@@ -25,7 +25,7 @@ from hf_tinybert.distillation.attention_access import AttentionAccess, attention
 from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.layer_mapping import resolve_layer_mapping
 from hf_tinybert.distillation.objective import DistillationObjective
-from hf_tinybert.distillation.preflight import PreflightReport, run_preflight
+from hf_tinybert.distillation.preflight import PreflightReport, Setup, run_preflight
 from hf_tinybert.distillation.preflight.report import Check, Status, failed, skipped
 from hf_tinybert.distillation.projections import ProjectionLayout, attach_projections, starting_projections
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
@@ -99,10 +99,10 @@ def examine(examination: Examination) -> PreflightReport:
         return PreflightReport((*rows, skipped("everything else", "needs a teacher and its tokenizer")))
     encoded = _encode(examination, texts, tokenizer, rows)
     _prepare(student, teacher, objectives, arguments)
-    report = run_preflight(
+    setup = Setup(
         student,
         teacher,
-        objectives=objectives,
+        objectives=tuple(objectives),
         mapping=_mapping(arguments, student, teacher),
         student_tokenizer=_student_tokenizer(examination, tokenizer),
         teacher_tokenizer=tokenizer,
@@ -112,7 +112,7 @@ def examine(examination: Examination) -> PreflightReport:
         max_length=examination.max_length,
         trainer_class=DistillationTrainer,
     )
-    return PreflightReport((*rows, *report.checks))
+    return PreflightReport((*rows, *run_preflight(setup).checks))
 
 
 def _load_tokenizer(name: str, rows: list[Check]) -> PreTrainedTokenizerBase | None:

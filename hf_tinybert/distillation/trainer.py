@@ -40,7 +40,8 @@ from hf_tinybert.distillation.learned_mapping import layer_weights_table
 from hf_tinybert.distillation.length_grouping import LengthGroupedRows, row_lengths
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.pairing import pair_models
-from hf_tinybert.distillation.preflight import PreflightReport, run_preflight
+from hf_tinybert.distillation.phase_logs import PhaseLogs
+from hf_tinybert.distillation.preflight import PreflightReport, Setup, run_preflight
 from hf_tinybert.distillation.projections import (
     PROJECTIONS_ATTRIBUTE,
     PROJECTIONS_FILE,
@@ -79,6 +80,7 @@ _CHANGED_BY_A_PHASE = (
     "learning_rate",
     "metric_for_best_model",
     "greater_is_better",
+    "run_name",
 )
 
 
@@ -168,6 +170,7 @@ class DistillationTrainer(Trainer):
             pair.alignment,
         )
         self._terms = {"train": RunningMeans(), "eval": RunningMeans()}
+        self._phase_logs = PhaseLogs(Path(str(self.args.output_dir)))
         self.phase_seconds: dict[Phase, float] = {}
         self._phase_start: float | None = None
         self._finished_at: int | None = None
@@ -237,10 +240,10 @@ class DistillationTrainer(Trainer):
         whole = not (self.is_deepspeed_enabled or self.is_fsdp_enabled)
         data = {"train_dataset": self.train_dataset, "eval_dataset": self.eval_dataset}
         with gathered(self._student, self._plain_teacher):
-            return run_preflight(
+            setup = Setup(
                 self._student,
                 self._plain_teacher,
-                objectives=list(self.objectives.values()),
+                objectives=tuple(self.objectives.values()),
                 mapping=self.layer_mapping,
                 student_tokenizer=self._tokenizers[0],
                 teacher_tokenizer=self._tokenizers[1],
@@ -251,6 +254,7 @@ class DistillationTrainer(Trainer):
                 score_rows=score_rows,
                 **{name: rows for name, rows in data.items() if whole and isinstance(rows, Dataset)},
             )
+            return run_preflight(setup)
 
     def compute_loss(
         self,
@@ -416,6 +420,8 @@ class DistillationTrainer(Trainer):
         try:
             self.args.num_train_epochs, self.args.max_steps = settings.num_train_epochs, settings.max_steps
             self.args.learning_rate = settings.learning_rate
+            if self.args.run_name and len(self.args.stages) > 1:
+                self.args.run_name = f"{self.args.run_name}-{settings.phase}"
             if not self._knows_metric(stock["metric_for_best_model"]):
                 self.args.metric_for_best_model, self.args.greater_is_better = "loss", False
             with without_vocabulary_logits(self._student, when=not self.phase_objective.reads_logits):
@@ -459,6 +465,8 @@ class DistillationTrainer(Trainer):
     def _enter(self, phase: Phase) -> None:
         self.phase = phase
         self._teacher_outputs.enter(phase)
+        if len(self.args.stages) > 1:
+            self._phase_logs.enter(phase, self.callback_handler.callbacks)
 
     def _run_epoch(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (passed through)
         """Not when a phase is resumed at its last step: the stock loop would take one step more."""

@@ -52,8 +52,9 @@ class Setup:
     Attributes:
         student: the student, with projections attached where a term reads hidden states.
         teacher: the teacher, frozen.
-        objectives: those of all phases.
-        mapping: `mapping[student_layer] = teacher_layer`, 0 = embedding output, or a strategy by name.
+        objectives: those of all phases, in order.
+        mapping: `mapping[student_layer] = teacher_layer`, 0 = embedding output, or a strategy by name; None where it
+            is learned.
         student_tokenizer: the student's tokenizer.
         teacher_tokenizer: the teacher's tokenizer.
         train_dataset: tokenised rows.
@@ -63,8 +64,8 @@ class Setup:
         separate_encodings: each model reads an encoding of its own.
         max_length: the length that texts were cut to, in tokens, where it is known.
         trainer_class: the trainer that will run.
-        states: both forwards of a batch; by `forward` when None.
-        score_rows: labelled rows at most that the teacher is scored on.
+        states: both forwards of a batch where they need more than the attention interface; by `forward` when None.
+        score_rows: labelled rows at most that the teacher is scored on; 0 leaves the score out.
     """
 
     student: PreTrainedModel

@@ -1,27 +1,21 @@
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 
 import pytest
 import torch
 
-from hf_tinybert.distillation.preflight import Status, run_preflight
-
-
-def _run(setup, **changed):
-    values = {field.name: getattr(setup, field.name) for field in fields(setup)}
-    values.update(changed)
-    return run_preflight(values.pop("student"), values.pop("teacher"), **values)
+from hf_tinybert.distillation.preflight import Setup, Status, run_preflight
 
 
 def test_a_distillation_that_works_has_no_failure_and_no_warning(setup):
     """Prevents warnings that teach people to ignore warnings; nothing may be skipped either."""
-    report = _run(setup)
+    report = run_preflight(setup)
     assert {check.name: check.status for check in report.checks if check.status is not Status.OK} == {}
     report.raise_on_fail()
 
 
 def test_what_is_not_given_is_skipped_and_said_so(setup):
     """Prevents a table that claims what nobody looked at."""
-    report = run_preflight(setup.student, setup.teacher, objectives=setup.objectives)
+    report = run_preflight(Setup(setup.student, setup.teacher, setup.objectives))
     skipped = {check.name for check in report.checks if check.status is Status.SKIP}
     assert skipped >= {"layer mapping", "tokenizers", "lengths", "steps", "memory", "teacher's score"}
     assert all(check.found for check in report.checks)
@@ -32,7 +26,7 @@ def test_neither_model_nor_random_state_is_changed(setup):
     setup.student.train()
     before = {name: tensor.clone() for name, tensor in setup.student.state_dict().items()}
     state = torch.get_rng_state()
-    _run(setup)
+    run_preflight(setup)
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(tensor, before[name]) for name, tensor in setup.student.state_dict().items())
     assert all(module.training for module in setup.student.modules())
@@ -45,7 +39,7 @@ def test_every_failure_and_warning_says_what_was_expected_and_what_to_do(setup, 
     setup.teacher.requires_grad_(True)
     arguments.label_smoothing_factor = 0.1
     arguments.learning_rate = 1.0
-    report = _run(setup, mapping=(0, 3, 9), trainer_class=None)
+    report = run_preflight(replace(setup, mapping=(0, 3, 9), trainer_class=None))
     bad = [*report.failed, *report.warned]
     assert {"frozen teacher", "layer mapping", "loss settings", "steps"} <= {check.name for check in bad}
     for check in bad:
@@ -53,10 +47,3 @@ def test_every_failure_and_warning_says_what_was_expected_and_what_to_do(setup, 
         assert check.cure, check
     with pytest.raises(ValueError, match="frozen teacher: expected a frozen teacher"):
         report.raise_on_fail()
-
-
-def test_the_set_up_takes_what_the_call_takes(setup):
-    """Prevents an argument that is accepted and forgotten."""
-    assert asdict(replace(setup, student=None, teacher=None, train_dataset=None, eval_dataset=None)).keys() == {
-        "student", "teacher", *run_preflight.__kwdefaults__, "objectives"
-    }  # fmt: skip
