@@ -1,0 +1,113 @@
+"""The kinds of task as one table, and a task: a kind with its label names and lengths."""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from transformers import EvalPrediction, PreTrainedTokenizerBase
+
+from hf_tinybert.data.kinds.definition import (
+    Collator,
+    KindDefinition,
+    Logits,
+    Prediction,
+    TaskKind,
+    TaskSettings,
+)
+
+TASK_FILE = "task.json"
+
+KINDS: Mapping[TaskKind, KindDefinition] = {}
+
+
+class Task:
+    """A kind of task with its label names and lengths: everything between raw rows and scores but the model.
+
+    Args:
+        settings: what it depends on.
+    """
+
+    def __init__(self, settings: TaskSettings) -> None:
+        self.settings = settings
+        self.definition = KINDS[settings.kind]
+
+    @property
+    def kind(self) -> TaskKind:
+        """Of the task."""
+        return self.settings.kind
+
+    @property
+    def main_metric(self) -> str:
+        """The metric that decides which model is best; higher is better."""
+        return self.definition.metrics[0]
+
+    def model_settings(self) -> dict[str, Any]:
+        """Fields of a model's configuration that the task decides: problem type and label names."""
+        named = dict(self.definition.model_settings)
+        if self.settings.labels:
+            named["id2label"] = dict(enumerate(self.settings.labels))
+            named["label2id"] = {name: index for index, name in enumerate(self.settings.labels)}
+        elif self.kind is TaskKind.REGRESSION:
+            named["num_labels"] = 1
+        return named
+
+    def encode(self, rows: Dataset, tokenizer: PreTrainedTokenizerBase) -> Dataset:
+        """Raw rows (standard columns) to encoded rows, labels included where the rows have them."""
+        return self.definition.encode(rows, tokenizer, self.settings)
+
+    def collator(self, tokenizer: PreTrainedTokenizerBase, seed: int = 0) -> Collator:
+        """What makes batches of encoded rows."""
+        return self.definition.collator(tokenizer, self.settings, seed)
+
+    def decode(self, logits: Logits, encoded: Dataset, rows: Dataset) -> list[Prediction]:
+        """One prediction per raw row, from a model's predictions for the encoded rows."""
+        return self.definition.decode(logits, encoded, rows, self.settings)
+
+    def score(self, predictions: Sequence[Prediction], rows: Dataset) -> dict[str, float]:
+        """The metrics of predictions against the gold answers of their raw rows."""
+        return self.definition.score(predictions, rows, self.settings)
+
+    def compute_metrics(self, encoded: Dataset, rows: Dataset) -> Callable[[EvalPrediction], dict[str, float]]:
+        """For `Trainer(compute_metrics=...)` that evaluates on `encoded`."""
+
+        def compute(evaluation: EvalPrediction) -> dict[str, float]:
+            return self.score(self.decode(evaluation.predictions, encoded, rows), rows)
+
+        return compute
+
+    def save(self, folder: Path) -> None:
+        """Write `task.json` beside a model."""
+        temporary = folder / f"{TASK_FILE}.partial"
+        temporary.write_text(json.dumps(asdict(self.settings), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(temporary, folder / TASK_FILE)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Task":
+        """Read `task.json` beside a model.
+
+        Raises:
+            ValueError: the file is missing or holds something else.
+        """
+        file = folder / TASK_FILE
+        try:
+            values = json.loads(file.read_text(encoding="utf-8"))
+            settings = TaskSettings(
+                **{**values, "kind": TaskKind(values["kind"]), "labels": tuple(values.get("labels", ()))}
+            )
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"expected the task of a model in `{file}`, got none that can be read ({error}); because it says what "
+                "the model answers; name a folder that `hf-tinybert finetune` or `distill` wrote, or give the kind"
+            ) from error
+        return cls(settings)
+
+    def with_settings(self, **changes: Any) -> "Task":  # noqa: ANN401 (fields of TaskSettings)
+        """The same task with other settings."""
+        return Task(replace(self.settings, **changes))
+
+
+__all__ = ["KINDS", "TASK_FILE", "Task", "TaskKind", "TaskSettings"]
