@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from transformers import EvalPrediction
 
-from hf_tinybert.data.metrics import Accuracy, accuracy_from_logits
+from hf_tinybert.data.metrics.accuracy import Accuracy, accuracy_from_logits
 
 LOGITS = np.array([[2.0, 1.0, 0.0], [0.0, 3.0, 1.0], [1.0, 0.0, 0.5], [0.0, 0.1, 0.2]])
 LABELS = np.array([0, 1, 2, 2])

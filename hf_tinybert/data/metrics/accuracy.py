@@ -1,34 +1,44 @@
-"""Scores as `evaluate` metrics whose code is in this package, so that they work without the network."""
+"""Share of right predictions."""
 
-import datasets
 import evaluate
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import accuracy_score
 from transformers import EvalPrediction
 
+from hf_tinybert.data.gathered_logits import check_finite
+from hf_tinybert.data.metrics.class_ids import class_id_features
+
 __all__ = ["Accuracy", "accuracy_from_logits"]
 
 
 class Accuracy(evaluate.Metric):
-    """Share of the predicted class ids that equal the true ones, in [0, 1].
+    """Share of the rows whose prediction equals the reference, in [0, 1].
 
-    Named and called as `evaluate.load("accuracy")` would be, which downloads its code from the hub:
-    `Accuracy().compute(predictions=[0, 1], references=[0, 0])` gives `{"accuracy": 0.5}`.
+    Called as `evaluate.load("accuracy")` would be, which downloads its code from the hub:
+    `Accuracy().compute(predictions=[0, 1], references=[0, 0])` gives `{"accuracy": 0.5}`. With
+    `Accuracy("multilabel")` a row is a list of zeros and ones, one for each label, and all must be right.
     """
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
             description="Share of the predictions that equal their references.",
             citation="",
-            inputs_description="predictions, references: one class id (int) per row.",
-            features=datasets.Features(
-                {"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}
-            ),
+            inputs_description="predictions, references: one class id (int) per row; `multilabel`: 0 or 1 per label.",
+            features=class_id_features(self.config_name),
         )
 
-    def _compute(self, predictions: ArrayLike, references: ArrayLike) -> dict[str, float]:
-        return {"accuracy": float(accuracy_score(references, predictions))}
+    def _compute(
+        self,
+        predictions: ArrayLike,
+        references: ArrayLike,
+        normalize: bool = True,
+        sample_weight: ArrayLike | None = None,
+    ) -> dict[str, float]:
+        score = accuracy_score(
+            np.asarray(references), np.asarray(predictions), normalize=normalize, sample_weight=sample_weight
+        )
+        return {"accuracy": float(score)}
 
 
 def accuracy_from_logits(evaluation: EvalPrediction) -> dict[str, float]:
@@ -50,12 +60,7 @@ def accuracy_from_logits(evaluation: EvalPrediction) -> dict[str, float]:
             "accuracy compares one class per row; let the model return only its logits, and use it for a task with "
             "one class per text."
         )
-    if not np.isfinite(logits).all():
-        bad_rows = int((~np.isfinite(logits)).any(axis=1).sum())
-        raise ValueError(
-            f"expected finite logits, got NaN or infinity in {bad_rows} of {len(logits)} rows; because the highest of "
-            "them is no prediction; lower the learning rate or train in float32."
-        )
+    check_finite(logits)
     # In memory: Trainer scores often, and the files evaluate would write are read by nobody.
     metric = Accuracy(keep_in_memory=True)
     return {"accuracy": float(metric.compute(predictions=np.argmax(logits, axis=1), references=labels)["accuracy"])}
