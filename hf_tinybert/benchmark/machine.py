@@ -7,11 +7,19 @@ from pathlib import Path
 import torch
 import transformers
 
+from hf_tinybert.distillation.precision import has_fast_bf16
 
-def machine() -> dict[str, str | int]:
-    """What a measurement was made on: processor, threads, accelerator, versions."""
+
+def machine() -> dict[str, str | int | bool]:
+    """What a measurement was made on: processor, threads, accelerator, versions.
+
+    `instructions` is the widest set that torch's own kernels use, `bf16` whether products in bfloat16 are fast: cloud
+    processors of one name differ in both.
+    """
     return {
         "processor": _processor(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "bf16": has_fast_bf16(),
         "cores": os.cpu_count() or 1,
         "torch_threads": torch.get_num_threads(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",

@@ -19,12 +19,21 @@ ALONE = {**TOGETHER, "gradient_accumulation_steps": 2}
 
 @pytest.fixture(scope="module")
 def ends(tmp_path_factory):
-    """One process; ZeRO-2 and -3 with models from memory, ZeRO-3 with both from folders; each resumed in a phase."""
+    """One process; ZeRO-2 and -3 with models from memory, ZeRO-3 with both from folders; each resumed in a phase.
+
+    Then one process, ZeRO-2 and ZeRO-3 that load the best model at the end of a phase.
+    """
     folder = tmp_path_factory.mktemp("zero")
     student, teacher = worker.models()
     student.save_pretrained(folder / "models/student")
     teacher.save_pretrained(folder / "models/teacher")
-    (one,) = worker.start(folder, [{"folder": str(folder / "one"), "arguments": ALONE}])
+    one, best = worker.start(
+        folder,
+        [
+            {"folder": str(folder / "one"), "arguments": ALONE},
+            {"folder": str(folder / "best"), "arguments": {**ALONE, **worker.FIRST_IS_BEST}},
+        ],
+    )
     runs = []
     for name, setup, models, checkpoint in (
         ("zero2", "zero2", None, f"{worker.SECOND}/checkpoint-2"),
@@ -33,8 +42,12 @@ def ends(tmp_path_factory):
     ):
         run = {"folder": str(folder / name), "setup": setup, "models": models, "arguments": TOGETHER}
         runs += [run, {**run, "resume": str(folder / name / checkpoint)}]
+    for setup in ("zero2", "zero3"):
+        arguments = {**TOGETHER, **worker.FIRST_IS_BEST}
+        runs.append({"folder": str(folder / f"best-{setup}"), "setup": setup, "arguments": arguments})
     left = worker.start(folder, runs, processes=2)
-    return folder, one, {"zero2": left[:2], "zero3": left[2:4], "zero3-folders": left[4:]}
+    together = {"zero2": left[:2], "zero3": left[2:4], "zero3-folders": left[4:6], "best": [best, *left[6:]]}
+    return folder, one, together
 
 
 @pytest.mark.slow
@@ -76,3 +89,13 @@ def test_the_export_holds_the_student_alone_and_loads(ends, name):
     assert not info["missing_keys"]
     assert not info["unexpected_keys"]
     assert all(parameter.numel() for parameter in student.parameters())
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_the_best_model_of_each_phase_is_loaded(ends):
+    """Prevents a phase that goes on from its last weights, or from projections that do not belong to the best."""
+    one, *sharded = ends[2]["best"]
+    for end in sharded:
+        worker.check_close(end, one)
+        assert end["best"].endswith(f"{worker.SECOND}/checkpoint-2")

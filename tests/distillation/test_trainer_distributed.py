@@ -33,3 +33,28 @@ def test_two_processes_train_both_phases_as_one_that_accumulates(tmp_path):
     checkpoints = sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/checkpoint-*"))
     steps = {worker.FIRST: (2, 4, 5), worker.SECOND: (2, 4)}
     assert checkpoints == [f"{phase}/checkpoint-{step}" for phase, numbers in steps.items() for step in numbers]
+
+
+@pytest.mark.distributed
+def test_two_processes_with_a_cache_a_learned_mapping_an_adapter_or_the_best_model_train_as_one(tmp_path):
+    """Prevents rows that meet the teacher's outputs of others, and a best model that one process alone loads."""
+    variants = {
+        "cached": lambda count: {"arguments": {"teacher_cache_dir": str(tmp_path / f"cache-{count}")}},
+        "learned": lambda count: {"arguments": {"layer_mapping": "attention"}},
+        "adapter": lambda count: {"adapter": True},
+        "best": lambda count: {"arguments": worker.FIRST_IS_BEST},
+    }
+    ends = {}
+    for count, arguments in ((1, ALONE), (2, TOGETHER)):
+        runs = [
+            {
+                "folder": str(tmp_path / f"{name}-{count}"),
+                **variant(count),
+                "arguments": {**arguments, **variant(count).get("arguments", {})},
+            }
+            for name, variant in variants.items()
+        ]
+        ends[count] = worker.start(tmp_path, runs, processes=None if count == 1 else count)
+    for one, two in zip(ends[1], ends[2], strict=True):
+        worker.check_close(two, one)
+    assert ends[2][-1]["best"].endswith(f"{worker.SECOND}/checkpoint-2")

@@ -21,6 +21,7 @@ import pytest
 import torch
 from accelerate.utils import DistributedType
 from datasets import Dataset
+from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
 from transformers import (
     AutoModelForSequenceClassification,
@@ -42,6 +43,8 @@ from hf_tinybert.distillation.sharding import partitioned_parameters, whole_tens
 
 CONFIGS = Path(__file__).parents[2] / "examples" / "configs"
 FIRST, SECOND = "intermediate-layer", "prediction-layer"
+# the highest loss is called the best: that of the first evaluation, so that something has to be loaded
+FIRST_IS_BEST = {"load_best_model_at_end": True, "metric_for_best_model": "loss", "greater_is_better": True}
 CHECKPOINT_FILES = [
     "distillation.json",
     "distillation_projections.safetensors",
@@ -77,6 +80,7 @@ class Run:
         arguments: of `DistillationArguments`, beyond the defaults below.
         models: folder with `student` and `teacher` to load by name; None makes both in memory.
         dropout: of the student.
+        adapter: whether the student trains a LoRA adapter and its head alone.
         resume: True, or the folder of a checkpoint.
         early_stopping: stops a phase after its second evaluation.
         kill: where the process kills itself, see `_arm`.
@@ -88,6 +92,7 @@ class Run:
     arguments: dict[str, object] = field(default_factory=dict)
     models: str | None = None
     dropout: float = 0.0
+    adapter: bool = False
     resume: bool | str | None = None
     early_stopping: bool = False
     kill: dict[str, object] | None = None
@@ -159,6 +164,9 @@ def train(run):
         teacher = f"{run.models}/teacher"
     else:
         student, teacher = models(run.dropout)
+    if run.adapter:
+        lora = LoraConfig("SEQ_CLS", r=4, target_modules=["query", "value"], modules_to_save=["classifier"])
+        student = get_peft_model(student, lora)
     data = rows()
     trainer = DistillationTrainer(
         student, args, teacher=teacher, train_dataset=data, eval_dataset=data, data_collator=collator()
@@ -183,7 +191,7 @@ def train(run):
     projections = dict(_cloned(trainer.model.get_submodule(PROJECTIONS_ATTRIBUTE)))
     trainer.save_model(f"{run.folder}/export")
     if trainer.is_world_process_zero():
-        weights = load_file(f"{run.folder}/export/model.safetensors")
+        weights = load_file(next(Path(run.folder, "export").glob("*model.safetensors")))
         end = {
             "history": history,
             "weights": {
