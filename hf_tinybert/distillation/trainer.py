@@ -244,6 +244,7 @@ class DistillationTrainer(Trainer):
                 self._student,
                 self._plain_teacher,
                 objectives=tuple(self.objectives.values()),
+                adapted=self.model if is_adapter_model(self.model) else None,
                 mapping=self.layer_mapping,
                 student_tokenizer=self._tokenizers[0],
                 teacher_tokenizer=self._tokenizers[1],

@@ -5,6 +5,7 @@ import logging
 import pytest
 import torch
 from datasets import ClassLabel
+from peft import LoraConfig, get_peft_model
 
 
 @pytest.fixture
@@ -48,3 +49,15 @@ def test_a_run_that_can_work_is_reported_and_trained(build_trainer, rows_and_tea
     for name, tensor in plain.model.state_dict().items():
         assert torch.equal(checked.model.state_dict()[name], tensor)
     assert checked.preflight().ok
+
+
+def test_a_student_with_an_adapter_is_checked_by_the_forward_that_trains(
+    build_trainer, build_student, rows_and_teacher
+):
+    """Prevents a sound adapter run that is stopped, because the model inside the adapter holds no projections."""
+    rows, teacher = rows_and_teacher(right=True)
+    lora = LoraConfig("SEQ_CLS", r=2, target_modules=["query", "value"], modules_to_save=["classifier"])
+    settings = {"preflight": True, "max_steps": 1, "intermediate_max_steps": 1}
+    trainer = build_trainer(settings, model=get_peft_model(build_student(), lora), teacher=teacher, train_dataset=rows)
+    assert trainer.preflight().ok
+    trainer.train()

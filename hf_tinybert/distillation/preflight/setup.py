@@ -51,6 +51,7 @@ class Setup:
 
     Attributes:
         student: the student, with projections attached where a term reads hidden states.
+        adapted: the student inside its adapter model, which then holds the projections; None without an adapter.
         teacher: the teacher, frozen.
         objectives: those of all phases, in order.
         mapping: `mapping[student_layer] = teacher_layer`, 0 = embedding output, or a strategy by name; None where it
@@ -83,6 +84,7 @@ class Setup:
     trainer_class: type[Trainer] | None = None
     states: StatesOfBatch | None = None
     score_rows: int = 200
+    adapted: nn.Module | None = None
 
     @property
     def reads_hidden_states(self) -> bool:
@@ -134,12 +136,13 @@ class Setup:
         self, objective: DistillationObjective, inputs: Mapping[str, Tensor]
     ) -> tuple[DistillationStates, DistillationStates]:
         """The states of both models, the student's first, without gradient and without dropout."""
-        with evaluating(self.student), evaluating(self.teacher), torch.no_grad():
+        student = self.student if self.adapted is None else self.adapted
+        with evaluating(student), evaluating(self.teacher), torch.no_grad():
             if self.states is not None:
                 return self.states(objective, inputs)
             layers = self.student.config.num_hidden_layers
             request, alignment = objective.request(layers), self._alignment(objective)
-            output = self.student(
+            output = student(
                 **student_inputs(inputs, model_input_names(self.student)),
                 output_hidden_states=list(request.hidden_states) or False,
                 output_attentions=bool(request.attentions),
