@@ -16,6 +16,7 @@ from hf_tinybert.models.conversion import (
 )
 from hf_tinybert.models.initialization import StudentInitialization, initialize_from_teacher
 from hf_tinybert.models.modeling_tinybert import (
+    TinyBertForCausalLM,
     TinyBertForMaskedLM,
     TinyBertForMultipleChoice,
     TinyBertForPreTraining,
@@ -24,6 +25,9 @@ from hf_tinybert.models.modeling_tinybert import (
     TinyBertForTokenClassification,
     TinyBertModel,
 )
+from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
+from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
+from hf_tinybert.models.modeling_tinybert_summarization import TinyBertForExtractiveSummarization
 from hf_tinybert.registration import register_auto_classes
 
 if TYPE_CHECKING:
@@ -38,10 +42,14 @@ __all__ = [
     "PublishedCheckpoint",
     "StudentInitialization",
     "TinyBertConfig",
+    "TinyBertForCausalLM",
+    "TinyBertForExtractiveSummarization",
     "TinyBertForMaskedLM",
+    "TinyBertForMultiTask",
     "TinyBertForMultipleChoice",
     "TinyBertForPreTraining",
     "TinyBertForQuestionAnswering",
+    "TinyBertForSentenceEmbedding",
     "TinyBertForSequenceClassification",
     "TinyBertForTokenClassification",
     "TinyBertModel",

@@ -3,11 +3,13 @@
 from transformers import (
     AutoConfig,
     AutoModel,
+    AutoModelForCausalLM,
     AutoModelForMaskedLM,
     AutoModelForMultipleChoice,
     AutoModelForPreTraining,
     AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
+    AutoModelForTextEncoding,
     AutoModelForTokenClassification,
     AutoTokenizer,
     BertTokenizer,
@@ -15,6 +17,7 @@ from transformers import (
 
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.modeling_tinybert import (
+    TinyBertForCausalLM,
     TinyBertForMaskedLM,
     TinyBertForMultipleChoice,
     TinyBertForPreTraining,
@@ -23,14 +26,17 @@ from hf_tinybert.models.modeling_tinybert import (
     TinyBertForTokenClassification,
     TinyBertModel,
 )
+from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
 
 _MODEL_OF_AUTO_CLASS = {
     AutoModel: TinyBertModel,
+    AutoModelForCausalLM: TinyBertForCausalLM,
     AutoModelForMaskedLM: TinyBertForMaskedLM,
     AutoModelForMultipleChoice: TinyBertForMultipleChoice,
     AutoModelForPreTraining: TinyBertForPreTraining,
     AutoModelForQuestionAnswering: TinyBertForQuestionAnswering,
     AutoModelForSequenceClassification: TinyBertForSequenceClassification,
+    AutoModelForTextEncoding: TinyBertForSentenceEmbedding,
     AutoModelForTokenClassification: TinyBertForTokenClassification,
 }
 

@@ -28,7 +28,7 @@ ROOMS_BELOW = {
     "doctor": {"__init__", "models", "data", "distillation", "progress"},
     "cli": {"__init__", "models", "data", "distillation", "benchmark", "progress", "quickstart", "doctor"},
 }
-TRAVELLING = ["configuration_tinybert.py", "modeling_tinybert.py"]
+TRAVELLING = sorted(file.name for file in (PACKAGE / "models").glob("*_tinybert*.py"))
 NAMES_THAT_SAY_NOTHING = {"utils", "helpers", "common", "misc"}
 
 

@@ -1,9 +1,12 @@
-"""Configuration of a TinyBERT encoder: a BERT configuration with the student's shape and one field of its own."""
+"""Configuration of a TinyBERT model: a BERT configuration with the student's shape and fields for heads of its own."""
 
+import copy
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
 from transformers import BertConfig, PreTrainedConfig
+
+from .configuration_tinybert_tasks import check_tasks, known_task, one_task_fields, plain_tasks
 
 # Shapes of the published students. Source: Jiao et al., arXiv 1909.10351, section 4.1.
 PRESETS: dict[str, dict[str, int]] = {
@@ -21,6 +24,7 @@ _ENCODER_FIELDS_OF_TEACHER = (
     "hidden_act",
 )
 _LABEL_FIELDS = ("id2label", "label2id", "num_labels")
+POOLINGS = ("cls", "mean")
 
 
 @strict
@@ -37,12 +41,21 @@ class TinyBertConfig(BertConfig):
         classifier_activation: Name of an activation of `transformers` that the sequence classification head applies
             to the pooled output before its linear layer, or None for BERT's own head, which applies none. The
             published task checkpoints need "relu"; a model with an activation cannot be exported as plain BERT.
+        pooling: What a sentence embedding is made of: "mean" of the hidden states of all valid tokens, or "cls", that
+            of the first token.
+        embedding_size: Width of a sentence embedding, to which a linear layer takes the pooled state; None leaves the
+            pooled state as it is.
+        normalize: Whether a sentence embedding has length 1.
+        tasks: Of `TinyBertForMultiTask` alone: the heads by name, each with its `kind` (see `TASK_KINDS`) and what of
+            `id2label`, `num_labels`, `problem_type`, `classifier_activation`, `pooling`, `embedding_size` and
+            `normalize` its kind needs.
         **kwargs: Any other field of `BertConfig`.
 
     Raises:
         StrictDataclassFieldValidationError: A field has the wrong type.
         StrictDataclassClassValidationError: `num_attention_heads` does not divide `hidden_size`, or
-            `classifier_activation` is not an activation of `transformers`, or one with weights.
+            `classifier_activation` is not an activation of `transformers`, or one with weights, or `pooling`,
+            `embedding_size` or `tasks` says something that there is not.
 
     Source: Jiao et al., "TinyBERT: Distilling BERT for Natural Language Understanding", arXiv 1909.10351.
     """
@@ -54,6 +67,16 @@ class TinyBertConfig(BertConfig):
     num_attention_heads: int = 12
     intermediate_size: int = 1200
     classifier_activation: str | None = None
+    pooling: str = "mean"
+    embedding_size: int | None = None
+    normalize: bool = True
+    tasks: dict[str, dict[str, Any]] | None = None
+
+    def __post_init__(self, **kwargs: Any) -> None:  # noqa: ANN401 (fields of older and newer configurations)
+        """Bring the label ids of tasks back from JSON, where keys are strings."""
+        super().__post_init__(**kwargs)  # type: ignore[no-untyped-call]  # untyped in transformers
+        if self.tasks is not None:
+            self.tasks = plain_tasks(self.tasks)
 
     def validate_attention_heads(self) -> None:
         """Check that the width splits evenly over the heads (called by `@strict` after construction)."""
@@ -84,6 +107,41 @@ class TinyBertConfig(BertConfig):
                 f"expected an activation without weights as `classifier_activation`, got `{name}`; because a TinyBERT "
                 'model has exactly the parameters of its BERT counterpart; use another one, such as "relu"'
             )
+
+    def validate_sentence_embedding(self) -> None:
+        """Check how sentence embeddings are made (called by `@strict` after construction)."""
+        if self.pooling not in POOLINGS:
+            raise ValueError(
+                f"expected `pooling` to be one of {list(POOLINGS)}, got `{self.pooling}`; because a sentence "
+                'embedding is made of all tokens or of the first; use "mean" unless the teacher pools otherwise'
+            )
+        if self.embedding_size is not None and self.embedding_size < 1:
+            raise ValueError(
+                f"expected `embedding_size` of at least 1, or None, got {self.embedding_size}; because it is the "
+                "width of a sentence embedding; set it to the teacher's"
+            )
+
+    def validate_tasks(self) -> None:
+        """Check the heads of a multi-task model (called by `@strict` after construction)."""
+        if self.tasks is not None:
+            check_tasks(self.tasks)
+
+    def for_task(self, name: str) -> "TinyBertConfig":
+        """The configuration of the one-task model that has one of the heads.
+
+        Args:
+            name: Of a task in `tasks`.
+
+        Raises:
+            ValueError: There is no such task.
+        """
+        fields = one_task_fields(known_task(self.tasks, name))
+        config = copy.deepcopy(self)
+        config.tasks, config.architectures = None, None
+        for field, value in fields.items():
+            setattr(config, field, value)
+        config.validate()
+        return config
 
     @classmethod
     def from_preset(cls, preset: str, **overrides: object) -> "TinyBertConfig":
@@ -146,4 +204,4 @@ class TinyBertConfig(BertConfig):
         return cls.from_preset(preset, **{**inherited, **overrides})
 
 
-__all__ = ["PRESETS", "TinyBertConfig"]
+__all__ = ["POOLINGS", "PRESETS", "TinyBertConfig"]
