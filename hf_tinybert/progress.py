@@ -1,14 +1,17 @@
 """Progress of long work on the terminal, drawn with rich."""
 
+import logging
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import transformers
+from datasets.utils.logging import disable_progress_bar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import TimeRemainingColumn as RemainingColumn
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 _Item = TypeVar("_Item")
 
@@ -57,9 +60,9 @@ class ProgressBar:
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress, self._task = progress, task
 
-    def advance(self) -> None:
-        """One more done."""
-        self._progress.advance(self._task)
+    def advance(self, count: float = 1) -> None:
+        """So many more done."""
+        self._progress.advance(self._task, count)
 
     def show(self, done: float, total: float) -> None:
         """So many done, of so many."""
@@ -87,6 +90,16 @@ class TrainingProgress(TrainerCallback):
         """One optimizer step done."""
         self._bar.show(state.global_step, state.max_steps)
 
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,  # noqa: ANN401 (the interface of transformers)
+    ) -> None:
+        """An evaluation is over; the next one counts anew."""
+        self._predicted = 0
+
     def on_prediction_step(
         self,
         args: TrainingArguments,
@@ -99,3 +112,17 @@ class TrainingProgress(TrainerCallback):
         self._predicted += 1
         if eval_dataloader is not None:
             self._bar.show(self._predicted, len(eval_dataloader))
+
+
+def show_progress(trainer: Trainer, bar: ProgressBar) -> None:
+    """A bar in the place of the Trainer's own output."""
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(TrainingProgress(bar))
+
+
+def quiet_libraries() -> None:
+    """Silence the libraries' own progress bars and notices; errors and warnings of this package stay."""
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    disable_progress_bar()
+    logging.getLogger("hf_tinybert").setLevel(logging.WARNING)

@@ -5,7 +5,6 @@ the teacher, then distilled) -> scores, speed, reload. Every figure ends in `sum
 """
 
 import json
-import logging
 import shutil
 import time
 from collections.abc import Callable
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from datasets import Dataset, DatasetDict
 from datasets.utils.logging import disable_progress_bar
 from transformers import (
@@ -24,7 +22,6 @@ from transformers import (
     DataCollatorWithPadding,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    PrinterCallback,
     Trainer,
     TrainingArguments,
     set_seed,
@@ -42,7 +39,7 @@ from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.initialization import initialize_from_teacher
 from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassification
-from hf_tinybert.progress import ProgressBar, ProgressDisplay, TrainingProgress
+from hf_tinybert.progress import ProgressDisplay, show_progress
 from hf_tinybert.run_folder import RunFolder
 
 SUMMARY_FILE = "summary.json"
@@ -245,7 +242,7 @@ class Quickstart:
         )
         trainer.teacher_name = settings.teacher or _PACKAGED_TEACHER
         with self.display.bar("distilling the student") as bar:
-            _show_progress(trainer, bar)
+            show_progress(trainer, bar)
             trainer.train(resume_from_checkpoint=self._resumes("student"))
         trainer.save_model(str(self.folder.path / STUDENT_FOLDER))
         return {
@@ -263,7 +260,7 @@ class Quickstart:
             model, arguments, train_dataset=self.rows["train"], data_collator=DataCollatorWithPadding(self.tokenizer)
         )
         with self.display.bar(f"training: {name}") as bar:
-            _show_progress(trainer, bar)
+            show_progress(trainer, bar)
             checkpoint = last_whole_checkpoint(self._checkpoints(name))
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         model.save_pretrained(self.folder.path / name)
@@ -316,7 +313,7 @@ class Quickstart:
             compute_metrics=accuracy_from_logits,
         )
         with self.display.bar(f"scoring: {name} on {split}") as bar:
-            _show_progress(trainer, bar)
+            show_progress(trainer, bar)
             metrics = trainer.predict(self.rows[split]).metrics or {}
         return float(metrics["test_accuracy"])
 
@@ -382,17 +379,3 @@ def _limited(texts: DatasetDict, settings: QuickstartSettings) -> DatasetDict:
             for name, split in texts.items()
         }
     )
-
-
-def _show_progress(trainer: Trainer, bar: ProgressBar) -> None:
-    """A bar in the place of the Trainer's own output."""
-    trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(TrainingProgress(bar))
-
-
-def quiet_libraries() -> None:
-    """Silence the libraries' own progress bars and notices; errors and warnings of this package stay."""
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    disable_progress_bar()
-    logging.getLogger("hf_tinybert").setLevel(logging.WARNING)

@@ -1,0 +1,30 @@
+"""The verbs put together."""
+
+import typer
+
+from hf_tinybert.cli.benchmark import benchmark_app
+from hf_tinybert.cli.convert import convert
+from hf_tinybert.cli.distill import distill
+from hf_tinybert.cli.doctor import doctor
+from hf_tinybert.cli.evaluate import evaluate
+from hf_tinybert.cli.finetune import finetune
+from hf_tinybert.cli.predict import predict
+from hf_tinybert.cli.quickstart import quickstart
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Distil BERT-like encoders into TinyBERTs.")
+for _verb in (quickstart, finetune, distill, evaluate, predict, doctor, convert):
+    app.command()(_verb)
+app.add_typer(benchmark_app, name="benchmark")
+
+
+@app.callback()
+def _verbs() -> None:
+    """Distil BERT-like encoders into TinyBERTs."""
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+__all__ = ["app", "main"]

@@ -1,0 +1,77 @@
+"""`hf-tinybert benchmark`: measurements on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
+
+benchmark_app = typer.Typer(no_args_is_help=True, help="Measure on this machine.")
+
+
+@benchmark_app.callback()
+def _benchmarks() -> None:
+    """Measure on this machine."""
+
+
+@benchmark_app.command("train")
+def benchmark_train(
+    dataset: Annotated[str, typer.Option(help="Hub name, folder or file; its training rows are read.")],
+    text_column: Annotated[list[str] | None, typer.Option(help="Of data without labels; repeat it for pairs.")] = None,
+    tokenizer: Annotated[str | None, typer.Option(help="Hub name or folder instead of BERT's uncased.")] = None,
+    teacher: Annotated[str | None, typer.Option(help="Hub name or folder; else random, as BERT-base.")] = None,
+    student: Annotated[str | None, typer.Option(help="Hub name or folder; else random, 4 x 312.")] = None,
+    phase: Annotated[str, typer.Option(help="joint, intermediate-layer or prediction-layer.")] = "joint",
+    arms: Annotated[list[str] | None, typer.Option("--arm", help="Repeat it; all of them if none.")] = None,
+    max_length: Annotated[int, typer.Option(help="Tokens per row; longer rows are cut.")] = 128,
+    batch_size: Annotated[int, typer.Option(help="Rows per step.")] = 32,
+    steps: Annotated[int, typer.Option(help="Steps of the engine in a repeat.")] = 40,
+    textbook_steps: Annotated[int, typer.Option(help="Steps of the textbook in a repeat; divides --steps.")] = 4,
+    repeats: Annotated[int, typer.Option(help="Counted repeats; one more comes first.")] = 3,
+    dropout: Annotated[float, typer.Option(help="Of the random student.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of rows, weights and order.")] = 0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures; finds them again.")] = None,
+) -> None:
+    """Time distillation steps: this package beside the loop that people write by hand, in turns.
+
+    Interrupted, the same command with the same --json goes on where it stopped.
+
+    Example: hf-tinybert benchmark train --dataset reviews.csv --max-length 128 --json train-speed.json
+    """
+    console = Console()
+    with console.status("loading torch and transformers"):
+        from hf_tinybert.benchmark import Arm, TrainingBenchmark, Workload, training_table
+        from hf_tinybert.distillation.terms import Phase
+        from hf_tinybert.progress import ProgressDisplay, quiet_libraries
+    quiet_libraries()
+    try:
+        workload = Workload(
+            dataset=dataset,
+            text_columns=tuple(text_column) if text_column else None,
+            tokenizer=tokenizer,
+            teacher=teacher,
+            student=student,
+            max_length=max_length,
+            batch_size=batch_size,
+            steps=steps,
+            phase=Phase(phase),
+            dropout=dropout,
+            seed=seed,
+        )
+        measurement = TrainingBenchmark(
+            workload,
+            [Arm(arm) for arm in arms or Arm],
+            textbook_steps=textbook_steps,
+            repeats=repeats,
+            file=json_file,
+            display=ProgressDisplay(console),
+        )
+        run = measurement.run()
+    except EXPECTED_ERRORS as error:
+        raise refusal(error) from error
+    console.print(training_table(run))
+
+
+__all__ = ["benchmark_app"]

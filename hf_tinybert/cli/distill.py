@@ -1,0 +1,110 @@
+"""`hf-tinybert distill`: a teacher distilled into a student of any shape, on a task of any kind."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from hf_tinybert.cli import options
+from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
+from hf_tinybert.cli.tables import retention_table
+
+
+def distill(
+    data: options.Data,
+    teacher: Annotated[str, typer.Option(help="Folder of the fine-tuned teacher, or a Hub name.")],
+    output: options.Output,
+    kind: options.Kind = None,
+    column: options.Columns = None,
+    task: Annotated[str | None, typer.Option("--task", help="Of a multi-task teacher: the head that teaches.")] = None,
+    unlabeled: Annotated[list[str] | None, typer.Option(help="File of more texts for the teacher; repeat it.")] = None,
+    shape: Annotated[str, typer.Option(help="Of the student: 4L-312 or 6L-768.")] = "4L-312",
+    layers: Annotated[int | None, typer.Option(help="Of the student, instead of the shape's.")] = None,
+    width: Annotated[int | None, typer.Option(help="Of its hidden states.")] = None,
+    heads: Annotated[int | None, typer.Option(help="Attention heads of a layer.")] = None,
+    units: Annotated[int | None, typer.Option(help="Of its feed-forward layers.")] = None,
+    start: Annotated[str, typer.Option(help="projection or layers (of the teacher), or random.")] = "projection",
+    learn_from: Annotated[str, typer.Option(help="teacher, or labels: no distillation, to compare.")] = "teacher",
+    recipe: Annotated[str | None, typer.Option(help="tinybert, minilmv2, distilbert or pkd.")] = None,
+    phase: Annotated[
+        list[str] | None, typer.Option(help="intermediate-layer, prediction-layer or joint; repeat it.")
+    ] = None,
+    epochs: Annotated[float | None, typer.Option(help="Of the prediction-layer or joint phase.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of the same.")] = None,
+    intermediate_epochs: Annotated[float | None, typer.Option(help="Of the intermediate-layer phase.")] = None,
+    intermediate_learning_rate: Annotated[float | None, typer.Option(help="Of the same.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Of the prediction terms.")] = None,
+    loss_weight: Annotated[list[str] | None, typer.Option(help="TERM=FACTOR; repeat it.")] = None,
+    layer_mapping: Annotated[
+        str | None, typer.Option(help="uniform, last, first, learned, or layers: 2,3,4,6.")
+    ] = None,
+    batch_size: options.BatchSize = 32,
+    max_length: options.MaxLength = None,
+    stride: options.Stride = None,
+    train_rows: options.TrainRows = None,
+    validation_rows: options.ValidationRows = None,
+    cache_dir: Annotated[str | None, typer.Option(help="Folder that keeps the teacher's outputs.")] = None,
+    test: options.ScoreTest = False,
+    seed: options.Seed = 0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Distil a teacher into a small student, and show what was kept.
+
+    The epoch with the best score on the validation split is kept. Interrupted, the same command goes on.
+
+    Example: hf-tinybert distill reviews.csv --teacher teacher --output student
+
+    Example: hf-tinybert distill reviews.csv --teacher teacher --layers 2 --width 192 --output smaller --json
+    """
+    console = Console(stderr=as_json)
+    try:
+        with Console(stderr=True).status("loading torch and transformers"):
+            from hf_tinybert.progress import ProgressDisplay, quiet_libraries
+            from hf_tinybert.workflow import DistilSettings, distil
+        quiet_libraries()
+        weights = options.parse_pairs(loss_weight, "--loss-weight")
+        settings = DistilSettings(
+            data=data,
+            teacher=teacher,
+            teacher_task=task,
+            kind=kind,
+            columns=options.parse_pairs(column, "--column"),
+            unlabeled=tuple(unlabeled or ()),
+            shape=shape,
+            layers=layers,
+            width=width,
+            heads=heads,
+            units=units,
+            start=start,
+            learn_from=learn_from,
+            recipe=recipe,
+            phases=tuple(phase) if phase else None,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            intermediate_epochs=intermediate_epochs,
+            intermediate_learning_rate=intermediate_learning_rate,
+            temperature=temperature,
+            loss_weights={name: float(factor) for name, factor in weights.items()} or None,
+            layer_mapping=layer_mapping,
+            batch_size=batch_size,
+            max_length=max_length,
+            stride=stride,
+            train_rows=train_rows,
+            validation_rows=validation_rows,
+            cache_dir=cache_dir,
+            score_test=test,
+            seed=seed,
+        )
+        figures = distil(settings, output, ProgressDisplay(console))
+    except EXPECTED_ERRORS as error:
+        raise refusal(error) from error
+    if as_json:
+        typer.echo(json.dumps(figures, indent=2, ensure_ascii=False))
+        return
+    console.print(retention_table(figures))
+    console.print(f"Student: {escape(str(output))}   figures: {escape(str(output / 'figures.json'))}", highlight=False)
+
+
+__all__ = ["distill"]

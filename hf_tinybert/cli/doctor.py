@@ -1,0 +1,79 @@
+"""`hf-tinybert doctor`: a distillation examined before it is run."""
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
+
+if TYPE_CHECKING:
+    from hf_tinybert.distillation.preflight import PreflightReport
+
+
+def doctor(
+    teacher: Annotated[str, typer.Option(help="Hub name or folder.")],
+    student: Annotated[str, typer.Option(help="Hub name or folder, or a preset: 4L-312, 6L-768.")] = "4L-312",
+    dataset: Annotated[str | None, typer.Option(help="Hub name, folder or file; none looks at the models.")] = None,
+    text_column: Annotated[str | None, typer.Option(help="Text column of --dataset, if not plain.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="Label column of --dataset, if not plain.")] = None,
+    split: Annotated[str, typer.Option(help="Split that scores the teacher.")] = "validation",
+    max_length: Annotated[int, typer.Option(help="Tokens per text; longer texts are cut.")] = 128,
+    batch_size: Annotated[int, typer.Option(help="Texts per step, for the memory estimate.")] = 32,
+    phase: Annotated[list[str] | None, typer.Option(help="Phase to train; repeat it. Both of the paper's.")] = None,
+    layer_mapping: Annotated[str, typer.Option(help="uniform, last, first, or layers like 2,3,4,6.")] = "uniform",
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output, for machines.")] = False,
+) -> None:
+    """Examine a distillation before it is run: what will fail, what will work badly, and the cure.
+
+    Exit status 0 when nothing failed, 1 when something did.
+
+    Example: hf-tinybert doctor --teacher my-teacher --dataset reviews.csv --phase prediction-layer
+    """
+    console = Console()
+    with Console(stderr=True).status("examining"):
+        from hf_tinybert.doctor import Examination, examine
+        from hf_tinybert.progress import quiet_libraries
+
+        quiet_libraries()
+        examination = Examination(
+            teacher=teacher,
+            student=student,
+            dataset=dataset,
+            text_column=text_column,
+            label_column=label_column,
+            split=split,
+            max_length=max_length,
+            batch_size=batch_size,
+            layer_mapping=layer_mapping,
+            **({"phases": tuple(phase)} if phase else {}),
+        )
+        try:
+            report = examine(examination)
+        except EXPECTED_ERRORS as error:
+            raise refusal(error) from error
+    if as_json:
+        typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        console.print(_checks_table(report))
+        console.print(report.summary(), highlight=False)
+    raise typer.Exit(0 if report.ok else 1)
+
+
+def _checks_table(report: "PreflightReport") -> Table:
+    """One check a row; a cure stands below what was found, where it has the width of a terminal to itself."""
+    styles = {"ok": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
+    table = Table(title="Preflight", show_lines=True)
+    table.add_column("check", max_width=16)
+    table.add_column("", no_wrap=True)
+    table.add_column("found, and the cure", overflow="fold")
+    for check in report.checks:
+        found = escape(check.found) + (f"\n[bold]cure: {escape(check.cure)}[/bold]" if check.cure else "")
+        table.add_row(check.name, f"[{styles[check.status]}]{check.status}[/]", found)
+    return table
+
+
+__all__ = ["doctor"]

@@ -1,0 +1,56 @@
+"""`hf-tinybert evaluate`: how good a model is on labelled rows."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from hf_tinybert.cli import options
+from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
+from hf_tinybert.cli.tables import metrics_table
+
+
+def evaluate(
+    model: options.Model,
+    data: options.Data,
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    kind: options.ModelKind = None,
+    column: options.Columns = None,
+    task: options.HeadTask = None,
+    rows: Annotated[int | None, typer.Option(help="Rows at most.")] = None,
+    batch_size: options.BatchSize = 32,
+    seed: options.Seed = 0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Score a model on a split, by the metrics of its kind.
+
+    Example: hf-tinybert evaluate student reviews.csv --split validation
+    """
+    console = Console(stderr=as_json)
+    try:
+        with Console(stderr=True).status("loading torch and transformers"):
+            from hf_tinybert.progress import ProgressDisplay, quiet_libraries
+            from hf_tinybert.workflow import evaluate_folder
+        quiet_libraries()
+        metrics = evaluate_folder(
+            model,
+            data,
+            split,
+            kind=kind,
+            columns=options.parse_pairs(column, "--column"),
+            task=task,
+            rows=rows,
+            batch_size=batch_size,
+            seed=seed,
+            display=ProgressDisplay(console),
+        )
+    except EXPECTED_ERRORS as error:
+        raise refusal(error) from error
+    if as_json:
+        typer.echo(json.dumps({"model": model, "data": data, "split": split, "metrics": metrics}, ensure_ascii=False))
+        return
+    console.print(metrics_table(metrics, f"{model} on {split}"))
+
+
+__all__ = ["evaluate"]

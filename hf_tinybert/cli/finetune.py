@@ -1,0 +1,74 @@
+"""`hf-tinybert finetune`: a pretrained encoder fine-tuned on a task of any kind."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from hf_tinybert.cli import options
+from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
+from hf_tinybert.cli.tables import scores_table
+
+
+def finetune(
+    data: options.Data,
+    output: options.Output,
+    model: Annotated[str | None, typer.Option(help="Hub name or folder instead of all-MiniLM-L6-v2.")] = None,
+    kind: options.Kind = None,
+    column: options.Columns = None,
+    epochs: Annotated[float, typer.Option(help="Passes over the training rows.")] = 3.0,
+    learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 5e-5,
+    batch_size: options.BatchSize = 32,
+    max_length: options.MaxLength = None,
+    stride: options.Stride = None,
+    summary_sentences: Annotated[int, typer.Option(help="Sentences of an extractive summary.")] = 1,
+    train_rows: options.TrainRows = None,
+    validation_rows: options.ValidationRows = None,
+    test: options.ScoreTest = False,
+    seed: options.Seed = 0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Fine-tune a pretrained encoder on a task: the teacher of a distillation.
+
+    The epoch with the best score on the validation split is kept. Interrupted, the same command goes on.
+
+    Example: hf-tinybert finetune reviews.csv --output teacher
+
+    Example: hf-tinybert finetune ner.jsonl --kind token-classification --column tags=ner_tags --output ner-teacher
+    """
+    console = Console(stderr=as_json)
+    try:
+        with Console(stderr=True).status("loading torch and transformers"):
+            from hf_tinybert.progress import ProgressDisplay, quiet_libraries
+            from hf_tinybert.workflow import FinetuneSettings
+            from hf_tinybert.workflow import finetune as run
+        quiet_libraries()
+        settings = FinetuneSettings(
+            data=data,
+            model=model,
+            kind=kind,
+            columns=options.parse_pairs(column, "--column"),
+            epochs=epochs,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            max_length=max_length,
+            stride=stride,
+            summary_sentences=summary_sentences,
+            train_rows=train_rows,
+            validation_rows=validation_rows,
+            score_test=test,
+            seed=seed,
+        )
+        figures = run(settings, output, ProgressDisplay(console))
+    except EXPECTED_ERRORS as error:
+        raise refusal(error) from error
+    if as_json:
+        typer.echo(json.dumps(figures, indent=2, ensure_ascii=False))
+        return
+    console.print(scores_table(figures))
+    console.print(f"Model: {escape(str(output))}   figures: {escape(str(output / 'figures.json'))}", highlight=False)
+
+
+__all__ = ["finetune"]

@@ -1,0 +1,67 @@
+"""Options that several verbs share, and how their values are read."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_KINDS = (
+    "text-classification, pair-classification, multi-label-classification, regression, token-classification, "
+    "question-answering, multiple-choice, masked-lm, extractive-summarization or sentence-embedding"
+)
+
+Kind = Annotated[str | None, typer.Option(help=f"Kind of task, if the columns do not show it: {_KINDS}.")]
+ModelKind = Annotated[str | None, typer.Option(help=f"Kind of a model that does not say it: {_KINDS}.")]
+Columns = Annotated[
+    list[str] | None, typer.Option("--column", help="STANDARD=NAME, such as text=sentence; repeat it.")
+]
+Data = Annotated[str, typer.Argument(help="Hub name, folder or file of the data; `bbc-news` for the packaged news.")]
+Model = Annotated[str, typer.Argument(help="Folder or Hub name of the model.")]
+HeadTask = Annotated[str | None, typer.Option("--task", help="Of a multi-task model: the head that answers.")]
+Output = Annotated[Path, typer.Option(help="Folder for the model and its figures.")]
+MaxLength = Annotated[int | None, typer.Option(help="Tokens at once; the kind's usual length if none.")]
+Stride = Annotated[int | None, typer.Option(help="Tokens that windows of one text share.")]
+BatchSize = Annotated[int, typer.Option(help="Rows per step.")]
+TrainRows = Annotated[int | None, typer.Option(help="Training rows at most.")]
+ValidationRows = Annotated[int | None, typer.Option(help="Validation rows at most.")]
+ScoreTest = Annotated[bool, typer.Option("--test", help="Score the test split too, once, at the end.")]
+Seed = Annotated[int, typer.Option(help="Of everything random.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, for machines.")]
+
+
+def parse_pairs(given: Iterable[str] | None, option: str) -> dict[str, str]:
+    """NAME=VALUE options as a dictionary.
+
+    Raises:
+        ValueError: one without `=`, or a name given twice.
+    """
+    pairs: dict[str, str] = {}
+    for one in given or ():
+        name, sign, value = one.partition("=")
+        if not (name and sign and value):
+            raise ValueError(f"expected `{option} NAME=VALUE`, got `{option} {one}`")
+        if name in pairs:
+            raise ValueError(f"expected each name once in `{option}`, got `{name}` twice")
+        pairs[name] = value
+    return pairs
+
+
+__all__ = [
+    "AsJson",
+    "BatchSize",
+    "Columns",
+    "Data",
+    "HeadTask",
+    "Kind",
+    "MaxLength",
+    "Model",
+    "ModelKind",
+    "Output",
+    "ScoreTest",
+    "Seed",
+    "Stride",
+    "TrainRows",
+    "ValidationRows",
+    "parse_pairs",
+]

@@ -1,0 +1,73 @@
+"""`hf-tinybert predict`: JSONL out, one line per row, in the order of the rows."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, TextIO
+
+import typer
+
+from hf_tinybert.cli import options
+from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
+
+
+def predict(
+    model: options.Model,
+    source: Annotated[str, typer.Argument(help="A text, a JSON row, a file, or `-` for standard input.")] = "-",
+    output: Annotated[Path | None, typer.Option(help="File instead of standard output.")] = None,
+    kind: options.ModelKind = None,
+    column: options.Columns = None,
+    task: options.HeadTask = None,
+    batch_size: options.BatchSize = 32,
+    skip_bad_rows: Annotated[
+        bool, typer.Option("--skip-bad-rows", help='Write {"error": ...} for a row that cannot be read.')
+    ] = False,
+) -> None:
+    """Answer every row, as JSON lines in the order of the rows; nothing is left out silently.
+
+    Files are JSONL, JSON, CSV, TSV, Parquet, or .txt with one text per line. Standard input is JSONL or text lines.
+
+    Example: hf-tinybert predict student "A film that stays with you."
+
+    Example: hf-tinybert predict qa-student questions.jsonl --output answers.jsonl
+
+    Example: cat texts.txt | hf-tinybert predict student - | jq .label
+    """
+    try:
+        from hf_tinybert.progress import quiet_libraries
+        from hf_tinybert.workflow import predict as run
+
+        quiet_libraries()
+        predictions = run(
+            model,
+            source,
+            task=task,
+            kind=kind,
+            columns=options.parse_pairs(column, "--column"),
+            batch_size=batch_size,
+            skip_bad_rows=skip_bad_rows,
+        )
+        with _lines_to(output) as stream:
+            for prediction in predictions:
+                stream.write(json.dumps(prediction, ensure_ascii=False) + "\n")
+            stream.flush()
+    except BrokenPipeError:
+        # the reader has all it wanted; Python would complain once more when it closes its standard output
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except EXPECTED_ERRORS as error:
+        raise refusal(error) from error
+
+
+@contextmanager
+def _lines_to(output: Path | None) -> Iterator[TextIO]:
+    if output is None:
+        yield sys.stdout
+        return
+    with output.open("w", encoding="utf-8") as stream:
+        yield stream
+
+
+__all__ = ["predict"]

@@ -1,0 +1,65 @@
+"""The figures of a run as tables."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+
+
+def scores_table(figures: Mapping[str, Any]) -> Table:
+    """What `finetune` gives: metrics by split, then size and seconds."""
+    splits = list(figures["scores"])
+    table = Table(title=f"{figures['kind']}, {figures['rows']['train']:,} training rows")
+    table.add_column("", no_wrap=True)
+    for split in splits:
+        table.add_column(split, justify="right")
+    for metric in _metrics(figures["scores"].values()):
+        table.add_row(metric, *(f"{figures['scores'][split][metric]:.4g}" for split in splits))
+    for label, value in (
+        ("parameters", f"{figures['parameters']:,}"),
+        ("megabytes", f"{figures['megabytes']:.1f}"),
+        ("seconds", f"{figures['seconds']:.1f}"),
+    ):
+        table.add_row(label, value, *[""] * (len(splits) - 1))
+    return table
+
+
+def retention_table(figures: Mapping[str, Any]) -> Table:
+    """What `distill` gives: metrics of teacher and student by split and what was kept, then sizes and seconds."""
+    table = Table(title=f"{figures['kind']}, {figures['rows']['train']:,} training rows")
+    table.add_column("", no_wrap=True)
+    for name in ("teacher", "student", "kept"):
+        table.add_column(name, justify="right")
+    for split, by_model in figures["scores"].items():
+        kept = figures["retention"].get(split, {})
+        for metric, score in by_model["student"].items():
+            of_teacher = by_model.get("teacher", {}).get(metric)
+            table.add_row(
+                f"{split} {metric}",
+                "" if of_teacher is None else f"{of_teacher:.4g}",
+                f"{score:.4g}",
+                f"{kept[metric]:.1%}" if metric in kept else "",
+            )
+    for label, form in (("parameters", "{:,}"), ("megabytes", "{:.1f}")):
+        teacher, student = figures[label]["teacher"], figures[label]["student"]
+        table.add_row(label, form.format(teacher), form.format(student), f"{student / teacher:.1%}")
+    for stage, seconds in figures["seconds"].items():
+        table.add_row(f"seconds, {stage}", "", f"{seconds:.1f}", "")
+    return table
+
+
+def metrics_table(metrics: Mapping[str, float], title: str) -> Table:
+    """What `evaluate` gives: one metric a row."""
+    table = Table(title=title)
+    table.add_column("metric", no_wrap=True)
+    table.add_column("score", justify="right")
+    for name, value in metrics.items():
+        table.add_row(name, f"{value:.4g}")
+    return table
+
+
+def _metrics(scores: Any) -> list[str]:  # noqa: ANN401 (views of a dictionary)
+    return list(dict.fromkeys(name for by_metric in scores for name in by_metric))
+
+
+__all__ = ["metrics_table", "retention_table", "scores_table"]

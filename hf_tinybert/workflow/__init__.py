@@ -1,0 +1,20 @@
+"""From data to a model that answers: fine-tune a teacher, distil a student, evaluate and predict, for every kind."""
+
+from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
+from hf_tinybert.workflow.distilling import distil
+from hf_tinybert.workflow.evaluation import evaluate_folder
+from hf_tinybert.workflow.finetuning import FinetuneSettings, finetune
+from hf_tinybert.workflow.model_folder import ModelFolder, load_model_folder
+from hf_tinybert.workflow.prediction import predict
+
+__all__ = [
+    "DistilSettings",
+    "FinetuneSettings",
+    "LearnFrom",
+    "ModelFolder",
+    "distil",
+    "evaluate_folder",
+    "finetune",
+    "load_model_folder",
+    "predict",
+]

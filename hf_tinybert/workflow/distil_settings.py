@@ -1,0 +1,127 @@
+"""What a distillation depends on: teacher, data, the student's shape and start, and how it learns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from hf_tinybert.distillation.arguments import DistillationArguments
+from hf_tinybert.models.initialization import InitializationMethod
+from hf_tinybert.workflow.run_arguments import DataSettings, stock_arguments
+from hf_tinybert.workflow.student_shape import StudentShape
+
+
+class LearnFrom(StrEnum):
+    """What a student learns from."""
+
+    TEACHER = "teacher"
+    """The terms of the recipe."""
+    LABELS = "labels"
+    """The gold labels alone, without any distillation: what a student is compared with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistilSettings(DataSettings):
+    """What a distillation depends on; what is None is as in `DistillationArguments`, where its source is named.
+
+    Attributes:
+        teacher: folder of a fine-tuned model, or a Hub name; for sentence embedding an encoder as it is published.
+        teacher_task: of a multi-task teacher, the head that teaches.
+        unlabeled: files of more texts, which the teacher labels.
+        shape: preset of the student, "4L-312" or "6L-768". Source: TinyBERT, section 4.1.
+        layers: of the student, in place of the preset's; so are `width`, `heads` and `units`.
+        width: of its hidden states.
+        heads: attention heads of a layer.
+        units: of its feed-forward layers.
+        start: `projection`, `layers` or `random`. Source: benchmarks/results/initialization.json.
+        learn_from: `teacher`, or `labels` for a student without distillation.
+        recipe: method whose terms, phases and mapping are the defaults.
+        phases: stages in order.
+        epochs: of the prediction-layer or joint phase.
+        learning_rate: of the same.
+        intermediate_epochs: of the intermediate-layer phase.
+        intermediate_learning_rate: of the same.
+        temperature: of the prediction terms.
+        loss_weights: factors of terms.
+        layer_mapping: teacher layer of each student layer.
+        dropout: of the student. Source: DESIGN's measurements are without; a teacher's answers regularise.
+        calibration_rows: training rows that the student is fitted on before the first step. Source:
+            benchmarks/results/initialization.json.
+        cache_dir: folder where the teacher's outputs are kept; without, a forward every step.
+        score_teacher: whether the teacher is scored beside the student.
+        preflight: whether the run is examined before its first step.
+    """
+
+    teacher: str
+    teacher_task: str | None = None
+    unlabeled: tuple[str, ...] = ()
+    shape: str = "4L-312"
+    layers: int | None = None
+    width: int | None = None
+    heads: int | None = None
+    units: int | None = None
+    start: str = str(InitializationMethod.PROJECTION)
+    learn_from: str = str(LearnFrom.TEACHER)
+    recipe: str | None = None
+    phases: tuple[str, ...] | None = None
+    epochs: float | None = None
+    learning_rate: float | None = None
+    intermediate_epochs: float | None = None
+    intermediate_learning_rate: float | None = None
+    temperature: float | None = None
+    loss_weights: Mapping[str, Any] | None = None
+    layer_mapping: str | None = None
+    dropout: float = 0.0
+    calibration_rows: int = 256
+    cache_dir: str | None = None
+    score_teacher: bool = True
+    preflight: bool = True
+
+    def __post_init__(self) -> None:
+        """Check every range before anything is spent."""
+        super().__post_init__()
+        for name, choices in (("start", InitializationMethod), ("learn_from", LearnFrom)):
+            if getattr(self, name) not in list(choices):
+                raise ValueError(f"expected `{name}` of {', '.join(choices)}, got {getattr(self, name)!r}")
+        if self.calibration_rows < 1:
+            raise ValueError(f"expected `calibration_rows` of at least 1, got {self.calibration_rows}")
+        if self.unlabeled and self.learn_from == LearnFrom.LABELS:
+            raise ValueError("expected `learn_from` teacher with `unlabeled` rows, got labels; because they have none")
+        self.student_shape  # noqa: B018 (checks the sizes)
+
+    @property
+    def student_shape(self) -> StudentShape:
+        """The sizes of the student."""
+        return StudentShape(self.shape, self.layers, self.width, self.heads, self.units)
+
+    def arguments(self, checkpoints: Path, metric: str) -> DistillationArguments:
+        """The arguments of the trainer.
+
+        Args:
+            checkpoints: folder for them.
+            metric: that decides which epoch is best.
+
+        Raises:
+            ValueError: a value out of range.
+        """
+        given = {
+            "recipe": self.recipe,
+            "phases": None if self.phases is None else list(self.phases),
+            "num_train_epochs": self.epochs,
+            "learning_rate": self.learning_rate,
+            "intermediate_num_train_epochs": self.intermediate_epochs,
+            "intermediate_learning_rate": self.intermediate_learning_rate,
+            "temperature": self.temperature,
+            "loss_weights": None if self.loss_weights is None else dict(self.loss_weights),
+            "layer_mapping": self.layer_mapping,
+            "teacher_cache_dir": self.cache_dir,
+        }
+        return DistillationArguments(
+            **stock_arguments(self, checkpoints, metric=metric),
+            preflight=self.preflight,
+            **{name: value for name, value in given.items() if value is not None},
+        )
+
+
+__all__ = ["DistilSettings", "LearnFrom"]

@@ -1,0 +1,56 @@
+"""The figures of a run: what `figures.json` in a model folder tells."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from hf_tinybert.workflow.task_data import PreparedData
+
+FIGURES_FILE = "figures.json"
+_LOWER_IS_BETTER = frozenset({"perplexity"})
+
+
+def save_figures(folder: Path, figures: Mapping[str, Any]) -> None:
+    """Write `figures.json`, in one step."""
+    temporary = folder / f"{FIGURES_FILE}.partial"
+    temporary.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(temporary, folder / FIGURES_FILE)
+
+
+def task_figures(prepared: PreparedData) -> dict[str, Any]:
+    """What the figures of every run say of its task and data."""
+    settings = prepared.task.settings
+    return {
+        "kind": str(settings.kind),
+        "main_metric": prepared.task.main_metric,
+        "labels": list(settings.labels),
+        "max_length": settings.max_length,
+        "rows": {name: len(split) for name, split in prepared.rows.items()},
+    }
+
+
+def model_size(model: PreTrainedModel) -> dict[str, float]:
+    """Parameters, and megabytes (1e6 bytes) of them in float32."""
+    parameters = model.num_parameters()
+    return {"parameters": parameters, "megabytes": round(parameters * 4 / 1e6, 1)}
+
+
+def retention(student: Mapping[str, float], teacher: Mapping[str, float]) -> dict[str, float]:
+    """The student's share of each of the teacher's scores; what is the lower the better is left out."""
+    return {
+        name: round(score / teacher[name], 4)
+        for name, score in student.items()
+        if name not in _LOWER_IS_BETTER and teacher.get(name, 0.0) > 0
+    }
+
+
+def describe_rows(prepared: PreparedData) -> str:
+    """The rows of every split, in words."""
+    return " / ".join(f"{len(split):,} {name}" for name, split in prepared.rows.items())
+
+
+__all__ = ["FIGURES_FILE", "describe_rows", "model_size", "retention", "save_figures", "task_figures"]

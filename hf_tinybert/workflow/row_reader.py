@@ -1,0 +1,200 @@
+"""Rows to predict, one after another: from a text, a file or a stream, each checked, none left out silently."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import pyarrow.parquet as pq
+
+from hf_tinybert.data.tasks import KINDS, TaskKind
+
+STDIN = "-"
+FILE_ENDINGS = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".txt")
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_PAIR = "text_pair"
+_TAKES_PAIR = frozenset({TaskKind.MULTI_LABEL_CLASSIFICATION, TaskKind.REGRESSION, TaskKind.SENTENCE_EMBEDDING})
+_LISTS = frozenset({"tokens", "choices"})
+_SHOWN = 60
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot be read.
+
+    Attributes:
+        number: of the row, counted from 1.
+        message: what is wrong with it.
+    """
+
+    number: int
+    message: str
+
+
+def read_rows(
+    source: str | Path | TextIO | Iterable[str], kind: TaskKind, columns: Mapping[str, str] | None = None
+) -> Iterator[Row | BadRow]:
+    """The rows of a source with the standard columns of a kind; what the kind does not read is left out.
+
+    Args:
+        source: a text, a row as a JSON object, a file (JSONL, JSON, CSV, TSV, Parquet, or one text per line in .txt),
+            `-` for standard input, an open stream, or several texts. A stream holds JSONL, or one text per line.
+        kind: of the task.
+        columns: standard column -> its name in the source.
+
+    Returns:
+        The rows in order; in the place of one that cannot be read a `BadRow`. Nothing is held but the row at hand.
+
+    Raises:
+        FileNotFoundError: the name of a file that does not exist.
+        ValueError: a file of an unknown ending.
+    """
+    return _checked(_raw_rows(source, kind), kind, dict(columns or {}))
+
+
+def _raw_rows(source: str | Path | TextIO | Iterable[str], kind: TaskKind) -> Iterator[Row | str]:
+    """Rows as they stand in the source; a string where a line is a text, or cannot be parsed."""
+    if isinstance(source, str | Path):
+        return _named_rows(str(source), kind)
+    return _line_rows(iter(source))
+
+
+def _named_rows(source: str, kind: TaskKind) -> Iterator[Row | str]:
+    if source == STDIN:
+        return _line_rows(sys.stdin)
+    path = Path(source)
+    ending = path.suffix.lower()
+    if not _is_path(source):
+        if ending in FILE_ENDINGS and not any(character.isspace() for character in source):
+            raise FileNotFoundError(
+                f"expected a text or a file, got `{source}`; because there is no such file; check its name"
+            )
+        return _line_rows(iter([source]))
+    if ending in (".jsonl", ".txt"):
+        return _file_lines(path)
+    if ending == ".json":
+        return iter(_json_rows(path))
+    if ending in _DELIMITERS:
+        return _csv_rows(path, _DELIMITERS[ending])
+    if ending == ".parquet":
+        return _parquet_rows(path)
+    raise ValueError(
+        f"expected a file that ends in {', '.join(FILE_ENDINGS)}, got `{source}`; because the ending tells the "
+        "format; rename the file, or send it to standard input (`-`)"
+    )
+
+
+def _is_path(source: str) -> bool:
+    try:
+        return Path(source).exists()
+    except OSError:  # too long for a name: a text
+        return False
+
+
+def _file_lines(path: Path) -> Iterator[Row | str]:
+    with path.open(encoding="utf-8-sig") as stream:
+        yield from _line_rows(stream, jsonl=path.suffix.lower() == ".jsonl")
+
+
+def _line_rows(lines: Iterable[str], *, jsonl: bool | None = None) -> Iterator[Row | str]:
+    """A JSON object per line if the first line begins one, else a text per line; a string where a line is neither."""
+    for line in lines:
+        text = line.strip("\r\n")
+        if jsonl is None:
+            jsonl = text.lstrip().startswith("{")
+        yield _parsed(text) if jsonl else {"": text}
+
+
+def _parsed(line: str) -> Row | str:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        return f"expected a JSON object, got {_shortened(line)} ({error})"
+    return row if isinstance(row, dict) else f"expected a JSON object, got {_shortened(line)}"
+
+
+def _json_rows(path: Path) -> list[Row | str]:
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise ValueError(f"expected a JSON list of rows in `{path}`, got what cannot be read ({error})") from error
+    rows = rows if isinstance(rows, list) else [rows]
+    return [row if isinstance(row, dict) else f"expected a JSON object, got {_shortened(str(row))}" for row in rows]
+
+
+def _csv_rows(path: Path, delimiter: str) -> Iterator[Row | str]:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        reader = csv.DictReader(stream, delimiter=delimiter)
+        width = len(reader.fieldnames or ())
+        for row in reader:
+            cells = [value for name, value in row.items() if name is not None and value is not None]
+            whole = None not in row and len(cells) == width
+            yield row if whole else f"expected {width} cells, as the header has, got another number"
+
+
+def _parquet_rows(path: Path) -> Iterator[Row | str]:
+    for batch in pq.ParquetFile(path).iter_batches(batch_size=1024):
+        yield from batch.to_pylist()
+
+
+def _checked(rows: Iterable[Row | str], kind: TaskKind, columns: dict[str, str]) -> Iterator[Row | BadRow]:
+    wanted = [name for name in KINDS[kind].columns if name != "id"]
+    pair: bool | None = None
+    for number, row in enumerate(rows, start=1):
+        if isinstance(row, str):
+            yield BadRow(number, row)
+            continue
+        if pair is None and kind in _TAKES_PAIR:
+            pair = columns.get(_PAIR, _PAIR) in row
+        names = [*wanted, _PAIR] if pair and _PAIR not in wanted else wanted
+        found, wrong = _standard_row(row, names, columns)
+        if wrong is not None:
+            yield BadRow(number, wrong)
+            continue
+        if "id" in KINDS[kind].columns:
+            found["id"] = str(row.get(columns.get("id", "id"), number))
+        yield found
+
+
+def _standard_row(row: Row, wanted: list[str], columns: dict[str, str]) -> tuple[Row, str | None]:
+    """The standard columns of a row, or what is wrong with it."""
+    if "" in row and len(row) == 1:  # a line of text
+        if len(wanted) != 1 or wanted[0] in _LISTS:
+            return {}, f"expected a JSON object with {_listed(wanted)}, got a line of text"
+        row, columns = {wanted[0]: row[""]}, {}
+    found: Row = {}
+    for name in wanted:
+        there = columns.get(name, name)
+        if there not in row:
+            return {}, f"expected the columns {_listed(columns.get(one, one) for one in wanted)}, got {_listed(row)}"
+        wrong = _wrong_value(name, row[there])
+        if wrong is not None:
+            return {}, f"`{there}`: {wrong}"
+        found[name] = row[there]
+    return found, None
+
+
+def _wrong_value(name: str, value: object) -> str | None:
+    if name in _LISTS:
+        if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):
+            return f"expected a list of strings, not empty, got {_shortened(repr(value))}"
+        return None
+    if not isinstance(value, str):
+        return f"expected a text, got {_shortened(repr(value))}"
+    return None if value.strip() else "expected a text, got an empty one"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+__all__ = ["FILE_ENDINGS", "STDIN", "BadRow", "Row", "read_rows"]

@@ -1,0 +1,114 @@
+"""What every training run of the workflow shares: its data, its passes, and the stock arguments they become."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hf_tinybert.distillation.precision import has_fast_bf16
+
+CHECKPOINTS = ".checkpoints"
+_LOGGED_PER_RUN = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """Which rows of which data, how long, in batches of how many. JSON values only.
+
+    Attributes:
+        data: Hub name, folder or file, see `load_task_data`.
+        kind: kind of task; None takes the one that the columns show, or that the teacher was trained for.
+        columns: standard column -> its name in the data, where the names do not show it.
+        max_length: tokens that the model reads at once; None takes the kind's usual length.
+        stride: tokens that neighbouring windows of a long text share; None takes a third of the length.
+        summary_sentences: sentences of an extractive summary.
+        masked_share: share of the tokens that masked LM hides. Source: BERT, section 3.1.
+        train_rows: training rows at most, drawn by the seed; None takes all.
+        validation_rows: validation rows at most for choosing the best epoch; None takes all.
+        batch_size: rows per step. Source: BERT, appendix A.3, takes 16 or 32.
+        weight_decay: of all weights but biases and LayerNorms. Source: BERT, appendix A.2.
+        warmup: share of the steps over which the learning rate rises. Source: TinyBERT's published code.
+        keep_best: whether the epoch with the best score on the validation split is kept; else the last one.
+        score_test: whether the test split is scored, once, at the end.
+        seed: of everything random.
+    """
+
+    data: str
+    kind: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    max_length: int | None = None
+    stride: int | None = None
+    summary_sentences: int = 1
+    masked_share: float = 0.15
+    train_rows: int | None = None
+    validation_rows: int | None = None
+    batch_size: int = 32
+    weight_decay: float = 0.01
+    warmup: float = 0.1
+    keep_best: bool = True
+    score_test: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check every range before anything is spent."""
+        for name in ("train_rows", "validation_rows", "max_length", "batch_size", "summary_sentences"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"expected `{name}` of at least 1, got {value}; because nothing would be left")
+        if self.stride is not None and self.stride < 0:
+            raise ValueError(f"expected `stride` of at least 0 tokens, got {self.stride}")
+        for name, value in (("warmup", self.warmup), ("masked_share", self.masked_share)):
+            if not 0 <= value < 1:
+                raise ValueError(f"expected `{name}` as a share from 0 to 1, got {value}")
+
+    @property
+    def scored_splits(self) -> tuple[str, ...]:
+        """The splits that are scored at the end."""
+        return ("validation", "test") if self.score_test else ("validation",)
+
+
+def stock_arguments(settings: DataSettings, checkpoints: Path, *, metric: str) -> dict[str, Any]:
+    """Fields of `TrainingArguments` that fine-tuning and distillation share.
+
+    An epoch ends with a checkpoint, so that an interrupted run loses one epoch at most, and where the best one is kept
+    with an evaluation.
+
+    Args:
+        settings: of the run.
+        checkpoints: folder for them.
+        metric: that decides which epoch is best; `loss` is the lower the better.
+    """
+    arguments: dict[str, Any] = {
+        "output_dir": str(checkpoints),
+        "per_device_train_batch_size": settings.batch_size,
+        "per_device_eval_batch_size": settings.batch_size,
+        "weight_decay": settings.weight_decay,
+        "warmup_steps": settings.warmup,
+        "train_sampling_strategy": "group_by_length",
+        "logging_steps": 1 / _LOGGED_PER_RUN,
+        "save_strategy": "epoch",
+        "save_total_limit": 1,
+        "seed": settings.seed,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": torch.accelerator.is_available(),
+    }
+    if settings.keep_best:
+        arguments |= {
+            "eval_strategy": "epoch",
+            "load_best_model_at_end": True,
+            "metric_for_best_model": metric,
+            "greater_is_better": metric != "loss",
+        }
+    return arguments
+
+
+def precision_arguments() -> dict[str, bool]:
+    """Autocast to bfloat16 where the processor or GPU computes in it."""
+    fast = has_fast_bf16()
+    return {"bf16": fast, "use_cpu": fast and not torch.accelerator.is_available()}
+
+
+__all__ = ["CHECKPOINTS", "DataSettings", "precision_arguments", "stock_arguments"]

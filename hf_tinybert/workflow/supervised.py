@@ -1,0 +1,112 @@
+"""The stock Trainer on gold labels: what fine-tunes a teacher, and a student that has none."""
+
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from torch.utils.data import RandomSampler, Sampler, SequentialSampler
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainingArguments
+
+from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
+from hf_tinybert.distillation.length_grouping import LengthGroupedRows, row_lengths
+from hf_tinybert.progress import ProgressDisplay, show_progress
+from hf_tinybert.workflow.run_arguments import DataSettings, precision_arguments, stock_arguments
+from hf_tinybert.workflow.task_data import PreparedData
+
+
+class SupervisedTrainer(Trainer):
+    """The stock Trainer, with steps of like lengths as in distillation, and evaluation in the order of the data.
+
+    The stock one groups evaluation rows by length too and gives their predictions in that order, in which they cannot
+    be put together to the answers of the texts they come from.
+    """
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:  # noqa: ANN401 (as in its base)
+        dataset = self.train_dataset if train_dataset is None else train_dataset
+        lengths = row_lengths(dataset)
+        if lengths is None:
+            return RandomSampler(dataset)
+        rows_per_step = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
+        return LengthGroupedRows(lengths, rows_per_step, self.args.seed)
+
+    def _get_eval_sampler(self, eval_dataset: Dataset) -> Sampler[int] | None:
+        return SequentialSampler(eval_dataset) if self.args.world_size <= 1 else None
+
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (passed through)
+        """Not when a run is resumed at its last step: the stock loop would take one step more."""
+        if self.state.global_step >= self.state.max_steps:
+            self.control.should_training_stop = True
+        else:
+            super()._run_epoch(*args, **kwargs)  # type: ignore[no-untyped-call]  # untyped in transformers
+
+
+def train_on_labels(
+    model: PreTrainedModel,
+    settings: DataSettings,
+    prepared: PreparedData,
+    tokenizer: PreTrainedTokenizerBase,
+    checkpoints: Path,
+    display: ProgressDisplay,
+    *,
+    epochs: float,
+    learning_rate: float,
+) -> list[dict[str, float]]:
+    """Train on the gold labels, in place, from the last whole checkpoint if there is one.
+
+    Args:
+        model: to train; holds the best or the last epoch's weights afterwards.
+        settings: of the run.
+        prepared: its rows.
+        tokenizer: of the model.
+        checkpoints: folder for them.
+        display: where progress is shown.
+        epochs: passes.
+        learning_rate: peak.
+
+    Returns:
+        What each evaluation gave.
+    """
+    arguments = TrainingArguments(
+        **stock_arguments(settings, checkpoints, metric=prepared.best_metric),
+        **precision_arguments(),
+        num_train_epochs=epochs,
+        learning_rate=learning_rate,
+    )
+    trainer = SupervisedTrainer(model, arguments, **trainer_data(prepared, tokenizer, settings.seed))
+    trainer.model_accepts_loss_kwargs = False  # heads give a plain mean over the batch, whatever their signature says
+    with display.bar("training") as bar:
+        show_progress(trainer, bar)
+        checkpoint = last_whole_checkpoint(checkpoints)
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    return evaluations(trainer)
+
+
+def trainer_data(prepared: PreparedData, tokenizer: PreTrainedTokenizerBase, seed: int) -> dict[str, Any]:
+    """What a Trainer needs to know of a task: rows, collator, metrics."""
+    task, encoded = prepared.task, prepared.encoded
+    scored = {"compute_metrics": task.compute_metrics(encoded["validation"], prepared.rows["validation"])}
+    return {
+        "train_dataset": encoded["train"],
+        "eval_dataset": encoded["validation"],
+        "processing_class": tokenizer,
+        "data_collator": task.collator(tokenizer, seed),
+        "preprocess_logits_for_metrics": task.definition.reduce_logits,
+        **(scored if prepared.has_gold else {}),
+    }
+
+
+def evaluations(trainer: Trainer) -> list[dict[str, float]]:
+    """The evaluations of a run, one an epoch, without their timings."""
+    timings = ("runtime", "per_second")
+    return [
+        {
+            name.removeprefix("eval_"): round(value, 6)
+            for name, value in logs.items()
+            if isinstance(value, int | float) and not name.endswith(timings)
+        }
+        for logs in trainer.state.log_history
+        if any(name.startswith("eval_") for name in logs)
+    ]
+
+
+__all__ = ["SupervisedTrainer", "evaluations", "train_on_labels", "trainer_data"]

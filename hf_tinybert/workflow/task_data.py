@@ -1,0 +1,187 @@
+"""Rows made ready for a run: one label space with the model, cut to the number asked for, encoded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import ClassLabel, Dataset, DatasetDict, List
+from transformers import PreTrainedConfig, PreTrainedTokenizerBase
+
+from hf_tinybert.data.packages import packaged_bbc_news
+from hf_tinybert.data.sources import TaskData, load_task_data
+from hf_tinybert.data.tasks import KINDS, Task, TaskKind, TaskSettings
+from hf_tinybert.workflow.run_arguments import DataSettings
+
+BBC_NEWS = "bbc-news"
+"""Names the articles of the `quickstart` extra where data is asked for."""
+
+# Tokens at once. Sources: BERT's fine-tuning of SQuAD (384) and of the shorter tasks (128); a document takes all.
+_USUAL_LENGTH = 128
+_LONGER: Mapping[TaskKind, int] = {TaskKind.QUESTION_ANSWERING: 384, TaskKind.EXTRACTIVE_SUMMARIZATION: 512}
+# BERT's SQuAD code lets windows of 384 tokens share 128 of the text
+_SHARED_PART = 3
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """A task and its rows.
+
+    Attributes:
+        task: what the rows are.
+        rows: raw, `train`, `validation` and `test`.
+        encoded: as the model reads them, by split; what was not asked for is not there.
+    """
+
+    task: Task
+    rows: DatasetDict
+    encoded: dict[str, Dataset]
+
+    @property
+    def has_gold(self) -> bool:
+        """Whether the validation rows can be scored."""
+        columns = self.rows["validation"].column_names
+        return all(name in columns for name in self.task.definition.label_columns)
+
+    @property
+    def best_metric(self) -> str:
+        """What decides which epoch is best: the main metric, or the loss where there is nothing to score."""
+        return self.task.main_metric if self.has_gold else "loss"
+
+
+def read_data(name: str, kind: str | None, columns: Mapping[str, str], seed: int) -> TaskData:
+    """The data set of a name, `bbc-news` among them.
+
+    Raises:
+        ValueError: see `load_task_data`.
+        FileNotFoundError: no such data.
+    """
+    if name == BBC_NEWS and not Path(name).exists():
+        articles = packaged_bbc_news()
+        labels = tuple(articles["train"].features["label"].names)
+        return TaskData(TaskKind.TEXT_CLASSIFICATION, articles, labels)
+    return load_task_data(name, None if kind is None else task_kind(kind), columns=dict(columns) or None, seed=seed)
+
+
+def task_kind(name: str) -> TaskKind:
+    """The kind of a name.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if name not in list(TaskKind):
+        raise ValueError(f"expected a kind out of {', '.join(sorted(TaskKind))}, got `{name}`")
+    return TaskKind(name)
+
+
+def prepare_data(
+    settings: DataSettings,
+    tokenizer: PreTrainedTokenizerBase,
+    config: PreTrainedConfig,
+    known: Task | None = None,
+) -> PreparedData:
+    """Read, check, cut and encode the data of a run.
+
+    Args:
+        settings: of the run.
+        tokenizer: of the model.
+        config: of the model, for its longest input.
+        known: the task of a model that was trained before: its labels in its order, and its lengths where the
+            settings give none.
+
+    Raises:
+        ValueError: unusable data, labels that the model does not have, or lengths that it cannot read.
+    """
+    kind = settings.kind if known is None else str(known.kind)
+    if known is not None and settings.kind not in (None, kind):
+        raise ValueError(
+            f"expected data of the kind `{kind}`, got `--kind {settings.kind}`; because the model was trained for it; "
+            "leave the kind out"
+        )
+    data = read_data(settings.data, kind, settings.columns, settings.seed)
+    rows = data.splits if known is None else aligned(data.splits, known, data.labels)
+    labels = data.labels if known is None else known.settings.labels
+    task = Task(_task_settings(settings, data.kind, labels, longest_input(tokenizer, config), known))
+    limits = {"train": settings.train_rows, "validation": settings.validation_rows}
+    rows = DatasetDict({name: sample(split, limits.get(name), settings.seed) for name, split in rows.items()})
+    encoded = {name: task.encode(rows[name], tokenizer) for name in ("train", "validation")}
+    return PreparedData(task, rows, encoded)
+
+
+def aligned(splits: DatasetDict, task: Task, labels: tuple[str, ...]) -> DatasetDict:
+    """The rows with label ids in the order of a model.
+
+    Args:
+        splits: with ids in the order of `labels`.
+        task: of the model.
+        labels: of the data.
+
+    Raises:
+        ValueError: the data has a label that the model does not.
+    """
+    own = task.settings.labels
+    unknown = [name for name in labels if name not in own]
+    if unknown and own:
+        raise ValueError(
+            f"expected only labels out of {', '.join(f'`{name}`' for name in own[:20])}, got "
+            f"{', '.join(f'`{name}`' for name in unknown[:5])}; because the model has an output for those alone; "
+            "correct the labels, or fine-tune a model on this data"
+        )
+    if labels == own or not own:
+        return splits
+    new_id = np.array([own.index(name) for name in labels])
+    (column,) = task.definition.label_columns
+    return DatasetDict({name: _with_ids(split, column, new_id, list(own)) for name, split in splits.items()})
+
+
+def longest_input(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> int:
+    """Tokens that a model has positions for; those of RoBERTa's family begin after the padding's."""
+    positions = int(config.max_position_embeddings)
+    if config.model_type in {"roberta", "xlm-roberta", "camembert"}:
+        positions -= int(config.pad_token_id) + 1
+    return min(positions, int(tokenizer.model_max_length))
+
+
+def sample(rows: Dataset, most: int | None, seed: int) -> Dataset:
+    """So many rows at most, drawn by the seed, in the order of the data."""
+    if most is None or most >= len(rows):
+        return rows
+    drawn = np.random.default_rng(seed).permutation(len(rows))[:most]
+    return rows.select(np.sort(drawn).tolist())
+
+
+def _task_settings(
+    settings: DataSettings, kind: TaskKind, labels: tuple[str, ...], longest: int, known: Task | None
+) -> TaskSettings:
+    if settings.max_length is not None and settings.max_length > longest:
+        raise ValueError(
+            f"expected `max_length` of at most {longest}, got {settings.max_length}; because the model has no "
+            "positions for more tokens; longer texts are cut, or read in windows, as their kind is"
+        )
+    if known is not None:
+        given = {"max_length": settings.max_length, "stride": settings.stride}
+        changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        return replace(known.settings, **changed)
+    length = settings.max_length or min(_LONGER.get(kind, _USUAL_LENGTH), longest)
+    stride = length // _SHARED_PART if KINDS[kind].windows else 0
+    return TaskSettings(
+        kind=kind,
+        labels=labels,
+        max_length=length,
+        stride=stride if settings.stride is None else settings.stride,
+        doc_sentences=settings.summary_sentences,
+        masked_share=settings.masked_share,
+    )
+
+
+def _with_ids(split: Dataset, column: str, new_id: np.ndarray, names: list[str]) -> Dataset:
+    if column not in split.column_names:
+        return split
+    several = not isinstance(split.features[column], ClassLabel)
+    values = [new_id[np.asarray(value, dtype=int)].tolist() for value in split[column][:]]
+    feature = List(ClassLabel(names=names)) if several else ClassLabel(names=names)
+    return split.remove_columns(column).add_column(column, values, feature=feature)
+
+
+__all__ = ["BBC_NEWS", "PreparedData", "aligned", "longest_input", "prepare_data", "read_data", "sample", "task_kind"]

@@ -1,0 +1,52 @@
+"""Texts that only the teacher labels."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from datasets import Dataset
+
+from hf_tinybert.data.tasks import Task, TaskKind
+from hf_tinybert.workflow.row_reader import BadRow, Row, read_rows
+
+# What stands in the gold columns: it gives the encoded rows the form of labelled ones, which says which tokens have a
+# prediction. No term reads it.
+_PLACEHOLDERS: Mapping[TaskKind, Callable[[Row], dict[str, Any]]] = {
+    TaskKind.TEXT_CLASSIFICATION: lambda row: {"label": 0},
+    TaskKind.PAIR_CLASSIFICATION: lambda row: {"label": 0},
+    TaskKind.MULTI_LABEL_CLASSIFICATION: lambda row: {"labels": []},
+    TaskKind.REGRESSION: lambda row: {"score": 0.0},
+    TaskKind.TOKEN_CLASSIFICATION: lambda row: {"tags": [0] * len(row["tokens"])},
+    TaskKind.QUESTION_ANSWERING: lambda row: {"answers": {"text": [], "answer_start": []}},
+    TaskKind.MULTIPLE_CHOICE: lambda row: {"label": 0},
+    TaskKind.MASKED_LM: lambda row: {},
+    TaskKind.EXTRACTIVE_SUMMARIZATION: lambda row: {"summaries": [row["document"]]},
+    TaskKind.SENTENCE_EMBEDDING: lambda row: {"score": 0.0},
+}
+
+
+def unlabeled_rows(file: str, task: Task, columns: Mapping[str, str], like: Dataset) -> Dataset:
+    """The rows of a file in the form of labelled ones.
+
+    Args:
+        file: see `read_rows`.
+        task: of the rows.
+        columns: standard column -> its name in the file.
+        like: labelled rows, whose columns they get.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a row that cannot be read, or a file without rows.
+    """
+    rows: list[Row] = []
+    for row in read_rows(file, task.kind, columns):
+        if isinstance(row, BadRow):
+            raise ValueError(f"`{file}`, row {row.number}: {row.message}; mend or remove it")
+        rows.append({**row, **_PLACEHOLDERS[task.kind](row)})
+    if not rows:
+        raise ValueError(f"expected texts in `{file}`, got none; leave the file out")
+    names = [name for name in like.column_names if name in rows[0]]
+    features = like.select_columns(names).features
+    return Dataset.from_list([{name: row[name] for name in names} for row in rows], features=features)
+
+
+__all__ = ["unlabeled_rows"]

@@ -1,0 +1,21 @@
+"""Tests of the verbs together: what a person sees."""
+
+import re
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    "verb", ["quickstart", "finetune", "distill", "evaluate", "predict", "doctor", "convert", "benchmark train"]
+)
+def test_every_verb_has_an_example_in_its_help(run_cli, verb):
+    """Prevents a help page that leaves people guessing."""
+    done = run_cli(*verb.split(), "--help")
+    assert done.exit_code == 0
+    assert f"hf-tinybert {verb}" in re.sub(r"\s+", " ", done.output)
+
+
+def test_no_verb_shows_the_verbs(run_cli):
+    """Prevents an empty answer to the bare command."""
+    output = run_cli().output
+    assert "quickstart" in output and "convert" in output

@@ -1,0 +1,32 @@
+"""Tests of `hf-tinybert benchmark`."""
+
+import json
+
+from transformers import BertForSequenceClassification
+
+from hf_tinybert import TinyBertForSequenceClassification
+
+
+def test_benchmark_train_measures_and_prints_a_table(
+    run_cli, tmp_path, tokenizer, tiny_teacher_config, tiny_student_config
+):
+    """Prevents a verb whose options do not reach the measurement."""
+    BertForSequenceClassification(tiny_teacher_config).save_pretrained(tmp_path / "teacher")
+    TinyBertForSequenceClassification(tiny_student_config).save_pretrained(tmp_path / "student")
+    tokenizer.save_pretrained(tmp_path / "tokenizer")
+    (tmp_path / "rows.csv").write_text("line\n" + "the film is good\n" * 4, encoding="utf-8")
+    folders = [part for name in ("teacher", "student", "tokenizer") for part in (f"--{name}", tmp_path / name)]
+    sizes = ["--max-length", 8, "--batch-size", 2, "--steps", 2, "--textbook-steps", 1, "--repeats", 1]
+    data = ["--dataset", tmp_path / "rows.csv", "--text-column", "line", "--json", tmp_path / "speed.json"]
+    done = run_cli("benchmark", "train", *data, *folders, *sizes, "--phase", "prediction-layer", "--arm", "engine")
+    assert done.exit_code == 0, done.output
+    assert "engine" in done.output and "prediction-layer" in done.output
+    (run,) = json.loads((tmp_path / "speed.json").read_text())["runs"]
+    assert run["settings"]["batch_size"] == 2 and run["settings"]["arms"] == ["engine"]
+
+
+def test_benchmark_train_refuses_an_unknown_arm(run_cli):
+    """Prevents a traceback for a typing mistake."""
+    done = run_cli("benchmark", "train", "--dataset", "nowhere", "--arm", "turbo")
+    assert done.exit_code == 2
+    assert "Traceback" not in done.output
