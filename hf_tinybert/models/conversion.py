@@ -18,7 +18,9 @@ from transformers import (
     BertForQuestionAnswering,
     BertForSequenceClassification,
     BertForTokenClassification,
+    BertLMHeadModel,
     BertModel,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -31,6 +33,7 @@ from hf_tinybert.models.checkpoint_folder import (
 )
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.modeling_tinybert import (
+    TinyBertForCausalLM,
     TinyBertForMaskedLM,
     TinyBertForMultipleChoice,
     TinyBertForPreTraining,
@@ -39,6 +42,9 @@ from hf_tinybert.models.modeling_tinybert import (
     TinyBertForTokenClassification,
     TinyBertModel,
 )
+from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
+from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
+from hf_tinybert.models.modeling_tinybert_summarization import TinyBertForExtractiveSummarization
 from hf_tinybert.models.published_checkpoint import PublishedCheckpoint, load_published_checkpoint
 
 logger = logging.getLogger(__name__)
@@ -48,12 +54,19 @@ PROJECTIONS_FILE = "distillation_projections.safetensors"
 # Each TinyBERT class and the BERT class with the same parameters.
 _BERT_COUNTERPARTS: dict[type[PreTrainedModel], type[PreTrainedModel]] = {
     TinyBertModel: BertModel,
+    TinyBertForCausalLM: BertLMHeadModel,
+    TinyBertForExtractiveSummarization: BertForTokenClassification,
     TinyBertForMaskedLM: BertForMaskedLM,
     TinyBertForMultipleChoice: BertForMultipleChoice,
     TinyBertForPreTraining: BertForPreTraining,
     TinyBertForQuestionAnswering: BertForQuestionAnswering,
     TinyBertForSequenceClassification: BertForSequenceClassification,
     TinyBertForTokenClassification: BertForTokenClassification,
+}
+# What to do with the others.
+_OTHER_WAYS: dict[str, str] = {
+    TinyBertForMultiTask.__name__: "export one task at a time, `export_to_bert(model.for_task(name), folder)`",
+    TinyBertForSentenceEmbedding.__name__: "write it with `save_as_sentence_transformer`: plain BERT inside",
 }
 
 
@@ -154,7 +167,8 @@ def _load_native(folder: Path) -> PreTrainedModel:
     if architecture not in classes:
         raise ValueError(
             f"expected one of {_class_names()} as first of `architectures` in `{folder / CONFIG_FILE}`, got "
-            f"`{architecture}`; because it says which head to export; load the model yourself and pass it instead"
+            f"`{architecture}`; because it says which head to export; "
+            f"{_OTHER_WAYS.get(str(architecture), 'load the model yourself and pass it instead')}"
         )
     try:
         loaded: Any = classes[architecture].from_pretrained(folder, output_loading_info=True, local_files_only=True)
@@ -189,9 +203,10 @@ def _load_native_tokenizer(folder: Path) -> PreTrainedTokenizerBase | None:
 def _to_bert(model: PreTrainedModel) -> PreTrainedModel:
     """Copy a TinyBERT model into the BERT class with the same parameters."""
     if type(model) not in _BERT_COUNTERPARTS:
+        way = _OTHER_WAYS.get(type(model).__name__, "merge an adapter into its model first")
         raise ValueError(
             f"expected one of {_class_names()}, got `{type(model).__name__}`; because only these have a BERT class "
-            "with the same parameters; merge an adapter into its model first"
+            f"with the same parameters; {way}"
         )
     activation = model.config.classifier_activation
     if isinstance(model, TinyBertForSequenceClassification) and activation is not None:
@@ -200,9 +215,7 @@ def _to_bert(model: PreTrainedModel) -> PreTrainedModel:
             "BERT's head has none and the exported model would answer differently; keep the TinyBERT folder, or set "
             "`classifier_activation=None` and fine-tune the model again before the export"
         )
-    values = model.config.to_dict()
-    names = {field.name for field in fields(BertConfig)} - {"architectures", "transformers_version"}
-    config = BertConfig(**{name: values[name] for name in names if name in values})
+    config = plain_bert_config(model.config)
     without_pooler = isinstance(model, TinyBertModel) and model.pooler is None
     arguments = {"add_pooling_layer": False} if without_pooler else {}
     bert = _BERT_COUNTERPARTS[type(model)](config, **arguments)
@@ -210,6 +223,13 @@ def _to_bert(model: PreTrainedModel) -> PreTrainedModel:
     nn.Module.to(bert, model.dtype)
     bert.load_state_dict({name: weights[name] for name in bert.state_dict()})
     return bert
+
+
+def plain_bert_config(config: PreTrainedConfig) -> BertConfig:
+    """The configuration of the BERT model with the same encoder: what only TinyBERT knows is left out."""
+    values = config.to_dict()
+    names = {field.name for field in fields(BertConfig)} - {"architectures", "transformers_version"}
+    return BertConfig(**{name: values[name] for name in names if name in values})
 
 
 def _check_apart(source: Path, output: Path) -> None:
@@ -234,4 +254,5 @@ __all__ = [
     "convert_published_checkpoint",
     "export_to_bert",
     "load_published_checkpoint",
+    "plain_bert_config",
 ]
