@@ -10,6 +10,7 @@ from typing import Any
 from datasets import Dataset
 from transformers import EvalPrediction, PreTrainedTokenizerBase
 
+from hf_tinybert.data.kinds.answers import QUESTION_ANSWERING
 from hf_tinybert.data.kinds.definition import (
     Collator,
     KindDefinition,
@@ -18,10 +19,16 @@ from hf_tinybert.data.kinds.definition import (
     TaskKind,
     TaskSettings,
 )
+from hf_tinybert.data.kinds.documents import EXTRACTIVE_SUMMARIZATION
+from hf_tinybert.data.kinds.tokens import TOKEN_CLASSIFICATION
 
 TASK_FILE = "task.json"
 
-KINDS: Mapping[TaskKind, KindDefinition] = {}
+KINDS: Mapping[TaskKind, KindDefinition] = {
+    TaskKind.TOKEN_CLASSIFICATION: TOKEN_CLASSIFICATION,
+    TaskKind.QUESTION_ANSWERING: QUESTION_ANSWERING,
+    TaskKind.EXTRACTIVE_SUMMARIZATION: EXTRACTIVE_SUMMARIZATION,
+}
 
 
 class Task:
@@ -41,9 +48,15 @@ class Task:
         return self.settings.kind
 
     @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that `score` gives, as on the Hub; the main one first."""
+        choose = self.definition.choose_metrics
+        return choose(self.settings) if choose else self.definition.metrics
+
+    @property
     def main_metric(self) -> str:
         """The metric that decides which model is best; higher is better."""
-        return self.definition.metrics[0]
+        return self.metrics[0]
 
     def model_settings(self) -> dict[str, Any]:
         """Fields of a model's configuration that the task decides: problem type and label names."""

@@ -41,6 +41,7 @@ class TaskSettings:
         stride: tokens that neighbouring windows of one long text share; for kinds that cut texts into windows.
         doc_sentences: sentences of an extractive summary.
         masked_share: share of the tokens that masked LM hides.
+        unanswerable: whether a question may have no answer in its context, as in SQuAD 2.0.
     """
 
     kind: TaskKind
@@ -49,6 +50,7 @@ class TaskSettings:
     stride: int = 0
     doc_sentences: int = 1
     masked_share: float = 0.15
+    unanswerable: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class KindDefinition:
         reduce_logits: `preprocess_logits_for_metrics` of the stock Trainer, where whole logits would not fit in
             memory; None keeps them.
         windows: whether one raw row may become several encoded rows.
+        choose_metrics: the metrics of a task where its label names decide about them; else it has `metrics`.
     """
 
     head: str
@@ -88,6 +91,7 @@ class KindDefinition:
     score: Callable[[Sequence[Prediction], Dataset, TaskSettings], dict[str, float]]
     reduce_logits: Callable[[Any, Any], Any] | None = None
     windows: bool = False
+    choose_metrics: Callable[[TaskSettings], tuple[str, ...]] | None = None
 
     @property
     def model_settings(self) -> Mapping[str, Any]:

@@ -1,0 +1,92 @@
+"""Documents as windows: every sentence is judged, at its own marker."""
+
+import pytest
+from datasets import Dataset, Features, List, Value
+
+from hf_tinybert.data.kinds.definition import TaskKind, TaskSettings
+from hf_tinybert.data.kinds.sentence_windows import encode_documents
+from hf_tinybert.data.kinds.windows import IGNORED, NOT_READ
+
+DOCUMENT = "The market falls today. A bank share rises. The old player was great. New film wins. Bank loses share."
+
+
+def _rows(documents, summaries=None):
+    features = {"document": Value("string")}
+    columns = {"document": documents}
+    if summaries is not None:
+        features["summaries"] = List(Value("string"))
+        columns["summaries"] = summaries
+    return Dataset.from_dict(columns, features=Features(features))
+
+
+def _settings(max_length=64, stride=0, doc_sentences=1):
+    return TaskSettings(
+        TaskKind.EXTRACTIVE_SUMMARIZATION, max_length=max_length, stride=stride, doc_sentences=doc_sentences
+    )
+
+
+def test_a_sentence_stands_between_its_marker_and_its_end(tokenizer):
+    """Prevents sentences without a token at which they are judged."""
+    encoded = encode_documents(_rows(["New film wins. A bank rises."], [["a bank rising"]]), tokenizer, _settings())
+    tokens = tokenizer.convert_ids_to_tokens(encoded[0]["input_ids"])
+    assert tokens == ["[CLS]", "new", "film", "wins", ".", "[SEP]", "[CLS]", "a", "bank", "rises", ".", "[SEP]"]
+    assert encoded[0]["labels"] == [0, *[IGNORED] * 5, 1, *[IGNORED] * 5]
+    assert encoded[0]["sentence_numbers"] == [0, *[NOT_READ] * 5, 1, *[NOT_READ] * 5]
+    assert encoded[0]["token_type_ids"] == [0] * 12
+    assert encoded[0]["row_number"] == 0
+
+
+@pytest.mark.parametrize(("max_length", "stride"), [(3, 0), (8, 0), (14, 7), (14, 11), (20, 12), (64, 0)])
+def test_every_sentence_is_in_a_window_whole_or_cut_to_it(tokenizer, max_length, stride):
+    """Prevents the end of a long article from never being read, and windows longer than the model reads."""
+    rows = _rows([DOCUMENT, "New film wins."])
+    encoded = encode_documents(rows, tokenizer, _settings(max_length, stride))
+    seen = [set(), set()]
+    for row in encoded:
+        assert len(row["input_ids"]) <= max_length
+        markers = [place for place, token in enumerate(row["input_ids"]) if token == tokenizer.cls_token_id]
+        assert markers == [place for place, sentence in enumerate(row["sentence_numbers"]) if sentence != NOT_READ]
+        sentences = [row["sentence_numbers"][place] for place in markers]
+        assert sentences == list(range(sentences[0], sentences[-1] + 1))
+        seen[row["row_number"]].update(sentences)
+    assert seen == [set(range(5)), {0}]
+
+
+def test_windows_share_whole_sentences_of_at_most_the_stride(tokenizer):
+    """Prevents neighbours that share nothing, or more than was asked for."""
+    # Tokens with markers: 7, 7, 8, 6, 6.
+    encoded = encode_documents(_rows([DOCUMENT]), tokenizer, _settings(max_length=22, stride=8))
+    windows = [[number for number in row["sentence_numbers"] if number != NOT_READ] for row in encoded]
+    assert windows == [[0, 1, 2], [2, 3, 4]]
+
+
+def test_a_tokenizer_without_segments_gets_none(tokenizer):
+    """Prevents RoBERTa-like models from being given segments they have no embeddings for."""
+    tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    assert "token_type_ids" not in encode_documents(_rows([DOCUMENT]), tokenizer, _settings()).column_names
+
+
+def test_documents_without_summaries_are_encoded_without_labels(tokenizer):
+    """Prevents summaries of new documents from failing for want of references."""
+    assert "labels" not in encode_documents(_rows([DOCUMENT]), tokenizer, _settings()).column_names
+
+
+@pytest.mark.parametrize(
+    ("document", "summaries", "message"),
+    [
+        (" \n", ["film"], r"at least one sentence in row 1, got ' \\n'"),
+        ("New film.", [], "one or more summaries with text in row 1"),
+        ("New film.", ["film", " "], "one or more summaries with text in row 1"),
+    ],
+)
+def test_bad_rows_are_refused_with_their_number(tokenizer, document, summaries, message):
+    """Prevents a document that no summary can be made of, and a search for it among thousands."""
+    with pytest.raises(ValueError, match=message):
+        encode_documents(_rows([DOCUMENT, document], [["film"], summaries]), tokenizer, _settings())
+
+
+def test_a_tokenizer_without_markers_is_refused(tokenizer):
+    """Prevents sentences that nothing marks."""
+    tokenizer.cls_token = None
+    with pytest.raises(ValueError, match="`cls_token` and `sep_token`"):
+        encode_documents(_rows([DOCUMENT]), tokenizer, _settings())
