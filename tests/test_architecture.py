@@ -18,7 +18,7 @@ TREES = {module: ast.parse(module.read_text(encoding="utf-8")) for module in MOD
 ROOMS_BELOW = {
     "models": set(),
     "data": set(),
-    "distillation": set(),
+    "distillation": {"data"},
     "benchmark": {"models", "data", "distillation", "progress"},
     "progress": set(),
     "run_folder": set(),

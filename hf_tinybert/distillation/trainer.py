@@ -17,6 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_
 from transformers.trainer_utils import EvalLoopOutput, TrainOutput, has_length
 from transformers.utils.generic import ModelOutput
 
+from hf_tinybert.data.length_grouping import LengthGroupedRows, row_lengths
 from hf_tinybert.distillation.adapters import (
     is_adapter_model,
     transformers_model,
@@ -37,7 +38,6 @@ from hf_tinybert.distillation.encodings import (
     student_inputs,
 )
 from hf_tinybert.distillation.learned_mapping import layer_weights_table
-from hf_tinybert.distillation.length_grouping import LengthGroupedRows, row_lengths
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.pairing import pair_models
 from hf_tinybert.distillation.phase_logs import PhaseLogs

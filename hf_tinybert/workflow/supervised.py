@@ -7,8 +7,8 @@ from datasets import Dataset
 from torch.utils.data import RandomSampler, Sampler, SequentialSampler
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainingArguments
 
+from hf_tinybert.data.length_grouping import LengthGroupedRows, row_lengths
 from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
-from hf_tinybert.distillation.length_grouping import LengthGroupedRows, row_lengths
 from hf_tinybert.progress import ProgressDisplay, show_progress
 from hf_tinybert.workflow.run_arguments import DataSettings, precision_arguments, stock_arguments
 from hf_tinybert.workflow.task_data import PreparedData

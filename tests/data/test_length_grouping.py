@@ -2,7 +2,7 @@ from itertools import pairwise
 
 from datasets import Dataset
 
-from hf_tinybert.distillation.length_grouping import LengthGroupedRows, row_lengths
+from hf_tinybert.data.length_grouping import LengthGroupedRows, row_lengths
 
 LENGTHS = [1 + (row * 7) % 30 for row in range(600)]
 
