@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
 from hf_tinybert.distillation.attention import AttentionRecord
-from hf_tinybert.distillation.sharding import whole_tensors
+from hf_tinybert.distillation.sharding import partitioned_parameters, whole_tensors
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -186,6 +186,8 @@ def starting_projections(
         projections.start_at(start)
     elif student_width == teacher_width:
         projections.start_at_identity()
+    if partitioned_parameters(student):  # ZeRO-3 joins all parameters into one buffer, of one type
+        projections.to(student.dtype)
     return projections.to(student.device)
 
 

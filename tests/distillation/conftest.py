@@ -93,6 +93,7 @@ def build_arguments(tmp_path):
         defaults = {
             "output_dir": str(tmp_path / "run"),
             "use_cpu": True,
+            "bf16_where_fast": False,  # the same on every processor; tests of bf16 ask for it
             "report_to": "none",
             "disable_tqdm": True,
             "save_strategy": "no",

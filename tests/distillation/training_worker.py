@@ -124,6 +124,7 @@ def collator():
 def arguments(run):
     defaults = {
         "use_cpu": True,
+        "bf16_where_fast": False,  # what is compared here is compared to the precision of float32
         "report_to": "none",
         "disable_tqdm": True,
         "per_device_train_batch_size": 2,
