@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from datasets import Dataset, Features, List, Value
+from transformers import BertConfig, BertForQuestionAnswering, Trainer, TrainingArguments
 
 from hf_tinybert.data.kinds.answer_windows import encode_questions
-from hf_tinybert.data.kinds.answers import decode_answers, holds_unanswerable, score_answers
+from hf_tinybert.data.kinds.answers import QUESTION_ANSWERING, decode_answers, holds_unanswerable, score_answers
 from hf_tinybert.data.kinds.definition import TaskKind, TaskSettings
 
 CONTEXT = "the film is bad . the game was slow today .  The OLD Banks loses share of the market ."
@@ -62,6 +64,48 @@ def test_perfect_logits_give_the_gold_answers_and_the_score_100(tokenizer, paddi
         assert CONTEXT[prediction["start"] : prediction["end"]] == prediction["answer"]
         assert prediction["score"] > 0.99
     assert score_answers(predictions, rows, SETTINGS) == {"f1": 100.0, "exact_match": 100.0}
+
+
+@pytest.mark.parametrize("family", ["byte_level_tokenizer", "sentence_piece_tokenizer"])
+def test_other_families_of_tokenizers_give_the_exact_characters(request, family):
+    """Prevents answers with the space before them, which some tokenizers count to a word."""
+    answers = ["film is bad", "OLD Banks", "market", "the film", ".", "The OLD"]
+    rows = _rows(*answers)
+    settings = replace(SETTINGS, max_length=64, stride=30)
+    encoded = encode_questions(rows, request.getfixturevalue(family), settings)
+    assert len(encoded) > len(rows)
+    predictions = decode_answers(_perfect_logits(encoded), encoded, rows, settings)
+    assert [prediction["answer"] for prediction in predictions] == answers
+
+
+def test_answers_from_the_trainer_are_those_of_single_rows(tokenizer, tmp_path):
+    """Prevents logits read as the Trainer does not gather them: a tuple, padded at the end batch by batch."""
+    rows = _rows("film is bad", "OLD Banks", "market")
+    encoded = encode_questions(rows, tokenizer, SETTINGS)
+    model = BertForQuestionAnswering(
+        BertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=16,
+            initializer_range=1.0,
+        )
+    ).eval()
+    collator = QUESTION_ANSWERING.collator(tokenizer, SETTINGS, 0)
+    arguments = TrainingArguments(str(tmp_path), per_device_eval_batch_size=2, use_cpu=True, report_to="none")
+    gathered = Trainer(model, arguments, data_collator=collator).predict(encoded).predictions
+    assert (gathered[0] == -100).any()
+    single = np.full((2, *gathered[0].shape), -100.0)
+    for number, row in enumerate(encoded):
+        with torch.no_grad():
+            output = model(**collator([row]))
+        for part, logits in enumerate((output.start_logits, output.end_logits)):
+            single[part, number, : logits.shape[1]] = logits[0].numpy()
+    predictions = decode_answers(gathered, encoded, rows, SETTINGS)
+    for one, other in zip(predictions, decode_answers(tuple(single), encoded, rows, SETTINGS), strict=True):
+        assert one.pop("score") == pytest.approx(other.pop("score"), abs=1e-5)
+        assert one == other
 
 
 def test_questions_without_answer_are_answered_by_nothing(tokenizer):

@@ -4,8 +4,7 @@ import logging
 
 import pytest
 from datasets import ClassLabel, Dataset, Features, List, Value
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast
+from tokenizers import pre_tokenizers
 
 from hf_tinybert.data.kinds.definition import TaskKind, TaskSettings
 from hf_tinybert.data.kinds.windows import IGNORED, NOT_READ
@@ -36,25 +35,6 @@ def _read(encoded, rows):
             if word != NOT_READ:
                 times[number][word] += 1
     return times
-
-
-@pytest.fixture
-def byte_level_tokenizer():
-    """A RoBERTa-like tokenizer of single bytes: a word after a space begins with Ġ."""
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    specials = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3}
-    vocabulary = {**specials, **{letter: number + 4 for number, letter in enumerate(letters)}}
-    backend = Tokenizer(models.BPE(vocabulary, []))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend,
-        cls_token="<s>",
-        sep_token="</s>",
-        pad_token="<pad>",
-        unk_token="<unk>",
-        model_max_length=64,
-    )
 
 
 def test_only_the_first_piece_of_a_word_carries_its_tag(tokenizer):
@@ -123,6 +103,15 @@ def test_a_byte_level_tokenizer_reads_words_after_a_space(byte_level_tokenizer, 
     assert pieces[:6] == ["<s>", "Ġ", "a", "b", "Ġ", "c"]
     assert _read(encoded, rows) == [[1, 1, 1]]
     assert byte_level_tokenizer("ab")["input_ids"] == before
+
+
+@pytest.mark.parametrize("family", ["byte_level_tokenizer", "sentence_piece_tokenizer"])
+@pytest.mark.parametrize(("max_length", "stride"), [(3, 0), (6, 2), (9, 5), (64, 0)])
+def test_every_word_is_read_once_by_other_families_of_tokenizers(request, family, max_length, stride):
+    """Prevents words lost or read twice where pieces are bytes, or hold the space before them."""
+    rows = _rows([["the", "bank", "films", "a", "Question", "?"], ["film"]])
+    encoded = encode_words(rows, request.getfixturevalue(family), _settings(max_length, stride))
+    assert _read(encoded, rows) == [[1] * 6, [1]]
 
 
 def test_rows_without_tags_are_encoded_without_labels(tokenizer):
