@@ -23,6 +23,7 @@ from hf_tinybert.distillation.losses import (
     prediction_loss,
     regression_prediction_loss,
     relations_loss,
+    sentence_embedding_loss,
 )
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.projections import DistillationProjections, ProjectionLayout, attach_projections
@@ -75,6 +76,7 @@ __all__ = [
     "regression_prediction_loss",
     "relations_loss",
     "resolve_layer_mapping",
+    "sentence_embedding_loss",
     "student_states",
     "teacher_annealing",
     "teacher_states",

@@ -13,6 +13,7 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access, refusal
+from hf_tinybert.distillation.embedding_teacher import embedding_size, gives_embeddings
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.terms import Term
 
@@ -40,8 +41,8 @@ def check_models(
         separate_encodings: each model reads an encoding of its own of the same texts.
 
     Raises:
-        ValueError: models that are not two, vocabularies, head counts, problem types or label names that differ, NaN
-            or infinity in either, or an encoder off the attention interface.
+        ValueError: models that are not two, vocabularies, head counts, problem types, label names or embedding sizes
+            that differ, NaN or infinity in either, or an encoder off the attention interface.
     """
     check_two_models(student, teacher)
     check_encodings(objectives, separate_encodings=separate_encodings)
@@ -55,8 +56,7 @@ def check_models(
         check_attention(student, "student", objectives, is_teacher=False)
         check_attention(teacher, "teacher", objectives, is_teacher=True)
     if any(objective.compares_predictions for objective in objectives):
-        check_problem_types(student, teacher)
-        check_label_names(label_names(student), label_names(teacher), "the teacher")
+        check_predictions(student, teacher)
     student_positions, teacher_positions = position_limit(student), position_limit(teacher)
     if student_positions is not None and teacher_positions is not None and student_positions > teacher_positions:
         logger.warning(
@@ -286,6 +286,33 @@ def check_attention(
     return access
 
 
+def check_predictions(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
+    """Refuse predictions that cannot be compared: of another problem, of other classes, or of another width.
+
+    Raises:
+        ValueError: problem types, label names or embedding sizes differ.
+    """
+    if gives_embeddings(student):
+        check_embedding_sizes(student, teacher)
+        return
+    check_problem_types(student, teacher)
+    check_label_names(label_names(student), label_names(teacher), "the teacher")
+
+
+def check_embedding_sizes(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
+    """Refuse embeddings of different widths: they are compared number by number.
+
+    Raises:
+        ValueError: the widths differ.
+    """
+    own, other = embedding_size(student), embedding_size(teacher)
+    if own != other:
+        raise ValueError(
+            f"expected embeddings as wide as the teacher's {other}, got {own}; because they are compared number by "
+            f"number; set `embedding_size={other}` in the student's configuration, for a linear layer to that width"
+        )
+
+
 def check_problem_types(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
     """Refuse models that answer different kinds of question.
 
@@ -400,6 +427,7 @@ __all__ = [
     "LABEL_COLUMNS",
     "check_attention",
     "check_dataset",
+    "check_embedding_sizes",
     "check_encodings",
     "check_finite",
     "check_frozen",
@@ -407,6 +435,7 @@ __all__ = [
     "check_label_names",
     "check_loss_settings",
     "check_models",
+    "check_predictions",
     "check_problem_types",
     "check_rows",
     "check_tokenizers",

@@ -16,7 +16,7 @@ from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTok
 TEACHER_PREFIX = "teacher_"
 
 _LABELS = frozenset({"labels", "start_positions", "end_positions", "next_sentence_label"})
-_ALIGNED_HEAD = "ForSequenceClassification"
+_ALIGNED_HEADS = ("ForSentenceEmbedding", "ForSequenceClassification")
 
 
 def encode_for_both(
@@ -185,12 +185,12 @@ def check_separate_encodings(student: PreTrainedModel) -> None:
     """Refuse heads whose predictions do not correspond when each model has an encoding of its own.
 
     Raises:
-        ValueError: the student predicts something else than classes or numbers of whole texts.
+        ValueError: the student predicts something else than classes, numbers or vectors of whole texts.
     """
-    if not type(student).__name__.endswith(_ALIGNED_HEAD):
+    if not type(student).__name__.endswith(_ALIGNED_HEADS):
         raise ValueError(
-            f"expected a student with a head of the kind {_ALIGNED_HEAD} where the tokenizers differ, got "
-            f"`{type(student).__name__}`; because predictions of tokens, answers and choices do not correspond "
+            f"expected a student with a head of the kind {' or '.join(_ALIGNED_HEADS)} where the tokenizers differ, "
+            f"got `{type(student).__name__}`; because predictions of tokens, answers and choices do not correspond "
             "between two encodings; give the student the teacher's tokenizer"
         )
 

@@ -28,6 +28,7 @@ from hf_tinybert.distillation.losses import (
     prediction_loss,
     regression_prediction_loss,
     relations_loss,
+    sentence_embedding_loss,
 )
 from hf_tinybert.distillation.schedules import ScheduleKind, WeightSchedule, parse_weight
 from hf_tinybert.distillation.states import DistillationStates, StateRequest
@@ -308,6 +309,8 @@ class DistillationObjective:
                 return multi_label_prediction_loss(*logits, mask, temperature=self.temperature)
             case Term.REGRESSION_PREDICTION:
                 return regression_prediction_loss(*logits, mask)
+            case Term.SENTENCE_EMBEDDING:
+                return sentence_embedding_loss(*logits)
             case _:
                 return logits_mse_loss(*logits, mask)
 

@@ -86,6 +86,10 @@ _TERMS_OF_PROBLEM: Mapping[ProblemType, Mapping[Term, Term]] = {
         Term.PREDICTION: Term.REGRESSION_PREDICTION,
         Term.PREDICTION_KL: Term.REGRESSION_PREDICTION,
     },
+    ProblemType.EMBEDDING: {
+        Term.PREDICTION: Term.SENTENCE_EMBEDDING,
+        Term.PREDICTION_KL: Term.SENTENCE_EMBEDDING,
+    },
 }
 
 
@@ -94,7 +98,7 @@ def term_for_task(name: str, problem: ProblemType, *, masked_lm: bool) -> str:
 
     Args:
         name: the term asked for.
-        problem: what the predictions are: exclusive classes, independent labels, or numbers.
+        problem: what the predictions are: exclusive classes, independent labels, numbers, or embeddings.
         masked_lm: whether the student has a masked-LM head; without one, masked-LM labels are the task's labels.
     """
     if name == Term.MASKED_LM and not masked_lm:

@@ -48,8 +48,9 @@ class DistillationStates:
             term reads it; empty when no term reads any. Of a teacher under a learned mapping: one per teacher state.
         attentions: one per student layer, entry `m - 1` of layer `m`; None and empty as above. A teacher off the
             attention interface gives score maps.
-        logits: predictions `(..., classes)`; None without a head. Of a question-answering head: `(batch, 2, seq_len)`,
-            start and end, with the positions as classes and -inf at padding.
+        logits: predictions `(..., classes)`, or embeddings `(batch, embedding_size)`; None without a head. Of a
+            question-answering head: `(batch, 2, seq_len)`, start and end, with the positions as classes and -inf at
+            padding.
         logits_mask: `(...)`, non-zero at predictions that count; None when all do.
         labels: of the task, as the stock heads take them; of question answering `(batch, 2)`, start and end position;
             None without, and on the teacher's side.

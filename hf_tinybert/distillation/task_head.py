@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from hf_tinybert.distillation.embedding_teacher import gives_embeddings
 from hf_tinybert.distillation.losses import ProblemType
 
 _PROBLEMS = {
@@ -16,12 +17,14 @@ _PROBLEMS = {
 
 
 def problem_of(model: PreTrainedModel) -> ProblemType:
-    """What a model's predictions are: exclusive classes, independent labels, numbers, or spans of the text.
+    """What a model's predictions are: exclusive classes, independent labels, numbers, spans of the text, embeddings.
 
     `config.problem_type` says it; without, a text classifier of one label is a regression, as in the stock heads.
     """
     if type(model).__name__.endswith("ForQuestionAnswering"):
         return ProblemType.SPAN
+    if gives_embeddings(model):
+        return ProblemType.EMBEDDING
     if model.config.problem_type is not None:
         return _PROBLEMS[model.config.problem_type]
     classifies = type(model).__name__.endswith("ForSequenceClassification")

@@ -13,6 +13,7 @@ from transformers import (
     MODEL_FOR_PRETRAINING_MAPPING,
     MODEL_FOR_QUESTION_ANSWERING_MAPPING,
     MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+    MODEL_FOR_TEXT_ENCODING_MAPPING,
     MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING,
     MODEL_MAPPING,
     AutoConfig,
@@ -22,6 +23,7 @@ from transformers import (
     AutoModelForPreTraining,
     AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
+    AutoModelForTextEncoding,
     AutoModelForTokenClassification,
     AutoTokenizer,
     PreTrainedConfig,
@@ -33,6 +35,7 @@ from transformers.utils.peft_utils import find_adapter_config_file
 
 from hf_tinybert.distillation.adapters import ADAPTER_CONFIG_FILE, check_not_quantised, load_adapter, merged_teacher
 from hf_tinybert.distillation.checkpoints import check_weights
+from hf_tinybert.distillation.embedding_teacher import teach_embeddings
 from hf_tinybert.distillation.sharding import whole_tensors
 
 
@@ -45,21 +48,25 @@ class Head(NamedTuple):
 
 
 _ENCODER = Head(AutoModel, MODEL_MAPPING, "FEATURE_EXTRACTION")
-# by the end of the class name that all families share
+# an embedding student that teaches another one, linear layer and all
+_EMBEDDING_STUDENT = Head(AutoModelForTextEncoding, MODEL_FOR_TEXT_ENCODING_MAPPING)
+_TOKENS = Head(AutoModelForTokenClassification, MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING, "TOKEN_CLS")
+# by the end of the student's class name: the head of its teacher, which any family may have
 HEADS = {
+    "ForExtractiveSummarization": _TOKENS,
     "ForMaskedLM": Head(AutoModelForMaskedLM, MODEL_FOR_MASKED_LM_MAPPING),
     "ForMultipleChoice": Head(AutoModelForMultipleChoice, MODEL_FOR_MULTIPLE_CHOICE_MAPPING),
     "ForPreTraining": Head(AutoModelForPreTraining, MODEL_FOR_PRETRAINING_MAPPING),
     "ForQuestionAnswering": Head(AutoModelForQuestionAnswering, MODEL_FOR_QUESTION_ANSWERING_MAPPING, "QUESTION_ANS"),
+    "ForSentenceEmbedding": _ENCODER,
     "ForSequenceClassification": Head(
         AutoModelForSequenceClassification, MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, "SEQ_CLS"
     ),
-    "ForTokenClassification": Head(
-        AutoModelForTokenClassification, MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING, "TOKEN_CLS"
-    ),
+    "ForTokenClassification": _TOKENS,
 }
 _VOCABULARY_HEADS = ("ForMaskedLM", "ForPreTraining")
-_LABELLED_HEADS = ("ForSequenceClassification", "ForTokenClassification")
+_LABELLED_HEADS = ("ForExtractiveSummarization", "ForSequenceClassification", "ForTokenClassification")
+_EMBEDDING = "ForSentenceEmbedding"
 _TOKENIZER_FILE = "tokenizer_config.json"
 _IF_THERE: dict[str, Any] = {
     "_raise_exceptions_for_missing_entries": False,
@@ -73,6 +80,7 @@ def load_teacher(
 ) -> PreTrainedModel:
     """A pretrained teacher of any family with the same kind of head as the student.
 
+    The teacher of an embedding student is an encoder, pooled as the student pools; or such a student, with its head.
     Code that a folder brings along is never run. An adapter folder is loaded on its base and merged in float32.
 
     Args:
@@ -96,8 +104,12 @@ def load_teacher(
             "only"
         )
     if find_adapter_config_file(str(name)) is not None:
-        return _load_adapter_teacher(str(name), student, kind, needs_head=needs_head, dtype=dtype)
+        teacher = _load_adapter_teacher(str(name), student, kind, needs_head=needs_head, dtype=dtype)
+        teach_embeddings(teacher, student)
+        return teacher
     config = _load_config(str(name))
+    if kind == _EMBEDDING:
+        return freeze(_load_embedder(str(name), config, student, dtype))
     if not needs_head:
         return freeze(_load_encoder(str(name), config, kind, dtype))
     head = _head_of(kind, config, str(name))
@@ -173,6 +185,22 @@ def _load_encoder(name: str, config: PreTrainedConfig, kind: str | None, dtype: 
     return _pretrained(AutoModel.from_pretrained(name, config=config, **pooler, **_dtype_argument(dtype)))
 
 
+def _load_embedder(
+    name: str, config: PreTrainedConfig, student: PreTrainedModel, dtype: torch.dtype | None
+) -> PreTrainedModel:
+    """A teacher of embeddings; every weight that they depend on is in the file."""
+    has_head = any(str(architecture).endswith(_EMBEDDING) for architecture in config.architectures or ())
+    head = _EMBEDDING_STUDENT if has_head else _head_of(None, config, name)
+    takes_pooler = not has_head and _takes_pooler(head.families[type(config)])
+    pooler = {"add_pooling_layer": False} if takes_pooler else {}
+    teacher, info = head.auto_class.from_pretrained(
+        name, config=config, output_loading_info=True, **pooler, **_dtype_argument(dtype)
+    )
+    _check_trained(sorted(info["missing_keys"]), student, name)
+    teach_embeddings(teacher, student)
+    return _pretrained(teacher)
+
+
 def _takes_pooler(encoder_class: object) -> bool:
     return inspect.isclass(encoder_class) and "add_pooling_layer" in inspect.signature(encoder_class).parameters
 
@@ -186,7 +214,8 @@ def _load_adapter_teacher(
 
     adapter = PeftConfig.from_pretrained(name)
     trained_kind = _adapter_kind(adapter)
-    if (needs_head or kind == "ForMultipleChoice") and trained_kind != kind:
+    needed = needs_head or kind == "ForMultipleChoice"
+    if needed and _head_alone(trained_kind) != _head_alone(kind):
         raise ValueError(
             f"expected an adapter trained with a head like `{type(student).__name__}`'s, got `{name}` of task type "
             f"{adapter.task_type}; because a head that was never trained teaches noise; train the adapter on the "
@@ -253,8 +282,12 @@ def _set_class_count(config: PreTrainedConfig, weights: dict[str, torch.Tensor])
         config.num_labels = counts.pop()
 
 
+def _head_alone(kind: str | None) -> Head:
+    return HEADS[kind] if kind else _ENCODER
+
+
 def _head_of(kind: str | None, config: PreTrainedConfig, name: str) -> Head:
-    head = HEADS[kind] if kind else _ENCODER
+    head = _head_alone(kind)
     if type(config) not in head.families:
         wanted = f"a head of the kind {kind}" if kind else "an encoder"
         raise ValueError(

@@ -26,6 +26,7 @@ class Term(StrEnum):
     LOGITS_MSE = "logits_mse_loss"
     MULTI_LABEL_PREDICTION = "multi_label_prediction_loss"
     REGRESSION_PREDICTION = "regression_prediction_loss"
+    SENTENCE_EMBEDDING = "sentence_embedding_loss"
     LABEL = "label_loss"
     MASKED_LM = "masked_lm_loss"
 
@@ -83,6 +84,7 @@ _READS = {
     Term.LOGITS_MSE: Reads.LOGITS,
     Term.MULTI_LABEL_PREDICTION: Reads.LOGITS,
     Term.REGRESSION_PREDICTION: Reads.LOGITS,
+    Term.SENTENCE_EMBEDDING: Reads.LOGITS,
     Term.LABEL: Reads.LOGITS | Reads.LABELS,
     Term.MASKED_LM: Reads.LOGITS | Reads.LABELS,
 }

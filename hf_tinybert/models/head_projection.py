@@ -15,6 +15,7 @@ from hf_tinybert.models.least_squares import layer_norm_correction, ridge_correc
 
 _Module = TypeVar("_Module", bound=nn.Module)
 _PREDICTIONS = "cls.predictions"
+_EMBEDDING_LAYER = "embedding.projection"
 _LINEAR_RANGE = 3.0  # standard deviations; GELU and ReLU are the identity there to 0.5 %
 
 
@@ -56,6 +57,7 @@ class HeadProjection:
         elif student_layout.pooler is None and teacher_layout.pooler is None:
             self._token_head("classifier")
         self._token_head("qa_outputs")
+        self._embedding()
         self._predictions()
 
     def _token_head(self, name: str) -> None:
@@ -63,6 +65,20 @@ class HeadProjection:
         pair = self._linear_pair(name)
         if pair is not None:
             self._fill_affine(pair[0], affine_through(pair[1], self._encoder.final_reader))
+
+    def _embedding(self) -> None:
+        """The linear layer of sentence embeddings: back to the teacher's states, and through its own layer if any.
+
+        An affine map of a mean is the mean of the map, so that the reader of the last states serves the pooled one.
+        """
+        target = _find(self._student, _EMBEDDING_LAYER, nn.Linear)
+        source = _find(self._teacher, _EMBEDDING_LAYER, nn.Linear)
+        reader = self._encoder.final_reader
+        if target is None:
+            return
+        affine = reader if source is None else affine_through(source, reader)
+        if len(affine) == target.out_features:
+            self._fill_affine(target, affine)
 
     def _pooled(self, pooler: nn.Linear, source: nn.Linear) -> None:
         """Keeps whole pooled units: `tanh` does not commute with a projection."""

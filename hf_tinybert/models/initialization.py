@@ -172,10 +172,22 @@ def _copy_heads(
             for name, parameter in own.items():
                 parameter.copy_(other[name])
             filled.append(target)
-    return filled
+    return filled + _identity(student, teacher)
 
 
-_HEADS = frozenset({"classifier", "qa_outputs", "cls"})
+def _identity(student: PreTrainedModel, teacher: PreTrainedModel) -> list[nn.Module]:
+    """The linear layer of sentence embeddings changes nothing where the teacher has none and is as wide."""
+    target = dict(student.named_modules()).get("embedding.projection")
+    if not isinstance(target, nn.Linear) or target.in_features != target.out_features:
+        return []
+    if isinstance(dict(teacher.named_modules()).get("embedding.projection"), nn.Linear):
+        return []
+    nn.init.eye_(target.weight)
+    nn.init.zeros_(target.bias)
+    return [target]
+
+
+_HEADS = frozenset({"classifier", "qa_outputs", "cls", "embedding"})
 
 
 def _same_everywhere(

@@ -11,7 +11,7 @@ from typing import Any
 
 from safetensors.torch import save_file
 from torch import nn
-from transformers import BertModel, PreTrainedTokenizerBase
+from transformers import BertModel, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.hub import cached_file
 
 from hf_tinybert.models.checkpoint_folder import check_output_folder, staged_folder
@@ -42,12 +42,12 @@ class SentenceTransformerSettings:
 
 
 def save_as_sentence_transformer(
-    model: TinyBertForSentenceEmbedding, tokenizer: PreTrainedTokenizerBase, folder: str | Path
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: str | Path
 ) -> Path:
     """Write an embedding model as a folder that sentence-transformers loads without this package; same embeddings.
 
     Args:
-        model: The model.
+        model: A `TinyBertForSentenceEmbedding`.
         tokenizer: Its tokenizer.
         folder: Folder to write: plain BERT weights, the tokenizer, and the modules of the head. Written as a whole or
             not at all.

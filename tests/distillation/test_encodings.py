@@ -222,6 +222,7 @@ def test_heads_whose_predictions_do_not_correspond_are_refused(build_student, he
 def test_a_classifier_of_texts_may_have_a_tokenizer_of_its_own(build_student):
     """Prevents a refusal of the case that works."""
     check_separate_encodings(build_student())
+    check_separate_encodings(build_student("ForSentenceEmbedding"))
 
 
 def test_a_batch_of_two_encodings_runs_through_both_models(encoded, tokenizer, letters, build_student, build_teacher):

@@ -59,6 +59,7 @@ def test_terms_are_the_loss_functions_summed_over_layers_under_their_names(reduc
         "logits_mse_loss": losses.logits_mse_loss(*logits, mask),
         "multi_label_prediction_loss": losses.multi_label_prediction_loss(*logits, mask, temperature=2.0),
         "regression_prediction_loss": losses.regression_prediction_loss(*logits, mask),
+        "sentence_embedding_loss": losses.sentence_embedding_loss(*logits),
         "label_loss": losses.label_loss(
             student.logits, student.labels, problem=losses.ProblemType.SINGLE_LABEL, label_smoothing=0.1
         ),

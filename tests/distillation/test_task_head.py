@@ -19,6 +19,7 @@ from hf_tinybert.distillation.task_head import (
         ("ForSequenceClassification", {"problem_type": "regression"}, ProblemType.REGRESSION),
         ("ForMultipleChoice", {}, ProblemType.SINGLE_LABEL),
         ("ForQuestionAnswering", {}, ProblemType.SPAN),
+        ("ForSentenceEmbedding", {}, ProblemType.EMBEDDING),
     ],
 )
 def test_the_problem_is_that_of_the_stock_heads(build_student, head, config, problem):

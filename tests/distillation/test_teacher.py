@@ -43,6 +43,37 @@ def test_a_teacher_is_loaded_with_the_students_kind_of_head_and_frozen(build_stu
     assert weights_sha256(teacher) == weights_sha256(original)
 
 
+def test_a_teacher_of_a_summariser_is_a_token_classifier_of_any_family(build_student, build_teacher, folder):
+    """Prevents a head that only this package has from shutting out every teacher."""
+    build_teacher("ForTokenClassification", id2label={0: "skip", 1: "keep"}, label2id=None).save_pretrained(folder)
+    student = build_student("ForExtractiveSummarization")
+    assert type(load_teacher(folder, student, needs_head=True)).__name__ == "BertForTokenClassification"
+    build_teacher("Model").save_pretrained(folder)
+    with pytest.raises(ValueError, match="without `classifier.bias`"):
+        load_teacher(folder, student, needs_head=True)
+
+
+@pytest.mark.parametrize("needs_head", [True, False])
+def test_a_teacher_of_embeddings_is_an_encoder_pooled_as_the_student(build_student, build_teacher, folder, needs_head):
+    """Prevents a random pooler or another pooling in the targets."""
+    original = build_teacher("ForMaskedLM")
+    original.save_pretrained(folder)
+    ids = torch.tensor([[5, 6, 7]])
+    teacher = load_teacher(folder, build_student("ForSentenceEmbedding", pooling="cls"), needs_head=needs_head)
+    assert type(teacher).__name__ == "BertModel" and not teacher.training
+    first = original.eval().bert(ids).last_hidden_state[:, 0]
+    torch.testing.assert_close(teacher(ids).logits, torch.nn.functional.normalize(first, dim=-1))
+
+
+def test_an_embedding_student_can_teach_with_its_linear_layer(build_student, folder):
+    """Prevents an encoder alone from standing in for the embeddings that were chosen."""
+    original = build_student("ForSentenceEmbedding", embedding_size=10).eval()
+    original.save_pretrained(folder)
+    teacher = load_teacher(folder, build_student("ForSentenceEmbedding", embedding_size=10), needs_head=True)
+    ids = torch.tensor([[5, 6, 7]])
+    torch.testing.assert_close(teacher(ids).logits, original(ids).logits)
+
+
 def test_a_teacher_without_the_head_is_refused_with_the_missing_names(build_student, build_teacher, folder):
     """Prevents a randomly initialised head from teaching noise: an accuracy of chance without any error."""
     build_teacher("ForMaskedLM").save_pretrained(folder)

@@ -8,11 +8,13 @@ from transformers import (
     BertForQuestionAnswering,
     BertForSequenceClassification,
     BertForTokenClassification,
+    BertModel,
 )
 
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.initialization import initialize_from_teacher
 from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassification
+from hf_tinybert.models.modeling_tinybert_sentence_embedding import SentenceEmbeddingHead, TinyBertForSentenceEmbedding
 
 POOLED = {"num_hidden_layers": 2, "num_labels": 3}
 
@@ -34,6 +36,27 @@ def test_heads_on_tokens_give_the_teachers_logits(subspace_pair, build_encoder, 
     for got, wanted in zip(student(**batches[0]).values(), teacher(**batches[0]).values(), strict=True):
         valid = batches[0]["attention_mask"] != 0
         torch.testing.assert_close(got[valid], wanted[valid], atol=2e-2, rtol=2e-2)
+
+
+@pytest.mark.parametrize("own_layer", [True, False])
+def test_embeddings_start_at_the_teachers(subspace_pair, build_encoder, batches, own_layer):
+    """Would catch a linear layer that reads the student's state as if it were the teacher's, or skips its layer."""
+    teacher = build_encoder(BertModel, num_hidden_layers=2)
+    shape = {"config_class": TinyBertConfig, "num_hidden_layers": 2, "embedding_size": 10 if own_layer else 24}
+    if own_layer:
+        teacher = build_encoder(TinyBertForSentenceEmbedding, **shape)
+    state = {name: value for name, value in subspace_pair[1].state_dict().items() if not name.startswith("pooler")}
+    teacher.base_model.load_state_dict(state, strict=False)
+    student = build_encoder(TinyBertForSentenceEmbedding, **shape, hidden_size=16, seed=9)
+    assert initialize_from_teacher(student, teacher, calibration=batches).random_parameters == ()
+    states = teacher.base_model(**batches[0]).last_hidden_state
+    head = (
+        teacher.embedding
+        if own_layer
+        else SentenceEmbeddingHead(TinyBertConfig(hidden_size=24, num_attention_heads=4))
+    )
+    wanted = head(states, batches[0]["attention_mask"])
+    torch.testing.assert_close(student(**batches[0]).logits, wanted, atol=2e-2, rtol=2e-2)
 
 
 def test_pooled_units_that_no_head_reads_are_dropped_first(subspace_pair, build_encoder, batches):

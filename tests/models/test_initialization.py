@@ -22,6 +22,7 @@ from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.encoder_projection import LayerNormTreatment
 from hf_tinybert.models.initialization import InitializationMethod, initialize_from_teacher
 from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassification, TinyBertModel
+from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding, pooled_state
 
 MODELS = [
     BertModel,
@@ -86,6 +87,15 @@ def test_copied_layers_with_equal_depth_are_the_teacher(build_encoder, batches, 
     result = initialize_from_teacher(student, teacher, method="layers")
     same(student, teacher, batches[0], tolerance=1e-6)
     assert result.random_parameters == ()
+
+
+def test_copied_layers_leave_a_linear_layer_of_embeddings_that_changes_nothing(build_encoder, batches):
+    """Would catch a random linear layer behind layers that are the teacher's own."""
+    teacher = build_encoder(BertModel)
+    student = build_encoder(TinyBertForSentenceEmbedding, TinyBertConfig, embedding_size=24, normalize=False, seed=9)
+    assert initialize_from_teacher(student, teacher, method="layers").random_parameters == ()
+    states, mask = teacher(**batches[0]).last_hidden_state, batches[0]["attention_mask"]
+    torch.testing.assert_close(student(**batches[0]).logits, pooled_state(states, mask, "mean"), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("treatment", ["project", "fold", "least_squares"])

@@ -6,6 +6,7 @@ TinyBERT's own losses know: `hidden_states_loss`, `attention_scores_loss`, `pred
 """
 
 from hf_tinybert.distillation.losses.attention import attention_probabilities_loss, attention_scores_loss
+from hf_tinybert.distillation.losses.embeddings import sentence_embedding_loss
 from hf_tinybert.distillation.losses.hidden_states import (
     Positions,
     hidden_cosine_loss,
@@ -46,4 +47,5 @@ __all__ = [
     "prediction_loss",
     "regression_prediction_loss",
     "relations_loss",
+    "sentence_embedding_loss",
 ]

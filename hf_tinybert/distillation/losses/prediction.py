@@ -21,13 +21,15 @@ class ProblemType(StrEnum):
     """What gold labels say.
 
     `single_label`: one class of each prediction; `multi_label`: yes or no for every class; `regression`: a number;
-    `span`: start and end position of an answer, classes being the positions of the text.
+    `span`: start and end position of an answer, classes being the positions of the text; `embedding`: nothing, as a
+    vector of a text has no gold value.
     """
 
     SINGLE_LABEL = "single_label"
     MULTI_LABEL = "multi_label"
     REGRESSION = "regression"
     SPAN = "span"
+    EMBEDDING = "embedding"
 
 
 @in_float32
@@ -199,9 +201,15 @@ def label_loss(
         `()`, float32.
 
     Raises:
-        ValueError: the shapes do not belong together, or weights or smoothing were given to a problem without them.
+        ValueError: the shapes do not belong together, the problem has no labels, or weights or smoothing were given to
+            a problem without them.
     """
     _check_options(problem, class_weights, label_smoothing)
+    if problem == ProblemType.EMBEDDING:
+        raise ValueError(
+            "expected a problem with labels, got `embedding`; because no label says what a text's vector is; leave "
+            "`label_loss` out: the teacher's embeddings are the target"
+        )
     if problem == ProblemType.REGRESSION:
         values = student.squeeze(-1) if student.dim() == labels.dim() + 1 and student.shape[-1] == 1 else student
         _check_labels(values.shape, labels, problem)
@@ -309,7 +317,7 @@ def _check_options(problem: ProblemType, class_weights: Tensor | None, label_smo
             f"expected no `class_weights` for `{problem}`, got some; because only classes that exclude each other are "
             "weighted; leave them out"
         )
-    if label_smoothing and problem in (ProblemType.MULTI_LABEL, ProblemType.REGRESSION):
+    if label_smoothing and problem in (ProblemType.MULTI_LABEL, ProblemType.REGRESSION, ProblemType.EMBEDDING):
         raise ValueError(
             f"expected `label_smoothing` of 0 for `{problem}`, got {label_smoothing}; because it spreads the target "
             "over classes that exclude each other; leave it out"

@@ -5,6 +5,7 @@ from functools import partial
 from datasets import ClassLabel, Dataset
 
 from hf_tinybert.distillation import compatibility
+from hf_tinybert.distillation.embedding_teacher import embedding_size, gives_embeddings
 from hf_tinybert.distillation.preflight.answers import Answers, better_order, score, teacher_answers
 from hf_tinybert.distillation.preflight.report import Check, Status, checked, skipped
 from hf_tinybert.distillation.preflight.setup import Setup
@@ -14,10 +15,13 @@ _SHOWN = 6
 
 
 def check_label_names(setup: Setup) -> Check:
-    """Class names of student, teacher and data that differ or stand in another order."""
+    """Class names of student, teacher and data that differ or stand in another order; embeddings of other widths."""
     name = "label names"
     if not setup.compares_predictions:
         return skipped(name, "no term compares predictions")
+    if gives_embeddings(setup.student):
+        sizes = partial(compatibility.check_embedding_sizes, setup.student, setup.teacher)
+        return checked(name, sizes, f"none: embeddings of {embedding_size(setup.student)} values")
     student, teacher = compatibility.label_names(setup.student), compatibility.label_names(setup.teacher)
     data = _data_names(setup)
 

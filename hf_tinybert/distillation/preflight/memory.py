@@ -7,6 +7,7 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.training_args import OptimizerNames
 
+from hf_tinybert.distillation.embedding_teacher import embedding_size, gives_embeddings
 from hf_tinybert.distillation.preflight.report import Check, Status, skipped
 from hf_tinybert.distillation.preflight.setup import Setup
 
@@ -76,7 +77,7 @@ def estimate_memory(
     projected = states  # the student's states at the teacher's width
     layer = _layer_values(setup.student) + _map_values(setup.student, length)
     per_token = layers * layer + projected + _head_values(setup.student)
-    cached_values = rows * mean_length * (states + records * 2 // 3) + rows * _logits(setup.teacher, mean_length)
+    cached_values = rows * mean_length * (states + records * 2 // 3) + rows * _logits(setup, mean_length)
     return MemoryEstimate(
         weights=_bytes(setup.student) + _bytes(setup.teacher),
         gradients=sum(parameter.numel() * parameter.element_size() for parameter in trained),
@@ -153,8 +154,11 @@ def _head_values(model: PreTrainedModel) -> int:
     return 3 * int(model.config.vocab_size) if predicts_tokens else 0
 
 
-def _logits(model: PreTrainedModel, mean_length: float) -> float:
-    """Predicted values of one row."""
+def _logits(setup: Setup, mean_length: float) -> float:
+    """Values of one row that the teacher predicts."""
+    model = setup.teacher
+    if gives_embeddings(setup.student):
+        return embedding_size(setup.student)
     if type(model).__name__.endswith(("ForMaskedLM", "ForPreTraining")):
         return mean_length * float(model.config.vocab_size)
     per_token = type(model).__name__.endswith(("ForTokenClassification", "ForQuestionAnswering"))

@@ -1,0 +1,128 @@
+"""A teacher of sentence embeddings: any encoder, whose last hidden states are pooled as the student pools its own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import PreTrainedModel
+from transformers.utils.generic import ModelOutput
+
+_HEAD = "ForSentenceEmbedding"
+
+
+class Pooling(StrEnum):
+    """What an embedding is made of: the mean over valid tokens, or the first token (BERT's [CLS])."""
+
+    MEAN = "mean"
+    CLS = "cls"
+
+
+@dataclass
+class EncoderEmbeddingOutput(ModelOutput):
+    """What an encoder that gives embeddings returns.
+
+    Attributes:
+        logits: embeddings of length 1, `(batch, hidden_size)`.
+        last_hidden_state: `(batch, seq_len, hidden_size)`.
+        hidden_states: if asked for, `num_hidden_layers + 1` states, each `(batch, seq_len, hidden_size)`.
+        attentions: if asked for, one entry per layer.
+    """
+
+    logits: Tensor | None = None
+    last_hidden_state: Tensor | None = None
+    hidden_states: tuple[Tensor | None, ...] | None = None
+    attentions: tuple[Any, ...] | None = None
+
+
+def gives_embeddings(model: PreTrainedModel) -> bool:
+    """Whether a model's predictions are embeddings of texts."""
+    return type(model).__name__.endswith(_HEAD)
+
+
+def embedding_size(model: PreTrainedModel) -> int:
+    """The width of a model's embeddings; of an encoder that is pooled, its hidden size."""
+    own = model.config.embedding_size if gives_embeddings(model) else None
+    return int(model.config.hidden_size if own is None else own)
+
+
+def teach_embeddings(teacher: PreTrainedModel, student: PreTrainedModel) -> None:
+    """Make an encoder's output hold embeddings, as `logits`, where the student's are embeddings; else do nothing.
+
+    In place, by a forward hook: weights, class and configuration stay as they are. A teacher with an embedding head of
+    its own is left alone. Done again, it pools as the last student.
+
+    Args:
+        teacher: an encoder without a head, or a model whose name ends in `ForSentenceEmbedding`.
+        student: whose `config.pooling` it follows.
+
+    Raises:
+        ValueError: the teacher has another head.
+    """
+    if not gives_embeddings(student) or gives_embeddings(teacher):
+        return
+    if teacher.base_model is not teacher:
+        raise ValueError(
+            f"expected an encoder without a head as teacher of `{type(student).__name__}`, got "
+            f"`{type(teacher).__name__}`; because its predictions are no embeddings; pass its encoder, "
+            "`teacher.base_model`"
+        )
+    pooling = Pooling(student.config.pooling)
+    known = next((hook for hook in teacher._forward_hooks.values() if isinstance(hook, _Embedding)), None)
+    if known is None:
+        teacher.register_forward_hook(_Embedding(pooling), with_kwargs=True)
+    else:
+        known.pooling = pooling
+
+
+def pooled(states: Tensor, mask: Tensor | None, pooling: Pooling) -> Tensor:
+    """One vector of length 1 per text, float32 `(batch, hidden_size)`.
+
+    Args:
+        states: `(batch, seq_len, hidden_size)`.
+        mask: `(batch, seq_len)`, non-zero at valid tokens; None counts all.
+        pooling: of the tokens.
+    """
+    states = states.float()
+    if pooling is Pooling.CLS:
+        return functional.normalize(states[:, 0], dim=-1)
+    weights = states.new_ones(states.shape[:2]) if mask is None else (mask != 0).to(states.dtype)
+    # the mean differs from the sum in its length only
+    return functional.normalize((states * weights[..., None]).sum(1), dim=-1)
+
+
+@dataclass
+class _Embedding:
+    """The forward hook."""
+
+    pooling: Pooling
+
+    def __call__(
+        self,
+        encoder: nn.Module,
+        arguments: tuple[Any, ...],
+        named: Mapping[str, Any],
+        output: object,
+    ) -> object:
+        if not isinstance(output, ModelOutput) or output.get("last_hidden_state") is None:
+            return output  # a tuple, asked for with `return_dict=False`: a call for use and not for distillation
+        mask = named.get("attention_mask", arguments[1] if len(arguments) > 1 else None)
+        states = output["last_hidden_state"]
+        return EncoderEmbeddingOutput(
+            logits=pooled(states, mask, self.pooling),
+            last_hidden_state=states,
+            hidden_states=output.get("hidden_states"),
+            attentions=output.get("attentions"),
+        )
+
+
+__all__ = [
+    "EncoderEmbeddingOutput",
+    "Pooling",
+    "embedding_size",
+    "gives_embeddings",
+    "pooled",
+    "teach_embeddings",
+]
