@@ -14,6 +14,7 @@ from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
 from hf_tinybert.distillation.compatibility import check_two_models
 from hf_tinybert.distillation.distributed_teacher import check_deepspeed_config, check_distributed_teacher
+from hf_tinybert.distillation.embedding_teacher import teach_embeddings
 from hf_tinybert.distillation.layer_mapping import EncoderShape, mapping_table, resolve_layer_mapping
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.projections import (
@@ -100,6 +101,7 @@ def pair_models(
     merged = merged_teacher(teacher)
     with gathered(student, merged):
         check_two_models(student, merged)
+    teach_embeddings(merged, student)
     check_distributed_teacher(student, merged, _deepspeed_config(args))
     check_deepspeed_config(_deepspeed_config(args), len(args.stages))
     access = _recorded(student, merged) if any(one.reads_attention for one in several) else AttentionAccess.INTERFACE
