@@ -11,9 +11,7 @@ _ENDED = re.compile(
     r"[\"'`\u2019\u201d\u00bb\u203a)\]}\u300d\u300f\uff09\u3011\u300b\u3009]*$"
 )
 # Short forms before a number that the library does not hold.
-_BEFORE_NUMBER = re.compile(
-    r"(?:^|[\s(\[])(?:approx|ca|tabs?|vols?|chs?|chap|sect|thm|lem|prop|cor|def|alg|app)\.$", re.I
-)
+_BEFORE_NUMBER = re.compile(r"(?:^|[\s(\[])(?:approx|ca|tabs?|vols?|chs?|chap|sect|thm|lem)\.$", re.I)
 _NO_SPACE_AFTER = re.compile(r"[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uff00-\uffef\u201d\u2019]$")
 _NO_SPACE_BEFORE = re.compile(r"^[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uff00-\uffef\u201c\u2018]")
 

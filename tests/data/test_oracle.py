@@ -53,6 +53,7 @@ def test_no_sentence_is_added_that_raises_nothing():
 def test_a_repeated_word_counts_as_often_as_the_reference_has_it():
     """Prevents sentences of one word said ten times from being the best."""
     assert oracle_sentences(["bank bank bank bank", "the bank rises"], ["the bank rises today"], 1) == [1]
+    assert oracle_sentences(["share rises falls", "bank rises bank"], ["bank bank share"], 1) == [1]
 
 
 def test_one_sentence_is_taken_where_none_agrees():

@@ -19,6 +19,10 @@ SENTENCE_NUMBERS = "sentence_numbers"
 """Column: at the marker that begins a sentence the sentence's position in its document, elsewhere `NOT_READ`."""
 
 
+_SHORTEST = 3
+"""Tokens of a window: a marker, one of text, an end."""
+
+
 def encode_documents(rows: Dataset, tokenizer: PreTrainedTokenizerBase, settings: TaskSettings) -> Dataset:
     """Gives windows of at most `max_length` tokens that hold whole sentences.
 
@@ -45,6 +49,11 @@ def encode_documents(rows: Dataset, tokenizer: PreTrainedTokenizerBase, settings
             f"expected a tokenizer with `cls_token` and `sep_token`, got `{tokenizer.cls_token}` and "
             f"`{tokenizer.sep_token}`; because they mark the sentences of a document; use the tokenizer of a "
             "BERT-like model."
+        )
+    if settings.max_length < _SHORTEST:
+        raise ValueError(
+            f"expected `max_length` of at least {_SHORTEST}, got {settings.max_length}; because a sentence stands "
+            "between two markers; choose a longer window."
         )
     return rows.map(
         _encode_batch,

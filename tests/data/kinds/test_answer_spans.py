@@ -38,6 +38,7 @@ def test_a_window_without_context_has_no_span():
 def test_spans_of_two_windows_are_merged():
     """Prevents one answer that fills the list twice and takes half of its own probability."""
     spans = [AnswerSpan(1.0, 3, 7), AnswerSpan(4.0, 0, 2), AnswerSpan(2.0, 3, 8), AnswerSpan(4.0, 0, 1)]
+    spans.append(AnswerSpan(3.0, 0, 2))
     assert merge_spans(spans, "ab  cde fgh", 5) == [
         AnswerSpan(4.0, 0, 1),
         AnswerSpan(4.0, 0, 2),

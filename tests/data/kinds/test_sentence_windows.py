@@ -2,6 +2,7 @@
 
 import pytest
 from datasets import Dataset, Features, List, Value
+from tokenizers import processors
 
 from hf_tinybert.data.kinds.definition import TaskKind, TaskSettings
 from hf_tinybert.data.kinds.sentence_windows import encode_documents
@@ -42,6 +43,7 @@ def test_every_sentence_is_in_a_window_whole_or_cut_to_it(tokenizer, max_length,
     rows = _rows([DOCUMENT, "New film wins."])
     encoded = encode_documents(rows, tokenizer, _settings(max_length, stride))
     seen = [set(), set()]
+    last = [-1, -1]
     for row in encoded:
         assert len(row["input_ids"]) <= max_length
         markers = [place for place, token in enumerate(row["input_ids"]) if token == tokenizer.cls_token_id]
@@ -49,6 +51,8 @@ def test_every_sentence_is_in_a_window_whole_or_cut_to_it(tokenizer, max_length,
         sentences = [row["sentence_numbers"][place] for place in markers]
         assert sentences == list(range(sentences[0], sentences[-1] + 1))
         seen[row["row_number"]].update(sentences)
+        assert sentences[-1] > last[row["row_number"]], "a window without a new sentence"
+        last[row["row_number"]] = sentences[-1]
     assert seen == [set(range(5)), {0}]
 
 
@@ -83,6 +87,13 @@ def test_bad_rows_are_refused_with_their_number(tokenizer, document, summaries, 
     """Prevents a document that no summary can be made of, and a search for it among thousands."""
     with pytest.raises(ValueError, match=message):
         encode_documents(_rows([DOCUMENT, document], [["film"], summaries]), tokenizer, _settings())
+
+
+def test_windows_without_room_for_text_are_refused(tokenizer):
+    """Prevents a search without end for a window that holds a sentence, where the tokenizer adds no markers itself."""
+    tokenizer.backend_tokenizer.post_processor = processors.Sequence([])
+    with pytest.raises(ValueError, match="`max_length` of at least 3, got 1"):
+        encode_documents(_rows([DOCUMENT]), tokenizer, _settings(1))
 
 
 def test_a_tokenizer_without_markers_is_refused(tokenizer):
