@@ -6,6 +6,7 @@ from hf_tinybert.workflow.evaluation import evaluate_folder
 from hf_tinybert.workflow.finetuning import FinetuneSettings, finetune
 from hf_tinybert.workflow.model_folder import ModelFolder, load_model_folder
 from hf_tinybert.workflow.prediction import predict
+from hf_tinybert.workflow.summarization import summarize
 
 __all__ = [
     "DistilSettings",
@@ -17,4 +18,5 @@ __all__ = [
     "finetune",
     "load_model_folder",
     "predict",
+    "summarize",
 ]
