@@ -28,6 +28,8 @@ from hf_tinybert.models.modeling_tinybert import (
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
 from hf_tinybert.models.modeling_tinybert_summarization import TinyBertForExtractiveSummarization
+from hf_tinybert.models.multitask_initialization import initialize_heads_from_teachers
+from hf_tinybert.models.sentence_transformers import save_as_sentence_transformer
 from hf_tinybert.registration import register_auto_classes
 
 if TYPE_CHECKING:
@@ -57,8 +59,10 @@ __all__ = [
     "convert_published_checkpoint",
     "export_to_bert",
     "initialize_from_teacher",
+    "initialize_heads_from_teachers",
     "load_published_checkpoint",
     "register_auto_classes",
+    "save_as_sentence_transformer",
 ]
 
 # Trainer and datasets take seconds to import, and a process that only loads a model needs neither.

@@ -8,11 +8,13 @@ import torch
 from transformers import (
     AutoConfig,
     AutoModel,
+    AutoModelForCausalLM,
     AutoModelForMaskedLM,
     AutoModelForMultipleChoice,
     AutoModelForPreTraining,
     AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
+    AutoModelForTextEncoding,
     AutoModelForTokenClassification,
     AutoTokenizer,
     BertConfig,
@@ -26,6 +28,8 @@ from hf_tinybert.registration import register_auto_classes
 
 MODELS = {
     AutoModel: hf_tinybert.TinyBertModel,
+    AutoModelForCausalLM: hf_tinybert.TinyBertForCausalLM,
+    AutoModelForTextEncoding: hf_tinybert.TinyBertForSentenceEmbedding,
     AutoModelForPreTraining: hf_tinybert.TinyBertForPreTraining,
     AutoModelForMaskedLM: hf_tinybert.TinyBertForMaskedLM,
     AutoModelForSequenceClassification: hf_tinybert.TinyBertForSequenceClassification,

@@ -168,6 +168,19 @@ class TinyBertForMultiTask(BertPreTrainedModel):
         self.heads = nn.ModuleDict({other: self.heads[other] for other in tasks})
         self._tie()
 
+    def copy_head(self, name: str, source: PreTrainedModel) -> None:
+        """Put the head of a one-task model, pooler included, in the place of one of this model's.
+
+        Args:
+            name: Of the task.
+            source: A one-task model of the kind, with as many labels.
+
+        Raises:
+            ValueError: There is no such task, or `source` has another head.
+        """
+        name = self._chosen(name)
+        _copy_head(cast("TaskHead", self.heads[name]), source, name)
+
     def remove_task(self, name: str) -> None:
         """Take a head out of the model.
 
@@ -335,7 +348,7 @@ def _copy_head(head: TaskHead, source: PreTrainedModel, name: str) -> None:
         for key, theirs in own.items()
         if theirs not in state or state[theirs].shape != head.state_dict()[key].shape
     ]
-    elsewhere = ("bert.", "distillation_projections.")
+    elsewhere = ("bert.embeddings.", "bert.encoder.", "distillation_projections.")
     extra = [key for key in state if not key.startswith(elsewhere) and key not in own.values()]
     if wrong or extra:
         raise ValueError(

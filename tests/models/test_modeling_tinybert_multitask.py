@@ -317,6 +317,22 @@ def test_a_head_of_another_kind_or_size_is_refused():
     assert model.task_names == ("stars",) and tuple(model.config.tasks) == ("stars",)
 
 
+def test_a_head_is_replaced_by_another_models():
+    """A head trained alone must be able to go where it belongs, and nowhere else."""
+    torch.manual_seed(5)
+    model = build()
+    other = model.for_task("mood")
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(1.0)
+    model.copy_head("mood", other)
+    assert torch.equal(model.heads["mood"].classifier.weight, other.classifier.weight)
+    assert torch.equal(model.heads["mood"].pooler.dense.bias, other.bert.pooler.dense.bias)
+    assert not torch.equal(model.bert.embeddings.LayerNorm.weight, other.bert.embeddings.LayerNorm.weight)
+    with pytest.raises(ValueError, match="expected a model with the head of the task `ner`"):
+        model.copy_head("ner", other)
+
+
 def test_heads_come_and_go_in_a_saved_model(tmp_path):
     """A head left behind in the configuration or on disk makes the folder unloadable."""
     build().save_pretrained(tmp_path / "first")
