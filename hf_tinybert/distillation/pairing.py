@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.distillation.adapters import merged_teacher, transformers_model
@@ -27,6 +28,8 @@ from hf_tinybert.distillation.refusals import check_pair
 from hf_tinybert.distillation.sharding import gathered
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
 from hf_tinybert.distillation.teacher import freeze, load_teacher, load_teacher_tokenizer
+from hf_tinybert.distillation.teacher_forward import TeacherForward
+from hf_tinybert.distillation.teacher_outputs import TeacherOutputs
 from hf_tinybert.distillation.terms import MAPPED_STATES, Phase
 
 if TYPE_CHECKING:
@@ -59,6 +62,11 @@ class Pair:
     layer_mapping: tuple[int, ...]
     alignment: tuple[int, ...]
     access: AttentionAccess
+
+    def teacher_outputs(self, prepared: nn.Module) -> TeacherOutputs:
+        """What the teacher says of batches; `prepared` is the teacher as the run's accelerator prepared it."""
+        forward = TeacherForward(self.teacher, prepared, self.access)
+        return TeacherOutputs(forward, self.objectives, self.student.config.num_hidden_layers, self.alignment)
 
     def mapping_table(self, strategy: str) -> str:
         """The layer mapping as lines of text, with both shapes and how the layers were chosen."""
@@ -108,7 +116,7 @@ def pair_models(
     mapping = resolve_layer_mapping(
         str(args.layer_mapping), student.config.num_hidden_layers, merged.config.num_hidden_layers
     )
-    _check_same_mapping(mapping, initialization)
+    warn_of_other_mapping(mapping, initialization)
     alignment = _alignment(several, mapping, merged.config.num_hidden_layers)
     for objective in several:
         objective.request(student.config.num_hidden_layers)  # refuses layers that the student does not have
@@ -159,7 +167,7 @@ def _alignment(
     return tuple(range(teacher_layers + 1)) if True in learned else mapping
 
 
-def _check_same_mapping(mapping: tuple[int, ...], initialization: ProjectionStart | str | Path | None) -> None:
+def warn_of_other_mapping(mapping: tuple[int, ...], initialization: ProjectionStart | str | Path | None) -> None:
     """A student built from other teacher layers than it imitates starts far from them."""
     if initialization is None or isinstance(initialization, str | Path) or tuple(initialization.mapping) == mapping:
         return
@@ -174,4 +182,4 @@ def _deepspeed_config(args: DistillationArguments) -> dict[str, Any] | None:
     return None if args.deepspeed_plugin is None else args.deepspeed_plugin.hf_ds_config.config
 
 
-__all__ = ["Pair", "pair_models"]
+__all__ = ["Pair", "pair_models", "warn_of_other_mapping"]

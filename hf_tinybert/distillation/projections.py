@@ -4,7 +4,7 @@ They live inside the student (`student.distillation_projections`) and run inside
 checkpoints and resume see them, and they stay out of what is saved for use.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
@@ -56,7 +56,40 @@ class ProjectionStart(Protocol):
     def state_offsets(self) -> tuple[Tensor, ...]: ...  # noqa: D102
 
 
-class DistillationProjections(nn.Module):
+class TrainingProjections(nn.Module):
+    """Projections as a file in a checkpoint folder, whatever they are made of."""
+
+    def save(self, folder: Path, *, write: bool = True) -> None:
+        """Write `distillation_projections.safetensors` into a checkpoint folder.
+
+        Args:
+            folder: made if need be.
+            write: False on the processes that only help to gather: under ZeRO-3 and FSDP2 each process holds a part,
+                so that all of them call this.
+        """
+        state = {name: tensor.cpu().clone() for name, tensor in whole_tensors(self)}
+        if write:
+            folder.mkdir(parents=True, exist_ok=True)
+            save_file({name: tensor.contiguous() for name, tensor in state.items()}, folder / PROJECTIONS_FILE)
+
+    def load(self, folder: Path) -> None:
+        """Read `distillation_projections.safetensors` of a checkpoint folder.
+
+        Raises:
+            ValueError: the file holds maps of another number or shape.
+        """
+        state = load_file(folder / PROJECTIONS_FILE)
+        expected = {name: tuple(tensor.shape) for name, tensor in self.state_dict().items()}
+        got = {name: tuple(tensor.shape) for name, tensor in state.items()}
+        if expected != got:
+            raise ValueError(
+                f"expected projections {expected} in `{folder / PROJECTIONS_FILE}`, got {got}; because they belong to "
+                "one pair of student and teacher; resume with the same models and `projection_layout`"
+            )
+        self.load_state_dict(state)
+
+
+class DistillationProjections(TrainingProjections):
     """Affine maps of student states to teacher width, `H W^T + b`.
 
     Args:
@@ -108,10 +141,12 @@ class DistillationProjections(nn.Module):
                 linear.weight.copy_(torch.eye(len(linear.weight)))
                 linear.bias.zero_()
 
-    def forward(self, hidden_states: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
+    def forward(self, hidden_states: Sequence[Tensor | None], task: str | None = None) -> tuple[Tensor | None, ...]:
         """Project every state: `(batch, seq_len, student_width)` to `(batch, seq_len, teacher_width)`, each.
 
-        A state that was not captured is None, and stays it.
+        Args:
+            hidden_states: of the student; one that was not captured is None, and stays it.
+            task: whose batch it is; these projections are the same for all.
         """
         linears = self._linears()
         if len(linears) == 1:
@@ -120,35 +155,6 @@ class DistillationProjections(nn.Module):
             None if state is None else linear(state.to(linear.weight.dtype))
             for linear, state in zip(linears, hidden_states, strict=True)
         )
-
-    def save(self, folder: Path, *, write: bool = True) -> None:
-        """Write `distillation_projections.safetensors` into a checkpoint folder.
-
-        Args:
-            folder: made if need be.
-            write: False on the processes that only help to gather: under ZeRO-3 and FSDP2 each process holds a part,
-                so that all of them call this.
-        """
-        state = {name: tensor.cpu().clone() for name, tensor in whole_tensors(self)}
-        if write:
-            folder.mkdir(parents=True, exist_ok=True)
-            save_file({name: tensor.contiguous() for name, tensor in state.items()}, folder / PROJECTIONS_FILE)
-
-    def load(self, folder: Path) -> None:
-        """Read `distillation_projections.safetensors` of a checkpoint folder.
-
-        Raises:
-            ValueError: the file holds maps of another number or shape.
-        """
-        state = load_file(folder / PROJECTIONS_FILE)
-        expected = {name: tuple(tensor.shape) for name, tensor in self.state_dict().items()}
-        got = {name: tuple(tensor.shape) for name, tensor in state.items()}
-        if expected != got:
-            raise ValueError(
-                f"expected projections {expected} in `{folder / PROJECTIONS_FILE}`, got {got}; because they belong to "
-                "one pair of student and teacher; resume with the same models and `projection_layout`"
-            )
-        self.load_state_dict(state)
 
     def _linears(self) -> list[nn.Linear]:
         return [linear for linear in self.projections if isinstance(linear, nn.Linear)]
@@ -220,7 +226,7 @@ class DistillationOutput(ModelOutput):
     projected_hidden_states: tuple[Tensor | None, ...] | None = None
 
 
-def attach_projections(student: "PreTrainedModel | PeftModel", projections: DistillationProjections) -> None:
+def attach_projections(student: "PreTrainedModel | PeftModel", projections: TrainingProjections) -> None:
     """Put the projections inside a student, run them in its forward, keep them out of `save_pretrained`.
 
     Call before the optimizer is made and before the model is wrapped (DDP, DeepSpeed, FSDP). Projections that an
@@ -231,15 +237,17 @@ def attach_projections(student: "PreTrainedModel | PeftModel", projections: Dist
     unsaved = {f"{PROJECTIONS_ATTRIBUTE}.{name}" for name in projections.state_dict()}
     student._keys_to_ignore_on_save = {*(student._keys_to_ignore_on_save or ()), *unsaved}
     if not attached_before:
-        student.register_forward_hook(_project_output)
+        student.register_forward_hook(_project_output, with_kwargs=True)
 
 
-def _project_output(student: nn.Module, _: tuple[object, ...], output: object) -> object:
+def _project_output(
+    student: nn.Module, _: tuple[object, ...], arguments: Mapping[str, object], output: object
+) -> object:
     # without hidden states, or as the tuple of `return_dict=False`, it is a call for use and not for distillation
     if not isinstance(output, ModelOutput) or output.get("hidden_states") is None:
         return output
     known = {field.name: output[field.name] for field in fields(DistillationOutput) if field.name in output}
-    projected = getattr(student, PROJECTIONS_ATTRIBUTE)(output["hidden_states"])
+    projected = getattr(student, PROJECTIONS_ATTRIBUTE)(output["hidden_states"], task=arguments.get("task"))
     return DistillationOutput(**known, projected_hidden_states=projected)
 
 
@@ -250,6 +258,7 @@ __all__ = [
     "DistillationProjections",
     "ProjectionLayout",
     "ProjectionStart",
+    "TrainingProjections",
     "attach_projections",
     "starting_projections",
 ]

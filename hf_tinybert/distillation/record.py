@@ -32,6 +32,9 @@ class DistillationRecord:
         metrics: last logged value of each figure, losses and evaluation.
         seconds: training time of the run so far, all stages, of the process that wrote it.
         versions: of hf_tinybert, torch and transformers.
+        tasks: of a multi-task student, what was told of each task: its teacher, layer mapping and loss weights; None
+            of a student of one task.
+        task_sampling: how often each of these tasks came; None likewise.
     """
 
     teacher: str
@@ -52,6 +55,8 @@ class DistillationRecord:
     metrics: dict[str, float]
     seconds: float
     versions: dict[str, str]
+    tasks: dict[str, dict[str, Any]] | None = None
+    task_sampling: dict[str, Any] | None = None
 
     def save(self, folder: Path) -> None:
         """Write `distillation.json` into a folder."""
@@ -73,4 +78,9 @@ class DistillationRecord:
             raise ValueError(f"expected a distillation record in `{folder / RECORD_FILE}`: {error}") from error
 
 
-__all__ = ["RECORD_FILE", "DistillationRecord"]
+def public_name(name: str) -> str:
+    """Of a model, for others to read: a Hub name as it is; of a folder on this machine only its last part."""
+    return Path(name).name if Path(name).is_absolute() or Path(name).exists() else name
+
+
+__all__ = ["RECORD_FILE", "DistillationRecord", "public_name"]

@@ -12,28 +12,29 @@ class RunningMeans:
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
-        self._rows = 0
+        self._rows: dict[str, int] = {}
 
     def add(self, losses: Mapping[str, Tensor], rows: int) -> None:
-        """Count the values, `()` each, of a batch of `rows` rows; the names must not change before `drain`."""
+        """Count the values, `()` each, of a batch of `rows` rows, each under its name."""
         for name, loss in losses.items():
             weighted = loss.detach() * rows
             self._sums[name] = self._sums[name] + weighted if name in self._sums else weighted
-        self._rows += rows
+            self._rows[name] = self._rows.get(name, 0) + rows
 
     def drain(self, accelerator: Accelerator) -> dict[str, float]:
         """The means over all processes since the last drain, empty without any; starts anew.
 
-        Every process must call it, and each after as many batches as the others.
+        Every process must call it, and each after as many batches, with the same names, as the others.
         """
         if not self._sums:
             return {}
         names = list(self._sums)
-        rows = torch.tensor(float(self._rows), device=accelerator.device)
-        reduced = accelerator.reduce(torch.stack([*self._sums.values(), rows]), reduction="sum")
-        *totals, total_rows = reduced.tolist()
-        self._sums, self._rows = {}, 0
-        return {name: total / total_rows for name, total in zip(names, totals, strict=True)}
+        rows = torch.tensor([float(self._rows[name]) for name in names], device=accelerator.device)
+        totals, counts = accelerator.reduce(
+            torch.stack([torch.stack(list(self._sums.values())), rows]), "sum"
+        ).tolist()
+        self._sums, self._rows = {}, {}
+        return {name: total / count for name, total, count in zip(names, totals, counts, strict=True)}
 
 
 __all__ = ["RunningMeans"]

@@ -2,10 +2,10 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 import transformers
@@ -15,9 +15,9 @@ from torch.utils.data import DataLoader, RandomSampler, Sampler, SequentialSampl
 from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
 from transformers.trainer_utils import EvalLoopOutput, TrainOutput, has_length
-from transformers.utils.generic import ModelOutput
 
 from hf_tinybert.data.length_grouping import LengthGroupedRows, row_lengths
+from hf_tinybert.data.multitask import SingleTaskSteps
 from hf_tinybert.distillation.adapters import (
     is_adapter_model,
     transformers_model,
@@ -34,8 +34,6 @@ from hf_tinybert.distillation.encodings import (
     PairedCollator,
     has_teacher_encoding,
     input_columns,
-    model_input_names,
-    student_inputs,
 )
 from hf_tinybert.distillation.learned_mapping import layer_weights_table
 from hf_tinybert.distillation.objective import DistillationObjective
@@ -45,10 +43,10 @@ from hf_tinybert.distillation.preflight import PreflightReport, Setup, run_prefl
 from hf_tinybert.distillation.projections import (
     PROJECTIONS_ATTRIBUTE,
     PROJECTIONS_FILE,
-    DistillationProjections,
     ProjectionStart,
+    TrainingProjections,
 )
-from hf_tinybert.distillation.record import DistillationRecord
+from hf_tinybert.distillation.record import DistillationRecord, public_name
 from hf_tinybert.distillation.refusals import check_trainer_arguments
 from hf_tinybert.distillation.resume import (
     finished_step,
@@ -59,14 +57,14 @@ from hf_tinybert.distillation.resume import (
 )
 from hf_tinybert.distillation.running_means import RunningMeans
 from hf_tinybert.distillation.sharding import complete_state, gathered, reshard
-from hf_tinybert.distillation.states import student_states
+from hf_tinybert.distillation.task_distillation import TaskDistillation
 from hf_tinybert.distillation.task_head import (
     leaves_out_vocabulary_logits,
+    predicts_vocabulary,
     without_vocabulary_logits,
 )
 from hf_tinybert.distillation.teacher import weights_sha256
-from hf_tinybert.distillation.teacher_forward import TeacherForward
-from hf_tinybert.distillation.teacher_outputs import CacheSettings, TeacherOutputs
+from hf_tinybert.distillation.teacher_outputs import CacheSettings, Collator
 from hf_tinybert.distillation.terms import Phase
 
 if TYPE_CHECKING:
@@ -74,6 +72,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_Value = TypeVar("_Value")
+
+_ONLY_TASK = ""
 _CHANGED_BY_A_PHASE = (
     "num_train_epochs",
     "max_steps",
@@ -138,42 +139,58 @@ class DistillationTrainer(Trainer):
             initialization=initialization,
             train_dataset=kwargs.get("train_dataset"),
         )
-        student, frozen = pair.student, pair.teacher
         self.objectives, self.layer_mapping, self.teacher_name = pair.objectives, pair.layer_mapping, pair.teacher_name
         self._recipe = args.recipe if objectives is None else None
         self._tokenizers, self._mapping_table = pair.tokenizers, pair.mapping_table(str(args.layer_mapping))
-        self._requests = {
-            phase: one.request(student.config.num_hidden_layers) for phase, one in self.objectives.items()
-        }
-        # a model loaded from LayerNorm.gamma/beta would write these names again and lose them on resume
-        vars(student).pop("_weight_conversions", None)
-        self._student_inputs = model_input_names(student)
-        self._columns = input_columns(student, frozen)
-        self._teacher_sha256 = weights_sha256(frozen)
         if has_teacher_encoding(_column_names(kwargs.get("train_dataset"))) and kwargs.get("data_collator") is None:
             kwargs["data_collator"] = _paired_collator(*pair.tokenizers)
+        self._teacher_sha256 = weights_sha256(pair.teacher)
+        self._start(model, args, input_columns(pair.student, pair.teacher), kwargs)
+        self._plain_teacher, self.teacher = pair.teacher, self._placed(pair.teacher, self._teacher_sha256)
+        outputs = pair.teacher_outputs(self.teacher)
+        self._tasks[_ONLY_TASK] = TaskDistillation(
+            pair.student, pair.objectives, outputs, predicts_vocabulary=predicts_vocabulary(pair.student)
+        )
+
+    def _start(
+        self,
+        model: "PreTrainedModel | PeftModel",
+        args: DistillationArguments,
+        columns: Set[str],
+        kwargs: dict[str, Any],
+    ) -> None:
+        """The stock Trainer, and what a run remembers.
+
+        Args:
+            model: the student as given.
+            args: of the run.
+            columns: that the models read.
+            kwargs: for the stock Trainer.
+        """
+        # a model loaded from LayerNorm.gamma/beta would write these names again and lose them on resume
+        vars(transformers_model(model)).pop("_weight_conversions", None)
+        self._columns = columns
         super().__init__(model=model, args=args, **kwargs)
         if self.args.n_gpu > 1:
             raise ValueError(
                 f"expected one GPU per process, got {self.args.n_gpu} in one; because DataParallel cannot carry the "
                 "recorded attention; start with `torchrun --nproc_per_node` or `accelerate launch`"
             )
-        if self.args.bf16:
-            frozen.bfloat16()  # autocast would cast frozen weights anew at every product
-        check_same_teacher(self._teacher_sha256)
-        self.teacher = place_teacher(frozen, self.accelerator)
-        self._plain_teacher, self.phase = frozen, self.args.stages[0]
-        self._teacher_outputs = TeacherOutputs(
-            TeacherForward(frozen, self.teacher, pair.access),
-            self.objectives,
-            student.config.num_hidden_layers,
-            pair.alignment,
-        )
+        self.phase = self.args.stages[0]
+        self._tasks: dict[str, TaskDistillation] = {}
+        self._row_order: LengthGroupedRows | SingleTaskSteps | None = None
         self._terms = {"train": RunningMeans(), "eval": RunningMeans()}
         self._phase_logs = PhaseLogs(Path(str(self.args.output_dir)))
         self.phase_seconds: dict[Phase, float] = {}
         self._phase_start: float | None = None
         self._finished_at: int | None = None
+
+    def _placed(self, teacher: PreTrainedModel, sha256: str) -> nn.Module:
+        """A teacher where and how it runs; it is the same on every process."""
+        if self.args.bf16:
+            teacher.bfloat16()  # autocast would cast frozen weights anew at every product
+        check_same_teacher(sha256)
+        return place_teacher(teacher, self.accelerator)
 
     @property
     def _student(self) -> PreTrainedModel:
@@ -184,6 +201,10 @@ class DistillationTrainer(Trainer):
     def phase_objective(self) -> DistillationObjective:
         """Of the phase that runs, or ran last."""
         return self.objectives[self.phase]
+
+    def _task_of(self, inputs: Mapping[str, Any]) -> str:
+        """Which task a batch is of."""
+        return _ONLY_TASK
 
     def train(
         self,
@@ -209,7 +230,7 @@ class DistillationTrainer(Trainer):
         phase, checkpoint = resume_point(resume_from_checkpoint, folders)
         if not resume_from_checkpoint:
             warn_of_earlier_run(folders)
-        if any(one.reads_hidden_states or one.reads_attention for one in self.objectives.values()):
+        if any(one.reads_layers for one in self._tasks.values()):
             self._tell(self._mapping_table)
         if self.args.preflight and checkpoint is None:
             report = self.preflight()
@@ -268,13 +289,16 @@ class DistillationTrainer(Trainer):
 
         The loss is a mean over the batch; `num_items_in_batch` is not needed.
         """
-        losses, output = self._losses(model, inputs)
-        loss = self.phase_objective.total(losses, self._progress)
-        self._terms["train" if model.training else "eval"].add(losses, rows=len(inputs["input_ids"]))
+        name = self._task_of(inputs)
+        task = self._tasks[name]
+        losses, output = task.losses(model, inputs)
+        loss = task.objective.total(losses, self._progress)
+        logged = self._logged(name, losses, loss) if model.training else losses
+        self._terms["train" if model.training else "eval"].add(logged, rows=len(inputs["input_ids"]))
         if not return_outputs:
             return loss
         names = ("logits", "start_logits", "end_logits", "prediction_logits")
-        predicts = not leaves_out_vocabulary_logits(self._student)
+        predicts = not (task.predicts_vocabulary and leaves_out_vocabulary_logits(self._student))
         logits = {name: output[name] for name in names if predicts and output.get(name) is not None}
         return loss, {"loss": loss, **logits}
 
@@ -308,7 +332,8 @@ class DistillationTrainer(Trainer):
         """Add the mean of every term since the last log; one transfer from the device for all."""
         if "loss" in logs:
             logs.update(self._terms["train"].drain(self.accelerator))
-            logs.update(self.phase_objective.moving_weights_at(self._progress))
+            for name, task in self._active_tasks().items():
+                logs.update(self._logged(name, task.objective.moving_weights_at(self._progress)))
         super().log(logs, start_time)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
@@ -330,29 +355,39 @@ class DistillationTrainer(Trainer):
             state_dict = self.model.state_dict()
         super()._save(output_dir, None if state_dict is None else without_projections(state_dict))
 
-    def _losses(self, model: nn.Module, inputs: Mapping[str, Any]) -> tuple[dict[str, Tensor], ModelOutput]:
-        """Both forwards and every term of the current phase."""
-        request = self._requests[self.phase]
-        student_output = model(
-            **student_inputs(inputs, self._student_inputs),
-            output_hidden_states=list(request.hidden_states) or False,
-            output_attentions=bool(request.attentions),
-        )
-        student = student_states(student_output, inputs)
-        teacher = self._teacher_outputs.states(inputs, student.mask) if self.phase_objective.reads_teacher else student
-        return self.phase_objective.losses(student, teacher), student_output
+    def _logged(self, task: str, values: dict[str, _Value], loss: _Value | None = None) -> dict[str, _Value]:
+        """Values of one task under their names in the logs of training; `loss` is that of all tasks there already."""
+        return values
+
+    def _active_tasks(self) -> dict[str, TaskDistillation]:
+        """Those that learn something in this phase."""
+        return {name: task for name, task in self._tasks.items() if task.takes_part}
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """As of the stock Trainer; with a cache, the teacher's outputs come in every batch."""
-        cached = self._teacher_outputs.cached(self.data_collator)
-        if cached is None:
-            return super().get_train_dataloader()
         dataset, collator = self.train_dataset, self.data_collator
-        self.train_dataset, self.data_collator = with_row_ids(dataset), cached
+        self.train_dataset, self.data_collator = self._training_rows()
         try:
             return super().get_train_dataloader()
         finally:
             self.train_dataset, self.data_collator = dataset, collator
+
+    def _training_rows(self) -> tuple[Any, Any]:
+        """Rows and collator of this phase."""
+        cached = self._tasks[_ONLY_TASK].cached(self.data_collator)
+        if cached is None:
+            return self.train_dataset, self.data_collator
+        return with_row_ids(self.train_dataset), cached
+
+    @property
+    def _rows_per_step(self) -> int:
+        """Of all processes together: however many there are, a step has the same rows."""
+        args = self.args
+        return int(args.train_batch_size * args.gradient_accumulation_steps * max(1, args.world_size))
+
+    @property
+    def _data_seed(self) -> int:
+        return self.args.seed if self.args.data_seed is None else self.args.data_seed
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:  # noqa: ANN401 (as in its base)
         dataset = self.train_dataset if train_dataset is None else train_dataset
@@ -363,11 +398,8 @@ class DistillationTrainer(Trainer):
         if lengths is None:
             logger.info("rows are drawn at random: there is no `input_ids` column whose lengths could be grouped")
             return RandomSampler(dataset)
-        args = self.args
-        # of all processes together: however many there are, a step has the same rows
-        rows_per_step = args.train_batch_size * args.gradient_accumulation_steps * max(1, args.world_size)
-        seed = args.seed if args.data_seed is None else args.data_seed
-        return LengthGroupedRows(lengths, rows_per_step, seed)
+        self._row_order = LengthGroupedRows(lengths, self._rows_per_step, self._data_seed)
+        return self._row_order
 
     def _get_eval_sampler(self, eval_dataset: Any) -> Sampler[int] | None:  # noqa: ANN401 (as in its base)
         """In the data's own order: the stock Trainer would group by length, and give predictions in that order."""
@@ -383,14 +415,24 @@ class DistillationTrainer(Trainer):
             self.args.teacher_cache_max_gb,
             CacheChoice(self.args.teacher_cache_contents),
         )
-        self._teacher_outputs.open_cache(
-            settings,
-            self.train_dataset,
-            self.data_collator,
-            columns=self._signature_columns or (),
-            weights_sha256=self._teacher_sha256,
-            device=self.args.device,
-        )
+        self._open_caches(settings)
+
+    def _open_caches(self, settings: CacheSettings) -> None:
+        self._open_cache_of(_ONLY_TASK, settings, self.train_dataset, self.data_collator, self._teacher_sha256)
+
+    def _open_cache_of(
+        self, task: str, settings: CacheSettings, rows: object, collator: Collator, teacher_sha256: str
+    ) -> None:
+        outputs = self._tasks[task].outputs
+        if outputs is not None:
+            outputs.open_cache(
+                settings,
+                rows,
+                collator,
+                columns=self._signature_columns or (),
+                weights_sha256=teacher_sha256,
+                device=self.args.device,
+            )
 
     @property
     def _progress(self) -> float:
@@ -407,7 +449,8 @@ class DistillationTrainer(Trainer):
         """One stock training run with the arguments and the objective of a phase."""
         self._enter(settings.phase)
         stock = {name: getattr(self.args, name) for name in _CHANGED_BY_A_PHASE}
-        logger.info("phase %s: %s", settings.phase, {name: str(w) for name, w in self.phase_objective.weights.items()})
+        for task in self._active_tasks().values():
+            logger.info("phase %s: %s", settings.phase, {name: str(w) for name, w in task.objective.weights.items()})
         if len(self.args.stages) > 1:
             reshard(self.model)  # before a new optimizer takes its parameters
             self.optimizer, self.lr_scheduler, self.model_wrapped = None, None, self.model
@@ -425,7 +468,8 @@ class DistillationTrainer(Trainer):
                 self.args.run_name = f"{self.args.run_name}-{settings.phase}"
             if not self._knows_metric(stock["metric_for_best_model"]):
                 self.args.metric_for_best_model, self.args.greater_is_better = "loss", False
-            with without_vocabulary_logits(self._student, when=not self.phase_objective.reads_logits):
+            read = any(task.reads_vocabulary for task in self._tasks.values())
+            with without_vocabulary_logits(self._student, when=not read):
                 output: TrainOutput = super().train(
                     str(checkpoint) if checkpoint else None, trial, ignore_keys_for_eval
                 )
@@ -447,15 +491,20 @@ class DistillationTrainer(Trainer):
         only losses tell which model is best.
         """
         name = (metric or "loss").removeprefix("eval_")
-        terms = {str(term) for objective in self.objectives.values() for term in objective.weights}
+        terms, now = set[str](), set[str]()
+        for task, one in self._tasks.items():
+            prefix = f"{task}_" if task else ""
+            terms |= {f"{prefix}{term}" for objective in one.objectives.values() for term in objective.weights}
+            now |= {f"{prefix}{term}" for term in one.objective.weights} if one.takes_part else set()
         if name in terms:
-            return name in self.phase_objective.weights
+            return name in now
         return name == "loss" or self.phase is not Phase.INTERMEDIATE
 
     def _tell_learned_mapping(self) -> None:
-        learned = self.phase_objective.learned_mapping
-        for term, weights in ({} if learned is None else learned.mean_weights()).items():
-            self._tell(f"{term}, mean weights of the teacher's layers\n{layer_weights_table(weights)}")
+        for task in self._active_tasks().values():
+            learned = task.objective.learned_mapping
+            for term, weights in ({} if learned is None else learned.mean_weights()).items():
+                self._tell(f"{term}, mean weights of the teacher's layers\n{layer_weights_table(weights)}")
 
     def _tell(self, text: str) -> None:
         """Into the log, and above the progress bar where there is one."""
@@ -465,7 +514,8 @@ class DistillationTrainer(Trainer):
 
     def _enter(self, phase: Phase) -> None:
         self.phase = phase
-        self._teacher_outputs.enter(phase)
+        for task in self._tasks.values():
+            task.enter(phase)
         if len(self.args.stages) > 1:
             self._phase_logs.enter(phase, self.callback_handler.callbacks)
 
@@ -474,6 +524,8 @@ class DistillationTrainer(Trainer):
         if self.state.global_step >= min(self.state.max_steps, self._finished_at or self.state.max_steps):
             self.control.should_training_stop = True
         else:
+            if self._row_order is not None:  # a resumed loader of several processes does not hand it on
+                self._row_order.set_epoch(kwargs["epoch"])
             super()._run_epoch(*args, **kwargs)  # type: ignore[no-untyped-call]  # untyped in transformers
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
@@ -529,27 +581,19 @@ class DistillationTrainer(Trainer):
         ]
         super()._issue_warnings_after_load(load_result)
 
-    def _projections(self) -> DistillationProjections | None:
+    def _projections(self) -> TrainingProjections | None:
         module = self.model._modules.get(PROJECTIONS_ATTRIBUTE)
-        return module if isinstance(module, DistillationProjections) else None
+        return module if isinstance(module, TrainingProjections) else None
 
     def _record(self) -> DistillationRecord:
         metrics = {name: value for logs in self.state.log_history for name, value in logs.items()}
-        learned = self.phase_objective.learned_mapping
         return DistillationRecord(
-            teacher=_public_name(self.teacher_name),
-            teacher_class=type(self.accelerator.unwrap_model(self.teacher)).__name__,
-            teacher_sha256=self._teacher_sha256,
+            **self._told_of_tasks(),
             student_class=type(self._student).__name__,
-            layer_mapping=list(self.layer_mapping),
-            learned_mapping=None if learned is None else learned.to_json(),
             recipe=self._recipe,
             phases=[str(phase) for phase in self.args.stages],
             phase=str(self.phase),
             global_step=self.state.global_step,
-            loss_weights={name: weight.to_json() for name, weight in self.phase_objective.weights.items()},
-            loss_layers={str(name): list(layers) for name, layers in self.phase_objective.layers.items()},
-            temperature=self.phase_objective.temperature,
             loss_reduction=str(self.args.loss_reduction),
             seed=self.args.seed,
             metrics={name: value for name, value in metrics.items() if isinstance(value, int | float)},
@@ -560,6 +604,20 @@ class DistillationTrainer(Trainer):
                 "transformers": transformers.__version__,
             },
         )
+
+    def _told_of_tasks(self) -> dict[str, Any]:
+        """What the record tells of teacher and terms."""
+        learned = self.phase_objective.learned_mapping
+        return {
+            "teacher": public_name(self.teacher_name),
+            "teacher_class": type(self.accelerator.unwrap_model(self.teacher)).__name__,
+            "teacher_sha256": self._teacher_sha256,
+            "layer_mapping": list(self.layer_mapping),
+            "learned_mapping": None if learned is None else learned.to_json(),
+            "loss_weights": {name: weight.to_json() for name, weight in self.phase_objective.weights.items()},
+            "loss_layers": {str(name): list(layers) for name, layers in self.phase_objective.layers.items()},
+            "temperature": self.phase_objective.temperature,
+        }
 
 
 def _paired_collator(
@@ -576,11 +634,6 @@ def _paired_collator(
 
 def _column_names(dataset: object) -> list[str]:
     return list(dataset.column_names) if isinstance(dataset, Dataset) else []
-
-
-def _public_name(name: str) -> str:
-    """A Hub name as it is; of a folder on this machine only its last part."""
-    return Path(name).name if Path(name).is_absolute() or Path(name).exists() else name
 
 
 __all__ = ["DistillationTrainer"]

@@ -1,0 +1,353 @@
+"""`MultiTaskDistillationTrainer`: one student with a head per task, a teacher for each."""
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from datasets import Dataset
+from torch.utils.data import Sampler
+from transformers import DataCollatorWithPadding, EvalPrediction, PreTrainedModel, Trainer
+from transformers.trainer_utils import PredictionOutput, SaveStrategy, speed_metrics
+
+from hf_tinybert.data.multitask import (
+    TASK_KEY,
+    MultiTaskCollator,
+    MultiTaskDataset,
+    SingleTaskSteps,
+    TaskCollator,
+    distinct_tasks,
+)
+from hf_tinybert.data.task_sampling import TaskSampling
+from hf_tinybert.distillation.adapters import transformers_model
+from hf_tinybert.distillation.arguments import DistillationArguments
+from hf_tinybert.distillation.best_of_task import is_best, replace_folder, unfinished
+from hf_tinybert.distillation.cache import with_row_ids
+from hf_tinybert.distillation.encodings import input_columns, model_input_names
+from hf_tinybert.distillation.multitask_objectives import DistillationTask
+from hf_tinybert.distillation.multitask_pairing import pair_tasks
+from hf_tinybert.distillation.multitask_preflight import preflight_tasks
+from hf_tinybert.distillation.multitask_record import told_of_tasks
+from hf_tinybert.distillation.preflight import PreflightReport
+from hf_tinybert.distillation.projections import ProjectionStart
+from hf_tinybert.distillation.refusals import check_trainer_arguments
+from hf_tinybert.distillation.sharding import gathered
+from hf_tinybert.distillation.task_distillation import TaskDistillation
+from hf_tinybert.distillation.teacher import weights_sha256
+from hf_tinybert.distillation.teacher_outputs import CacheSettings, Collator
+from hf_tinybert.distillation.terms import Phase
+from hf_tinybert.distillation.trainer import DistillationTrainer
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+_Value = TypeVar("_Value")
+
+MEAN_SCORE = "mean_score"
+_OF_EACH_TASK = ("train_dataset", "eval_dataset", "data_collator", "compute_metrics", "preprocess_logits_for_metrics")
+_STRATEGIES = ("group_by_length", "random")
+
+
+class MultiTaskDistillationTrainer(DistillationTrainer):
+    """Trains one student with a head per task to imitate a teacher of each, in one or more phases.
+
+    Every optimizer step is of one task. Losses are logged as `ner/prediction_loss`, `ner/loss`, ...; evaluations give
+    `eval_ner_loss`, `eval_ner_f1`, ... for every task, their mean `eval_loss`, and `eval_mean_score`, the mean of the
+    tasks' main metrics. `metric_for_best_model="mean_score"` loads the best model by it at the end; beside it,
+    `best/<task>` in the phase's folder holds the whole student at each task's own best evaluation, unless
+    `save_strategy` is `no`. Otherwise as `DistillationTrainer`.
+
+    Args:
+        model: a student with a head for every task, such as `TinyBertForMultiTask`.
+        args: what to distil and how, for all tasks; a task may have weights or objectives of its own.
+        tasks: by the names of their heads; a mapping or pairs.
+        teacher: a multi-task model, its folder or Hub name: teaches the tasks that have a head in it and no teacher
+            of their own.
+        sampling: how often each task comes; a strategy by name will do.
+        initialization: where the projections to one teacher's width start: what `initialize_from_teacher` returned,
+            or a checkpoint folder of such a run. The others start as without.
+        **kwargs: everything else of the stock Trainer.
+
+    Raises:
+        ValueError: see `multitask_pairing` and `distillation.compatibility`; all before the first step.
+
+    Source: one teacher per task: Clark et al. 2019, BAM; batches of a single task: Liu et al. 2019, MT-DNN.
+    """
+
+    def __init__(
+        self,
+        model: "PreTrainedModel | PeftModel",
+        args: DistillationArguments,
+        *,
+        tasks: Mapping[str, DistillationTask] | Iterable[tuple[str, DistillationTask]],
+        teacher: PreTrainedModel | str | Path | None = None,
+        sampling: TaskSampling | str = "proportional",
+        initialization: ProjectionStart | str | Path | None = None,
+        **kwargs: Any,  # noqa: ANN401 (the stock Trainer's own)
+    ) -> None:
+        check_trainer_arguments(args, kwargs)
+        _check_arguments(args, kwargs)
+        self.tasks = distinct_tasks(tasks)
+        self.sampling = TaskSampling(sampling) if isinstance(sampling, str) else sampling
+        rows = MultiTaskDataset({name: task.train_dataset for name, task in self.tasks.items()})
+        tokenizer = kwargs.get("processing_class")
+        self._collators = {name: _collator(name, task, tokenizer) for name, task in self.tasks.items()}
+        self.paired = pair_tasks(
+            model, args, self.tasks, teacher=teacher, tokenizer=tokenizer, initialization=initialization
+        )
+        pairs = {name: task.pair for name, task in self.paired.items() if task.pair is not None}
+        self._teacher_hashes = {name: weights_sha256(pair.teacher) for name, pair in pairs.items()}
+        self._mapping_table = "\n".join(
+            f"{name}\n{pair.mapping_table(str(args.layer_mapping))}" for name, pair in pairs.items()
+        )
+        self._recipe = args.recipe if all(task.objectives is None for task in self.tasks.values()) else None
+        self._main_metrics = {name: task.main_metric for name, task in self.tasks.items()}
+        evaluated = {n: task.eval_dataset for n, task in self.tasks.items() if task.eval_dataset is not None}
+        kwargs["train_dataset"], kwargs["eval_dataset"] = rows, evaluated or None
+        kwargs["data_collator"] = MultiTaskCollator(self._collators, args.seed)
+        columns = model_input_names(transformers_model(model)).union(
+            *(input_columns(p.student, p.teacher) for p in pairs.values())
+        )
+        self._start(model, args, columns, kwargs)
+        if args.label_names is None:
+            self.label_names = ["labels", "start_positions", "end_positions"]  # the stock Trainer goes by class names
+        self.teachers = {name: self._placed(pair.teacher, self._teacher_hashes[name]) for name, pair in pairs.items()}
+        for name, task in self.paired.items():
+            outputs = None if task.pair is None else task.pair.teacher_outputs(self.teachers[name])
+            self._tasks[name] = TaskDistillation(
+                self._student, task.objectives, outputs, predicts_vocabulary=task.predicts_vocabulary
+            )
+
+    def evaluate(
+        self,
+        eval_dataset: Any = None,  # noqa: ANN401 (as in its base)
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> dict[str, float]:
+        """Every task on its rows, and the means over the tasks.
+
+        Args:
+            eval_dataset: rows by task, in place of the tasks' own.
+            ignore_keys: as in the stock Trainer.
+            metric_key_prefix: of all figures.
+
+        Returns:
+            `eval_<task>_loss`, `eval_<task>_<term>` and `eval_<task>_<metric>` of every task that has rows, and
+            `eval_loss` and `eval_mean_score`.
+        """
+        if eval_dataset is not None:
+            vars(self).pop("_eval_dataloaders", None)  # persistent workers keep loaders of the tasks' own rows
+        rows: Any = self.eval_dataset if eval_dataset is None else eval_dataset
+        if not isinstance(rows, Mapping) or not rows or not set(rows) <= set(self.tasks):
+            raise ValueError(
+                f"expected rows to evaluate on by the tasks {', '.join(f'`{name}`' for name in self.tasks)}, got "
+                f"{list(rows) if isinstance(rows, Mapping) else type(rows).__name__}; because each task has a head "
+                "and metrics of its own; give the tasks an `eval_dataset`"
+            )
+        metrics: dict[str, float] = {}
+        for name, part in rows.items():
+            source = name if eval_dataset is None else part
+            metrics |= self._evaluate_task(name, source, ignore_keys, f"{metric_key_prefix}_{name}")
+            # ends the progress bar of this task
+            self.control = self.callback_handler.on_predict(self.args, self.state, self.control, metrics)
+        metrics |= self._means(metrics, metric_key_prefix)
+        earlier = list(self.state.log_history)
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        if self.is_in_train and eval_dataset is None:
+            self._save_best_of_tasks(metrics, earlier)
+        return metrics
+
+    def predict(
+        self,
+        test_dataset: Any,  # noqa: ANN401 (as in its base)
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "test",
+        *,
+        task: str | None = None,
+    ) -> PredictionOutput:
+        """As in the stock Trainer, by the head of one task.
+
+        Args:
+            test_dataset: encoded rows of the task.
+            ignore_keys: as in the stock Trainer.
+            metric_key_prefix: of all figures.
+            task: its name; may be left out where there is only one.
+        """
+        name = task if task is not None or len(self.tasks) > 1 else next(iter(self.tasks))
+        if name not in self.tasks:
+            raise ValueError(
+                f"expected `task` of {', '.join(f'`{one}`' for one in self.tasks)}, got {task!r}; because each task "
+                "is answered by a head of its own; name it"
+            )
+        with self._asking(name):
+            output: PredictionOutput = super().predict(test_dataset, ignore_keys, metric_key_prefix)
+        return output
+
+    def preflight(self, score_rows: int = 64) -> PreflightReport:
+        """Look at every task that has a teacher before anything is spent; checks carry the names of their tasks.
+
+        Args:
+            score_rows: labelled rows at most that each teacher is scored on; 0 leaves the scores out.
+        """
+        with gathered(self._student, *(task.pair.teacher for task in self.paired.values() if task.pair is not None)):
+            return preflight_tasks(
+                self._student,
+                self.paired,
+                self.tasks,
+                self._collators,
+                self.args,
+                score_rows=score_rows,
+                runs_models=not (self.is_deepspeed_enabled or self.is_fsdp_enabled),
+            )
+
+    def best_folder(self, task: str) -> Path:
+        """Where the student is kept as it was at a task's best evaluation of this phase."""
+        return self._phase_folder(self.phase) / "best" / task
+
+    def _task_of(self, inputs: Mapping[str, Any]) -> str:
+        return str(inputs[TASK_KEY])
+
+    def _logged(self, task: str, values: dict[str, _Value], loss: _Value | None = None) -> dict[str, _Value]:
+        named = {f"{task}/{name}": value for name, value in values.items()}
+        return named if loss is None else {**named, f"{task}/loss": loss}
+
+    def _training_rows(self) -> tuple[Any, Any]:
+        rows, collators = dict[str, Dataset](), dict[str, Collator]()
+        for name, task in self._active_tasks().items():
+            cached = task.cached(self._collators[name])
+            part = self.tasks[name].train_dataset
+            rows[name] = self._remove_unused_columns(part if cached is None else with_row_ids(part))
+            collators[name] = self._collators[name] if cached is None else cached
+        return MultiTaskDataset(rows), MultiTaskCollator(collators, self._data_seed)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[Any] | None:  # noqa: ANN401 (as in its base)
+        dataset: Any = self.train_dataset if train_dataset is None else train_dataset
+        self._row_order = SingleTaskSteps(
+            dataset,
+            self._rows_per_step,
+            self.sampling,
+            epochs=self.args.num_train_epochs,
+            max_steps=self.args.max_steps,
+            seed=self._data_seed,
+            group_by_length=self.args.train_sampling_strategy == "group_by_length",
+        )
+        return self._row_order
+
+    def _open_caches(self, settings: CacheSettings) -> None:
+        """Of every task whose batches are the same each time; masked words are drawn anew."""
+        for name, task in self.tasks.items():
+            masked = self.paired[name].predicts_vocabulary and "labels" not in task.train_dataset.column_names
+            if name in self._teacher_hashes and not masked:
+                hashed = self._teacher_hashes[name]
+                self._open_cache_of(name, settings, task.train_dataset, self._collators[name], hashed)
+
+    @contextmanager
+    def _asking(self, name: str) -> Iterator[None]:
+        """Within it, the stock Trainer evaluates one task."""
+        task, main = self.tasks[name], self._main_metrics
+        before = self.data_collator, self.compute_metrics, self.preprocess_logits_for_metrics
+
+        def compute(evaluation: EvalPrediction) -> dict[str, float]:
+            scores = task.compute_metrics(evaluation) if task.compute_metrics is not None else {}
+            main[name] = main[name] or next(iter(scores), None)
+            return scores
+
+        self.data_collator = TaskCollator(name, self._collators[name])
+        self.compute_metrics = None if task.compute_metrics is None else compute
+        self.preprocess_logits_for_metrics = task.preprocess_logits_for_metrics
+        try:
+            yield
+        finally:
+            self.data_collator, self.compute_metrics, self.preprocess_logits_for_metrics = before
+
+    def _evaluate_task(
+        self,
+        name: str,
+        source: Any,  # noqa: ANN401 (rows, or the name under which the Trainer has them)
+        ignore_keys: list[str] | None,
+        prefix: str,
+    ) -> dict[str, float]:
+        with self._asking(name):
+            start = time.time()
+            output = self.evaluation_loop(
+                self.get_eval_dataloader(source),
+                description="Evaluation",
+                prediction_loss_only=True if self.compute_metrics is None else None,
+                ignore_keys=ignore_keys,
+                metric_key_prefix=prefix,
+            )
+            metrics = dict(output.metrics or {})
+            if self.compute_metrics is not None and output.label_ids is None and output.predictions is not None:
+                unlabelled: Any = None
+                own = self.compute_metrics(EvalPrediction(predictions=output.predictions, label_ids=unlabelled))
+                metrics |= {f"{prefix}_{metric}": float(value) for metric, value in own.items()}
+        steps = math.ceil((output.num_samples or 0) / (self.args.eval_batch_size * self.args.world_size))
+        return {**metrics, **speed_metrics(prefix, start, num_samples=output.num_samples, num_steps=steps)}
+
+    def _means(self, metrics: Mapping[str, float], prefix: str) -> dict[str, float]:
+        """Loss and main metrics, each over the tasks that have it."""
+        losses = [metrics[key] for name in self.tasks if (key := f"{prefix}_{name}_loss") in metrics]
+        scores = [
+            metrics[key] / task.full_score
+            for name, task in self.tasks.items()
+            if (key := f"{prefix}_{name}_{self._main_metrics[name]}") in metrics
+        ]
+        means = {f"{prefix}_loss": losses, f"{prefix}_{MEAN_SCORE}": scores}
+        return {key: sum(values) / len(values) for key, values in means.items() if values}
+
+    def _save_best_of_tasks(self, metrics: Mapping[str, float], earlier: list[dict[str, Any]]) -> None:
+        """The student, for every task for which it has never been better; heads are untrained in the first phase."""
+        if self.args.save_strategy == SaveStrategy.NO or self.phase is Phase.INTERMEDIATE:
+            return
+        for name in self.tasks:
+            score, loss = f"eval_{name}_{self._main_metrics[name]}", f"eval_{name}_loss"
+            key = score if score in metrics else loss
+            if key in metrics and is_best(metrics[key], earlier, key, greater=key == score):
+                self._save_best(self.best_folder(name))
+
+    def _save_best(self, folder: Path) -> None:
+        written = folder
+        if self.args.should_save:
+            written = unfinished(folder)
+            self._record().save(written)
+        # that of the stock Trainer: for use, without projections, and never pushed
+        Trainer.save_model(self, str(written), _internal_call=True)
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            replace_folder(folder)
+
+    def _told_of_tasks(self) -> dict[str, Any]:
+        classes = {name: type(self.accelerator.unwrap_model(model)).__name__ for name, model in self.teachers.items()}
+        return told_of_tasks(self.paired, self._tasks, classes, self._teacher_hashes, self.sampling)
+
+
+def _check_arguments(args: DistillationArguments, others: Mapping[str, Any]) -> None:
+    given = [name for name in _OF_EACH_TASK if others.get(name) is not None]
+    if given:
+        raise ValueError(
+            f"expected no {', '.join(f'`{name}`' for name in given)} for all tasks, got some; because each task has "
+            "its own; set them in its `DistillationTask`"
+        )
+    if args.train_sampling_strategy not in _STRATEGIES:
+        raise ValueError(
+            f"expected a `train_sampling_strategy` of {', '.join(f'`{name}`' for name in _STRATEGIES)}, got "
+            f"`{args.train_sampling_strategy}`; because a step must hold rows of one task; choose one of these"
+        )
+
+
+def _collator(name: str, task: DistillationTask, tokenizer: Any) -> Collator:  # noqa: ANN401 (of the stock Trainer)
+    if task.collator is not None:
+        return task.collator
+    if tokenizer is None:
+        raise ValueError(
+            f"expected a `collator` of the task `{name}` or a `processing_class`, got neither; because rows are of "
+            "different length and have to be padded; pass the student's tokenizer"
+        )
+    collator: Collator = DataCollatorWithPadding(tokenizer)
+    return collator
+
+
+__all__ = ["MEAN_SCORE", "MultiTaskDistillationTrainer"]

@@ -1,0 +1,96 @@
+"""One task of a run: the terms of every phase, and both forwards that they compare."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.utils.generic import ModelOutput
+
+from hf_tinybert.distillation.cache import CachedTeacherCollator
+from hf_tinybert.distillation.encodings import model_input_names, student_inputs
+from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.states import student_states
+from hf_tinybert.distillation.teacher_outputs import Collator, TeacherOutputs
+from hf_tinybert.distillation.terms import Phase
+
+
+class TaskDistillation:
+    """What a student is told of one task, phase by phase.
+
+    Args:
+        student: the transformers model that is trained; its forward names what it reads.
+        objectives: of the phases in which the task takes part, in order.
+        outputs: of the teacher; None where no term reads one.
+        predicts_vocabulary: whether the task's head predicts masked words.
+
+    Attributes:
+        objectives: as given.
+        outputs: as given.
+        predicts_vocabulary: as given.
+    """
+
+    def __init__(
+        self,
+        student: PreTrainedModel,
+        objectives: Mapping[Phase, DistillationObjective],
+        outputs: TeacherOutputs | None,
+        *,
+        predicts_vocabulary: bool,
+    ) -> None:
+        layers = student.config.num_hidden_layers
+        self.objectives, self.outputs, self.predicts_vocabulary = dict(objectives), outputs, predicts_vocabulary
+        self._requests = {phase: one.request(layers) for phase, one in self.objectives.items()}
+        self._inputs = model_input_names(student)
+        self._phase = next(iter(self.objectives))
+
+    @property
+    def objective(self) -> DistillationObjective:
+        """Of the phase that runs, or ran last."""
+        return self.objectives[self._phase]
+
+    @property
+    def takes_part(self) -> bool:
+        """Whether the task has anything to learn in this phase."""
+        return self._phase in self.objectives
+
+    @property
+    def reads_layers(self) -> bool:
+        """Whether any phase compares hidden states or attention."""
+        return any(one.reads_hidden_states or one.reads_attention for one in self.objectives.values())
+
+    @property
+    def reads_vocabulary(self) -> bool:
+        """Whether this phase reads predictions over the vocabulary, which cost more than a small encoder."""
+        return self.predicts_vocabulary and self.takes_part and self.objective.reads_logits
+
+    def enter(self, phase: Phase) -> None:
+        """From now on learn what this phase trains."""
+        self._phase = phase
+        if self.outputs is not None:
+            self.outputs.enter(phase)
+
+    def losses(self, model: nn.Module, inputs: Mapping[str, Any]) -> tuple[dict[str, Tensor], ModelOutput]:
+        """Both forwards of one batch, and every term of the phase, `()` each; with the student's output.
+
+        Args:
+            model: the student as it runs, wrapped or not.
+            inputs: the batch, as the data collator made it.
+        """
+        request = self._requests[self._phase]
+        output = model(
+            **student_inputs(inputs, self._inputs),
+            output_hidden_states=list(request.hidden_states) or False,
+            output_attentions=bool(request.attentions),
+        )
+        student = student_states(output, inputs)
+        if self.outputs is None or not self.objective.reads_teacher:
+            return self.objective.losses(student, student), output
+        return self.objective.losses(student, self.outputs.states(inputs, student.mask)), output
+
+    def cached(self, collator: Collator) -> CachedTeacherCollator | None:
+        """A collator whose batches bring the teacher's outputs from a cache; None where none holds them."""
+        return None if self.outputs is None else self.outputs.cached(collator)
+
+
+__all__ = ["TaskDistillation"]

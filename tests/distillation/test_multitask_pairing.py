@@ -1,0 +1,78 @@
+"""Tests of a multi-task student and its teachers made ready for each other."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+
+from hf_tinybert.distillation.multitask_pairing import multi_task_student, pair_tasks, task_view
+from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE
+from hf_tinybert.models.initialization import initialize_from_teacher
+
+_SPEC = importlib.util.spec_from_file_location("multitask_setup", Path(__file__).with_name("multitask_setup.py"))
+tiny = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(tiny)
+
+
+def test_every_task_is_paired_with_its_teacher(build_arguments):
+    """Prevents teachers that train, attention that is not recorded, and weights shared with the student."""
+    student = tiny.student()
+    tasks = {**tiny.tasks(("mood", "ner")), "words": tiny.task("words", taught=False)}
+    paired = pair_tasks(student, build_arguments(), tasks)
+    assert paired["words"].pair is None and paired["words"].predicts_vocabulary
+    assert not paired["mood"].predicts_vocabulary
+    for name in ("mood", "ner"):
+        pair = paired[name].pair
+        assert pair.student is student and pair.layer_mapping == (0, 2, 4)
+        assert not any(parameter.requires_grad for parameter in pair.teacher.parameters())
+        assert pair.teacher.config._attn_implementation.startswith("distillation_sdpa")
+    assert student.config._attn_implementation.startswith("distillation_sdpa")
+    assert set(getattr(student, PROJECTIONS_ATTRIBUTE).by_width) == {"32"}
+
+
+def test_predictions_alone_touch_neither_attention_nor_projections(build_arguments):
+    """Prevents a student that pays for states which no term reads."""
+    student = tiny.student(("mood",))
+    pair_tasks(student, build_arguments(phases=["prediction-layer"]), tiny.tasks(("mood",)))
+    assert not student.config._attn_implementation.startswith("distillation_sdpa")
+    assert PROJECTIONS_ATTRIBUTE not in student._modules
+
+
+def test_a_start_from_one_teacher_is_where_the_projections_start(build_arguments):
+    """Prevents the start from the teacher from being ignored."""
+    student, teacher = tiny.student(("mood", "ner")), tiny.teacher("mood")
+    start = initialize_from_teacher(student.for_task("mood"), teacher)
+    pair_tasks(student, build_arguments(), tiny.tasks(("mood", "ner")), initialization=start)
+    linears = getattr(student, PROJECTIONS_ATTRIBUTE).of("ner").projections
+    assert all(torch.equal(own.weight, given) for own, given in zip(linears, start.state_projections, strict=True))
+
+
+def test_a_view_of_a_task_is_the_student_as_it_stands(build_arguments):
+    """Prevents checks of another student than the one that trains."""
+    student = tiny.student(("mood", "ner")).eval()
+    pair_tasks(student, build_arguments(), tiny.tasks(("mood", "ner")))
+    batch = {"input_ids": torch.tensor([[5, 6, 7]]), "output_hidden_states": True, "output_attentions": True}
+    whole, view = student(**batch, task="ner"), task_view(student, "ner")(**batch)
+    torch.testing.assert_close(view.logits, whole.logits, rtol=0, atol=0)
+    torch.testing.assert_close(view.projected_hidden_states[2], whole.projected_hidden_states[2], rtol=0, atol=0)
+    assert view.attentions[0].query.shape == whole.attentions[0].query.shape
+
+
+def test_a_student_without_a_head_for_every_task_is_refused():
+    """Prevents a KeyError in the middle of the first step."""
+    tasks = tiny.tasks(("mood", "ner"))
+    with pytest.raises(ValueError, match="expected tasks of the student's heads `mood`, got `ner`"):
+        multi_task_student(tiny.student(("mood",)), tasks)
+    with pytest.raises(ValueError, match="expected a student with a head for each task, got `TinyBertFor"):
+        multi_task_student(tiny.student(("mood",)).for_task("mood"), tasks)
+    assert multi_task_student(tiny.student(), tasks).task_names == ("mood", "ner", "words")  # one head may rest
+
+
+def test_a_teacher_that_is_the_student_is_refused(build_arguments):
+    """Prevents a teacher that changes with every step."""
+    student = tiny.student(("mood",), **tiny.TEACHER)
+    view = student.for_task("mood")
+    view.bert.embeddings.word_embeddings.weight = student.bert.embeddings.word_embeddings.weight
+    with pytest.raises(ValueError, match="task `mood`: expected a teacher with weights of its own"):
+        pair_tasks(student, build_arguments(), {"mood": tiny.task("mood", teacher=view)})

@@ -1,0 +1,500 @@
+"""Tests of the training of one student by several teachers."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from hf_tinybert.data.multitask import SingleTaskSteps
+from hf_tinybert.distillation.multitask_trainer import MultiTaskDistillationTrainer
+from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE, PROJECTIONS_FILE
+from hf_tinybert.distillation.record import DistillationRecord
+from hf_tinybert.distillation.teacher import weights_sha256
+from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
+
+
+def _module(name):
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+tiny, worker = _module("multitask_setup"), _module("multitask_worker")
+NAMES = ("mood", "ner", "words")
+
+
+@pytest.fixture
+def start(build_arguments):
+    """`start(arguments={...}, **trainer arguments)`: three kinds of task at once, 8 rows and a teacher each."""
+
+    def build(arguments=None, names=NAMES, **overrides):
+        defaults = {
+            "model": overrides.pop("model", None) or tiny.student(names),
+            "tasks": overrides.pop("tasks", None),
+        }
+        defaults["tasks"] = defaults["tasks"] or tiny.tasks(names)
+        return MultiTaskDistillationTrainer(args=build_arguments(**(arguments or {})), **defaults, **overrides)
+
+    return build
+
+
+def _weights(model):
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def _unmoved(model, before):
+    after = model.state_dict()
+    return sorted(name for name, tensor in before.items() if torch.equal(after[name], tensor))
+
+
+def _seen(trainer):
+    """The tasks of all batches that are trained on from now on."""
+    seen, compute = [], trainer.compute_loss
+
+    def noting(model, inputs, *args, **kwargs):
+        if model.training:
+            seen.append(inputs["task"])
+        return compute(model, inputs, *args, **kwargs)
+
+    trainer.compute_loss = noting
+    return seen
+
+
+def _accuracy(prediction):
+    return {"accuracy": float((prediction.predictions.argmax(-1) == prediction.label_ids).mean()), "other": 7.0}
+
+
+# what moves
+
+
+def test_every_student_weight_moves_and_no_teacher_weight_does(start):
+    """Prevents a head that no batch reaches, projections outside the optimizer, and teachers that drift."""
+    trainer = start({"phases": ["joint"], "weight_decay": 0.0, "max_steps": 9})
+    before = _weights(trainer.model)
+    hashes = {name: weights_sha256(model) for name, model in trainer.teachers.items()}
+    seen = _seen(trainer)
+    trainer.train()
+    assert set(seen) == set(NAMES)
+    assert any(name.startswith(PROJECTIONS_ATTRIBUTE) for name in before)
+    assert _unmoved(trainer.model, before) == []
+    assert {name: weights_sha256(model) for name, model in trainer.teachers.items()} == hashes
+    assert not any("teacher" in name for name, _ in trainer.model.named_parameters())
+
+
+def test_each_phase_moves_what_it_trains(start):
+    """Prevents heads that are trained on states, and projections that the prediction phase pulls along."""
+    trainer = start({"phases": ["intermediate-layer"], "weight_decay": 0.0, "intermediate_max_steps": 6})
+    before = _weights(trainer.model)
+    trainer.train()
+    unmoved = _unmoved(trainer.model, before)
+    assert {name.split(".")[1] for name in unmoved} == set(NAMES)
+    assert not [name for name in unmoved if name.startswith("bert.")]
+    second = start({"phases": ["prediction-layer"], "weight_decay": 0.0, "max_steps": 6}, model=trainer.model)
+    before = _weights(second.model)
+    second.train()
+    assert {name.split(".")[0] for name in _unmoved(second.model, before)} == {PROJECTIONS_ATTRIBUTE}
+
+
+def test_training_brings_every_head_nearer_to_its_teacher(start):
+    """Prevents a head that imitates another task's teacher."""
+    tasks = {name: tiny.task(name, eval_dataset=tiny.rows(name)) for name in ("mood", "ner", "stars")}
+    arguments = {"phases": ["joint"], "max_steps": 45, "learning_rate": 1e-2, "logging_steps": 50}
+    trainer = start(arguments, names=tuple(tasks), tasks=tasks)
+    before = trainer.evaluate()
+    trainer.train()
+    after = trainer.evaluate()
+    for name in ("mood_prediction_loss", "ner_prediction_loss", "stars_regression_prediction_loss"):
+        assert after[f"eval_{name}"] < before[f"eval_{name}"], name
+    for name in tasks:
+        assert after[f"eval_{name}_attention_scores_loss"] < before[f"eval_{name}_attention_scores_loss"]
+
+
+def test_a_one_task_model_of_the_result_answers_as_the_whole(start):
+    """Prevents a task that works inside of the multi-task model only."""
+    trainer = start({"phases": ["joint"], "max_steps": 3})
+    trainer.train()
+    model = trainer.model.eval()
+    for name in NAMES:
+        batch = dict(tiny.collator(name)([{k: r[k] for k in r if k != "row_number"} for r in tiny.rows(name)]))
+        batch.pop("labels")
+        with torch.no_grad():
+            torch.testing.assert_close(
+                model.for_task(name)(**batch).logits, model(**batch, task=name).logits, rtol=0, atol=0
+            )
+
+
+# batches
+
+
+def test_batches_of_a_step_are_of_one_task_and_come_by_their_shares(start):
+    """Prevents gradients of two heads in one step, and a sampling that is not used."""
+    tasks = {"mood": tiny.task("mood", count=48), "ner": tiny.task("ner", count=16), "words": tiny.task("words")}
+    arguments = {"phases": ["prediction-layer"], "per_device_train_batch_size": 2, "gradient_accumulation_steps": 2}
+    trainer = start({**arguments, "num_train_epochs": 2}, tasks=tasks)
+    seen = _seen(trainer)
+    trainer.train()
+    assert len(seen) == 2 * 18 * 2
+    assert all(seen[place] == seen[place + 1] for place in range(0, len(seen), 2))
+    assert seen.count("mood") == pytest.approx(48, abs=4)
+    equal = start(arguments, tasks=tasks, sampling="annealed")
+    assert isinstance(equal._get_train_sampler(), SingleTaskSteps)
+    assert equal.sampling.strategy == "annealed"
+
+
+def test_accumulating_four_batches_of_one_is_one_batch_of_four(start):
+    """Prevents gradients that grow with the accumulation steps, and steps of other rows."""
+    finals, logged = [], []
+    for batch, accumulation in ((4, 1), (1, 4)):
+        arguments = {"phases": ["joint"], "per_device_train_batch_size": batch, "learning_rate": 1e-2, "optim": "sgd"}
+        trainer = start(
+            {**arguments, "gradient_accumulation_steps": accumulation, "max_grad_norm": 0.0},
+            names=("mood", "stars"),
+            tasks=tiny.tasks(("mood", "stars"), lengths=(6,)),
+        )
+        trainer.train()
+        finals.append(_weights(trainer.model))
+        logged.append([entry["loss"] for entry in trainer.state.log_history if "loss" in entry])
+    assert logged[0] == pytest.approx(logged[1], rel=1e-5)
+    for name, tensor in finals[0].items():
+        torch.testing.assert_close(finals[1][name], tensor, rtol=1e-4, atol=1e-6, msg=name)
+
+
+# logs and evaluation
+
+
+def test_losses_are_logged_by_task(start):
+    """Prevents one number for all tasks, which hides the task that does not learn."""
+    annealing = {"prediction_loss": [1, 0], "label_loss": [0, 1]}
+    arguments = {"phases": ["prediction-layer"], "loss_weights": annealing, "max_steps": 8, "logging_steps": 4}
+    trainer = start(arguments, names=("mood", "ner"), tasks=tiny.tasks(("mood", "ner")))
+    trainer.train()
+    entries = [entry for entry in trainer.state.log_history if "loss" in entry]
+    for name in ("mood", "ner"):
+        for entry in entries:
+            assert {f"{name}/loss", f"{name}/prediction_loss", f"{name}/label_loss"} <= set(entry)
+            assert 0 < entry[f"{name}/label_loss_weight"] == 1 - entry[f"{name}/prediction_loss_weight"]
+    assert entries[0]["mood/label_loss_weight"] < entries[1]["mood/label_loss_weight"]
+
+
+def test_every_task_is_evaluated_by_its_own_head_and_metrics(start):
+    """Prevents scores of another task's head, and a mean over figures of different scale."""
+    tasks = tiny.tasks()
+    seen = {}
+
+    def spans(prediction):
+        seen["shape"], seen["labels"] = prediction.predictions.shape, prediction.label_ids
+        return {"f1": 40.0}
+
+    tasks["mood"] = tiny.task("mood", eval_dataset=tiny.rows("mood", 6), compute_metrics=_accuracy)
+    tasks["ner"] = tiny.task(
+        "ner", eval_dataset=tiny.rows("ner", 5, labels=False), compute_metrics=spans, full_score=100.0
+    )
+    trainer = start({"phases": ["joint"], "per_device_eval_batch_size": 4}, tasks=tasks)
+    metrics = trainer.evaluate()
+    assert seen["shape"] == (5, 9, 3)
+    assert seen["labels"] is None  # metrics that look at raw rows need none
+    expected = trainer.model.eval()(**_without_labels("mood", 6), task="mood").logits.argmax(-1)
+    accuracy = float((expected.numpy() == np.arange(6) % 3).mean())
+    assert metrics["eval_mood_accuracy"] == pytest.approx(accuracy)
+    assert metrics["eval_ner_f1"] == 40.0
+    assert metrics["eval_mean_score"] == pytest.approx((accuracy + 0.4) / 2)
+    assert metrics["eval_loss"] == pytest.approx((metrics["eval_mood_loss"] + metrics["eval_ner_loss"]) / 2)
+    assert "eval_mood_hidden_states_loss" in metrics and "eval_words_loss" not in metrics
+    assert trainer.state.log_history[-1]["eval_mean_score"] == metrics["eval_mean_score"]
+    output = trainer.predict(tiny.rows("mood", 6), task="mood")
+    np.testing.assert_array_equal(output.predictions.argmax(-1), expected.numpy())
+    with pytest.raises(ValueError, match="expected `task` of `mood`, `ner`, `words`, got None"):
+        trainer.predict(tiny.rows("mood", 6))
+    with pytest.raises(ValueError, match="expected rows to evaluate on by the tasks"):
+        trainer.evaluate(tiny.rows("mood"))
+
+
+def _without_labels(name, count):
+    batch = dict(tiny.collator(name)([{k: r[k] for k in r if k != "row_number"} for r in tiny.rows(name, count)]))
+    return {key: value for key, value in batch.items() if key != "labels"}
+
+
+def test_the_best_student_of_each_task_and_of_all_is_kept(start, tmp_path):
+    """Prevents the best of one task from being lost to the mean, and projections in a folder for use."""
+    scores = {"mood": iter([0.9, 0.1, 0.5]), "ner": iter([0.1, 0.6, 0.9])}
+    tasks = {
+        name: tiny.task(
+            name, eval_dataset=tiny.rows(name, 4), compute_metrics=lambda _, name=name: {"f1": next(scores[name])}
+        )
+        for name in scores
+    }
+    arguments = {
+        "phases": ["joint"],
+        "max_steps": 3,
+        "eval_strategy": "steps",
+        "eval_steps": 1,
+        "save_strategy": "steps",
+        "save_steps": 1,
+        "load_best_model_at_end": True,
+        "metric_for_best_model": "mean_score",
+        "learning_rate": 1e-2,
+    }
+    trainer = start(arguments, names=tuple(scores), tasks=tasks)
+    trainer.train()
+    folder = Path(trainer.args.output_dir)
+    assert trainer.state.best_model_checkpoint.endswith("checkpoint-3")
+    assert trainer.state.best_metric == pytest.approx(0.7)
+    for name, step in (("mood", 1), ("ner", 3)):
+        assert trainer.best_folder(name) == folder / "best" / name
+        kept = load_file(trainer.best_folder(name) / "model.safetensors")
+        there = load_file(folder / f"checkpoint-{step}" / "model.safetensors")
+        assert all(torch.equal(kept[key], tensor) for key, tensor in there.items())
+        assert not (trainer.best_folder(name) / PROJECTIONS_FILE).exists()
+        assert DistillationRecord.load(trainer.best_folder(name)).global_step == step
+        assert TinyBertForMultiTask.from_pretrained(trainer.best_folder(name)).task_names == ("mood", "ner")
+    assert sorted(path.name for path in (folder / "best").iterdir()) == ["mood", "ner"]
+
+
+# teachers
+
+
+def test_a_task_without_labels_and_one_without_teacher_are_learned(start):
+    """Prevents a label term that fails where there are none, and a task without teacher that trains nothing."""
+    tasks = {"mood": tiny.task("mood", labels=False), "ner": tiny.task("ner", taught=False)}
+    annealing = {"prediction_loss": [1, 0], "label_loss": [0, 1]}
+    trainer = start(
+        {"loss_weights": annealing, "intermediate_max_steps": 3, "max_steps": 8}, ("mood", "ner"), tasks=tasks
+    )
+    assert list(trainer.teachers) == ["mood"]
+    before, seen = _weights(trainer.model), _seen(trainer)
+    trainer.train()
+    assert set(seen[:3]) == {"mood"}  # there is nothing to imitate in the other
+    assert set(seen[3:]) == {"mood", "ner"}
+    assert not [name for name in _unmoved(trainer.model, before) if name.startswith(("bert", "heads"))]
+    logs = {key for entry in trainer.state.log_history for key in entry}
+    assert {"ner/label_loss", "mood/prediction_loss"} <= logs
+    assert not {"mood/label_loss", "ner/prediction_loss", "mood/prediction_loss_weight"} & logs
+
+
+def test_one_multi_task_teacher_teaches_all_its_heads(start, tmp_path):
+    """Prevents a teacher's head from being paired with another task."""
+    whole = tiny.student(NAMES, **tiny.TEACHER)
+    whole.save_pretrained(tmp_path / "teacher")
+    tiny.tokenizer().save_pretrained(tmp_path / "teacher")
+    losses = []
+    for teacher in (whole, tmp_path / "teacher"):
+        trainer = start(
+            {"phases": ["joint"], "max_steps": 4},
+            tasks=tiny.tasks(taught=False),
+            teacher=teacher,
+            processing_class=tiny.tokenizer(),
+        )
+        for name in NAMES:
+            batch = _without_labels(name, 4)
+            torch.testing.assert_close(
+                trainer.teachers[name](**batch).logits, whole.eval()(**batch, task=name).logits, rtol=0, atol=0
+            )
+        losses.append(trainer.train().training_loss)
+    assert losses[0] == losses[1]
+    assert DistillationRecord.load(_saved(trainer, tmp_path)).tasks["ner"]["teacher"] == "teacher"
+
+
+def _saved(trainer, folder):
+    trainer.save_model(str(folder / "saved"))
+    return folder / "saved"
+
+
+def test_teachers_of_different_shapes_have_projections_of_their_own_width(start):
+    """Prevents a wide and a narrow teacher from excluding each other."""
+    tasks = {
+        "mood": tiny.task("mood"),
+        "ner": tiny.task("ner", teacher=tiny.teacher("ner", hidden_size=24, num_hidden_layers=6)),
+        "words": tiny.task("words"),
+    }
+    trainer = start({"phases": ["joint"], "max_steps": 9, "weight_decay": 0.0}, tasks=tasks)
+    projections = getattr(trainer.model, PROJECTIONS_ATTRIBUTE)
+    assert set(projections.by_width) == {"32", "24"}
+    assert projections.of("mood") is projections.of("words")
+    before = _weights(trainer.model)
+    trainer.train()
+    assert _unmoved(trainer.model, before) == []
+    assert trainer.paired["ner"].pair.layer_mapping == (0, 3, 6)
+
+
+def test_one_model_may_teach_two_tasks(start):
+    """Prevents the states that one task asks for from being given to the other."""
+    shared = tiny.teacher("mood")
+    student = TinyBertForMultiTask(
+        tiny.student(("mood",)).config.__class__(
+            **{**tiny.SHAPE, **tiny.STUDENT}, tasks={"mood": tiny.HEADS["mood"], "again": tiny.HEADS["mood"]}
+        )
+    )
+    tasks = {"mood": tiny.task("mood", teacher=shared), "again": tiny.task("mood", teacher=shared)}
+    trainer = start({"max_steps": 2, "intermediate_max_steps": 2}, model=student, tasks=tasks)
+    assert trainer.teachers["mood"] is not trainer.teachers["again"]
+    trainer.train()
+
+
+def test_a_task_may_have_weights_of_its_own(start):
+    """Prevents one task's factors from being those of all."""
+    tasks = tiny.tasks(("mood", "ner"))
+    tasks["ner"] = tiny.task("ner", loss_weights={"hidden_states_loss": 0, "prediction_loss": 3})
+    trainer = start({"phases": ["joint"]}, ("mood", "ner"), tasks=tasks)
+    weights = {name: trainer.paired[name].objectives["joint"].weights for name in tasks}
+    assert "hidden_states_loss" in weights["mood"] and "hidden_states_loss" not in weights["ner"]
+    assert weights["ner"]["prediction_loss"].start == 3 and weights["mood"]["prediction_loss"].start == 1
+
+
+def test_teachers_outputs_come_from_a_cache_where_batches_repeat(start, tmp_path):
+    """Prevents a cache of one task from serving another, and one of masked words, which are drawn anew."""
+    results = []
+    for folder in (None, str(tmp_path / "cache")):
+        trainer = start({"phases": ["prediction-layer"], "max_steps": 6, "teacher_cache_dir": folder})
+        calls = []
+        for name, model in trainer.teachers.items():
+            model.register_forward_hook(lambda *_, name=name, calls=calls: calls.append(name))
+        opened = trainer._open_cache
+
+        def open_and_forget(opened=opened, calls=calls):
+            opened()
+            calls.clear()  # those that filled the cache
+
+        trainer._open_cache = open_and_forget
+        trainer.train()
+        results.append((_weights(trainer.model), set(calls)))
+    assert results[0][1] == set(NAMES)
+    assert results[1][1] == {"words"}
+    for name, tensor in results[0][0].items():
+        torch.testing.assert_close(results[1][0][name], tensor, rtol=1e-5, atol=1e-6, msg=name)
+
+
+# folders
+
+
+def test_the_record_tells_of_tasks_and_teachers(start, tmp_path):
+    """Prevents a model whose origin nobody can tell."""
+    tiny.teacher("mood").save_pretrained(tmp_path / "a-mood-teacher")
+    tasks = {
+        "mood": tiny.task("mood", teacher=tmp_path / "a-mood-teacher"),
+        "ner": tiny.task("ner", taught=False),
+    }
+    trainer = start({"phases": ["joint"], "max_steps": 2}, ("mood", "ner"), tasks=tasks, sampling="temperature")
+    trainer.train()
+    record = DistillationRecord.load(_saved(trainer, tmp_path))
+    assert record.teacher == "a-mood-teacher"
+    assert record.student_class == "TinyBertForMultiTask"
+    assert record.tasks["mood"]["teacher_class"] == "BertForSequenceClassification"
+    assert record.tasks["mood"]["layer_mapping"] == [0, 2, 4]
+    assert record.tasks["ner"]["teacher"] is None
+    assert record.tasks["ner"]["loss_weights"] == {"label_loss": 1.0}
+    assert record.task_sampling["strategy"] == "temperature"
+    assert str(tmp_path) not in json.dumps(record.tasks)
+    loaded = TinyBertForMultiTask.from_pretrained(tmp_path / "saved")
+    weights = loaded.state_dict()
+    assert all(
+        torch.equal(weights[name], tensor)
+        for name, tensor in trainer.model.state_dict().items()
+        if not name.startswith(PROJECTIONS_ATTRIBUTE)
+    )
+
+
+@pytest.mark.parametrize("strategy", ["proportional", "annealed"])
+def test_a_resumed_run_ends_as_the_straight_one(start, tmp_path, strategy):
+    """Prevents other rows, tasks, masks, dropout or projections after a resume, in the middle of an epoch or not."""
+
+    def run(folder):
+        arguments = {
+            "output_dir": str(folder),
+            "save_strategy": "steps",
+            "save_steps": 1,
+            "intermediate_max_steps": 4,
+            "max_steps": 9,  # of 6 an epoch
+            "learning_rate": 1e-2,
+            "lr_scheduler_type": "constant",
+        }
+        return start(arguments, model=tiny.student(NAMES, dropout=0.1), sampling=strategy)
+
+    straight = run(tmp_path / "run")
+    straight.train()
+    expected = _weights(straight.model)
+    for checkpoint in (
+        "intermediate-layer/checkpoint-3",
+        "prediction-layer/checkpoint-2",
+        "prediction-layer/checkpoint-8",
+    ):
+        resumed = run(tmp_path / "run")
+        resumed.train(resume_from_checkpoint=str(tmp_path / "run" / checkpoint))
+        after = resumed.model.state_dict()
+        assert [name for name, tensor in expected.items() if not torch.equal(after[name], tensor)] == [], checkpoint
+
+
+def test_checks_before_training_name_their_task(start):
+    """Prevents a failed check of which nobody knows the task."""
+    trainer = start({"phases": ["joint"]}, names=("mood", "ner"), tasks=tiny.tasks(("mood", "ner")))
+    report = trainer.preflight(score_rows=0)
+    names = {check.name for check in report.checks}
+    assert {"mood: weights", "ner: weights", "ner: losses at step 0"} <= names
+    assert not [check for check in report.failed if "losses" in check.name or "weights" in check.name]
+
+
+# refusals
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda: {"tasks": [("mood", tiny.task("mood")), ("mood", tiny.task("mood"))]}, "a name of its own for every"),
+        (
+            lambda: {"tasks": {"mood": tiny.task("mood"), "other": tiny.task("ner")}},
+            "of the student's heads .* got `other`",
+        ),
+        (
+            lambda: {"tasks": {"mood": tiny.task("mood", labels=False, taught=False)}},
+            "a teacher or labels for the task `mood`",
+        ),
+        (
+            lambda: {"tasks": {"mood": tiny.task("mood", train_dataset=tiny.rows("mood").select([]))}},
+            "rows of every task",
+        ),
+        (lambda: {"sampling": "uniform"}, "a task sampling of .* got 'uniform'"),
+        (lambda: {"train_dataset": tiny.rows("mood")}, "no `train_dataset` for all tasks"),
+        (lambda: {"arguments": {"train_sampling_strategy": "sequential"}}, "`train_sampling_strategy` of"),
+        (lambda: {"tasks": {"mood": tiny.task("mood", collator=None)}}, "a `collator` of the task `mood`"),
+        (
+            lambda: {"tasks": {"ner": tiny.task("ner", teacher=tiny.teacher("ner", vocab_size=50))}},
+            "task `ner`: .*vocabular",
+        ),
+        (lambda: {"model": tiny.student().for_task("mood")}, "a student with a head for each task"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_spent(start, change, message):
+    """Prevents hours that end in an error, or in a model that nobody wanted."""
+    with pytest.raises(ValueError, match=message):
+        start(**change())
+
+
+def test_a_teacher_with_another_tokenizer_is_refused_by_its_task(start):
+    """Prevents two vocabularies of one size from being taken for one."""
+    other = tiny.tokenizer()
+    words = dict(reversed(list(zip(other.get_vocab(), range(40), strict=True))))
+    task = tiny.task("ner", teacher_processing_class=type(other)(vocab=words))
+    with pytest.raises(ValueError, match="task `ner`: expected one tokenizer"):
+        start(tasks={"mood": tiny.task("mood"), "ner": task}, processing_class=tiny.tokenizer())
+
+
+# processes
+
+
+@pytest.mark.distributed
+def test_two_processes_train_all_tasks_as_one_that_accumulates(tmp_path):
+    """Prevents processes that run different heads in a step, and a resumed second epoch with the rows of the first."""
+    (one,) = worker.start(tmp_path, [{"folder": str(tmp_path / "one"), "accumulation": 2}])
+    two = {"folder": str(tmp_path / "two")}
+    whole, resumed = worker.start(tmp_path, [two, {**two, "resume": "checkpoint-8"}], processes=2)
+    assert one["tasks"][::2] == one["tasks"][1::2] == whole["tasks"]
+    assert resumed["tasks"] == whole["tasks"][8:]
+    assert whole["metrics"] == pytest.approx(one["metrics"], rel=1e-4)
+    assert {"eval_loss", "eval_mood_loss", "eval_ner_prediction_loss"} <= set(whole["metrics"])
+    for name, tensor in one["weights"].items():
+        torch.testing.assert_close(whole["weights"][name], tensor, rtol=1e-4, atol=1e-5, msg=name)
+        assert torch.equal(resumed["weights"][name], whole["weights"][name]), name
