@@ -34,13 +34,17 @@ from hf_tinybert.registration import register_auto_classes
 
 if TYPE_CHECKING:
     from hf_tinybert.distillation.arguments import DistillationArguments
+    from hf_tinybert.distillation.multitask_objectives import DistillationTask
+    from hf_tinybert.distillation.multitask_trainer import MultiTaskDistillationTrainer
     from hf_tinybert.distillation.trainer import DistillationTrainer
 
 __version__ = "0.1.0"
 
 __all__ = [
     "DistillationArguments",
+    "DistillationTask",
     "DistillationTrainer",
+    "MultiTaskDistillationTrainer",
     "PublishedCheckpoint",
     "StudentInitialization",
     "TinyBertConfig",
@@ -68,7 +72,9 @@ __all__ = [
 # Trainer and datasets take seconds to import, and a process that only loads a model needs neither.
 _ON_FIRST_USE = {
     "DistillationArguments": "hf_tinybert.distillation.arguments",
+    "DistillationTask": "hf_tinybert.distillation.multitask_objectives",
     "DistillationTrainer": "hf_tinybert.distillation.trainer",
+    "MultiTaskDistillationTrainer": "hf_tinybert.distillation.multitask_trainer",
 }
 
 

@@ -5,10 +5,14 @@ from datasets import ClassLabel, Dataset
 from transformers import (
     BertConfig,
     BertForMaskedLM,
+    BertForMultipleChoice,
+    BertForQuestionAnswering,
     BertForSequenceClassification,
     BertForTokenClassification,
+    BertModel,
     BertTokenizer,
     DataCollatorForLanguageModeling,
+    DataCollatorForMultipleChoice,
     DataCollatorForTokenClassification,
     DataCollatorWithPadding,
 )
@@ -26,12 +30,22 @@ HEADS = {
     "ner": {"kind": "token-classification", "id2label": dict(enumerate(TAGS))},
     "words": {"kind": "masked-lm"},
     "stars": {"kind": "regression"},
+    "answers": {"kind": "question-answering"},
+    "endings": {"kind": "multiple-choice"},
+    "topics": {"kind": "multi-label-classification", "num_labels": 3},
+    "summary": {"kind": "extractive-summarization"},
+    "vectors": {"kind": "sentence-embedding", "embedding_size": 32},
 }
 TEACHERS = {
     "mood": (BertForSequenceClassification, {"id2label": dict(enumerate(MOODS))}),
     "ner": (BertForTokenClassification, {"id2label": dict(enumerate(TAGS))}),
     "words": (BertForMaskedLM, {}),
     "stars": (BertForSequenceClassification, {"num_labels": 1, "problem_type": "regression"}),
+    "answers": (BertForQuestionAnswering, {}),
+    "endings": (BertForMultipleChoice, {}),
+    "topics": (BertForSequenceClassification, {"num_labels": 3, "problem_type": "multi_label_classification"}),
+    "summary": (BertForTokenClassification, {}),
+    "vectors": (BertModel, {}),
 }
 
 
@@ -67,6 +81,15 @@ def rows(name, count=8, lengths=(5, 9), labels=True):
         columns["labels"] = [[-100, *(place % 3 for place in range(n - 2)), -100] for n in wanted]
     if name == "stars" and labels:
         columns["labels"] = [row / 3 for row in range(count)]
+    if name == "answers" and labels:
+        columns |= {"start_positions": [1] * count, "end_positions": [2] * count}
+    if name == "topics" and labels:
+        columns["labels"] = [[float(row % 2), 1.0, 0.0] for row in range(count)]
+    if name == "summary" and labels:
+        columns["labels"] = [[row % 2, *[-100] * (n - 1)] for row, n in enumerate(wanted)]
+    if name == "endings":
+        columns = {key: [[value, value[::-1]] for value in columns[key]] for key in ("input_ids", "attention_mask")}
+        columns |= {"labels": [row % 2 for row in range(count)]} if labels else {}
     return Dataset.from_dict(columns)
 
 
@@ -78,7 +101,10 @@ def tokenizer():
 def collator(name):
     if name == "words":
         return DataCollatorForLanguageModeling(tokenizer(), mlm_probability=0.4)
-    return DataCollatorForTokenClassification(tokenizer()) if name == "ner" else DataCollatorWithPadding(tokenizer())
+    if name == "endings":
+        return DataCollatorForMultipleChoice(tokenizer())
+    by_token = name in ("ner", "summary")
+    return DataCollatorForTokenClassification(tokenizer()) if by_token else DataCollatorWithPadding(tokenizer())
 
 
 def task(name, count=8, labels=True, taught=True, lengths=(5, 9), **fields):

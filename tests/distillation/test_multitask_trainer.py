@@ -86,6 +86,26 @@ def test_every_student_weight_moves_and_no_teacher_weight_does(start):
     assert not any("teacher" in name for name, _ in trainer.model.named_parameters())
 
 
+def test_all_kinds_are_trained_evaluated_and_taken_apart_at_once(start):
+    """Prevents a kind of task that works alone and not beside others."""
+    tasks = {
+        name: tiny.task(name, eval_dataset=tiny.rows(name, 4), lengths=(8,), compute_metrics=lambda _: {"f1": 0.5})
+        for name in tiny.HEADS
+    }
+    trainer = start({"phases": ["joint"], "weight_decay": 0.0, "max_steps": 27}, tuple(tasks), tasks=tasks)
+    before = _weights(trainer.model)
+    trainer.train()
+    assert _unmoved(trainer.model, before) == []
+    metrics = trainer.evaluate()
+    assert all(np.isfinite(metrics[f"eval_{name}_loss"]) for name in tasks)
+    assert all(metrics[f"eval_{name}_f1"] == 0.5 for name in tasks)
+    assert {type(trainer.model.for_task(name)).__name__ for name in tasks} >= {
+        "TinyBertForQuestionAnswering",
+        "TinyBertForSentenceEmbedding",
+        "TinyBertForExtractiveSummarization",
+    }
+
+
 def test_each_phase_moves_what_it_trains(start):
     """Prevents heads that are trained on states, and projections that the prediction phase pulls along."""
     trainer = start({"phases": ["intermediate-layer"], "weight_decay": 0.0, "intermediate_max_steps": 6})
@@ -141,6 +161,7 @@ def test_batches_of_a_step_are_of_one_task_and_come_by_their_shares(start):
     assert len(seen) == 2 * 18 * 2
     assert all(seen[place] == seen[place + 1] for place in range(0, len(seen), 2))
     assert seen.count("mood") == pytest.approx(48, abs=4)
+    assert seen[:36] != seen[36:]  # the epochs are not one and the same
     equal = start(arguments, tasks=tasks, sampling="annealed")
     assert isinstance(equal._get_train_sampler(), SingleTaskSteps)
     assert equal.sampling.strategy == "annealed"
