@@ -171,7 +171,7 @@ def test_a_learned_mapping_reaches_the_objectives_that_have_layers(build_argumen
 def test_bf16_follows_the_hardware(build_arguments, monkeypatch, fast):
     """Prevents bf16 where it is emulated, 20 times slower, and float32 where bf16 is at hand."""
     monkeypatch.setattr("hf_tinybert.distillation.arguments.has_fast_bf16", lambda device: fast)
-    assert build_arguments().bf16 is fast
+    assert build_arguments(bf16_where_fast=True).bf16 is fast
     assert build_arguments(bf16_where_fast=False).bf16 is False
     assert build_arguments(bf16=True).bf16 is True
 

@@ -1,0 +1,199 @@
+"""What a 4 x 312 student keeps of its teacher on real tasks, beside the students it has to beat.
+
+all-MiniLM-L6-v2 is fine-tuned on each task (sentence embedding takes it as it is). Arms:
+
+- `distilled`: from the teacher's projected weights, by the defaults of `hf-tinybert distill`;
+- `logits-only`: the same start and as many passes, predictions alone;
+- `undistilled-projected` and `undistilled-random`: gold labels alone, as many passes, from the projected and from a
+  random start.
+
+Every choice is made on the validation split; the test split is scored once, at the end of a run. Runs that the result
+file holds are not repeated; an interrupted run goes on at its last epoch.
+
+    python benchmarks/tasks.py --data DATA                                         # everything, 3 seeds
+    python benchmarks/tasks.py --data DATA --task wnut17 --arm distilled --seed 0  # one run
+
+DATA holds a folder per task, as named in `TASKS`. Cost: minutes per run on 2 cores with bf16, an hour or two a task.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from hf_tinybert.benchmark import machine
+from hf_tinybert.data import packaged_teacher
+from hf_tinybert.progress import ProgressDisplay
+from hf_tinybert.workflow import DistilSettings, FinetuneSettings, distil, finetune
+
+RESULTS = Path(__file__).parent / "results" / "tasks.json"
+
+
+@dataclass(frozen=True)
+class TaskRun:
+    """One task of the table.
+
+    Attributes:
+        kind: of the task.
+        max_length: tokens.
+        teacher: fields of `FinetuneSettings`; None leaves the teacher as it is published.
+        student: fields of `DistilSettings` of every arm.
+    """
+
+    kind: str
+    max_length: int
+    teacher: dict[str, Any] | None = field(default_factory=dict)
+    student: dict[str, Any] = field(default_factory=dict)
+
+
+TASKS = {
+    "rotten_tomatoes": TaskRun("text-classification", 64),
+    "banking77": TaskRun("text-classification", 64, {"epochs": 8.0, "learning_rate": 2e-4}),
+    "qnli_dev_subset": TaskRun("pair-classification", 128, {"epochs": 5.0, "learning_rate": 1e-4}),
+    "snli_subset": TaskRun("pair-classification", 64, {"epochs": 5.0, "learning_rate": 1e-4}),
+    "stsb": TaskRun("regression", 64, {"epochs": 5.0, "learning_rate": 1e-4}),
+    "wnut17": TaskRun("token-classification", 128, {"epochs": 8.0, "learning_rate": 2e-4}),
+    "ud_ewt_pos": TaskRun("token-classification", 128, {"epochs": 4.0, "learning_rate": 2e-4}),
+    "squad_subset": TaskRun("question-answering", 384, {"epochs": 4.0, "learning_rate": 1e-4}),
+    "scitldr": TaskRun("extractive-summarization", 512, {"epochs": 3.0, "learning_rate": 5e-5}),
+    "stsb-embedding": TaskRun("sentence-embedding", 64, None),
+}
+DATA_OF = {"stsb-embedding": "stsb"}
+LABELS_ONLY = {"learn_from": "labels", "learning_rate": 3e-4}
+ARMS: dict[str, dict[str, Any]] = {
+    "distilled": {},
+    "logits-only": {"phases": ("prediction-layer",)},
+    "undistilled-projected": LABELS_ONLY,
+    "undistilled-random": {**LABELS_ONLY, "start": "random"},
+}
+
+
+def main() -> None:
+    """Runs what the result file lacks and writes it after every run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with a folder per task")
+    parser.add_argument("--task", action="append", choices=TASKS, help="only this task (repeatable)")
+    parser.add_argument("--arm", action="append", choices=ARMS, help="only this arm (repeatable)")
+    parser.add_argument("--seed", action="append", type=int, help="only this seed (repeatable); default 0, 1, 2")
+    parser.add_argument("--set", action="append", default=[], help="a field of DistilSettings, as name=JSON")
+    parser.add_argument("--validation-only", action="store_true", help="leave the test split alone")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "tinybert_tasks", help="models")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="result file")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    changes = {name: json.loads(value) for name, value in (one.split("=", 1) for one in options.set)}
+    for seed in options.seed or (0, 1, 2):
+        for task in options.task or TASKS:
+            for arm in options.arm or ARMS:
+                if not (arm.startswith("undistilled") and TASKS[task].teacher is None):
+                    measure(task, arm, seed, changes, options)
+    summary = json.loads(options.output.read_text(encoding="utf-8"))["summary"]
+    sys.stdout.write(json.dumps(summary, indent=1) + "\n")
+
+
+def measure(task: str, arm: str, seed: int, changes: dict[str, Any], options: argparse.Namespace) -> None:
+    """One student, unless the result file holds it."""
+    settings = {**TASKS[task].student, **ARMS[arm], **changes}
+    key = {"task": task, "arm": arm, "seed": seed, "settings": json.loads(json.dumps(settings))}
+    results = _read(options.output)
+    if any({name: run[name] for name in key} == key for run in results["runs"]):
+        return
+    display = ProgressDisplay(Console(stderr=True))
+    display.line(f"{task}, {arm}, seed {seed} {settings or ''}")
+    teacher = _teacher(task, options, display)
+    folder = options.folder / "-".join(
+        [task, arm, str(seed), *(f"{name}={changes[name]}" for name in sorted(changes))]
+    )
+    figures = distil(
+        DistilSettings(
+            data=str(options.data / DATA_OF.get(task, task)),
+            kind=TASKS[task].kind,
+            max_length=TASKS[task].max_length,
+            teacher=str(teacher),
+            cache_dir=str(options.folder / "cache"),
+            score_test=not options.validation_only,
+            seed=seed,
+            **settings,
+        ),
+        folder,
+        display,
+    )
+    kept = ("main_metric", "rows", "scores", "retention", "epochs", "parameters", "seconds", "machine")
+    results = _read(options.output)
+    results["runs"].append({**key, **{name: figures[name] for name in kept}})
+    results["summary"] = _summary(results["runs"])
+    _write(options.output, results)
+
+
+def _teacher(task: str, options: argparse.Namespace, display: ProgressDisplay) -> Path:
+    run = TASKS[task]
+    if run.teacher is None:
+        return packaged_teacher()
+    folder: Path = options.folder / f"{task}-teacher"
+    finetune(
+        FinetuneSettings(
+            data=str(options.data / task),
+            kind=run.kind,
+            max_length=run.max_length,
+            **run.teacher,
+        ),
+        folder,
+        display,
+    )
+    return folder
+
+
+def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """By task, arm and settings: mean, least and most over the seeds of the main metric and its retention."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for run in runs:
+        own = {name: value for name, value in run["settings"].items() if ARMS[run["arm"]].get(name) != value}
+        groups.setdefault(f"{run['task']} {run['arm']} {json.dumps(own) if own else ''}".strip(), []).append(run)
+    summary = {}
+    for name, group in groups.items():
+        metric = group[0]["main_metric"]
+        figures: dict[str, Any] = {"seeds": len(group), "metric": metric}
+        for split in ("validation", "test"):
+            scored = [run for run in group if split in run["scores"]]
+            if scored:
+                figures[split] = {
+                    "teacher": _spread(run["scores"][split]["teacher"][metric] for run in scored),
+                    "student": _spread(run["scores"][split]["student"][metric] for run in scored),
+                    "retention": _spread(run["retention"][split][metric] for run in scored),
+                }
+        figures["seconds"] = _spread(run["seconds"]["total"] for run in group)
+        summary[name] = figures
+    return summary
+
+
+def _spread(values: Iterable[float]) -> dict[str, float]:
+    numbers = list(values)
+    return {"mean": round(statistics.fmean(numbers), 5), "min": min(numbers), "max": max(numbers)}
+
+
+def _read(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        return {"machine": machine(), "summary": {}, "runs": []}
+    results: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return results
+
+
+def _write(file: Path, results: dict[str, Any]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_suffix(".json.partial")
+    temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    os.replace(temporary, file)
+
+
+if __name__ == "__main__":
+    main()
