@@ -1,11 +1,12 @@
-"""Logits as the Trainer gathers them: one array for all rows, padded at the end with -100."""
+"""Logits as the Trainer gathers them: one array for all encoded rows, padded at the end with -100."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["check_finite", "logits_of_rows", "probabilities", "rounded"]
+__all__ = ["check_finite", "logits_of_rows", "rounded"]
 
 _PADDING = -100
 _DIGITS = 6
@@ -29,43 +30,34 @@ def check_finite(logits: NDArray[Any]) -> None:
 
 
 def logits_of_rows(
-    logits: NDArray[Any] | tuple[NDArray[Any], ...], rows: int, width: int | None
+    logits: NDArray[Any] | tuple[NDArray[Any], ...], row_numbers: Sequence[int], width: int | None
 ) -> NDArray[np.float64]:
-    """Gives the model's predictions for the rows without what gathering added.
+    """Gives the model's predictions in the order of the raw rows, without what gathering added.
 
     Args:
-        logits: (rows, width or more), padded at the end of the second axis; the first of several outputs, such as
-            hidden states that a model returns beside its logits.
-        rows: Encoded rows that the model has read.
-        width: Predictions per row, such as the number of classes; None takes all of them.
+        logits: (encoded_rows, width or more), padded at the end of the second axis; of several outputs, such as
+            hidden states that a model returns beside its logits, the first.
+        row_numbers: The raw row of each encoded row; encoded rows of one raw row stay in their order.
+        width: Predictions per encoded row, such as the number of classes; None takes all of them.
 
     Returns:
-        (rows, width), float64.
+        (encoded_rows, width), float64.
 
     Raises:
         ValueError: If the shape is another one, or a number is not finite.
     """
-    first = logits[0] if isinstance(logits, tuple) else logits
-    found = np.asarray(first, dtype=np.float64)
-    if found.ndim == 1:
-        found = found[:, None]
+    first = np.asarray(logits[0] if isinstance(logits, tuple) else logits, dtype=np.float64)
+    found = first[:, None] if first.ndim == 1 else first
     wanted = found.shape[-1] if width is None else width
-    padding = found[:, wanted:] if found.ndim == 2 else np.empty(0)
-    if found.ndim != 2 or len(found) != rows or found.shape[1] < wanted or (padding != _PADDING).any():
+    shaped = found.ndim == 2 and len(found) == len(row_numbers) and found.shape[1] >= wanted
+    if not shaped or (found[:, wanted:] != _PADDING).any():
         raise ValueError(
-            f"expected logits of shape ({rows}, {wanted}), got {np.shape(first)}; because every row has {wanted} "
-            "predictions; let the model that was made for this task predict exactly the encoded rows."
+            f"expected logits of shape ({len(row_numbers)}, {wanted}), got {first.shape}; because every encoded row "
+            f"has {wanted} predictions; let a model that was made for this task predict exactly the encoded rows."
         )
-    found = found[:, :wanted]
-    check_finite(found)
-    return found
-
-
-def probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gives the softmax over the last axis, (rows, classes)."""
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    shares: NDArray[np.float64] = shifted / shifted.sum(axis=-1, keepdims=True)
-    return shares
+    ordered: NDArray[np.float64] = found[np.argsort(row_numbers, kind="stable"), :wanted]
+    check_finite(ordered)
+    return ordered
 
 
 def rounded(value: float) -> float:
