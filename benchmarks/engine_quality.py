@@ -48,7 +48,7 @@ from hf_tinybert.benchmark import machine
 from hf_tinybert.data.metrics import accuracy_from_logits
 from hf_tinybert.data.packages import packaged_teacher
 from hf_tinybert.data.preprocessing import label_names, tokenize_texts
-from hf_tinybert.data.sources import load_source
+from hf_tinybert.data.sources import load_task_data
 from hf_tinybert.distillation.teacher import weights_sha256
 
 RESULTS = Path(__file__).parent / "results" / "engine_quality.json"
@@ -79,7 +79,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     tokenizer = AutoTokenizer.from_pretrained(packaged_teacher())
-    texts = load_source(arguments.dataset)
+    texts = load_task_data(arguments.dataset).splits
     if arguments.rows:
         texts["train"] = texts["train"].select(range(min(arguments.rows, len(texts["train"]))))
     rows = tokenize_texts(texts, tokenizer, arguments.max_length)

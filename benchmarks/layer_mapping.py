@@ -36,7 +36,7 @@ from transformers import (
 
 from hf_tinybert.data.packages import packaged_teacher
 from hf_tinybert.data.preprocessing import label_names, tokenize_texts
-from hf_tinybert.data.sources import load_source
+from hf_tinybert.data.sources import load_task_data
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.layer_mapping import MappingStrategy, is_learned, resolve_layer_mapping
 from hf_tinybert.distillation.trainer import DistillationTrainer
@@ -192,7 +192,7 @@ def _scores(
 
 def _rows(folder: Path, tokenizer: PreTrainedTokenizerBase, limit: int | None) -> tuple[DatasetDict, list[str]]:
     """Tokenised train and validation rows and the class names; the test split is left alone."""
-    texts = load_source(folder)
+    texts = load_task_data(folder).splits
     texts = DatasetDict({split: texts[split] for split in ("train", "validation")})
     if limit is not None:
         texts = DatasetDict(

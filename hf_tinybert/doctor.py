@@ -17,8 +17,9 @@ from transformers import (
     set_seed,
 )
 
+from hf_tinybert.data.kinds.definition import TaskKind
 from hf_tinybert.data.preprocessing import label_names, tokenize_texts
-from hf_tinybert.data.sources import load_source
+from hf_tinybert.data.sources import load_task_data
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
@@ -44,7 +45,7 @@ class Examination:
     Attributes:
         teacher: Hub name or folder.
         student: Hub name or folder, or a preset like "4L-312", which starts at random.
-        dataset: Hub name, folder or file, see `load_source`; None examines the models alone.
+        dataset: Hub name, folder or file, see `load_task_data`; None examines the models alone.
         text_column: text column of the data set, found by itself when None.
         label_column: label column of the data set, found by itself when None.
         split: split that scores the teacher.
@@ -125,7 +126,9 @@ def _load_tokenizer(name: str, rows: list[Check]) -> PreTrainedTokenizerBase | N
 
 def _load_texts(examination: Examination, rows: list[Check]) -> DatasetDict | None:
     try:
-        texts = load_source(str(examination.dataset), examination.text_column, examination.label_column)
+        columns = {"text": examination.text_column, "label": examination.label_column}
+        given = {standard: name for standard, name in columns.items() if name is not None}
+        texts = load_task_data(str(examination.dataset), TaskKind.TEXT_CLASSIFICATION, columns=given).splits
         if examination.split not in texts:
             raise ValueError(
                 f"expected a split out of {list(texts)}, got `{examination.split}`; because the teacher is scored on "

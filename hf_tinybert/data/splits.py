@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-__all__ = ["stratified_split"]
+__all__ = ["grouped_split", "stratified_split"]
 
 
 def stratified_split(labels: Sequence[int], sizes: Mapping[str, int], *, seed: int) -> dict[str, list[int]]:
@@ -61,3 +61,38 @@ def _places_per_class(size: int, classes: Mapping[int, int], free: Mapping[int, 
         )
         places[label] += 1
     return places
+
+
+def grouped_split(groups: Sequence[str], sizes: Mapping[str, int], *, seed: int) -> dict[str, list[int]]:
+    """Cuts held-out splits that share no group with each other or with the rest, which is `train`.
+
+    Args:
+        groups: The group of each row, such as the text it asks about.
+        sizes: Rows of each held-out split, by its name; it gets as few more as its last group brings.
+        seed: Seed of the order in which groups are taken.
+
+    Returns:
+        Row positions by split name, `train` first, in ascending order.
+
+    Raises:
+        ValueError: If `train` would be left without a row.
+    """
+    rows_of: dict[str, list[int]] = {}
+    for row, group in enumerate(groups):
+        rows_of.setdefault(group, []).append(row)
+    names = list(rows_of)
+    order = iter([names[position] for position in np.random.RandomState(seed).permutation(len(names))])
+    split: dict[str, list[int]] = {name: [] for name in sizes}
+    for name, size in sizes.items():
+        while len(split[name]) < size:
+            group = next(order, None)
+            if group is None:
+                break
+            split[name] += rows_of[group]
+    train = sorted(row for group in order for row in rows_of[group])
+    if not train or any(len(split[name]) < size for name, size in sizes.items()):
+        raise ValueError(
+            f"expected held-out sizes that leave rows to learn from, got {dict(sizes)} of {len(groups)} rows in "
+            f"{len(names)} groups; because rows of one text stay together; ask for smaller splits or bring more rows."
+        )
+    return {"train": train, **{name: sorted(rows) for name, rows in split.items()}}

@@ -1,0 +1,94 @@
+"""One file of rows, in any format that is read, checked before it is parsed."""
+
+import codecs
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset, load_dataset
+from datasets.exceptions import DatasetGenerationError
+
+from hf_tinybert.data.json_lines import check_json_lines
+
+__all__ = ["FORMATS", "read_data_file"]
+
+# A column of two types is an error that names its line, not a column of JSON texts.
+_JSON = ("json", {"on_mixed_types": None, "parse_agent_traces": False})
+FORMATS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    ".jsonl": _JSON,
+    ".json": _JSON,
+    # Without `keep_default_na` the text "NA" stays a text.
+    ".csv": ("csv", {"keep_default_na": False}),
+    ".tsv": ("csv", {"keep_default_na": False, "sep": "\t"}),
+    ".parquet": ("parquet", {}),
+    ".txt": ("text", {}),
+}
+"""File ending -> builder of the `datasets` library and its options."""
+
+_CHUNK = 1 << 24  # bytes
+
+
+def read_data_file(file: Path) -> Dataset:
+    """Reads the rows of a file, on disk as the `datasets` library keeps them.
+
+    Args:
+        file: With one of the endings in `FORMATS`: JSON lines, a JSON list, CSV, TSV, Parquet, or a text per line.
+
+    Returns:
+        All rows, in the order of the file.
+
+    Raises:
+        ValueError: If the file is empty, is not UTF-8, is damaged (a broken line is named), or holds no rows.
+    """
+    builder, options = FORMATS[file.suffix.lower()]
+    if file.stat().st_size == 0:
+        raise ValueError(f"expected rows in `{file}`, got an empty file; because it holds no data; bring its rows.")
+    if builder != "parquet":
+        _check_encoding(file)
+    is_lines = file.suffix.lower() == ".jsonl"
+    try:
+        rows = load_dataset(builder, data_files=str(file), split="train", **options)
+    except (DatasetGenerationError, TypeError, ValueError) as error:
+        if is_lines:
+            check_json_lines(file)
+        raise ValueError(
+            f"expected {builder} rows in `{file}`, got none that can be read ({error.__cause__ or error}); because "
+            "it holds no rows, is damaged or of another format; mend the file or its ending."
+        ) from error
+    # Two objects in a line, or an empty line, pass the library's reader.
+    if is_lines and rows.num_rows != _count_lines(file):
+        check_json_lines(file)
+    return rows
+
+
+def _check_encoding(file: Path) -> None:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    position, line = 0, 1
+    with file.open("rb") as stream:
+        while True:
+            chunk = stream.read(_CHUNK)
+            held = len(decoder.getstate()[0])
+            try:
+                decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                wrong = position - held + error.start
+                before = chunk[: max(error.start - held, 0)].count(b"\n")
+                raise ValueError(
+                    f"expected UTF-8 text in `{file}`, got the byte 0x{error.object[error.start]:02x} at offset "
+                    f"{wrong:,} (line {line + before:,}); because other encodings would give wrong "
+                    "letters; save the file as UTF-8."
+                ) from error
+            if not chunk:
+                return
+            position += len(chunk)
+            line += chunk.count(b"\n")
+
+
+def _count_lines(file: Path) -> int:
+    """Lines of a text; the end of the last one may be missing, and empty ones at the end count as none."""
+    with file.open("rb") as stream:
+        last = number = 0
+        for number, line in enumerate(stream, start=1):
+            if line.strip():
+                last = number
+    return last

@@ -1,0 +1,146 @@
+"""A data set as it is: from a folder, a file or the hub, under our names for its splits."""
+
+import json
+import logging
+import re
+from pathlib import Path
+
+from datasets import Dataset, DatasetDict, concatenate_datasets, load_dataset, load_from_disk
+from datasets.exceptions import DatasetNotFoundError
+
+from hf_tinybert.data.data_files import FORMATS, read_data_file
+
+__all__ = ["read_label_names", "read_splits"]
+
+logger = logging.getLogger(__name__)
+
+_LABEL_FILE = "labels.json"
+_SPLIT_NAMES = {
+    "train": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+}
+
+
+def read_splits(name: str | Path) -> DatasetDict:
+    """Reads what a name means, with all columns.
+
+    Args:
+        name: A folder made by `save_to_disk`; a folder of JSONL, JSON, CSV, TSV, Parquet or text files named after
+            their splits (`train.jsonl`, `dev.csv`, `test-00000.parquet`); one such file; or a data set on the hub, as
+            `owner/name` or `owner/name:configuration`.
+
+    Returns:
+        The splits that are there out of `train`, `validation` and `test`; a file or a single data set is `train`.
+
+    Raises:
+        FileNotFoundError: If there is no such folder, file or data set.
+        ValueError: If the data cannot be read or a split has no rows.
+    """
+    splits = _read(name)
+    for split_name, split in splits.items():
+        if split.num_rows == 0:
+            raise ValueError(
+                f"expected rows in split `{split_name}` of `{name}`, got none; because nothing can be learnt or "
+                "scored on an empty split; bring its rows or remove it."
+            )
+    return splits
+
+
+def read_label_names(name: str | Path) -> dict[int, str] | None:
+    """Reads the class names of integer labels from the `labels.json` beside the data files.
+
+    Args:
+        name: As for `read_splits`.
+
+    Returns:
+        Class name of each id; None where there is no such file.
+
+    Raises:
+        ValueError: If the file holds something else than a list of names or a map from id to name.
+    """
+    path = Path(name)
+    file = (path if path.is_dir() else path.parent) / _LABEL_FILE
+    if not path.exists() or not file.is_file():
+        return None
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        entries = content.items() if isinstance(content, dict) else enumerate(content)
+        names = {int(key): str(name) for key, name in entries}
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"expected a list of names or a map from id to name in `{file}`, got what cannot be read so ({error}); "
+            "because it names the integer labels; mend or remove the file."
+        ) from error
+    if sorted(names) != list(range(len(names))) or len(set(names.values())) != len(names):
+        raise ValueError(
+            f"expected different names for the ids 0 to {len(names) - 1} in `{file}`, got {names}; because class ids "
+            "count from 0 without gaps; mend the file."
+        )
+    return names
+
+
+def _read(name: str | Path) -> DatasetDict:
+    path = Path(name)
+    if not path.exists():
+        return _named_splits(_read_from_hub(str(name)))
+    if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
+        return _named_splits(_read_saved(path))
+    files = _data_files(path)
+    return DatasetDict(
+        {split: concatenate_datasets([read_data_file(file) for file in group]) for split, group in files.items()}
+    )
+
+
+def _named_splits(loaded: DatasetDict | Dataset) -> DatasetDict:
+    splits = loaded if isinstance(loaded, DatasetDict) else DatasetDict(train=loaded)
+    left_out = [name for name in splits if name not in _SPLIT_NAMES]
+    if left_out:
+        logger.warning("The splits %s are left out; only %s are read.", left_out, sorted(_SPLIT_NAMES))
+    return DatasetDict({_SPLIT_NAMES[name]: split for name, split in splits.items() if name in _SPLIT_NAMES})
+
+
+def _read_saved(path: Path) -> DatasetDict | Dataset:
+    try:
+        return load_from_disk(str(path))
+    except (IndexError, OSError, ValueError) as error:
+        # A split saved without rows is among these: the library cannot read it back (IndexError).
+        raise ValueError(
+            f"expected a data set made by `save_to_disk` in `{path}`, got none that can be read ({error}); because a "
+            "file is missing or damaged, or a split has no rows; save it again."
+        ) from error
+
+
+def _read_from_hub(name: str) -> DatasetDict:
+    repository, _, configuration = name.partition(":")
+    try:
+        return load_dataset(repository, configuration or None)
+    except (DatasetNotFoundError, ConnectionError, FileNotFoundError, ValueError) as error:
+        raise FileNotFoundError(
+            f"expected a folder, a file or a data set on the hub, got `{name}`; because there is no such path here "
+            f"and the hub gave no such data set or configuration ({error}); check the spelling (`owner/name` or "
+            "`owner/name:configuration`), the connection and HF_HUB_OFFLINE."
+        ) from error
+
+
+def _data_files(path: Path) -> dict[str, list[Path]]:
+    """Gives the data files of each split."""
+    candidates = [path] if path.is_file() else sorted(path.iterdir())
+    files = [file for file in candidates if file.suffix.lower() in FORMATS and file.name != _LABEL_FILE]
+    by_split: dict[str, list[Path]] = {}
+    for file in files:
+        split = re.match(rf"({'|'.join(_SPLIT_NAMES)})(?![a-z])", file.stem.lower())
+        if split is not None:
+            by_split.setdefault(_SPLIT_NAMES[split.group(1)], []).append(file)
+    if len(files) == 1:
+        return {"train": files}
+    if not by_split:
+        raise ValueError(
+            f"expected files named after their splits, like train.jsonl, in `{path}`, got "
+            f"{[file.name for file in candidates][:10]}; because the ending ({', '.join(FORMATS)}) tells the format "
+            "and the name the split; rename the files, or name the one file to learn from."
+        )
+    return by_split
