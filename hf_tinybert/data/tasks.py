@@ -11,6 +11,8 @@ from datasets import Dataset
 from transformers import EvalPrediction, PreTrainedTokenizerBase
 
 from hf_tinybert.data.kinds.answers import QUESTION_ANSWERING
+from hf_tinybert.data.kinds.choices import MULTIPLE_CHOICE
+from hf_tinybert.data.kinds.classification import PAIR_CLASSIFICATION, TEXT_CLASSIFICATION
 from hf_tinybert.data.kinds.definition import (
     Collator,
     KindDefinition,
@@ -20,14 +22,25 @@ from hf_tinybert.data.kinds.definition import (
     TaskSettings,
 )
 from hf_tinybert.data.kinds.documents import EXTRACTIVE_SUMMARIZATION
+from hf_tinybert.data.kinds.embeddings import SENTENCE_EMBEDDING
+from hf_tinybert.data.kinds.masked_lm import MASKED_LM
+from hf_tinybert.data.kinds.multi_label import MULTI_LABEL_CLASSIFICATION
+from hf_tinybert.data.kinds.regression import REGRESSION
 from hf_tinybert.data.kinds.tokens import TOKEN_CLASSIFICATION
 
 TASK_FILE = "task.json"
 
 KINDS: Mapping[TaskKind, KindDefinition] = {
+    TaskKind.TEXT_CLASSIFICATION: TEXT_CLASSIFICATION,
+    TaskKind.PAIR_CLASSIFICATION: PAIR_CLASSIFICATION,
+    TaskKind.MULTI_LABEL_CLASSIFICATION: MULTI_LABEL_CLASSIFICATION,
+    TaskKind.REGRESSION: REGRESSION,
     TaskKind.TOKEN_CLASSIFICATION: TOKEN_CLASSIFICATION,
     TaskKind.QUESTION_ANSWERING: QUESTION_ANSWERING,
+    TaskKind.MULTIPLE_CHOICE: MULTIPLE_CHOICE,
+    TaskKind.MASKED_LM: MASKED_LM,
     TaskKind.EXTRACTIVE_SUMMARIZATION: EXTRACTIVE_SUMMARIZATION,
+    TaskKind.SENTENCE_EMBEDDING: SENTENCE_EMBEDDING,
 }
 
 
@@ -72,13 +85,35 @@ class Task:
         """Raw rows (standard columns) to encoded rows, labels included where the rows have them."""
         return self.definition.encode(rows, tokenizer, self.settings)
 
+    def fix_masks(self, encoded: Dataset, tokenizer: PreTrainedTokenizerBase, seed: int | None) -> Dataset:
+        """Encoded rows in which nothing is left to chance: every evaluation of them is of the same.
+
+        Args:
+            encoded: rows of `encode`.
+            tokenizer: that encoded them.
+            seed: of hidden tokens, in masked LM; with None nothing is hidden, as in rows to predict.
+        """
+        fix = self.definition.fix_masks
+        return fix(encoded, tokenizer, self.settings, seed) if fix else encoded
+
     def collator(self, tokenizer: PreTrainedTokenizerBase, seed: int = 0) -> Collator:
         """What makes batches of encoded rows."""
         return self.definition.collator(tokenizer, self.settings, seed)
 
-    def decode(self, logits: Logits, encoded: Dataset, rows: Dataset) -> list[Prediction]:
-        """One prediction per raw row, from a model's predictions for the encoded rows."""
-        return self.definition.decode(logits, encoded, rows, self.settings)
+    def decode(
+        self, logits: Logits, encoded: Dataset, rows: Dataset, tokenizer: PreTrainedTokenizerBase | None = None
+    ) -> list[Prediction]:
+        """One prediction per raw row, from a model's predictions for the encoded rows.
+
+        Args:
+            logits: after `reduce_logits` of the kind, if it has that.
+            encoded: rows that the model has read.
+            rows: raw rows that they come from.
+            tokenizer: names predicted tokens, in masked LM; without it they are ids, which is enough for `score`.
+        """
+        predictions = self.definition.decode(logits, encoded, rows, self.settings)
+        in_words = self.definition.in_words
+        return in_words(predictions, tokenizer) if in_words and tokenizer is not None else predictions
 
     def score(self, predictions: Sequence[Prediction], rows: Dataset) -> dict[str, float]:
         """The metrics of predictions against the gold answers of their raw rows."""

@@ -78,6 +78,9 @@ class KindDefinition:
             memory; None keeps them.
         windows: whether one raw row may become several encoded rows.
         choose_metrics: the metrics of a task where its label names decide about them; else it has `metrics`.
+        fix_masks: draws what the collator would draw at random, once and by a seed, so that every evaluation of these
+            encoded rows is of the same; seed None draws nothing. None where nothing is random.
+        in_words: predictions whose tokens are ids to predictions of words; None where there are no ids in them.
     """
 
     head: str
@@ -92,6 +95,8 @@ class KindDefinition:
     reduce_logits: Callable[[Any, Any], Any] | None = None
     windows: bool = False
     choose_metrics: Callable[[TaskSettings], tuple[str, ...]] | None = None
+    fix_masks: Callable[[Dataset, PreTrainedTokenizerBase, TaskSettings, int | None], Dataset] | None = None
+    in_words: Callable[[Sequence[Prediction], PreTrainedTokenizerBase], list[Prediction]] | None = None
 
     @property
     def model_settings(self) -> Mapping[str, Any]:

@@ -24,7 +24,7 @@ def _encode(rows: Dataset, tokenizer: PreTrainedTokenizerBase, settings: TaskSet
     if ids is None:
         return encoded
     # floats, because the stock heads compare them with probabilities
-    return encoded.add_column("labels", _zeros_and_ones(ids, settings, float), feature=List(Value("float32")))
+    return encoded.add_column("labels", _zeros_and_ones(ids, settings, np.float32), feature=List(Value("float32")))
 
 
 def _decode(logits: Logits, encoded: Dataset, rows: Dataset, settings: TaskSettings) -> list[Prediction]:
@@ -42,8 +42,8 @@ def _score(predictions: Sequence[Prediction], rows: Dataset, settings: TaskSetti
     predicted = [[position[name] for name in prediction["labels"]] for prediction in predictions]
     gold = required(_gold_ids(rows, settings), rows, "labels")
     pairs = {
-        "predictions": _zeros_and_ones(predicted, settings, int),
-        "references": _zeros_and_ones(gold, settings, int),
+        "predictions": _zeros_and_ones(predicted, settings, np.int64),
+        "references": _zeros_and_ones(gold, settings, np.int64),
     }
     f1 = F1(MULTI_LABEL, keep_in_memory=True)
     return {
@@ -60,7 +60,7 @@ def _gold_ids(rows: Dataset, settings: TaskSettings) -> list[list[int]] | None:
     return class_ids(values, rows.features["labels"].feature, settings.labels, "labels")
 
 
-def _zeros_and_ones(ids: Sequence[Sequence[int]], settings: TaskSettings, dtype: type) -> list[list[Any]]:
+def _zeros_and_ones(ids: Sequence[Sequence[int]], settings: TaskSettings, dtype: type[np.generic]) -> list[list[Any]]:
     marks = np.zeros((len(ids), len(settings.labels)), dtype=dtype)
     for row, present in enumerate(ids):
         marks[row, list(present)] = 1

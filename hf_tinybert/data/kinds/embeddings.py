@@ -1,0 +1,99 @@
+"""A vector per text, close to those of texts that mean the same."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from datasets import Dataset
+from numpy.typing import NDArray
+from transformers import BatchEncoding, PreTrainedTokenizerBase
+
+from hf_tinybert.data.gathered_logits import logits_of_rows, rounded
+from hf_tinybert.data.kinds.definition import ROW_NUMBER, KindDefinition, Logits, Prediction, TaskSettings
+from hf_tinybert.data.kinds.gold import gold_values, required
+from hf_tinybert.data.kinds.texts import check_columns, check_max_length, check_strings, text_collator
+from hf_tinybert.data.metrics import Pearsonr, Spearmanr
+
+__all__ = ["SENTENCE_EMBEDDING"]
+
+
+def _encode(rows: Dataset, tokenizer: PreTrainedTokenizerBase, settings: TaskSettings) -> Dataset:
+    """Both texts of a pair as rows of their own, one after the other, because neither sees the other."""
+    check_columns(rows, ("text",))
+    check_max_length(settings.max_length, tokenizer, pairs=False)
+    return rows.map(
+        _encode_batch,
+        batched=True,
+        with_indices=True,
+        fn_kwargs={"tokenizer": tokenizer, "max_length": settings.max_length},
+        remove_columns=rows.column_names,
+        desc="Tokenising",
+    )
+
+
+def _encode_batch(
+    batch: dict[str, list[Any]], numbers: list[int], tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> dict[str, Any]:
+    check_strings(batch["text"], numbers, "text")
+    texts: list[str] = []
+    row_numbers: list[int] = []
+    pairs = batch.get("text_pair", [None] * len(numbers))
+    for number, text, other in zip(numbers, batch["text"], pairs, strict=True):
+        own = [text] if other is None else [text, other]
+        check_strings(own, [number] * len(own), "text_pair")
+        texts += own
+        row_numbers += [number] * len(own)
+    encoded: BatchEncoding = tokenizer(texts, truncation=True, max_length=max_length, padding=False)
+    return {**encoded, ROW_NUMBER: row_numbers}
+
+
+def _decode(logits: Logits, encoded: Dataset, rows: Dataset, settings: TaskSettings) -> list[Prediction]:
+    numbers = encoded[ROW_NUMBER][:]
+    vectors: list[list[NDArray[np.float64]]] = [[] for _ in range(len(rows))]
+    for number, vector in zip(sorted(numbers), logits_of_rows(logits, numbers, None), strict=True):
+        vectors[number].append(vector)
+    return [_prediction(*own) for own in vectors]
+
+
+def _prediction(vector: NDArray[np.float64], other: NDArray[np.float64] | None = None) -> Prediction:
+    prediction: Prediction = {"embedding": [rounded(value) for value in vector]}
+    if other is None:
+        return prediction
+    lengths = float(np.linalg.norm(vector) * np.linalg.norm(other))
+    # a vector of zeros has no direction
+    similarity = float(vector @ other) / lengths if lengths else 0.0
+    return {
+        **prediction,
+        "embedding_pair": [rounded(value) for value in other],
+        "similarity": rounded(similarity),
+    }
+
+
+def _score(predictions: Sequence[Prediction], rows: Dataset, settings: TaskSettings) -> dict[str, float]:
+    alone = [number for number, prediction in enumerate(predictions) if "similarity" not in prediction]
+    if alone:
+        raise ValueError(
+            f"expected a `text_pair` in every row to score, got none in row {alone[0]} and {len(alone)} rows in all; "
+            "because the similarity of two texts is what is scored; bring pairs, or predict only."
+        )
+    pairs = {
+        "predictions": [prediction["similarity"] for prediction in predictions],
+        "references": required(gold_values(rows, "score"), rows, "score"),
+    }
+    return {
+        **Spearmanr(keep_in_memory=True).compute(**pairs),
+        **Pearsonr(keep_in_memory=True).compute(**pairs),
+    }
+
+
+SENTENCE_EMBEDDING = KindDefinition(
+    head="ForSentenceEmbedding",
+    problem_type=None,
+    columns=("text",),
+    label_columns=("score",),
+    metrics=("spearmanr", "pearsonr"),
+    encode=_encode,
+    collator=text_collator,
+    decode=_decode,
+    score=_score,
+)
