@@ -280,10 +280,6 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
                 metric_key_prefix=prefix,
             )
             metrics = dict(output.metrics or {})
-            if self.compute_metrics is not None and output.label_ids is None and output.predictions is not None:
-                unlabelled: Any = None
-                own = self.compute_metrics(EvalPrediction(predictions=output.predictions, label_ids=unlabelled))
-                metrics |= {f"{prefix}_{metric}": float(value) for metric, value in own.items()}
         steps = math.ceil((output.num_samples or 0) / (self.args.eval_batch_size * self.args.world_size))
         return {**metrics, **speed_metrics(prefix, start, num_samples=output.num_samples, num_steps=steps)}
 

@@ -13,7 +13,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, RandomSampler, Sampler, SequentialSampler
 from tqdm.auto import tqdm
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
+from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
 from transformers.trainer_utils import EvalLoopOutput, TrainOutput, has_length
 
 from hf_tinybert.data.length_grouping import LengthGroupedRows, row_lengths
@@ -315,17 +315,32 @@ class DistillationTrainer(Trainer):
         self.can_return_loss = True
         try:
             loss, logits, labels = super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
-            return loss, logits, labels if self.label_names else None
+            # a phase that leaves out the vocabulary has no predictions
+            predictions: Any = logits
+            predictions = None if isinstance(predictions, tuple) and not predictions else predictions
+            return loss, predictions, labels if self.label_names else None
         finally:
             self.label_names, self.can_return_loss = label_names, can_return_loss
 
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:  # noqa: ANN401 (passed through)
-        """As in the stock Trainer, with the mean of every term over the rows among the metrics."""
+        """As in the stock Trainer, with the mean of every term over the rows among the metrics.
+
+        Rows without a label column (embeddings of texts) are scored too, where there is a `compute_metrics`.
+        """
         self._terms["eval"].drain(self.accelerator)
         output = super().evaluation_loop(*args, **kwargs)
         prefix = kwargs.get("metric_key_prefix", "eval")
+        output = self._scored_without_labels(output, prefix)
         terms = self._terms["eval"].drain(self.accelerator)
         named = {f"{prefix}_{name}": value for name, value in terms.items()}
+        return output._replace(metrics={**(output.metrics or {}), **named})
+
+    def _scored_without_labels(self, output: EvalLoopOutput, prefix: str) -> EvalLoopOutput:
+        if self.compute_metrics is None or output.label_ids is not None or output.predictions is None:
+            return output
+        unlabelled: Any = None
+        scores = self.compute_metrics(EvalPrediction(predictions=output.predictions, label_ids=unlabelled))
+        named = {f"{prefix}_{name}": float(value) for name, value in scores.items()}
         return output._replace(metrics={**(output.metrics or {}), **named})
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:

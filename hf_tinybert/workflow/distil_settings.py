@@ -105,7 +105,7 @@ class DistilSettings(DataSettings):
         Raises:
             ValueError: a value out of range.
         """
-        given = {
+        given: dict[str, Any] = {
             "recipe": self.recipe,
             "phases": None if self.phases is None else list(self.phases),
             "num_train_epochs": self.epochs,

@@ -2,7 +2,6 @@
 
 import shutil
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,9 @@ from hf_tinybert.distillation.encodings import model_input_names
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
 from hf_tinybert.distillation.teacher import load_teacher
 from hf_tinybert.distillation.trainer import DistillationTrainer
+from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.initialization import InitializationMethod, StudentInitialization, initialize_from_teacher
-from hf_tinybert.models.sentence_transformers import save_as_sentence_transformer
+from hf_tinybert.models.sentence_transformers import read_sentence_transformer, save_as_sentence_transformer
 from hf_tinybert.progress import ProgressDisplay, show_progress
 from hf_tinybert.run_folder import RunFolder
 from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
@@ -80,6 +80,11 @@ class _Distillation:
                 "expected `learn_from` teacher for sentence embedding, got labels; because an embedding has no gold "
                 "label to learn"
             )
+        if self.task.kind is TaskKind.MASKED_LM and settings.cache_dir is not None:
+            raise ValueError(
+                f"expected no `cache_dir` for masked-lm, got `{settings.cache_dir}`; because other tokens are "
+                "hidden in every epoch, and the teacher answers anew; leave it out"
+            )
         self.train_rows = self._train_rows()
         self.student = self._untrained_student()
         self.teacher = self._load_teacher()
@@ -87,7 +92,7 @@ class _Distillation:
 
     def run(self) -> dict[str, Any]:
         """Train, save and score, unless an earlier run did."""
-        folder = RunFolder(self.output, asdict(self.settings))
+        folder = RunFolder(self.output, self.settings.to_json())
         finished = folder.finished("distillation")
         if finished is not None:
             self.display.line("  finished before")
@@ -106,7 +111,9 @@ class _Distillation:
         # what was saved, without what only training needs
         self.student = STUDENT_CLASSES[self.task.definition.head].from_pretrained(self.output)
         if self.task.kind is TaskKind.SENTENCE_EMBEDDING:
-            save_as_sentence_transformer(self.student, self.tokenizer, self.output / SENTENCE_TRANSFORMERS_FOLDER)
+            folder_of_both = self.output / SENTENCE_TRANSFORMERS_FOLDER
+            shutil.rmtree(folder_of_both, ignore_errors=True)  # of an earlier try of this run
+            save_as_sentence_transformer(self.student, self.tokenizer, folder_of_both)
         figures = self._figures(name, teacher_scores, epochs)
         save_figures(self.output, figures)
         folder.finish("distillation", figures)
@@ -143,10 +150,21 @@ class _Distillation:
             "attention_probs_dropout_prob": self.settings.dropout,
         }
         config = self.settings.student_shape.config(self.config, **fields)
-        if self.task.kind is TaskKind.SENTENCE_EMBEDDING and config.hidden_size != self.config.hidden_size:
-            config.embedding_size = self.config.hidden_size
+        if self.task.kind is TaskKind.SENTENCE_EMBEDDING:
+            self._follow_embeddings(config)
         set_seed(self.settings.seed)
         return STUDENT_CLASSES[self.task.definition.head](config)
+
+    def _follow_embeddings(self, config: TinyBertConfig) -> None:
+        """Embeddings of the teacher's size, pooled and normalised as it says, if it says so."""
+        own = self.config.to_dict()
+        size = own.get("embedding_size") or self.config.hidden_size
+        config.embedding_size = None if size == config.hidden_size else size
+        said = read_sentence_transformer(self.settings.teacher)
+        if said is not None:
+            config.pooling, config.normalize = said.pooling, said.normalize
+        elif isinstance(self.config, TinyBertConfig):
+            config.pooling, config.normalize = self.config.pooling, self.config.normalize
 
     def _load_teacher(self) -> PreTrainedModel:
         settings = self.settings
@@ -170,7 +188,7 @@ class _Distillation:
         rows = self.data.encoded["train"]
         rows = rows.select(range(min(self.settings.calibration_rows, len(rows))))
         texts = DataLoader(
-            rows.select_columns([name for name in rows.column_names if name in names]),  # type: ignore[arg-type]
+            rows.select_columns([name for name in rows.column_names if name in names]),
             batch_size=self.settings.batch_size,
             collate_fn=self.task.collator(self.tokenizer, self.settings.seed),
         )
@@ -246,7 +264,7 @@ class _Distillation:
             "epochs": epochs,
             **{name: {model: size[name] for model, size in sizes.items()} for name in ("parameters", "megabytes")},
             "seconds": self.seconds,
-            "settings": asdict(self.settings),
+            "settings": self.settings.to_json(),
             "machine": machine(),
         }
 

@@ -6,11 +6,12 @@ from pathlib import Path
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from hf_tinybert.data.tasks import Prediction, Task
+from hf_tinybert.data.kinds.definition import Prediction
+from hf_tinybert.data.tasks import Task
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow.inference import Inference
 from hf_tinybert.workflow.model_folder import load_model_folder
-from hf_tinybert.workflow.task_data import aligned, read_data, sample
+from hf_tinybert.workflow.task_data import can_be_scored, check_labels, read_data, sample
 
 _ROWS_AT_ONCE = 2048  # the logits of so many rows are held at once
 
@@ -52,7 +53,8 @@ def evaluate_folder(
     loaded = read_data(str(data), str(known.kind), columns or {}, seed)
     if split not in loaded.splits:
         raise ValueError(f"expected a split out of {', '.join(loaded.splits)}, got `{split}`")
-    chosen = sample(aligned(loaded.splits, known, loaded.labels)[split], rows, seed)
+    check_labels(loaded.labels, known)
+    chosen = sample(loaded.splits[split], rows, seed)
     return score_rows(
         folder.model, folder.tokenizer, known, chosen, batch_size=batch_size, seed=seed, display=display, title=split
     )
@@ -84,12 +86,10 @@ def score_rows(
     Raises:
         ValueError: there are no rows, or they have no gold answers.
     """
-    missing = [name for name in task.definition.label_columns if name not in rows.column_names]
-    if missing or len(rows) == 0:
-        got = f"rows without `{missing[0]}`" if missing else "no rows"
+    if len(rows) == 0 or not can_be_scored(rows, task):
         raise ValueError(
-            f"expected labelled rows for the metrics of {task.kind}, got {got}; because predictions are compared with "
-            "gold answers; name their column, or use `hf-tinybert predict`"
+            f"expected labelled rows for the metrics of {task.kind}, got {len(rows)} rows of {rows.column_names}; "
+            "because predictions are compared with gold answers; name their column, or use `hf-tinybert predict`"
         )
     if display is None:
         return task.score(

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay)
         prepared = prepare_data(settings, tokenizer, config)
     task = prepared.task
     _check_learnable(task.kind)
-    folder = RunFolder(output, asdict(settings))
+    folder = RunFolder(output, settings.to_json())
     finished = folder.finished("finetuning")
     if finished is not None:
         display.line("  finished before")
@@ -107,7 +107,7 @@ def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay)
         "epochs": epochs,
         **model_size(model),
         "seconds": round(seconds, 1),
-        "settings": asdict(settings),
+        "settings": settings.to_json(),
         "machine": machine(),
     }
     save_figures(output, figures)

@@ -1,6 +1,7 @@
 """A model over encoded rows: batches of like length, logits in the order of the rows."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,7 +9,8 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from hf_tinybert.data.tasks import Logits, Prediction, Task
+from hf_tinybert.data.kinds.definition import Logits, Prediction
+from hf_tinybert.data.tasks import Task
 from hf_tinybert.distillation.encodings import model_input_names
 
 _PADDING = -100  # as the stock Trainer pads what it gathers
@@ -24,7 +26,7 @@ class Inference:
         tokenizer: of the model.
         task: kind, label names and lengths.
         batch_size: encoded rows at once.
-        seed: of random masks, in masked LM.
+        seed: of random masks, in masked LM; with None only the masks of the texts themselves are predicted.
         on_batch: called after every batch with how many raw rows it stands for; of a long text in several windows a
             part.
     """
@@ -36,21 +38,21 @@ class Inference:
         task: Task,
         *,
         batch_size: int = 32,
-        seed: int = 0,
+        seed: int | None = None,
         on_batch: Callable[[float], None] | None = None,
     ) -> None:
         self.task, self.tokenizer = task, tokenizer
         self._model = model.eval()
         self._batch_size, self._on_batch = batch_size, on_batch
-        self._collate = task.collator(tokenizer, seed)
+        self._collate, self._seed = task.collator(tokenizer), seed
         self._inputs = model_input_names(model)
 
     def predict(self, rows: Dataset) -> list[Prediction]:
         """One prediction per raw row."""
         if len(rows) == 0:
             return []
-        encoded = self.task.encode(rows, self.tokenizer)
-        return self.task.decode(self.logits(encoded, len(rows)), encoded, rows)
+        encoded = self.task.fix_masks(self.task.encode(rows, self.tokenizer), self.tokenizer, self._seed)
+        return self.task.decode(self.logits(encoded, len(rows)), encoded, rows, self.tokenizer)
 
     def logits(self, encoded: Dataset, raw_rows: int | None = None) -> Logits:
         """What the model gives for encoded rows, in their order, padded as the stock Trainer pads it.
@@ -109,7 +111,8 @@ def _in_order(order: list[int], batches: list[list[int]], parts: list[np.ndarray
     shape = np.max([part.shape[1:] for part in parts], axis=0).astype(int).tolist()
     whole = np.full((len(order), *shape), _PADDING, dtype=parts[0].dtype)
     for batch, part in zip(batches, parts, strict=True):
-        whole[(batch, *(slice(size) for size in part.shape[1:]))] = part
+        place: tuple[Any, ...] = (batch, *(slice(size) for size in part.shape[1:]))
+        whole[place] = part
     return whole
 
 

@@ -73,8 +73,8 @@ def task_of_folder(name: str, config: PreTrainedConfig, tokenizer: PreTrainedTok
     if kind is None:
         return Task.load(Path(name))  # says what is missing
     chosen = task_kind(kind)
-    named = config.id2label or {}
-    labels = tuple(str(named[index]) for index in sorted(named)) if has_label_names(chosen) else ()
+    named = {int(index): str(label) for index, label in (config.id2label or {}).items()}
+    labels = tuple(named[index] for index in sorted(named)) if has_label_names(chosen) else ()
     return Task(TaskSettings(chosen, labels, max_length=min(128, longest_input(tokenizer, config))))
 
 
@@ -119,7 +119,7 @@ def save_model_folder(folder: Path, model: PreTrainedModel, tokenizer: PreTraine
 def _chosen(tasks: Mapping[str, Any], task: str | None, name: str | Path) -> str:
     if task is None and len(tasks) == 1:
         return next(iter(tasks))
-    if task not in tasks:
+    if task is None or task not in tasks:
         got = "none" if task is None else f"`{task}`"
         raise ValueError(
             f"expected one of the tasks {', '.join(f'`{one}`' for one in sorted(tasks))} of `{name}`, got {got}; "

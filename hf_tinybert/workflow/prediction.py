@@ -6,8 +6,9 @@ from typing import TextIO
 
 import torch
 from datasets import Dataset
+from torch import nn
 
-from hf_tinybert.data.tasks import Prediction
+from hf_tinybert.data.kinds.definition import Prediction
 from hf_tinybert.workflow.inference import Inference
 from hf_tinybert.workflow.model_folder import ModelFolder, load_model_folder
 from hf_tinybert.workflow.row_reader import BadRow, Row, read_rows
@@ -50,7 +51,7 @@ def predict(
     """
     folder = model if isinstance(model, ModelFolder) else load_model_folder(model, task=task, kind=kind)
     if torch.accelerator.is_available():
-        folder.model.to(torch.accelerator.current_accelerator())
+        nn.Module.to(folder.model, torch.accelerator.current_accelerator())
     rows = read_rows(source, folder.task.kind, columns)
     inference = Inference(folder.model, folder.tokenizer, folder.task, batch_size=batch_size)
     return _predictions(inference, rows, batch_size, skip_bad_rows)

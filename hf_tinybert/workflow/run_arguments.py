@@ -1,7 +1,8 @@
 """What every training run of the workflow shares: its data, its passes, and the stock arguments they become."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,11 @@ class DataSettings:
             if not 0 <= value < 1:
                 raise ValueError(f"expected `{name}` as a share from 0 to 1, got {value}")
 
+    def to_json(self) -> dict[str, Any]:
+        """As JSON gives them back: what a finished run is told apart by."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return values
+
     @property
     def scored_splits(self) -> tuple[str, ...]:
         """The splits that are scored at the end."""
@@ -105,7 +111,7 @@ def stock_arguments(settings: DataSettings, checkpoints: Path, *, metric: str) -
     return arguments
 
 
-def precision_arguments() -> dict[str, bool]:
+def precision_arguments() -> dict[str, Any]:
     """Autocast to bfloat16 where the processor or GPU computes in it."""
     fast = has_fast_bf16()
     return {"bf16": fast, "use_cpu": fast and not torch.accelerator.is_available()}

@@ -25,7 +25,7 @@ class SupervisedTrainer(Trainer):
         dataset = self.train_dataset if train_dataset is None else train_dataset
         lengths = row_lengths(dataset)
         if lengths is None:
-            return RandomSampler(dataset)
+            return RandomSampler(dataset)  # type: ignore[arg-type]  # the stock Trainer allows None
         rows_per_step = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
         return LengthGroupedRows(lengths, rows_per_step, self.args.seed)
 

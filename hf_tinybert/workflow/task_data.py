@@ -1,12 +1,12 @@
 """Rows made ready for a run: one label space with the model, cut to the number asked for, encoded."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import ClassLabel, Dataset, DatasetDict, List
+from datasets import Dataset, DatasetDict
 from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 from hf_tinybert.data.packages import packaged_bbc_news
@@ -41,13 +41,19 @@ class PreparedData:
     @property
     def has_gold(self) -> bool:
         """Whether the validation rows can be scored."""
-        columns = self.rows["validation"].column_names
-        return all(name in columns for name in self.task.definition.label_columns)
+        return can_be_scored(self.rows["validation"], self.task)
 
     @property
     def best_metric(self) -> str:
         """What decides which epoch is best: the main metric, or the loss where there is nothing to score."""
         return self.task.main_metric if self.has_gold else "loss"
+
+
+def can_be_scored(rows: Dataset, task: Task) -> bool:
+    """Whether rows have the gold answers that the task's metrics compare with."""
+    if any(name not in rows.column_names for name in task.definition.label_columns):
+        return False
+    return task.kind is not TaskKind.SENTENCE_EMBEDDING or "text_pair" in rows.column_names
 
 
 def read_data(name: str, kind: str | None, columns: Mapping[str, str], seed: int) -> TaskData:
@@ -100,25 +106,25 @@ def prepare_data(
             "leave the kind out"
         )
     data = read_data(settings.data, kind, settings.columns, settings.seed)
-    rows = data.splits if known is None else aligned(data.splits, known, data.labels)
-    labels = data.labels if known is None else known.settings.labels
-    task = Task(_task_settings(settings, data.kind, labels, longest_input(tokenizer, config), known))
+    if known is not None:
+        check_labels(data.labels, known)
+    task = Task(_task_settings(settings, data, longest_input(tokenizer, config), known))
     limits = {"train": settings.train_rows, "validation": settings.validation_rows}
-    rows = DatasetDict({name: sample(split, limits.get(name), settings.seed) for name, split in rows.items()})
+    rows = DatasetDict({name: sample(split, limits.get(name), settings.seed) for name, split in data.splits.items()})
     encoded = {name: task.encode(rows[name], tokenizer) for name in ("train", "validation")}
+    encoded["validation"] = task.fix_masks(encoded["validation"], tokenizer, settings.seed)
     return PreparedData(task, rows, encoded)
 
 
-def aligned(splits: DatasetDict, task: Task, labels: tuple[str, ...]) -> DatasetDict:
-    """The rows with label ids in the order of a model.
+def check_labels(labels: Sequence[str], task: Task) -> None:
+    """Refuse data with labels that a model does not have; those in another order are found by their names.
 
     Args:
-        splits: with ids in the order of `labels`.
-        task: of the model.
         labels: of the data.
+        task: of the model.
 
     Raises:
-        ValueError: the data has a label that the model does not.
+        ValueError: the model has no output for a label.
     """
     own = task.settings.labels
     unknown = [name for name in labels if name not in own]
@@ -128,11 +134,6 @@ def aligned(splits: DatasetDict, task: Task, labels: tuple[str, ...]) -> Dataset
             f"{', '.join(f'`{name}`' for name in unknown[:5])}; because the model has an output for those alone; "
             "correct the labels, or fine-tune a model on this data"
         )
-    if labels == own or not own:
-        return splits
-    new_id = np.array([own.index(name) for name in labels])
-    (column,) = task.definition.label_columns
-    return DatasetDict({name: _with_ids(split, column, new_id, list(own)) for name, split in splits.items()})
 
 
 def longest_input(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> int:
@@ -151,9 +152,7 @@ def sample(rows: Dataset, most: int | None, seed: int) -> Dataset:
     return rows.select(np.sort(drawn).tolist())
 
 
-def _task_settings(
-    settings: DataSettings, kind: TaskKind, labels: tuple[str, ...], longest: int, known: Task | None
-) -> TaskSettings:
+def _task_settings(settings: DataSettings, data: TaskData, longest: int, known: Task | None) -> TaskSettings:
     if settings.max_length is not None and settings.max_length > longest:
         raise ValueError(
             f"expected `max_length` of at most {longest}, got {settings.max_length}; because the model has no "
@@ -163,25 +162,33 @@ def _task_settings(
         given = {"max_length": settings.max_length, "stride": settings.stride}
         changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         return replace(known.settings, **changed)
-    length = settings.max_length or min(_LONGER.get(kind, _USUAL_LENGTH), longest)
-    stride = length // _SHARED_PART if KINDS[kind].windows else 0
+    length = settings.max_length or min(_LONGER.get(data.kind, _USUAL_LENGTH), longest)
+    stride = length // _SHARED_PART if KINDS[data.kind].windows else 0
     return TaskSettings(
-        kind=kind,
-        labels=labels,
+        kind=data.kind,
+        labels=data.labels,
         max_length=length,
         stride=stride if settings.stride is None else settings.stride,
         doc_sentences=settings.summary_sentences,
         masked_share=settings.masked_share,
+        unanswerable=_unanswerable(data.splits),
     )
 
 
-def _with_ids(split: Dataset, column: str, new_id: np.ndarray, names: list[str]) -> Dataset:
-    if column not in split.column_names:
-        return split
-    several = not isinstance(split.features[column], ClassLabel)
-    values = [new_id[np.asarray(value, dtype=int)].tolist() for value in split[column][:]]
-    feature = List(ClassLabel(names=names)) if several else ClassLabel(names=names)
-    return split.remove_columns(column).add_column(column, values, feature=feature)
+def _unanswerable(rows: DatasetDict) -> bool:
+    """Whether a question of the training rows has no answer, so that giving none must be learnt."""
+    columns = rows["train"].column_names
+    return "answers" in columns and any(not answers["text"] for answers in rows["train"]["answers"][:])
 
 
-__all__ = ["BBC_NEWS", "PreparedData", "aligned", "longest_input", "prepare_data", "read_data", "sample", "task_kind"]
+__all__ = [
+    "BBC_NEWS",
+    "PreparedData",
+    "can_be_scored",
+    "check_labels",
+    "longest_input",
+    "prepare_data",
+    "read_data",
+    "sample",
+    "task_kind",
+]

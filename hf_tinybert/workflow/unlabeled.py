@@ -16,12 +16,17 @@ _PLACEHOLDERS: Mapping[TaskKind, Callable[[Row], dict[str, Any]]] = {
     TaskKind.MULTI_LABEL_CLASSIFICATION: lambda row: {"labels": []},
     TaskKind.REGRESSION: lambda row: {"score": 0.0},
     TaskKind.TOKEN_CLASSIFICATION: lambda row: {"tags": [0] * len(row["tokens"])},
-    TaskKind.QUESTION_ANSWERING: lambda row: {"answers": {"text": [], "answer_start": []}},
+    TaskKind.QUESTION_ANSWERING: lambda row: {"answers": _first_character(row["context"])},
     TaskKind.MULTIPLE_CHOICE: lambda row: {"label": 0},
     TaskKind.MASKED_LM: lambda row: {},
-    TaskKind.EXTRACTIVE_SUMMARIZATION: lambda row: {"summaries": [row["document"]]},
+    TaskKind.EXTRACTIVE_SUMMARIZATION: lambda row: {"summaries": [row["document"][:200]]},
     TaskKind.SENTENCE_EMBEDDING: lambda row: {"score": 0.0},
 }
+
+
+def _first_character(context: str) -> dict[str, list[Any]]:
+    start = len(context) - len(context.lstrip())
+    return {"text": [context[start]], "answer_start": [start]}
 
 
 def unlabeled_rows(file: str, task: Task, columns: Mapping[str, str], like: Dataset) -> Dataset:

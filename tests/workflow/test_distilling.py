@@ -1,0 +1,172 @@
+"""Tests of the whole workflow on tiny models: every kind once from data to scores and answers."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoConfig
+
+from hf_tinybert.data.tasks import KINDS as DEFINITIONS
+from hf_tinybert.data.tasks import Task, TaskKind
+from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
+from hf_tinybert.distillation.record import DistillationRecord
+from hf_tinybert.progress import TrainingProgress
+from hf_tinybert.workflow import DistilSettings, distil, evaluate_folder, load_model_folder, predict
+
+KINDS = [str(kind) for kind in TaskKind]
+FEW = {"max_length": 32, "batch_size": 8, "epochs": 1}
+SMALL = {"layers": 2, "width": 16, "heads": 4, "units": 40, "intermediate_epochs": 1, "preflight": False}
+
+
+def _settings(data_of, teacher_of, kind="text-classification", **changes):
+    return DistilSettings(data=data_of(kind), teacher=teacher_of(kind), kind=kind, **{**FEW, **SMALL, **changes})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_goes_from_data_to_answers(kind, student_of, data_of):
+    """Prevents a kind that trains and cannot be scored, or is scored and cannot answer."""
+    folder, figures = student_of(kind)
+    definition = DEFINITIONS[TaskKind(kind)]
+    assert figures["kind"] == kind and figures["main_metric"] == definition.metrics[0]
+    for split in ("validation", "test"):
+        assert list(figures["scores"][split]["student"]) == list(definition.metrics)
+    assert figures["parameters"]["student"] < figures["parameters"]["teacher"]
+    again = evaluate_folder(folder, data_of(kind), "test", kind=kind)
+    assert again == pytest.approx(figures["scores"]["test"]["student"], abs=1e-4)
+    rows = Path(data_of(kind), "test.jsonl").read_text().splitlines()
+    answers = list(predict(folder, rows))
+    assert len(answers) == len(rows) and json.loads(json.dumps(answers)) == answers
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "sentence-embedding"])
+def test_teacher_and_student_stand_beside_each_other(kind, student_of):
+    """Prevents a share of a teacher that was not scored on the same rows."""
+    _, figures = student_of(kind)
+    scores = figures["scores"]["test"]
+    for metric, kept in figures["retention"]["test"].items():
+        assert kept == pytest.approx(scores["student"][metric] / scores["teacher"][metric], abs=1e-3)
+
+
+def test_the_folder_tells_its_own_story(student_of):
+    """Prevents a student that nobody knows the task, the teacher or the figures of, or that carries machine paths."""
+    folder, figures = student_of("text-classification")
+    assert Task.load(Path(folder)).settings.labels == ("business", "culture", "sport")
+    assert DistillationRecord.load(Path(folder)).teacher == "text-classification"
+    assert json.loads(Path(folder, "figures.json").read_text()) == json.loads(json.dumps(figures))
+    assert not Path(folder, ".checkpoints").exists() and not Path(folder, "training_args.bin").exists()
+    assert not [name for name in load_file(Path(folder, "model.safetensors")) if "projection" in name]
+    assert AutoConfig.from_pretrained(folder).id2label == {0: "business", 1: "culture", 2: "sport"}
+
+
+def test_an_embedding_student_comes_as_a_sentence_transformers_folder(student_of):
+    """Prevents vectors that only this package can compute."""
+    folder, _ = student_of("sentence-embedding")
+    assert Path(folder, "sentence-transformers", "modules.json").is_file()
+
+
+def test_a_student_without_distillation_learns_from_labels_alone(data_of, teacher_of, tmp_path, display, monkeypatch):
+    """Prevents a baseline that is distilled after all."""
+
+    def distilled(*args, **kwargs):
+        raise RuntimeError("distilled")
+
+    monkeypatch.setattr("hf_tinybert.workflow.distilling.DistillationTrainer.train", distilled)
+    settings = _settings(data_of, teacher_of, learn_from="labels", start="random")
+    figures = distil(settings, tmp_path / "out", display)
+    assert figures["scores"]["validation"]["student"].keys() == {"accuracy", "f1", "matthews_correlation"}
+    assert not (tmp_path / "out" / "distillation.json").exists()
+
+
+def test_logits_alone_are_one_phase(data_of, teacher_of, tmp_path, display):
+    """Prevents a logits-only baseline that sees hidden states."""
+    figures = distil(_settings(data_of, teacher_of, phases=("prediction-layer",)), tmp_path / "out", display)
+    assert "intermediate-layer" not in figures["seconds"] and "prediction-layer" in figures["seconds"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_unlabeled_rows_are_trained_on(kind, data_of, teacher_of, tmp_path, display):
+    """Prevents extra texts that are read and left out, or whose form differs from that of labelled ones."""
+    extra = tmp_path / "extra.jsonl"
+    gold = DEFINITIONS[TaskKind(kind)].label_columns
+    rows = [json.loads(line) for line in Path(data_of(kind), "test.jsonl").read_text().splitlines()]
+    extra.write_text("".join(json.dumps({k: v for k, v in row.items() if k not in gold}) + "\n" for row in rows))
+    settings = _settings(data_of, teacher_of, kind, unlabeled=(str(extra),), phases=("prediction-layer",))
+    assert distil(settings, tmp_path / "out", display)["unlabeled_rows"] >= 24
+
+
+def test_unlabeled_rows_and_label_terms_are_refused(data_of, teacher_of, tmp_path, display):
+    """Prevents training on placeholders as if they were gold."""
+    (tmp_path / "extra.txt").write_text("the film is good\n")
+    settings = _settings(
+        data_of, teacher_of, unlabeled=(str(tmp_path / "extra.txt"),), loss_weights={"label_loss": 1.0}
+    )
+    with pytest.raises(ValueError, match="label_loss"):
+        distil(settings, tmp_path / "out", display)
+    assert not (tmp_path / "out").exists()
+
+
+# 24 rows in batches of 8: two epochs of 3 steps in each phase
+@pytest.mark.parametrize("interrupted_after", [4, 10], ids=["intermediate layer", "prediction layer"])
+def test_interrupted_it_ends_with_the_same_student(
+    data_of, teacher_of, tmp_path, display, monkeypatch, interrupted_after
+):
+    """Prevents a resumed run that starts again, or ends somewhere else than the straight one."""
+    settings = _settings(data_of, teacher_of, epochs=2, intermediate_epochs=2, train_rows=24)
+    distil(settings, tmp_path / "straight", display)
+    steps = 0
+    original = TrainingProgress.on_step_end
+
+    def stop(self, *args, **kwargs):
+        nonlocal steps
+        steps += 1
+        if steps == interrupted_after:
+            raise KeyboardInterrupt
+        original(self, *args, **kwargs)
+
+    monkeypatch.setattr(TrainingProgress, "on_step_end", stop)
+    with pytest.raises(KeyboardInterrupt):
+        distil(settings, tmp_path / "resumed", display)
+    assert list((tmp_path / "resumed" / ".checkpoints").rglob("checkpoint-*"))
+    monkeypatch.undo()
+    distil(settings, tmp_path / "resumed", display)
+    straight, resumed = (load_file(tmp_path / name / "model.safetensors") for name in ("straight", "resumed"))
+    assert all(torch.equal(straight[name], resumed[name]) for name in straight)
+
+
+def test_a_finished_run_is_not_trained_again(student_of, data_of, teacher_of, display, monkeypatch):
+    """Prevents minutes lost by a second look at the table."""
+    folder, figures = student_of("text-classification")
+
+    def trained(*args, **kwargs):
+        raise RuntimeError("trained again")
+
+    monkeypatch.setattr("hf_tinybert.workflow.distilling.DistillationTrainer.train", trained)
+    settings = _settings(data_of, teacher_of, score_test=True)
+    assert distil(settings, Path(folder), display) == json.loads(json.dumps(figures))
+
+
+def test_labels_that_the_teacher_does_not_have_are_refused(data_of, teacher_of, tmp_path, display):
+    """Prevents a student that learns other classes than its teacher's."""
+    rows = [{"text": f"the film is {word}", "label": label} for word in ("good", "bad") for label in ("war", "peace")]
+    for split in ("train", "validation", "test"):
+        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = replace(_settings(data_of, teacher_of), data=str(tmp_path))
+    with pytest.raises(ValueError, match="`peace`"):
+        distil(settings, tmp_path / "out", display)
+
+
+def test_an_untuned_encoder_is_refused_as_a_teacher(data_of, encoder, tmp_path, display):
+    """Prevents a student that imitates a random head."""
+    settings = DistilSettings(data=data_of("text-classification"), teacher=encoder, **FEW, **SMALL)
+    with pytest.raises(ValueError, match=r"task\.json"):
+        distil(settings, tmp_path / "out", display)
+
+
+def test_what_was_saved_is_what_was_scored(student_of):
+    """Prevents scores of weights that training has left behind."""
+    folder, _ = student_of("text-classification")
+    assert load_model_folder(folder).model.config.num_hidden_layers == 2
+    assert last_whole_checkpoint(Path(folder) / ".checkpoints") is None
