@@ -1,9 +1,10 @@
 """From columns of text and label to the columns a model reads."""
 
-from typing import Any
-
-from datasets import ClassLabel, DatasetDict
+from datasets import ClassLabel, Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase
+
+from hf_tinybert.data.kinds.definition import ROW_NUMBER
+from hf_tinybert.data.kinds.texts import encode_texts
 
 __all__ = ["label_names", "tokenize_texts"]
 
@@ -31,21 +32,7 @@ def tokenize_texts(dataset: DatasetDict, tokenizer: PreTrainedTokenizerBase, max
                 f"expected the columns `text` and `label` in split `{name}`, got {split.column_names}; because there "
                 f"is no {missing} to tokenise; rename the columns, or load the data with `load_task_data`."
             )
-    _check_max_length(
-        max_length, tokenizer, pairs=any("text_pair" in split.column_names for split in dataset.values())
-    )
-    return DatasetDict(
-        {
-            name: split.map(
-                _tokenize_batch,
-                batched=True,
-                fn_kwargs={"tokenizer": tokenizer, "max_length": max_length},
-                remove_columns=[column for column in split.column_names if column != "label"],
-                desc=f"Tokenising {name}",
-            ).rename_column("label", "labels")
-            for name, split in dataset.items()
-        }
-    )
+    return DatasetDict({name: _tokenize(split, tokenizer, max_length) for name, split in dataset.items()})
 
 
 def label_names(dataset: DatasetDict) -> list[str]:
@@ -70,20 +57,6 @@ def label_names(dataset: DatasetDict) -> list[str]:
     return list(feature.names)
 
 
-def _tokenize_batch(
-    batch: dict[str, list[str]], tokenizer: PreTrainedTokenizerBase, max_length: int
-) -> dict[str, Any]:
-    encoded = tokenizer(
-        batch["text"], batch.get("text_pair"), truncation="longest_first", max_length=max_length, padding=False
-    )
-    return dict(encoded)
-
-
-def _check_max_length(max_length: int, tokenizer: PreTrainedTokenizerBase, *, pairs: bool) -> None:
-    shortest = tokenizer.num_special_tokens_to_add(pair=pairs) + 1
-    if not shortest <= max_length <= tokenizer.model_max_length:
-        raise ValueError(
-            f"expected `max_length` from {shortest} (special tokens and one of text) to {tokenizer.model_max_length} "
-            f"(the tokenizer's `model_max_length`), got {max_length}; because longer rows have no position embeddings "
-            "and shorter ones no text; choose a length in this range."
-        )
+def _tokenize(split: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
+    encoded = encode_texts(split, tokenizer, max_length).remove_columns(ROW_NUMBER)
+    return encoded.add_column("labels", split["label"][:], feature=split.features["label"])
