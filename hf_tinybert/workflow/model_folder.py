@@ -116,6 +116,13 @@ def save_model_folder(folder: Path, model: PreTrainedModel, tokenizer: PreTraine
     task.save(folder)
 
 
+def task_folder(folder: Path, task: str) -> Path:
+    """Where a multi-task folder keeps the `task.json` of a task; made if it does not exist."""
+    own = folder / _TASKS_FOLDER / task
+    own.mkdir(parents=True, exist_ok=True)
+    return own
+
+
 def _chosen(tasks: Mapping[str, Any], task: str | None, name: str | Path) -> str:
     if task is None and len(tasks) == 1:
         return next(iter(tasks))
@@ -130,9 +137,9 @@ def _chosen(tasks: Mapping[str, Any], task: str | None, name: str | Path) -> str
 
 def _task_of_head(folder: Path, name: str, head: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> Task:
     """Of `tasks/<name>/task.json`; without it, of what the configuration says of the head."""
-    file = folder / _TASKS_FOLDER / name
-    if (file / TASK_FILE).is_file():
-        return Task.load(file)
+    own = folder / _TASKS_FOLDER / name
+    if (own / TASK_FILE).is_file():
+        return Task.load(own)
     named = head.get("id2label") or {}
     labels = tuple(str(named[key]) for key in sorted(named, key=int))
     kind = TaskKind(head["kind"])
@@ -154,5 +161,6 @@ __all__ = [
     "load_model_folder",
     "load_tokenizer",
     "save_model_folder",
+    "task_folder",
     "task_of_folder",
 ]

@@ -1,0 +1,50 @@
+"""Tests of what a distillation can be told."""
+
+import pytest
+
+from hf_tinybert.distillation import DistillationArguments
+from hf_tinybert.workflow import DistilSettings
+
+
+def _settings(**changes):
+    return DistilSettings(data="data", teacher="teacher", **changes)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"start": "zeros"},
+        {"learn_from": "books"},
+        {"shape": "5L-100"},
+        {"width": 0},
+        {"calibration_rows": 0},
+        {"unlabeled": ("more.txt",), "learn_from": "labels"},
+    ],
+)
+def test_what_cannot_be_is_refused_at_once(wrong):
+    """Prevents a mistake from being found after the data was read."""
+    with pytest.raises(ValueError, match="expected"):
+        _settings(**wrong)
+
+
+def test_what_is_not_given_is_as_in_the_arguments(tmp_path):
+    """Prevents two places with different defaults."""
+    made, stock = _settings().arguments(tmp_path, "accuracy"), DistillationArguments(str(tmp_path), report_to="none")
+    names = ("phases", "learning_rate", "intermediate_learning_rate", "num_train_epochs", "temperature")
+    assert [vars(made)[name] for name in names] == [vars(stock)[name] for name in names]
+    assert made.intermediate_num_train_epochs == stock.intermediate_num_train_epochs
+
+
+def test_what_is_given_reaches_the_arguments(tmp_path):
+    """Prevents options without effect."""
+    made = _settings(
+        recipe="distilbert", epochs=2, learning_rate=1e-5, temperature=3.0, cache_dir="cache", layer_mapping="last"
+    ).arguments(tmp_path, "loss")
+    assert (made.recipe, made.num_train_epochs, made.learning_rate, made.temperature) == ("distilbert", 2, 1e-5, 3.0)
+    assert made.teacher_cache_dir == "cache" and made.layer_mapping == "last" and made.greater_is_better is False
+
+
+def test_settings_come_back_from_json():
+    """Prevents a finished run from being refused as another one."""
+    values = _settings(phases=("joint",), loss_weights={"label_loss": 0.5}).to_json()
+    assert values["phases"] == ["joint"] and values["loss_weights"] == {"label_loss": 0.5}

@@ -1,0 +1,42 @@
+"""Tests of scoring model folders."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hf_tinybert.workflow import evaluate_folder
+
+
+def test_gold_answers_score_by_name_whatever_their_order(student_of, data_of, tmp_path):
+    """Prevents classes of another order in the data from being compared by their ids."""
+    folder, figures = student_of("text-classification")
+    names = ["sport", "culture", "business"]
+    for split in ("train", "validation", "test"):
+        lines = Path(data_of("text-classification"), f"{split}.jsonl").read_text().splitlines()
+        rows = [json.loads(line) for line in lines]
+        text = "".join(json.dumps({**row, "label": names.index(row["label"])}) + "\n" for row in rows)
+        (tmp_path / f"{split}.jsonl").write_text(text)
+    (tmp_path / "labels.json").write_text(json.dumps(names))
+    assert evaluate_folder(folder, tmp_path, "test") == pytest.approx(figures["scores"]["test"]["student"], abs=1e-4)
+
+
+def test_some_rows_are_drawn_by_the_seed(student_of, data_of):
+    """Prevents a sample that is another one each time."""
+    folder, _ = student_of("text-classification")
+    first, again = (evaluate_folder(folder, data_of("text-classification"), rows=10) for _ in range(2))
+    assert first == again and (first["accuracy"] * 10) == pytest.approx(round(first["accuracy"] * 10))
+
+
+def test_a_split_that_is_not_there_is_refused(student_of, data_of):
+    """Prevents scores of another split than was asked for."""
+    with pytest.raises(ValueError, match="`dev`"):
+        evaluate_folder(student_of("text-classification")[0], data_of("text-classification"), "dev")
+
+
+def test_texts_without_scores_cannot_be_scored(student_of, tmp_path):
+    """Prevents a traceback where gold answers are missing."""
+    for split in ("train", "validation", "test"):
+        (tmp_path / f"{split}.jsonl").write_text('{"text": "a goal"}\n{"text": "a film"}\n')
+    with pytest.raises(ValueError, match="gold answers"):
+        evaluate_folder(student_of("sentence-embedding")[0], tmp_path, "test")

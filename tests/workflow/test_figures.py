@@ -1,0 +1,31 @@
+"""Tests of the figures of a run."""
+
+import json
+
+import pytest
+
+from hf_tinybert import TinyBertForSequenceClassification
+from hf_tinybert.workflow.figures import FIGURES_FILE, model_size, retention, save_figures
+
+
+def test_retention_is_the_students_share():
+    """Prevents a share the wrong way round, of a perplexity, or of nothing."""
+    kept = retention(
+        {"f1": 45.0, "perplexity": 20.0, "spearmanr": 0.1}, {"f1": 90.0, "perplexity": 10.0, "spearmanr": 0.0}
+    )
+    assert kept == {"f1": 0.5}
+
+
+def test_size_counts_every_weight_once(tiny_student_config):
+    """Prevents tied weights from being counted twice."""
+    model = TinyBertForSequenceClassification(tiny_student_config)
+    size = model_size(model)
+    assert size["parameters"] == sum(parameter.numel() for parameter in model.parameters())
+    assert size["megabytes"] == pytest.approx(size["parameters"] * 4e-6, abs=0.05)
+
+
+def test_figures_are_written_whole(tmp_path):
+    """Prevents a half-written file, which a table would then be made of."""
+    save_figures(tmp_path, {"score": 1.0})
+    assert json.loads((tmp_path / FIGURES_FILE).read_text()) == {"score": 1.0}
+    assert [file.name for file in tmp_path.iterdir()] == [FIGURES_FILE]

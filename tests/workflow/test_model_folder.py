@@ -1,0 +1,91 @@
+"""Tests of model folders: what they say, and what is refused."""
+
+import pytest
+import torch
+from transformers import BertForSequenceClassification, BertModel
+
+from hf_tinybert import TinyBertForMultiTask
+from hf_tinybert.data.tasks import Task, TaskKind, TaskSettings
+from hf_tinybert.workflow import evaluate_folder, load_model_folder, predict
+from hf_tinybert.workflow.model_folder import task_folder
+
+LABELS = {0: "business", 1: "culture", 2: "sport"}
+
+
+@pytest.fixture
+def published(tmp_path, tiny_teacher_config, tokenizer):
+    """A classifier as others publish it: without task.json."""
+    BertForSequenceClassification(tiny_teacher_config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def several(tmp_path, tiny_student_config, tokenizer):
+    """A multi-task folder with two heads, one of which has a task.json."""
+    torch.manual_seed(0)
+    tasks = {
+        "news": {"kind": "text-classification", "id2label": LABELS},
+        "things": {"kind": "token-classification", "id2label": {0: "O", 1: "B-thing"}},
+    }
+    TinyBertForMultiTask.from_encoder(BertModel(tiny_student_config), tasks).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    Task(TaskSettings(TaskKind.TOKEN_CLASSIFICATION, ("O", "B-thing"), max_length=20)).save(
+        task_folder(tmp_path, "things")
+    )
+    return tmp_path
+
+
+def test_a_published_model_needs_its_kind_only(published, data_of):
+    """Prevents models of others from being out of reach."""
+    task = load_model_folder(published, kind="text-classification").task
+    assert task.settings.labels == ("business", "culture", "sport")
+    assert "accuracy" in evaluate_folder(published, data_of("text-classification"), kind="text-classification")
+
+
+def test_without_a_kind_it_says_what_is_missing(published):
+    """Prevents a guess of what a model answers."""
+    with pytest.raises(ValueError, match=r"task\.json"):
+        load_model_folder(published)
+
+
+def test_an_untrained_head_is_refused(tmp_path, tiny_teacher_config, tokenizer):
+    """Prevents answers at random."""
+    BertModel(tiny_teacher_config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="classifier"):
+        load_model_folder(tmp_path, kind="text-classification")
+
+
+def test_another_kind_than_the_model_was_trained_for_is_refused(student_of):
+    """Prevents numbers of one kind from being read as another."""
+    with pytest.raises(ValueError, match="text-classification"):
+        load_model_folder(student_of("text-classification")[0], kind="regression")
+
+
+def test_a_head_of_a_multi_task_model_answers_as_a_model_of_its_own(several):
+    """Prevents the wrong head, or lengths of another task."""
+    (answer,) = predict(several, "the film is good", task="news")
+    assert answer["label"] in LABELS.values()
+    assert load_model_folder(several, task="things").task.settings.max_length == 20
+    assert load_model_folder(several, task="news").task.settings.labels == tuple(LABELS.values())
+
+
+@pytest.mark.parametrize("task", [None, "weather"])
+def test_a_head_that_is_not_there_is_refused_by_name(several, task):
+    """Prevents a head that is chosen by chance."""
+    with pytest.raises(ValueError, match="`news`, `things`"):
+        load_model_folder(several, task=task)
+
+
+def test_a_folder_that_does_not_exist_is_one_sentence(tmp_path):
+    """Prevents a traceback of the Hub's client for a typing mistake."""
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        load_model_folder(tmp_path / "nowhere")
+
+
+def test_a_folder_without_a_tokenizer_is_refused(tmp_path, tiny_teacher_config):
+    """Prevents an empty tokenizer, which transformers makes up, from reading every word as unknown."""
+    BertForSequenceClassification(tiny_teacher_config).save_pretrained(tmp_path)
+    with pytest.raises((ValueError, OSError)):
+        load_model_folder(tmp_path, kind="text-classification")

@@ -1,0 +1,106 @@
+"""Tests of rows made ready for a run."""
+
+import json
+
+import pytest
+from datasets import Dataset
+from transformers import AutoConfig, AutoTokenizer, RobertaConfig
+
+from hf_tinybert.data.tasks import Task, TaskKind, TaskSettings
+from hf_tinybert.workflow.run_arguments import DataSettings
+from hf_tinybert.workflow.task_data import (
+    check_labels,
+    longest_input,
+    prepare_data,
+    read_data,
+    sample,
+    task_kind,
+)
+
+
+@pytest.fixture
+def reader(encoder):
+    """The tokenizer and the configuration of the tiny encoder, which reads 64 tokens."""
+    return AutoTokenizer.from_pretrained(encoder), AutoConfig.from_pretrained(encoder)
+
+
+def test_lengths_are_the_kinds_own_within_what_the_model_reads(reader, data_of):
+    """Prevents positions that the model does not have, and windows without overlap."""
+    settings = DataSettings(data=data_of("question-answering"), kind="question-answering")
+    task = prepare_data(settings, *reader).task
+    assert (task.settings.max_length, task.settings.stride) == (64, 21)
+
+
+def test_a_length_beyond_the_model_is_refused(reader, data_of):
+    """Prevents an index error in the middle of an epoch."""
+    with pytest.raises(ValueError, match="at most 64"):
+        prepare_data(DataSettings(data=data_of("regression"), kind="regression", max_length=65), *reader)
+
+
+def test_a_known_task_keeps_its_labels_and_lengths(reader, data_of):
+    """Prevents a student whose classes stand in another order than its teacher's."""
+    known = Task(TaskSettings(TaskKind.TEXT_CLASSIFICATION, ("sport", "culture", "business"), max_length=20))
+    prepared = prepare_data(DataSettings(data=data_of("text-classification")), *reader, known)
+    assert prepared.task.settings == known.settings
+    row = prepared.rows["train"][0]
+    name = prepared.rows["train"].features["label"].int2str(row["label"])
+    assert known.settings.labels[prepared.encoded["train"][0]["labels"]] == name
+
+
+def test_unknown_labels_are_refused_by_name():
+    """Prevents scores of a model on classes that it does not know."""
+    task = Task(TaskSettings(TaskKind.TEXT_CLASSIFICATION, ("a", "b")))
+    check_labels(("b", "a"), task)
+    with pytest.raises(ValueError, match="`c`"):
+        check_labels(("a", "c"), task)
+
+
+def test_questions_without_answers_are_seen_in_the_data(reader, tmp_path):
+    """Prevents a model that must not say "no answer" from being trained on questions that have none."""
+    rows = [
+        {"id": str(i), "question": "who", "context": "a player", "answers": {"text": [], "answer_start": []}}
+        for i in range(2)
+    ]
+    rows += [
+        {"id": "x", "question": "what", "context": "a goal", "answers": {"text": ["goal"], "answer_start": [2]}},
+    ]
+    for split in ("train", "validation", "test"):
+        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = DataSettings(data=str(tmp_path), kind="question-answering", max_length=16)
+    assert prepare_data(settings, *reader).task.settings.unanswerable
+
+
+def test_rows_without_gold_answers_are_judged_by_their_loss(reader, tmp_path):
+    """Prevents a run on plain texts from failing at its first evaluation."""
+    for split in ("train", "validation", "test"):
+        (tmp_path / f"{split}.jsonl").write_text('{"text": "a goal"}\n{"text": "a film"}\n')
+    prepared = prepare_data(DataSettings(data=str(tmp_path), kind="sentence-embedding"), *reader)
+    assert not prepared.has_gold and prepared.best_metric == "loss"
+
+
+def test_a_sample_keeps_the_order_of_the_data():
+    """Prevents the first rows, which may be sorted by class, from standing for all."""
+    rows = Dataset.from_dict({"number": list(range(100))})
+    drawn = sample(rows, 10, seed=1)["number"][:]
+    assert drawn == sorted(drawn) and drawn != list(range(10)) and drawn == sample(rows, 10, seed=1)["number"][:]
+    assert len(sample(rows, 200, seed=1)) == 100
+
+
+def test_positions_of_roberta_begin_after_its_padding(reader):
+    """Prevents a length that fits BERT and fails in RoBERTa."""
+    tokenizer, _ = reader
+    tokenizer.model_max_length = 10_000
+    assert longest_input(tokenizer, RobertaConfig(max_position_embeddings=514, pad_token_id=1)) == 512
+
+
+def test_a_kind_that_there_is_not_is_refused():
+    """Prevents a KeyError for a typing mistake."""
+    with pytest.raises(ValueError, match="`sentiment`"):
+        task_kind("sentiment")
+
+
+@pytest.mark.quickstart
+def test_the_packaged_news_have_a_name():
+    """Prevents examples that need a download."""
+    data = read_data("bbc-news", None, {}, seed=0)
+    assert data.kind is TaskKind.TEXT_CLASSIFICATION and len(data.labels) == 5 and len(data.splits["test"]) == 400

@@ -1,0 +1,36 @@
+"""Tests of texts that only the teacher labels."""
+
+import json
+
+import pytest
+
+from hf_tinybert.data.tasks import KINDS, Task, TaskKind, TaskSettings
+from hf_tinybert.workflow.task_data import read_data
+from hf_tinybert.workflow.unlabeled import unlabeled_rows
+
+
+@pytest.mark.parametrize("kind", list(TaskKind), ids=str)
+def test_they_have_the_form_of_labelled_rows(kind, data_of, tokenizer, tmp_path):
+    """Prevents rows that cannot be put together with the others, or that say less about their tokens."""
+    data = read_data(data_of(str(kind)), str(kind), {}, seed=0)
+    task = Task(TaskSettings(kind, data.labels, max_length=32))
+    like = data.splits["train"]
+    bare = like.remove_columns([name for name in KINDS[kind].label_columns if name in like.column_names])
+    file = tmp_path / "more.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in bare))
+    rows = unlabeled_rows(str(file), task, {}, like)
+    assert rows.features == like.select_columns(rows.column_names).features and len(rows) == len(like)
+    encoded, labelled = task.encode(rows, tokenizer), task.encode(like, tokenizer)
+    assert encoded.column_names == labelled.column_names and len(encoded) == len(labelled)
+    if kind in (TaskKind.TOKEN_CLASSIFICATION, TaskKind.EXTRACTIVE_SUMMARIZATION):
+        marks = [[[label == -100 for label in row] for row in one["labels"]] for one in (encoded, labelled)]
+        assert marks[0] == marks[1]
+
+
+def test_a_bad_row_is_refused_by_its_number(data_of, tmp_path):
+    """Prevents texts from being left out silently."""
+    data = read_data(data_of("text-classification"), None, {}, seed=0)
+    task = Task(TaskSettings(data.kind, data.labels))
+    (tmp_path / "more.jsonl").write_text('{"text": "a goal"}\n{"body": "a film"}\n')
+    with pytest.raises(ValueError, match="row 2"):
+        unlabeled_rows(str(tmp_path / "more.jsonl"), task, {}, data.splits["train"])
