@@ -1,10 +1,9 @@
 """What is trained in a measurement: rows of real text, and a teacher and a student made anew for each arm."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
-from datasets import Dataset, load_dataset
+from datasets import Dataset
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -14,8 +13,9 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from hf_tinybert.data.kinds.definition import TaskKind
 from hf_tinybert.data.packages import packaged_teacher
-from hf_tinybert.data.sources import load_task_data
+from hf_tinybert.data.sources import load_rows, load_task_data
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassification
@@ -117,13 +117,8 @@ class Workload:
         if self.text_columns is None:
             train = load_task_data(self.dataset).splits["train"]
             return train.select_columns([name for name in ("text", "text_pair") if name in train.column_names])
-        path = Path(self.dataset)
-        source = str(path.parent) if path.is_file() else self.dataset
-        train = load_dataset(source, data_files=path.name if path.is_file() else None, split="train")
-        missing = [name for name in self.text_columns if name not in train.column_names]
-        if missing:
-            raise ValueError(f"expected the text columns {missing} in `{self.dataset}`, got {train.column_names}")
-        return train.select_columns(list(self.text_columns))
+        columns = dict(zip(("text", "text_pair"), self.text_columns, strict=False))
+        return load_rows(self.dataset, TaskKind.SENTENCE_EMBEDDING, columns=columns)
 
 
 __all__ = ["Workload"]

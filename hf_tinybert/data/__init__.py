@@ -14,7 +14,7 @@ from hf_tinybert.data.metrics import (
 )
 from hf_tinybert.data.packages import packaged_bbc_news, packaged_teacher
 from hf_tinybert.data.preprocessing import label_names, tokenize_texts
-from hf_tinybert.data.sources import TaskData, load_task_data
+from hf_tinybert.data.sources import TaskData, load_rows, load_task_data
 from hf_tinybert.data.tasks import KINDS, TASK_FILE, Task
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "TaskSettings",
     "accuracy_from_logits",
     "label_names",
+    "load_rows",
     "load_task_data",
     "packaged_bbc_news",
     "packaged_teacher",

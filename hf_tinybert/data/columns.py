@@ -1,304 +1,193 @@
-"""Which columns of a data set are which of a kind's standard columns, and which kind its columns show."""
+"""Which columns of a data set are the standard columns of a kind of task."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from datasets import ClassLabel, Features, LargeList, List, Value
+from datasets import Features
 
+from hf_tinybert.data.column_roles import (
+    CHOICE_TEXT_NAMES,
+    NUMBERED_CHOICE,
+    PAIR_NAMES,
+    ROLES,
+    TEXT,
+    Role,
+    is_class,
+    is_text,
+    is_texts,
+)
 from hf_tinybert.data.kinds.definition import TaskKind
 
-__all__ = ["ENDINGS", "choose_columns", "infer_kind"]
+__all__ = ["Columns", "choose_columns", "column_options", "normalise_asked", "standard_names"]
 
-ENDINGS = "endings"
-"""Stands for the columns `ending0`, `ending1`, ... of multiple choice, which together are the choices."""
+Columns = dict[str, tuple[str, ...]]
+"""Standard column -> the columns it is made of: one, or several that become a list or a joined text."""
 
-_TEXTS = (
-    "text",
-    "sentence",
-    "content",
-    "document",
-    "article",
-    "review",
-    "comment",
-    "utterance",
-    "query",
-    "headline",
-)
-_PAIRS = (
-    ("text_a", "text_b"),
-    ("text", "text_pair"),
-    ("text1", "text2"),
-    ("sentence1", "sentence2"),
-    ("sentence_a", "sentence_b"),
-    ("sentence_A", "sentence_B"),
-    ("premise", "hypothesis"),
-    ("question1", "question2"),
-    ("question", "sentence"),
-    ("query", "passage"),
-    ("anchor", "positive"),
-)
-_LABELS = ("label", "labels", "label_text", "category", "class", "target", "intent", "topic", "sentiment")
-_LABEL_LISTS = ("labels", "label", "label_list", "categories", "topics", "tags", "genres")
-_SCORES = ("score", "similarity_score", "similarity", "relatedness_score", "rating", "label", "labels", "target")
-_QUESTIONS = ("question", "text", "ctx", "context", "premise", "sentence", "startphrase", "sent1")
-_ENDING = "ending"
+_ALWAYS_PAIRS = frozenset({TaskKind.PAIR_CLASSIFICATION})
+_MAY_BE_PAIRS = frozenset({TaskKind.MULTI_LABEL_CLASSIFICATION, TaskKind.REGRESSION, TaskKind.SENTENCE_EMBEDDING})
+_SEVERAL = frozenset({(TaskKind.MULTIPLE_CHOICE, "text"), (TaskKind.MULTIPLE_CHOICE, "choices"),
+                      (TaskKind.MULTI_LABEL_CLASSIFICATION, "labels")})  # fmt: skip
+_MAY_BE_MISSING = frozenset({(TaskKind.QUESTION_ANSWERING, "id"), (TaskKind.MULTIPLE_CHOICE, "text"),
+                       (TaskKind.SENTENCE_EMBEDDING, "score")})  # fmt: skip
 
 
-def _is_text(feature: Any) -> bool:  # noqa: ANN401 (a feature of datasets has no type)
-    return isinstance(feature, Value) and feature.dtype in ("string", "large_string")
+def standard_names(kind: TaskKind) -> tuple[str, ...]:
+    """Gives the standard columns of a kind, gold ones and those that may be missing included."""
+    return tuple(ROLES[kind])
 
 
-def _is_number(feature: Any) -> bool:  # noqa: ANN401
-    return isinstance(feature, Value) and feature.dtype.startswith(("float", "int", "uint"))
-
-
-def _is_float(feature: Any) -> bool:  # noqa: ANN401
-    return isinstance(feature, Value) and feature.dtype.startswith("float")
-
-
-def _is_class(feature: Any) -> bool:  # noqa: ANN401
-    return isinstance(feature, ClassLabel | Value) and not _is_float(feature)
-
-
-def _element(feature: Any) -> Any:  # noqa: ANN401
-    return feature.feature if isinstance(feature, List | LargeList) else None
-
-
-def _is_text_list(feature: Any) -> bool:  # noqa: ANN401
-    return _is_text(_element(feature))
-
-
-def _is_class_list(feature: Any) -> bool:  # noqa: ANN401
-    return _element(feature) is not None and _is_class(_element(feature))
-
-
-def _is_answers(feature: Any) -> bool:  # noqa: ANN401
-    fields = _element(feature) if isinstance(feature, List | LargeList) else feature
-    return isinstance(fields, Mapping) and {"text", "answer_start"} <= set(fields)
-
-
-def _is_choices(feature: Any) -> bool:  # noqa: ANN401
-    return _is_text_list(feature) or (isinstance(feature, Mapping) and _is_text_list(feature.get("text")))
-
-
-@dataclass(frozen=True)
-class _Role:
-    """One standard column: the names it goes by, what it holds, and whether the first name found wins."""
-
-    names: tuple[str, ...]
-    accepts: Callable[[Any], bool]
-    holds: str
-    first_wins: bool = False
-    optional: bool = False
-
-
-_TEXT = _Role(_TEXTS, _is_text, "text")
-_LABEL = _Role(_LABELS, _is_class, "a class name or id")
-_ROLES: Mapping[TaskKind, Mapping[str, _Role]] = {
-    TaskKind.TEXT_CLASSIFICATION: {"text": _TEXT, "label": _LABEL},
-    TaskKind.PAIR_CLASSIFICATION: {"text": _TEXT, "text_pair": _TEXT, "label": _LABEL},
-    TaskKind.MULTI_LABEL_CLASSIFICATION: {
-        "text": _TEXT,
-        "text_pair": _Role((), _is_text, "text", optional=True),
-        "labels": _Role(_LABEL_LISTS, _is_class_list, "a list of class names or ids"),
-    },
-    TaskKind.REGRESSION: {
-        "text": _TEXT,
-        "text_pair": _Role((), _is_text, "text", optional=True),
-        "score": _Role(_SCORES, _is_number, "a number", first_wins=True),
-    },
-    TaskKind.TOKEN_CLASSIFICATION: {
-        "tokens": _Role(("tokens", "words"), _is_text_list, "a list of words"),
-        "tags": _Role(
-            ("tags", "ner_tags", "pos_tags", "upos", "chunk_tags", "labels", "ner", "pos"),
-            _is_class_list,
-            "a list of tag names or ids",
-        ),
-    },
-    TaskKind.QUESTION_ANSWERING: {
-        "id": _Role(("id", "qid"), lambda feature: _is_text(feature) or _is_number(feature), "a name", optional=True),
-        "question": _Role(("question",), _is_text, "text"),
-        "context": _Role(("context", "passage", "paragraph"), _is_text, "text", first_wins=True),
-        "answers": _Role(
-            ("answers", "answer"), _is_answers, "answers with `text` and `answer_start`", first_wins=True
-        ),
-    },
-    TaskKind.MULTIPLE_CHOICE: {
-        "text": _Role(_QUESTIONS, _is_text, "text", first_wins=True, optional=True),
-        "choices": _Role(("choices", "options", "endings"), _is_choices, "a list of texts"),
-        "label": _Role(("label", "answer", "answerKey", "answer_key", "gold"), _is_class, "the right choice"),
-    },
-    TaskKind.MASKED_LM: {"text": _TEXT},
-    TaskKind.EXTRACTIVE_SUMMARIZATION: {
-        "document": _Role(
-            ("document", "article", "source", "dialogue", "body", "content", "text"), _is_text, "text", first_wins=True
-        ),
-        "summaries": _Role(
-            ("summaries", "all_summaries", "references", "summary", "highlights", "abstract", "tldr", "target"),
-            lambda feature: _is_text(feature) or _is_text_list(feature),
-            "a text or a list of texts",
-            first_wins=True,
-        ),
-    },
-    TaskKind.SENTENCE_EMBEDDING: {
-        "text": _TEXT,
-        "text_pair": _Role((), _is_text, "text", optional=True),
-        "score": _Role(_SCORES, _is_number, "a number", first_wins=True, optional=True),
-    },
-}
-_PAIR_KINDS = frozenset(kind for kind, roles in _ROLES.items() if "text_pair" in roles)
-
-
-def choose_columns(features: Features, kind: TaskKind, given: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Takes the columns asked for, and finds the others by their names where there is no doubt.
+def normalise_asked(columns: Mapping[str, str | Sequence[str]] | None, features: Features) -> Columns:
+    """Gives the columns that were asked for, each as a tuple.
 
     Args:
-        features: Columns of the training split and their types.
-        kind: Of the task.
-        given: Standard column -> its name in the data.
-
-    Returns:
-        Standard column -> its name in the data; an optional one that is not there is left out. Choices that stand in
-        several columns have the name `ENDINGS`.
+        columns: Standard column -> its name in the data, or several names.
+        features: Columns of the data.
 
     Raises:
-        ValueError: If a standard column is unknown, a name is not there or twice, a column holds something else, or
-            cannot be told from others.
+        ValueError: If a column is not there.
     """
-    roles = _ROLES[kind]
-    chosen = dict(given or {})
-    _check_given(chosen, features, kind)
-    if kind in _PAIR_KINDS and "text" not in chosen and "text_pair" not in chosen:
-        chosen |= _pair(features, kind)
-    for standard, role in roles.items():
-        if standard in chosen:
-            continue
-        names = [
-            name
-            for name in role.names
-            if name in features and role.accepts(features[name]) and name not in chosen.values()
-        ]
-        if standard == "choices" and not names and f"{_ENDING}0" in features:
-            names = [ENDINGS]
-        if len(names) == 1 or (names and role.first_wins):
-            chosen[standard] = names[0]
-        elif not role.optional:
-            raise _no_single_column(standard, role, names, features, kind)
-    if len(set(chosen.values())) != len(chosen):
-        raise ValueError(
-            f"expected a column of its own for each of {list(chosen)}, got {list(chosen.values())}; because a column "
-            "is either read or predicted; name other columns."
-        )
-    return {standard: chosen[standard] for standard in roles if standard in chosen}
-
-
-def infer_kind(features: Features, given: Mapping[str, str] | None = None) -> TaskKind:
-    """Gives the kind of task that the columns of a data set show.
-
-    Args:
-        features: Columns of the training split and their types.
-        given: Standard column -> its name in the data.
-
-    Raises:
-        ValueError: If they show none, or could be read as several.
-    """
-    named = dict(given or {})
-    names = {*features, *named}
-    if "tokens" in names or ("words" in names and _is_text_list(features.get("words"))):
-        return TaskKind.TOKEN_CLASSIFICATION
-    if "answers" in names and "question" in names:
-        return TaskKind.QUESTION_ANSWERING
-    if {"choices", "options", "endings", f"{_ENDING}0"} & names:
-        return TaskKind.MULTIPLE_CHOICE
-    if "document" in named or {"summaries", "summary", "highlights", "all_summaries"} & names:
-        return TaskKind.EXTRACTIVE_SUMMARIZATION
-    pair = "text_pair" in named or ("text" not in named and len(_pairs(features)) == 1)
-    fits = [kind for kind in _BY_TEXT if (kind in _OF_PAIRS if pair else kind not in _ONLY_PAIRS)]
-    possible = [kind for kind in fits if _fits(features, kind, named)]
-    if not possible:
-        raise ValueError(
-            f"expected columns that show the kind of task, got {list(features)}; because a wrong guess would train on "
-            "the wrong columns; name the kind, and the columns if their names are not the usual ones."
-        )
-    return possible[0]
-
-
-# in the order in which they are tried: the answer column decides, and masked LM is what needs none
-_BY_TEXT = (
-    TaskKind.MULTI_LABEL_CLASSIFICATION,
-    TaskKind.REGRESSION,
-    TaskKind.PAIR_CLASSIFICATION,
-    TaskKind.TEXT_CLASSIFICATION,
-    TaskKind.MASKED_LM,
-)
-_OF_PAIRS = frozenset(
-    {TaskKind.MULTI_LABEL_CLASSIFICATION, TaskKind.REGRESSION, TaskKind.PAIR_CLASSIFICATION},
-)
-_ONLY_PAIRS = frozenset({TaskKind.PAIR_CLASSIFICATION})
-
-
-def _fits(features: Features, kind: TaskKind, given: dict[str, str]) -> bool:
-    if not set(given) <= set(_ROLES[kind]):
-        return False
-    try:
-        chosen = choose_columns(features, kind, given)
-    except ValueError:
-        # several candidates for a column show the kind as well as one does; the choice between them is refused later
-        return _has_answer(features, kind, given) and kind is not TaskKind.MASKED_LM
-    if kind is TaskKind.REGRESSION:
-        return _is_float(features[chosen["score"]])
-    return kind is not TaskKind.MASKED_LM or not any(name in features for name in _LABELS)
-
-
-def _has_answer(features: Features, kind: TaskKind, given: Mapping[str, str]) -> bool:
-    *_, (standard, role) = _ROLES[kind].items()
-    accepts = _is_float if kind is TaskKind.REGRESSION else role.accepts
-    names = (given[standard],) if standard in given else role.names
-    return any(name in features and accepts(features[name]) for name in names)
-
-
-def _pairs(features: Features) -> list[tuple[str, str]]:
-    return [pair for pair in _PAIRS if all(name in features and _is_text(features[name]) for name in pair)]
-
-
-def _pair(features: Features, kind: TaskKind) -> dict[str, str]:
-    found = _pairs(features)
-    if len(found) == 1:
-        return dict(zip(("text", "text_pair"), found[0], strict=True))
-    if found or kind is TaskKind.PAIR_CLASSIFICATION:
-        raise ValueError(
-            f"expected exactly one pair of text columns, got {found or 'none'} among {list(features)}; because a "
-            "wrong guess would train on the wrong columns; name the columns `text` and `text_pair`."
-        )
-    return {}
-
-
-def _check_given(given: Mapping[str, str], features: Features, kind: TaskKind) -> None:
-    roles = _ROLES[kind]
-    for standard, name in given.items():
-        if standard not in roles:
-            raise ValueError(
-                f"expected columns out of {list(roles)} for {kind}, got `{standard}`; because these are what the kind "
-                "reads and answers; name one of them."
-            )
+    asked = {name: (own,) if isinstance(own, str) else tuple(own) for name, own in (columns or {}).items()}
+    for name in (name for own in asked.values() for name in own):
         if name not in features:
             raise ValueError(
                 f"expected the column `{name}`, got only {list(features)}; because it was asked for by name; "
                 "correct the name."
             )
-        if not roles[standard].accepts(features[name]):
+    return asked
+
+
+def choose_columns(features: Features, kind: TaskKind, asked: Columns, *, gold: Sequence[str] = ()) -> Columns:
+    """Takes the columns asked for, and finds the others by their names where there is exactly one candidate.
+
+    Args:
+        features: Columns of the data and their types.
+        kind: Of the task.
+        asked: Of `normalise_asked`.
+        gold: Standard columns that hold gold answers and may be missing.
+
+    Returns:
+        The standard columns that the data has, in the order of the kind.
+
+    Raises:
+        ValueError: If a column is not of a type that the kind reads, or cannot be told from others.
+    """
+    _check_asked(features, kind, asked)
+    options = column_options(features, kind, asked, loose=True)
+    chosen: Columns = {}
+    for name, candidates in options.items():
+        optional = name in gold or (kind, name) in _MAY_BE_MISSING or (name == "text_pair" and kind in _MAY_BE_PAIRS)
+        if optional and not candidates:
+            continue
+        if len(candidates) != 1:
+            raise _no_choice(name, kind, candidates, features)
+        chosen[name] = candidates[0]
+    if kind is TaskKind.SENTENCE_EMBEDDING and "text_pair" not in chosen:
+        chosen.pop("score", None)
+    if len({own for owns in chosen.values() for own in owns}) != sum(map(len, chosen.values())):
+        raise ValueError(
+            f"expected all columns of {kind} different, got {_shown(chosen)}; because a model must not read its own "
+            "answer; name other columns."
+        )
+    return chosen
+
+
+def column_options(
+    features: Features, kind: TaskKind, asked: Columns, *, loose: bool = False
+) -> dict[str, list[tuple[str, ...]]]:
+    """Gives, for each standard column of a kind, the columns of the data that it may be.
+
+    Args:
+        features: Columns of the data and their types.
+        kind: Of the task.
+        asked: Of `normalise_asked`; what is asked for is the only option, and no option of another.
+        loose: Whether other types count where none of the usual one is there, such as whole numbers as scores.
+
+    Returns:
+        Standard column -> its options, none where the data has no such column.
+    """
+    taken = {name for own in asked.values() for name in own}
+    free = Features({name: feature for name, feature in features.items() if name not in taken})
+    roles = ROLES[kind]
+    options = {name: _named(free, role, loose) for name, role in roles.items()}
+    if kind is TaskKind.MULTIPLE_CHOICE:
+        there: list[tuple[str, ...]] = [own for own in CHOICE_TEXT_NAMES if _all_texts(free, own)]
+        options["text"] = there[:1]
+        options["choices"] += [] if options["choices"] else _numbered_choices(free)
+        own_choices = {name for names in options["choices"] for name in names}
+        options["label"] = [own for own in options["label"] if own[0] not in own_choices]
+    if kind is TaskKind.EXTRACTIVE_SUMMARIZATION:
+        lists = [own for own in options["summaries"] if is_texts(free[own[0]])]
+        options["summaries"] = lists or options["summaries"]
+    if "text_pair" in roles:
+        options |= _text_options(free, kind, asked, loose)
+    return options | {name: [own] for name, own in asked.items() if name in roles}
+
+
+def _named(free: Features, role: Role, loose: bool) -> list[tuple[str, ...]]:
+    there = [name for name in role.names if name in free]
+    usual: list[tuple[str, ...]] = [(name,) for name in there if role.fits(free[name])]
+    return usual if usual or not loose else [(name,) for name in there if role.reads(free[name])]
+
+
+def _text_options(free: Features, kind: TaskKind, asked: Columns, loose: bool) -> dict[str, list[tuple[str, ...]]]:
+    single = _named(free, TEXT, loose)
+    if "text" in asked or "text_pair" in asked:
+        # A pair is either asked for as a whole or found as a whole: half a guess is none.
+        return {"text": single, "text_pair": []}
+    pairs = [own for own in PAIR_NAMES if _all_texts(free, own)]
+    if not pairs and kind not in _ALWAYS_PAIRS:
+        return {"text": single, "text_pair": []}
+    return {"text": [(first,) for first, _ in pairs], "text_pair": [(second,) for _, second in pairs]}
+
+
+def _all_texts(free: Features, names: Sequence[str]) -> bool:
+    return all(name in free and is_text(free[name]) for name in names)
+
+
+def _numbered_choices(free: Features) -> list[tuple[str, ...]]:
+    found: dict[str, dict[int, str]] = {}
+    for name, feature in free.items():
+        match = NUMBERED_CHOICE.fullmatch(name)
+        if match is not None and is_text(feature):
+            found.setdefault(match[1], {})[int(match[2])] = name
+    return [tuple(own[number] for number in sorted(own)) for own in found.values() if len(own) > 1]
+
+
+def _check_asked(features: Features, kind: TaskKind, asked: Columns) -> None:
+    roles = ROLES[kind]
+    for name, own in asked.items():
+        if name not in roles:
             raise ValueError(
-                f"expected {roles[standard].holds} in the column `{name}`, got {features[name]}; because it is to be "
-                f"the `{standard}` of {kind}; name another column, or another kind."
+                f"expected standard columns of {kind} out of {list(roles)}, got `{name}`; because only these are "
+                "read; correct the name, or name another kind."
+            )
+        if len(own) != 1 and not (own and (kind, name) in _SEVERAL):
+            raise ValueError(
+                f"expected one column for `{name}` of {kind}, got {list(own)}; because a row has one; name one."
+            )
+        role = roles[name]
+        part = is_text if kind is TaskKind.MULTIPLE_CHOICE else is_class
+        wrong = [
+            column
+            for column in own
+            if not (
+                part(features[column]) if len(own) > 1 else role.fits(features[column]) or role.reads(features[column])
+            )
+        ]
+        if wrong:
+            raise ValueError(
+                f"expected {role.wanted} in the column `{wrong[0]}`, got {features[wrong[0]]}; because it is to be "
+                f"`{name}` of {kind}; name another column."
             )
 
 
-def _no_single_column(
-    standard: str, role: _Role, names: Sequence[str], features: Features, kind: TaskKind
-) -> ValueError:
-    found = f"{len(names)} candidates {list(names)}" if names else "none"
+def _no_choice(name: str, kind: TaskKind, candidates: list[tuple[str, ...]], features: Features) -> ValueError:
+    names = ["+".join(own) for own in candidates]
+    found = f"{len(names)} candidates {names}" if names else "none"
     return ValueError(
-        f"expected exactly one column that can be the `{standard}` of {kind}, {role.holds}, got {found} among "
-        f"{list(features)}; because a wrong guess would train on the wrong column; name the column of `{standard}`."
+        f"expected exactly one column that can be `{name}` of {kind}, got {found} among {list(features)}; because a "
+        f"wrong guess would train on the wrong column; name it in `columns`, as {{'{name}': ...}}."
     )
+
+
+def _shown(chosen: Columns) -> str:
+    return ", ".join(f"`{name}` from {'+'.join(own)}" for name, own in chosen.items())

@@ -1,6 +1,7 @@
 """One file of rows, in any format that is read, checked before it is parsed."""
 
 import codecs
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,8 @@ def read_data_file(file: Path) -> Dataset:
     try:
         rows = load_dataset(builder, data_files=str(file), split="train", **options)
     except (DatasetGenerationError, TypeError, ValueError) as error:
-        if is_lines:
-            check_json_lines(file)
+        if builder == "json":
+            _explain_json(file, is_lines)
         raise ValueError(
             f"expected {builder} rows in `{file}`, got none that can be read ({error.__cause__ or error}); because "
             "it holds no rows, is damaged or of another format; mend the file or its ending."
@@ -59,6 +60,21 @@ def read_data_file(file: Path) -> Dataset:
     if is_lines and rows.num_rows != _count_lines(file):
         check_json_lines(file)
     return rows
+
+
+def _explain_json(file: Path, is_lines: bool) -> None:
+    """Raises what is wrong with a file of JSON by its line, where that can be found."""
+    text = "" if is_lines else file.read_text(encoding="utf-8-sig")
+    if not text.lstrip().startswith("["):
+        check_json_lines(file)
+        return
+    try:
+        json.loads(text)
+    except ValueError as error:
+        raise ValueError(
+            f"expected a JSON list of rows in `{file}`, got what cannot be read so ({error}); because it is damaged; "
+            "mend the file."
+        ) from error
 
 
 def _check_encoding(file: Path) -> None:

@@ -1,31 +1,38 @@
 """One label space for all splits: class names in a fixed order, ids from 0."""
 
 import logging
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from datasets import ClassLabel, Dataset, DatasetDict, List, Value
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import ClassLabel, Dataset, DatasetDict, LargeList, List, Value
 
 from hf_tinybert.data.metrics.entities import OUTSIDE, is_iob2
+from hf_tinybert.data.standard_columns import replace_column
 
-__all__ = ["encode_label_lists", "encode_labels"]
+__all__ = ["encode_labels", "iob2_names"]
 
 logger = logging.getLogger(__name__)
 
 _SHOWN = 5
 
 
-def encode_labels(dataset: DatasetDict, names_by_id: Mapping[int, str] | None = None) -> DatasetDict:
-    """Makes the column `label` of every split a ClassLabel with the names and the order of `train`.
+def encode_labels(
+    dataset: DatasetDict, names_by_id: Mapping[int, str] | None = None, column: str = "label"
+) -> DatasetDict:
+    """Makes a column of every split a ClassLabel, or lists of it, with the names and the order of `train`.
 
     Names come from the ClassLabel that `train` already has, else from `names_by_id`, else from the labels themselves:
-    strings sorted, numbers in ascending order. A split without any label (all missing or -1, as the hub publishes
-    hidden test sets) is left out with a warning, because it can neither train nor score.
+    strings sorted, numbers in ascending order, IOB2 tags by `iob2_names`. A split without any label (all missing or
+    -1, as the hub publishes hidden test sets) is left out with a warning, because it can neither train nor score.
 
     Args:
-        dataset: Splits with a column `label` of strings, integers, booleans or ClassLabel.
+        dataset: Splits with a column of strings, integers, booleans or ClassLabel, or of lists of them.
         names_by_id: Class name of each integer label, where the data comes with such a list.
+        column: `label`, `labels` or `tags`.
 
     Returns:
         The same splits, less those without labels.
@@ -33,129 +40,110 @@ def encode_labels(dataset: DatasetDict, names_by_id: Mapping[int, str] | None = 
     Raises:
         ValueError: If labels are missing, unknown to `train`, of another type, or all the same.
     """
-    labels = {name: _named_labels(split, name, names_by_id or {}) for name, split in dataset.items()}
-    unlabelled = [name for name, values in labels.items() if values and not any(values)]
+    found = {name: _read(split, name, column, names_by_id or {}) for name, split in dataset.items()}
+    unlabelled = [name for name, labels in found.items() if len(labels.missing) and labels.missing.all()]
     if "train" in unlabelled:
         raise ValueError(
-            "expected labels in `train`, got none; because a classifier learns from labelled rows; name another "
-            "column as `label`."
+            f"expected labels in `train`, got none in `{column}`; because a model learns from labelled rows; name "
+            "another column."
         )
     if unlabelled:
         logger.warning("The splits %s have no labels and are left out; they can neither train nor score.", unlabelled)
-    names = _class_names(dataset["train"], labels["train"], names_by_id or {})
-    feature = ClassLabel(names=names)
+    names = _class_names(dataset["train"].features[column], found["train"], names_by_id or {})
     id_of = {name: position for position, name in enumerate(names)}
     encoded = {}
     for name, split in dataset.items():
         if name not in unlabelled:
-            _check_labels(name, labels[name], id_of)
-            ids = [id_of[str(label)] for label in labels[name]]
-            encoded[name] = split.remove_columns("label").add_column("label", ids, feature=feature)
+            _check_labels(name, found[name], id_of)
+            encoded[name] = _with_ids(split, column, found[name], id_of, ClassLabel(names=names))
     return DatasetDict(encoded)
 
 
-def encode_label_lists(dataset: DatasetDict, column: str, names_by_id: Mapping[int, str] | None = None) -> DatasetDict:
-    """Makes a column of lists, such as tags of words or several labels of a text, a list of ClassLabel.
+def iob2_names(tags: Sequence[str]) -> list[str]:
+    """Gives a whole IOB2 label set in a fixed order: `O`, then type by type `B-` and `I-`.
 
-    Names come from the ClassLabel that `train` already has, else from `names_by_id`, else from the values themselves:
-    strings sorted, numbers in ascending order; of IOB2 tags `O` first, then by type, `B-` before `I-`. A split without
-    any list is left out with a warning.
+    A type of which only first words were seen gets its `I-` too, because longer entities of it may come.
 
     Args:
-        dataset: Splits with the column.
-        column: Its name.
-        names_by_id: Name of each integer label, where the data comes with such a list.
-
-    Returns:
-        The same splits, less those without labels.
-
-    Raises:
-        ValueError: If a row has no list, a label is unknown to `train`, or there are fewer than two.
+        tags: An IOB2 label set in any order.
     """
-    lists = {name: _named_lists(split, column, names_by_id or {}) for name, split in dataset.items()}
-    unlabelled = [name for name, rows in lists.items() if all(row is None for row in rows)]
-    if "train" in unlabelled:
-        raise ValueError(
-            f"expected lists in the column `{column}` of `train`, got none; because a model learns from labelled "
-            "rows; name another column."
-        )
-    if unlabelled:
-        logger.warning("The splits %s have no labels and are left out; they can neither train nor score.", unlabelled)
-    names = _list_names(dataset["train"], column, lists["train"], names_by_id or {})
-    if len(names) < 2:
-        raise ValueError(
-            f"expected at least two labels in the column `{column}` of `train`, got {_shown(names)}; because there is "
-            "nothing to tell apart; name another column or bring rows with other labels."
-        )
-    id_of = {name: position for position, name in enumerate(names)}
-    encoded = {}
-    for name, split in dataset.items():
-        if name not in unlabelled:
-            ids = _list_ids(name, column, lists[name], id_of)
-            encoded[name] = split.remove_columns(column).add_column(column, ids, feature=List(ClassLabel(names=names)))
-    return DatasetDict(encoded)
+    types = sorted({tag[2:] for tag in tags if tag != OUTSIDE})
+    return [OUTSIDE, *(f"{mark}-{kind}" for kind in types for mark in "BI")]
 
 
-def _named_lists(split: Dataset, column: str, names_by_id: Mapping[int, str]) -> list[list[str] | None]:
-    """Gives every row's names; None where the list is missing."""
-    element = split.features[column].feature
-    rows = split[column][:]
-    if isinstance(element, ClassLabel):
-        return [None if row is None else [element.int2str(value) for value in row] for row in rows]
-    if isinstance(element, Value) and element.dtype.startswith(("int", "uint")):
-        return [None if row is None else [_name_of_id(value, names_by_id) for value in row] for row in rows]
-    return [None if row is None else [str(value).strip() for value in row] for row in rows]
+@dataclass(frozen=True)
+class _Labels:
+    """The labels of a split, list by list one after another.
+
+    Attributes:
+        names: different class names, None for a missing label.
+        codes: position in `names` of every label, (labels,).
+        rows: row of every label, (labels,).
+        lengths: labels per row, (rows,); None where every row has one.
+        missing: whether a row has no label at all, (rows,).
+        are_numbers: whether the names are numbers, and sorted as such.
+    """
+
+    names: list[str | None]
+    codes: np.ndarray
+    rows: np.ndarray
+    lengths: np.ndarray | None
+    missing: np.ndarray
+    are_numbers: bool
+
+    def names_seen(self) -> list[str]:
+        return [name for name in self.names if name is not None]
 
 
-def _list_names(
-    train: Dataset, column: str, lists: list[list[str] | None], names_by_id: Mapping[int, str]
-) -> list[str]:
-    element = train.features[column].feature
-    if isinstance(element, ClassLabel):
-        return list(element.names)
-    if names_by_id:
-        return [names_by_id[key] for key in sorted(names_by_id)]
-    seen = {name for row in lists if row is not None for name in row}
-    if isinstance(element, Value) and element.dtype.startswith(("int", "uint")):
-        return sorted(seen, key=int)
-    if is_iob2(sorted(seen)):
-        return [OUTSIDE, *sorted(seen - {OUTSIDE}, key=lambda tag: (tag[2:], tag))]
-    return sorted(seen)
+def _read(split: Dataset, split_name: str, column: str, names_by_id: Mapping[int, str]) -> _Labels:
+    array = split.with_format("arrow")[:][column].combine_chunks()
+    feature = split.features[column]
+    lengths: np.ndarray | None = None
+    values = array
+    rows = np.arange(len(array))
+    missing = array.is_null().to_numpy(zero_copy_only=False)
+    if isinstance(feature, List | LargeList) and column != "label":
+        lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
+        feature, values, rows = feature.feature, array.flatten(), np.repeat(rows, lengths)
+    encoded = values.dictionary_encode() if not pa.types.is_null(values.type) else pa.nulls(len(values), pa.int32())
+    unique = encoded.dictionary.to_pylist() if isinstance(encoded, pa.DictionaryArray) else []
+    indices = encoded.indices if isinstance(encoded, pa.DictionaryArray) else encoded
+    names = [*_names(unique, feature, split_name, column, names_by_id), None]
+    codes = pc.fill_null(indices, len(unique)).to_numpy(zero_copy_only=False)
+    absent = np.array([name is None for name in names])[codes]
+    if lengths is None:
+        missing = absent
+    elif len(absent):
+        # A row all of whose labels are hidden has none; an empty list is an answer.
+        hidden = np.bincount(rows, weights=absent, minlength=len(array))
+        missing = missing | ((lengths > 0) & (hidden == lengths))
+    are_numbers = isinstance(feature, Value) and feature.dtype.startswith(("int", "uint"))
+    return _Labels(names, codes, rows, lengths, missing, are_numbers)
 
 
-def _list_ids(
-    split_name: str, column: str, lists: list[list[str] | None], id_of: Mapping[str, int]
-) -> list[list[int]]:
-    for number, row in enumerate(lists, start=1):
-        unknown = [name for name in row or () if name not in id_of]
-        if row is None or unknown:
-            raise ValueError(
-                f"expected labels out of {_shown(list(id_of))} in the column `{column}`, got "
-                f"{'none' if row is None else _shown(unknown)} in row {number} of split `{split_name}`; because the "
-                "model has an output only for the labels of `train` (or of `labels.json`); correct the row."
-            )
-    return [[id_of[name] for name in row or ()] for row in lists]
-
-
-def _named_labels(split: Dataset, split_name: str, names_by_id: Mapping[int, str]) -> list[str | None]:
-    """Gives every row's class name; None where the label is missing."""
-    feature = split.features["label"]
-    values = split["label"][:]
+def _names(
+    values: list[Any],
+    feature: Any,  # noqa: ANN401 (a feature of datasets has no type)
+    split_name: str,
+    column: str,
+    names_by_id: Mapping[int, str],
+) -> list[str | None]:
+    """Gives the class name of every different value; None where it stands for a missing label."""
     if isinstance(feature, ClassLabel):
-        return [None if value is None or value < 0 else feature.int2str(value) for value in values]
+        return [None if value < 0 else feature.int2str(value) for value in values]
     dtype = feature.dtype if isinstance(feature, Value) else str(feature)
     if dtype in ("string", "large_string"):
-        return [value.strip() or None if value is not None else None for value in values]
-    if dtype == "null":
-        return [None] * len(values)
-    if dtype == "bool":
-        return [None if value is None else str(value) for value in values]
+        return [value.strip() or None for value in values]
+    if dtype in ("bool", "null"):
+        return [str(value) for value in values]
     if dtype.startswith(("int", "uint")):
-        missing = None if any(value is not None and value >= 0 for value in values) else -1
-        return [None if value is None or value == missing else _name_of_id(value, names_by_id) for value in values]
+        missing = None if any(value >= 0 for value in values) else -1
+        return [None if value == missing else _name_of_id(value, names_by_id) for value in values]
+    several = "" if column == "label" else " or lists of them"
     raise ValueError(
-        f"expected class names or class ids in the column `label` of split `{split_name}`, got {feature}; because "
-        "a text has one class; name another column for `label`, or make labels strings or integers."
+        f"expected class names or class ids{several} in the column `{column}` of split `{split_name}`, got {feature}; "
+        "because others are no classes (several classes per text are another kind, `multi-label-classification`); "
+        "name another column, or make labels strings or integers."
     )
 
 
@@ -166,43 +154,56 @@ def _name_of_id(value: int, names_by_id: Mapping[int, str]) -> str:
     return names_by_id.get(value, f"{value} (not in the list of names)")
 
 
-def _class_names(train: Dataset, labels: list[str | None], names_by_id: Mapping[int, str]) -> list[str]:
-    feature = train.features["label"]
-    if isinstance(feature, ClassLabel):
-        return list(feature.names)
+def _class_names(feature: Any, labels: _Labels, names_by_id: Mapping[int, str]) -> list[str]:  # noqa: ANN401
+    inner = feature.feature if isinstance(feature, List | LargeList) else feature
+    if isinstance(inner, ClassLabel):
+        return list(inner.names)
     if names_by_id:
         return [names_by_id[key] for key in sorted(names_by_id)]
-    seen: set[str] = {label for label in labels if label is not None}
-    is_number = isinstance(feature, Value) and feature.dtype.startswith(("int", "uint"))
-    return sorted(seen, key=int) if is_number else sorted(seen)
+    seen = set(labels.names_seen())
+    if labels.lengths is not None and is_iob2(sorted(seen)):
+        return iob2_names(sorted(seen))
+    return sorted(seen, key=int) if labels.are_numbers else sorted(seen)
 
 
-def _check_labels(split_name: str, labels: list[str | None], id_of: Mapping[str, Any]) -> None:
-    missing = labels.count(None)
-    if missing:
+def _check_labels(split_name: str, labels: _Labels, id_of: Mapping[str, int]) -> None:
+    absent = np.array([name is None for name in labels.names])
+    without = labels.missing.copy()
+    without[labels.rows[absent[labels.codes]]] = True
+    if without.any():
         raise ValueError(
-            f"expected a label in every row of split `{split_name}`, got {missing} of {len(labels)} rows without one, "
-            f"the first is row {labels.index(None) + 1}; "
-            "because a row without a label can neither train nor score; label or remove these rows."
+            f"expected a label in every row of split `{split_name}`, got {without.sum():,} of {len(without):,} rows "
+            f"without one, the first in row {int(without.argmax()) + 1:,} (rows count from 1); because a row without "
+            "a label can neither train nor score; label or remove these rows."
         )
-    unknown = Counter(label for label in labels if label not in id_of)
-    if unknown:
+    unknown = np.array([name is not None and name not in id_of for name in labels.names])[labels.codes]
+    if unknown.any():
+        rows = np.unique(labels.rows[unknown])
+        found = list(dict.fromkeys(labels.names[code] for code in labels.codes[unknown]))
         raise ValueError(
-            f"expected only the labels {_shown(list(id_of))} in split `{split_name}`, got {_shown(list(unknown))} in "
-            f"{unknown.total()} of {len(labels)} rows, first in row {_first(labels, unknown)}; because the "
-            "student has outputs for the labels of `train` (or of `labels.json`) only; correct labels or split."
+            f"expected only the labels {_shown(list(id_of))} in split `{split_name}`, got {_shown(found)} in "
+            f"{len(rows):,} of {len(without):,} rows, the first in row {rows[0] + 1:,} (rows count from 1); because "
+            "the student has an output only for the labels of `train` (or of `labels.json`); correct the labels or "
+            "the split."
         )
-    if split_name == "train" and len(set(labels)) < 2:
+    seen = set(np.unique(labels.codes))
+    if split_name == "train" and (len(seen) < 2 if labels.lengths is None else len(id_of) < 1):
         raise ValueError(
-            f"expected at least two classes in `train`, got only {_shown(list(set(labels)))} in all {len(labels)} "
-            "rows; because there is nothing to tell apart; name another column for `label`, or bring other rows."
+            f"expected at least two classes in `train`, got only {_shown(labels.names_seen())} in all "
+            f"{len(without):,} rows; because there is nothing to tell apart; name another column or bring rows of "
+            "other classes."
         )
 
 
-def _first(labels: list[str | None], unknown: Mapping[str | None, int]) -> int:
-    return next(number for number, label in enumerate(labels, start=1) if label in unknown)
+def _with_ids(split: Dataset, column: str, labels: _Labels, id_of: Mapping[str, int], feature: ClassLabel) -> Dataset:
+    ids = np.array([id_of.get(name or "", -1) for name in labels.names], dtype=np.int64)[labels.codes]
+    values = pa.array(ids, pa.int64())
+    if labels.lengths is None:
+        return replace_column(split, column, feature, values)
+    offsets = np.concatenate([[0], np.cumsum(labels.lengths)]).astype(np.int32)
+    return replace_column(split, column, List(feature), pa.ListArray.from_arrays(offsets, values))
 
 
-def _shown(names: list[Any]) -> str:
+def _shown(names: Sequence[Any]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(f"`{name}`" for name in names[:_SHOWN]) + more

@@ -89,10 +89,19 @@ def _read(name: str | Path) -> DatasetDict:
         return _named_splits(_read_from_hub(str(name)))
     if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
         return _named_splits(_read_saved(path))
-    files = _data_files(path)
-    return DatasetDict(
-        {split: concatenate_datasets([read_data_file(file) for file in group]) for split, group in files.items()}
-    )
+    return DatasetDict({split: _joined(files) for split, files in _data_files(path).items()})
+
+
+def _joined(files: list[Path]) -> Dataset:
+    parts = [read_data_file(file) for file in files]
+    try:
+        return concatenate_datasets(parts)
+    except (TypeError, ValueError) as error:
+        columns = "; ".join(f"`{file.name}` {dict(part.features)}" for file, part in zip(files, parts, strict=True))
+        raise ValueError(
+            f"expected the same columns and types in all files of a split, got {columns} ({error}); because their "
+            "rows are joined in the order of their names; make them alike."
+        ) from error
 
 
 def _named_splits(loaded: DatasetDict | Dataset) -> DatasetDict:
@@ -135,8 +144,10 @@ def _data_files(path: Path) -> dict[str, list[Path]]:
         split = re.match(rf"({'|'.join(_SPLIT_NAMES)})(?![a-z])", file.stem.lower())
         if split is not None:
             by_split.setdefault(_SPLIT_NAMES[split.group(1)], []).append(file)
-    if len(files) == 1:
-        return {"train": files}
+    # A licence or a note is a text file too, and is no data unless it is named.
+    only = files if path.is_file() else [file for file in files if file.suffix.lower() != ".txt"]
+    if len(only) == 1 and sum(map(len, by_split.values())) <= 1:
+        return {"train": only}
     if not by_split:
         raise ValueError(
             f"expected files named after their splits, like train.jsonl, in `{path}`, got "

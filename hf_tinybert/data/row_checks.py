@@ -1,176 +1,230 @@
-"""What is wrong with single rows: refused with the split, the number of the row and its value."""
+"""Rows that no model can learn from, each refused with its split, its number and its value."""
 
 import logging
-import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from datasets import Dataset, DatasetDict
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import ClassLabel, Dataset, DatasetDict
 
 from hf_tinybert.data.kinds.definition import TaskKind
 from hf_tinybert.data.metrics.entities import is_iob2
-from hf_tinybert.data.sentences import split_sentences
 
-__all__ = ["check_rows"]
+__all__ = ["check_rows", "warn_of_broken_entities"]
 
 logger = logging.getLogger(__name__)
 
-_TEXTS = ("text", "text_pair", "question", "context", "document")
-_SHOWN = 80
+_SHOWN = 60
 
-Rows = Mapping[str, Sequence[Any]]
-"""The columns of a split, each a list over its rows."""
+Check = Callable[[str, pa.Table], None]
 
 
-def check_rows(dataset: DatasetDict, kind: TaskKind) -> None:
-    """Refuses rows that can neither train nor score; rows count from 1, as they stand in their split.
+def check_rows(split: Dataset, split_name: str, kind: TaskKind) -> None:
+    """Checks every row of a split; what is missing as a whole, such as a gold column, is not its business.
 
     Args:
-        dataset: Splits with standard columns.
+        split: Rows with the standard columns of the kind.
+        split_name: Named in errors.
         kind: Of the task.
 
     Raises:
-        ValueError: With the first such row and how many there are: an empty text, words and tags of different number,
-            an answer that does not stand at its place in the context, an id that stands twice, fewer than two choices
-            or a right one that is not among them, a score that is no number, a document without a sentence or without
-            a summary.
+        ValueError: If a text is empty, a document has no sentence, a row has no word or another number of tags than
+            of words, an answer does not stand at its place, two questions have the same id, there are fewer than two
+            choices or the right one is not among them, or a score is no number.
     """
-    for name, split in dataset.items():
-        rows = {column: split[column][:] for column in split.column_names}
-        for column in _TEXTS:
-            if column in rows and not (column == "text" and kind is TaskKind.MULTIPLE_CHOICE):
-                _refuse(name, split, _empty(rows[column]), "a text", "there is nothing to read in an empty one")
-        for found, expected, why in _CHECKS.get(kind, ()):
-            _refuse(name, split, found(rows), expected, why)
-    if kind is TaskKind.TOKEN_CLASSIFICATION:
-        _warn_of_broken_entities(dataset)
+    table = split.with_format("arrow")[:]
+    for check in _CHECKS[kind]:
+        check(split_name, table)
 
 
-def _refuse(name: str, split: Dataset, wrong: Mapping[int, str], expected: str, why: str) -> None:
-    if not wrong:
-        return
-    row = min(wrong)
-    more = f"; {len(wrong)} rows in all" if len(wrong) > 1 else ""
-    raise ValueError(
-        f"expected {expected} in row {row + 1} of split `{name}`, got {wrong[row]} ({split.num_rows} rows{more}); "
-        f"because {why}; correct or remove the row."
+def warn_of_broken_entities(dataset: DatasetDict) -> None:
+    """Warns of entities that go on without a beginning, where the tags are IOB2: strict scores do not count them.
+
+    Args:
+        dataset: Splits with `tags` as lists of ClassLabel.
+    """
+    for split_name, split in dataset.items():
+        feature = split.features["tags"].feature
+        if not isinstance(feature, ClassLabel) or not is_iob2(feature.names):
+            continue
+        array = split.with_format("arrow")[:]["tags"].combine_chunks()
+        lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
+        rows = np.repeat(np.arange(len(array)), lengths)
+        tags = array.flatten().to_numpy(zero_copy_only=False)
+        types = np.unique([name[2:] for name in feature.names], return_inverse=True)[1]
+        inside = np.array([name.startswith("I-") for name in feature.names])
+        before = np.concatenate([[-1], tags[:-1]])
+        begins = np.concatenate([[-1], rows[:-1]]) != rows
+        named = np.array([name != "O" for name in feature.names])
+        continues = ~begins & (before >= 0) & named[before] & (types[before] == types[tags])
+        broken = inside[tags] & ~continues
+        if broken.any():
+            first = int(rows[broken.argmax()])
+            logger.warning(
+                "%d tags in %d of %d rows of `%s` go on with an entity that did not begin (I- without B-), the "
+                "first in row %d (rows count from 1): %s; strict scores count no such entity. Make the tags IOB2.",
+                broken.sum(), len(np.unique(rows[broken])), len(array), split_name, first + 1,
+                _shortened([feature.names[tag] for tag in array[first].as_py()]),
+            )  # fmt: skip
+
+
+def _refusal(split_name: str, wanted: str, got: str, row: int, count: int, rows: int, why: str) -> ValueError:
+    more = f" ({count:,} of {rows:,} rows are so)" if count > 1 else ""
+    return ValueError(
+        f"expected {wanted}, got {got} in row {row + 1:,} of `{split_name}` (rows count from 1){more}; because {why}; "
+        "correct or remove the row."
     )
 
 
-def _empty(texts: Sequence[str | None]) -> dict[int, str]:
-    return {row: f"`{text}`" for row, text in enumerate(texts) if text is None or not text.strip()}
+def _refuse_rows(split_name: str, table: pa.Table, wrong: np.ndarray, wanted: str, column: str, why: str) -> None:
+    if wrong.any():
+        row = int(wrong.argmax())
+        value = _shortened(table[column][row].as_py())
+        raise _refusal(split_name, wanted, f"{value} in `{column}`", row, int(wrong.sum()), len(wrong), why)
 
 
-def _different_lengths(rows: Rows) -> dict[int, str]:
-    if "tags" not in rows:
-        return {}
-    return {
-        row: f"{len(tokens)} words and {len(tags)} tags: {_shown(' '.join(tokens))}"
-        for row, (tokens, tags) in enumerate(zip(rows["tokens"], rows["tags"], strict=True))
-        if len(tokens) != len(tags)
-    }
+def _flags(column: Any) -> np.ndarray:  # noqa: ANN401 (pyarrow has no types)
+    """Truth values of an Arrow column, missing ones as True, because what is missing is wrong."""
+    return np.asarray(pc.fill_null(column, True).to_numpy(zero_copy_only=False) if isinstance(column, pa.Array)
+                      else pc.fill_null(column, True).to_numpy(), dtype=bool)  # fmt: skip
 
 
-def _no_words(rows: Rows) -> dict[int, str]:
-    return {row: "none" for row, tokens in enumerate(rows["tokens"]) if not tokens}
+def _texts(*columns: str) -> Check:
+    def check(split_name: str, table: pa.Table) -> None:
+        for column in columns:
+            if column in table.column_names:
+                blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(table[column])), 0)
+                why = "there is nothing to read"
+                _refuse_rows(split_name, table, _flags(blank), "a text in every row", column, why)
+
+    return check
 
 
-def _wrong_answers(rows: Rows) -> dict[int, str]:
-    wrong = {}
-    for row, (context, answers) in enumerate(zip(rows["context"], rows["answers"], strict=True)):
-        for text, start in zip(answers["text"], answers["answer_start"], strict=True):
-            if not text or context[start : start + len(text)] != text or start < 0:
-                place = context.find(text) if text else -1
-                elsewhere = f"it stands at {place}" if place >= 0 else "it stands nowhere in it"
-                there = _shown(context[max(start, 0) : max(start, 0) + len(text)])
-                wrong[row] = f"the answer `{_shown(text)}` at character {start}, where `{there}` stands ({elsewhere})"
-    return wrong
+def _sentences(split_name: str, table: pa.Table) -> None:
+    found = pc.match_substring_regex(table["document"], r"[\pL\pN]")
+    why = "a summary is made of the sentences of its document"
+    _refuse_rows(split_name, table, _flags(pc.invert(found)), "a document with a sentence", "document", why)
 
 
-def _repeated_ids(rows: Rows) -> dict[int, str]:
-    counts = Counter(rows["id"])
-    return {row: f"`{name}` {counts[name]} times" for row, name in enumerate(rows["id"]) if counts[name] > 1}
+def _summaries(split_name: str, table: pa.Table) -> None:
+    if "summaries" not in table.column_names:
+        return
+    for row, summaries in enumerate(table["summaries"].to_pylist()):
+        if not summaries or not all(text and text.strip() for text in summaries):
+            raise _refusal(
+                split_name, "summaries with text", f"{_shortened(summaries)} in `summaries`", row, 1, table.num_rows,
+                "sentences are chosen by their likeness to a summary",
+            )  # fmt: skip
 
 
-def _few_choices(rows: Rows) -> dict[int, str]:
-    return {
-        row: _shown(str(choices))
-        for row, choices in enumerate(rows["choices"])
-        if len(choices) < 2 or any(choice is None or not choice.strip() for choice in choices)
-    }
+def _words(split_name: str, table: pa.Table) -> None:
+    lengths = pc.list_value_length(table["tokens"])
+    why = "there is nothing to tag"
+    _refuse_rows(split_name, table, _flags(pc.equal(lengths, 0)), "at least one token", "tokens", why)
+    _refuse_missing_items(split_name, table, "tokens")
+    if "tags" not in table.column_names:
+        return
+    tags = pc.list_value_length(table["tags"])
+    wrong = pc.fill_null(pc.not_equal(lengths, tags), False).to_numpy()
+    if wrong.any():
+        row = int(wrong.argmax())
+        got = f"{lengths[row]} tokens and {tags[row]} tags, {_shortened(table['tokens'][row].as_py())}"
+        why = "a shift would teach wrong tags"
+        raise _refusal(split_name, "a tag for each token", got, row, int(wrong.sum()), len(wrong), why)
 
 
-def _no_such_choice(rows: Rows) -> dict[int, str]:
-    return {
-        row: f"`{label}` of {len(choices)} choices"
-        for row, (label, choices) in enumerate(zip(rows["label"], rows["choices"], strict=True))
-        if not 0 <= label < len(choices)
-    }
+def _refuse_missing_items(split_name: str, table: pa.Table, column: str) -> None:
+    array = table[column].combine_chunks()
+    items = array.flatten()
+    if items.null_count:
+        rows = np.repeat(np.arange(len(array)), pc.list_value_length(array).to_numpy(zero_copy_only=False))
+        wrong = np.isin(np.arange(len(array)), rows[items.is_null().to_numpy(zero_copy_only=False)])
+        why = "what is missing cannot be read"
+        _refuse_rows(split_name, table, wrong, "strings only", column, why)
 
 
-def _no_score(rows: Rows) -> dict[int, str]:
-    return {
-        row: f"`{score}`"
-        for row, score in enumerate(rows.get("score", ()))
-        if score is None or not math.isfinite(score)
-    }
+def _ids(split_name: str, table: pa.Table) -> None:
+    seen: dict[str, int] = {}
+    for row, name in enumerate(table["id"].to_pylist()):
+        if name is None or seen.setdefault(name, row) != row:
+            got = "none" if name is None else f"`{name}`, as in row {seen[name] + 1:,},"
+            why = "answers are told apart by the ids of their questions"
+            raise _refusal(split_name, "an id of its own for every question", got, row, 1, table.num_rows, why)
 
 
-def _no_sentence(rows: Rows) -> dict[int, str]:
-    return {
-        row: f"`{_shown(document)}`" for row, document in enumerate(rows["document"]) if not split_sentences(document)
-    }
+def _answers(split_name: str, table: pa.Table) -> None:
+    if "answers" not in table.column_names:
+        return
+    columns = (table[name].to_pylist() for name in ("context", "answers"))
+    for row, (context, answers) in enumerate(zip(*columns, strict=True)):
+        texts, starts = ((answers or {}).get(name) or [] for name in ("text", "answer_start"))
+        wanted = "answers as texts with their first characters"
+        got = f"{len(texts)} texts and {len(starts)} starts"
+        wrong = len(texts) != len(starts)
+        for text, start in zip(texts, starts, strict=False):
+            if wrong:
+                break
+            if not text or start is None or start < 0 or context[start : start + len(text)] != text:
+                wanted, got, wrong = "an answer that stands in its context", _misplaced(context, text, start), True
+        if wrong:
+            why = "a model learns where an answer begins and ends"
+            raise _refusal(split_name, wanted, got, row, 1, table.num_rows, why)
 
 
-def _no_summary(rows: Rows) -> dict[int, str]:
-    return {
-        row: f"`{summaries}`"
-        for row, summaries in enumerate(rows["summaries"])
-        if not any(summary and summary.strip() for summary in summaries)
-    }
+def _misplaced(context: str, text: str | None, start: int | None) -> str:
+    if not text:
+        return "an empty one (a question without an answer has empty lists)"
+    places = [position for position in range(len(context)) if context.startswith(text, position)]
+    shown = _shortened(text)
+    if not places:
+        return f"{shown}, which is nowhere in it,"
+    there = "nothing" if start is None or start < 0 else _shortened(context[start : start + len(text)])
+    where = ", ".join(str(place) for place in places[:5])
+    return f"{shown} at character {start}, where {there} is (it is at {where}; characters, not bytes, count from 0)"
 
 
-_Check = tuple[Callable[[Rows], dict[int, str]], str, str]
-_SCORE: _Check = (_no_score, "a number as `score`", "nothing can be learnt from or compared with another value")
-_CHECKS: Mapping[TaskKind, tuple[_Check, ...]] = {
-    TaskKind.REGRESSION: (_SCORE,),
-    TaskKind.SENTENCE_EMBEDDING: (_SCORE,),
-    TaskKind.TOKEN_CLASSIFICATION: (
-        (_no_words, "words", "there is nothing to tag"),
-        (_different_lengths, "a tag for every word", "tags belong to words by their places"),
-    ),
-    TaskKind.QUESTION_ANSWERING: (
-        (_wrong_answers, "answers at their places in the context", "the model learns these places"),
-        (_repeated_ids, "ids that stand once", "predictions are found by their ids"),
-    ),
-    TaskKind.MULTIPLE_CHOICE: (
-        (_few_choices, "two or more choices with text", "there is nothing to choose from"),
-        (_no_such_choice, "the number of a choice, from 0", "the right one must be among them"),
-    ),
-    TaskKind.EXTRACTIVE_SUMMARIZATION: (
-        (_no_sentence, "a document with a sentence", "a summary is chosen from its sentences"),
-        (_no_summary, "a summary", "sentences are chosen by their likeness to it"),
-    ),
-}
+def _choices(split_name: str, table: pa.Table) -> None:
+    few = _flags(pc.less(pc.list_value_length(table["choices"]), 2))
+    _refuse_rows(split_name, table, few, "at least two choices", "choices", "there is nothing to choose from")
+    for row, choices in enumerate(table["choices"].to_pylist()):
+        if not all(choice and choice.strip() for choice in choices):
+            raise _refusal(
+                split_name, "a text in every choice", f"{_shortened(choices)} in `choices`", row, 1, table.num_rows,
+                "there is nothing to read",
+            )  # fmt: skip
+    if "label" in table.column_names:
+        counts = pc.list_value_length(table["choices"]).to_numpy()
+        label = pc.fill_null(table["label"], 0).to_numpy()
+        why = "the right choice is told by its position, from 0"
+        wanted = "a label from 0 to one less than there are choices"
+        _refuse_rows(split_name, table, (label < 0) | (label >= counts), wanted, "label", why)
 
 
-def _warn_of_broken_entities(dataset: DatasetDict) -> None:
-    """Entities that begin with I- are read as others than they are meant."""
-    for name, split in dataset.items():
-        names = split.features["tags"].feature.names
-        if not is_iob2(names):
-            continue
-        broken = 0
-        for tags in split["tags"][:]:
-            before = "O"
-            for tag in (names[tag] for tag in tags):
-                broken += tag.startswith("I-") and before[2:] != tag[2:]
-                before = tag
-        if broken:
-            message = "%d tags in `%s` begin an entity with I-, as IOB2 does not; no entity is read there."
-            logger.warning(message, broken, name)
+def _scores(split_name: str, table: pa.Table) -> None:
+    if "score" in table.column_names:
+        score = table["score"]
+        wrong = pc.fill_null(pc.invert(pc.is_finite(score)), False).to_numpy()
+        why = "a loss of it would be no number either"
+        _refuse_rows(split_name, table, wrong, "a finite score", "score", why)
 
 
-def _shown(text: str) -> str:
+def _shortened(value: object) -> str:
+    text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+_PAIR = _texts("text", "text_pair")
+_CHECKS: Mapping[TaskKind, Sequence[Check]] = {
+    TaskKind.TEXT_CLASSIFICATION: (_texts("text"),),
+    TaskKind.PAIR_CLASSIFICATION: (_PAIR,),
+    TaskKind.MULTI_LABEL_CLASSIFICATION: (_PAIR,),
+    TaskKind.REGRESSION: (_PAIR, _scores),
+    TaskKind.SENTENCE_EMBEDDING: (_PAIR, _scores),
+    TaskKind.MASKED_LM: (_texts("text"),),
+    TaskKind.TOKEN_CLASSIFICATION: (_words,),
+    TaskKind.QUESTION_ANSWERING: (_ids, _texts("question", "context"), _answers),
+    TaskKind.MULTIPLE_CHOICE: (_choices,),
+    TaskKind.EXTRACTIVE_SUMMARIZATION: (_sentences, _summaries),
+}

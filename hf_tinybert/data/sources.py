@@ -1,36 +1,45 @@
-"""Data for any kind of task, from a folder, a file or the hub, in one form and checked."""
+"""Any data set for any kind of task, from a folder, a file or the hub, in one form."""
 
 import logging
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict
 
-from hf_tinybert.data.columns import choose_columns, infer_kind
-from hf_tinybert.data.deduplication import normalise_text
+from hf_tinybert.data.columns import choose_columns, normalise_asked
+from hf_tinybert.data.gold_rows import without_hidden_splits
+from hf_tinybert.data.held_out import cut_missing_splits, warn_of_repeated_rows
+from hf_tinybert.data.kind_inference import infer_kind
 from hf_tinybert.data.kinds.definition import TaskKind
-from hf_tinybert.data.label_space import encode_label_lists, encode_labels
+from hf_tinybert.data.label_space import encode_labels
 from hf_tinybert.data.raw_splits import read_label_names, read_splits
-from hf_tinybert.data.row_checks import check_rows
-from hf_tinybert.data.splits import grouped_split, stratified_split
-from hf_tinybert.data.standard_rows import standard_rows
+from hf_tinybert.data.row_checks import check_rows, warn_of_broken_entities
+from hf_tinybert.data.standard_columns import standardise
 
-__all__ = ["TaskData", "load_task_data"]
+__all__ = ["TaskData", "load_rows", "load_task_data"]
 
 logger = logging.getLogger(__name__)
 
-_CLASSES = frozenset({TaskKind.TEXT_CLASSIFICATION, TaskKind.PAIR_CLASSIFICATION})
-_LABEL_LISTS = {TaskKind.MULTI_LABEL_CLASSIFICATION: "labels", TaskKind.TOKEN_CLASSIFICATION: "tags"}
-# Held out of `train` for each split that is missing. Beyond 10,000 rows a share is known to half a point anyway.
-_HELD_OUT_SHARE = 0.1
-_HELD_OUT_ROWS = 10_000
+_CLASS_COLUMNS = {
+    TaskKind.TEXT_CLASSIFICATION: "label",
+    TaskKind.PAIR_CLASSIFICATION: "label",
+    TaskKind.MULTI_LABEL_CLASSIFICATION: "labels",
+    TaskKind.TOKEN_CLASSIFICATION: "tags",
+}
+_OTHER_GOLD = {
+    TaskKind.REGRESSION: "score",
+    TaskKind.SENTENCE_EMBEDDING: "score",
+    TaskKind.MULTIPLE_CHOICE: "label",
+    TaskKind.QUESTION_ANSWERING: "answers",
+    TaskKind.EXTRACTIVE_SUMMARIZATION: "summaries",
+}
 
 
 @dataclass(frozen=True)
 class TaskData:
-    """Rows of one kind of task.
+    """A data set made ready for a kind of task.
 
     Attributes:
         kind: Of the task.
@@ -40,32 +49,37 @@ class TaskData:
 
     kind: TaskKind
     splits: DatasetDict
-    labels: tuple[str, ...] = ()
+    labels: tuple[str, ...]
 
 
 def load_task_data(
-    name: str | Path, kind: TaskKind | None = None, *, columns: Mapping[str, str] | None = None, seed: int = 0
+    name: str | Path,
+    kind: TaskKind | None = None,
+    *,
+    columns: Mapping[str, str | Sequence[str]] | None = None,
+    seed: int = 0,
 ) -> TaskData:
-    """Loads the data of a task and checks it before anything is spent on it.
+    """Loads a data set and checks every row before anything is spent on it.
 
     Args:
         name: A folder made by `save_to_disk`; a folder of JSONL, JSON, CSV, TSV, Parquet or text files named after
             their splits (`train.jsonl`, `dev.csv`, `test-00000.parquet`); one such file; or a data set on the hub, as
             `owner/name` or `owner/name:configuration`. A `labels.json` beside the files (a list, or a map from id to
             name) names integer labels.
-        kind: Of the task; what the columns show if None.
-        columns: Standard column -> its name in the data, where it cannot be found by its name.
+        kind: Of the task; told by the columns if None.
+        columns: Standard column -> its name in the data, as {"text": "body", "label": "intent"}; several names for
+            `labels` (columns of 0 and 1), `choices`, and the `text` of multiple choice. What is not named is found.
         seed: Seed for cutting missing splits out of `train`.
 
     Returns:
-        The kind, its splits and its label names. A missing `validation` or `test` is cut out of `train`: a tenth of
-        its rows each, stratified by class, only texts that occur once; of the other kinds rows of one text stay
-        together. The same rows and seed always give the same splits.
+        The kind, its splits and its label names. A missing `validation` or `test` is cut out of `train`, see
+        `cut_missing_splits`. Class columns are ClassLabel; a split whose gold answers are hidden is left out with a
+        warning, and one cut out of `train` in its place.
 
     Raises:
         FileNotFoundError: If there is no such folder, file or data set.
-        ValueError: If the data cannot be read, is empty, shows no kind, lacks columns or labels, its splits disagree
-            on the labels, or a row is wrong (see `check_rows`).
+        ValueError: If the data cannot be read, is empty, has one class only, lacks columns or answers, its splits
+            disagree on the labels, its columns leave the kind open, or a row is wrong (see `check_rows`).
     """
     raw = read_splits(name)
     if "train" not in raw:
@@ -74,76 +88,78 @@ def load_task_data(
             "split, or name the one file to learn from."
         )
     features = raw["train"].features
-    kind = infer_kind(features, columns) if kind is None else kind
-    dataset = standard_rows(raw, kind, choose_columns(features, kind, columns))
-    dataset, labels = _with_labels(dataset, kind, read_label_names(name))
-    check_rows(dataset, kind)
-    dataset = _cut_missing_splits(dataset, kind, seed)
-    _warn_of_learnt_texts(dataset, kind)
+    asked = normalise_asked(columns, features)
+    if kind is None:
+        kind = infer_kind(features, asked)
+        logger.info("The columns %s are read as %s.", list(features), kind)
+    chosen = choose_columns(features, kind, asked)
+    dataset = DatasetDict({own: standardise(split, own, kind, chosen) for own, split in raw.items()})
+    dataset = _checked(dataset, kind)
+    labels: tuple[str, ...] = ()
+    if kind in _CLASS_COLUMNS:
+        column = _CLASS_COLUMNS[kind]
+        dataset = encode_labels(dataset, read_label_names(name), column)
+        feature = dataset["train"].features[column]
+        labels = tuple((feature if column == "label" else feature.feature).names)
+    if kind is TaskKind.TOKEN_CLASSIFICATION:
+        warn_of_broken_entities(dataset)
+    dataset = cut_missing_splits(dataset, kind, seed)
+    warn_of_repeated_rows(dataset, kind)
     splits = DatasetDict({split_name: dataset[split_name] for split_name in ("train", "validation", "test")})
     return TaskData(kind, splits, labels)
 
 
-def _with_labels(
-    dataset: DatasetDict, kind: TaskKind, names_by_id: Mapping[int, str] | None
-) -> tuple[DatasetDict, tuple[str, ...]]:
-    if kind in _CLASSES:
-        dataset = encode_labels(dataset, names_by_id)
-        return dataset, tuple(dataset["train"].features["label"].names)
-    column = _LABEL_LISTS.get(kind)
-    if column is None:
-        return dataset, ()
-    dataset = encode_label_lists(dataset, column, names_by_id)
-    return dataset, tuple(dataset["train"].features[column].feature.names)
+def load_rows(
+    name: str | Path,
+    kind: TaskKind,
+    *,
+    columns: Mapping[str, str | Sequence[str]] | None = None,
+    split: str = "train",
+) -> Dataset:
+    """Loads the rows of one split without their gold answers, in the order of the data.
+
+    Args:
+        name: As for `load_task_data`.
+        kind: Of the task.
+        columns: As for `load_task_data`; gold columns are not read.
+        split: `train`, `validation` or `test`; one file is `train`.
+
+    Returns:
+        The standard columns of the kind, less the gold one.
+
+    Raises:
+        FileNotFoundError: If there is no such folder, file or data set.
+        ValueError: If the data cannot be read, has no such split, lacks columns, or a row has nothing to read.
+    """
+    raw = read_splits(name)
+    if split not in raw:
+        raise ValueError(
+            f"expected the split `{split}` in `{name}`, got {list(raw)}; because its rows are asked for; name another."
+        )
+    gold = {_CLASS_COLUMNS.get(kind, _OTHER_GOLD.get(kind, ""))}
+    features = raw[split].features
+    chosen = choose_columns(features, kind, normalise_asked(columns, features), gold=sorted(gold))
+    rows = standardise(raw[split], split, kind, {own: names for own, names in chosen.items() if own not in gold})
+    return _checked(DatasetDict({split: rows}), kind)[split]
 
 
-def _cut_missing_splits(dataset: DatasetDict, kind: TaskKind, seed: int) -> DatasetDict:
-    missing = [name for name in ("validation", "test") if name not in dataset]
-    if not missing:
-        return dataset
-    train = dataset["train"]
-    classes = train.features["label"].num_classes if kind in _CLASSES else 1
-    size = min(max(round(_HELD_OUT_SHARE * train.num_rows), classes), _HELD_OUT_ROWS)
-    sizes = dict.fromkeys(missing, size)
-    split = _stratified(train, sizes, seed) if kind in _CLASSES else grouped_split(_texts(train), sizes, seed=seed)
-    taken = {row for name in missing for row in split[name]}
-    logger.info("No %s in the data: %d of %d rows of `train` are cut out for each.", missing, size, train.num_rows)
-    remaining = train.select([row for row in range(train.num_rows) if row not in taken])
-    return DatasetDict({**dataset, "train": remaining, **{name: train.select(split[name]) for name in missing}})
-
-
-def _stratified(train: Dataset, sizes: Mapping[str, int], seed: int) -> dict[str, list[int]]:
-    texts = _texts(train)
-    occurrences = Counter(texts)
-    # A text that occurs twice stays in train with all its copies: it must not be learnt and scored.
-    single = [row for row, text in enumerate(texts) if occurrences[text] == 1]
-    labels = train["label"][:]
-    split = stratified_split([labels[row] for row in single], sizes, seed=seed)
-    return {name: [single[position] for position in rows] for name, rows in split.items()}
-
-
-def _warn_of_learnt_texts(dataset: DatasetDict, kind: TaskKind) -> None:
-    learnt = set(_texts(dataset["train"]))
+def _checked(dataset: DatasetDict, kind: TaskKind) -> DatasetDict:
+    """The splits whose gold answers are there, every row of them checked."""
+    if kind is TaskKind.MASKED_LM:
+        dataset = DatasetDict({name: _without_blank_texts(split, name) for name, split in dataset.items()})
+    gold = _OTHER_GOLD.get(kind)
+    if gold is not None and all(gold in split.column_names for split in dataset.values()):
+        dataset = without_hidden_splits(dataset, gold)
     for name, split in dataset.items():
-        texts = _texts(split)
-        repeated = sum(text in learnt for text in texts)
-        if name != "train" and repeated:
-            message = "%d of %d texts in `%s` stand in `train` too and raise its score; remove them from `train`."
-            logger.warning(message, repeated, len(texts), name)
+        check_rows(split, name, kind)
+    return dataset
 
 
-def _texts(split: Dataset) -> list[str]:
-    """What a row is read from, normalised; of a question its context, which must not be learnt and asked about."""
-    columns = split.column_names
-    if "context" in columns:
-        return [normalise_text(text) for text in split["context"][:]]
-    if "tokens" in columns:
-        return [normalise_text(" ".join(tokens)) for tokens in split["tokens"][:]]
-    if "choices" in columns:
-        pairs = zip(split["text"][:], split["choices"][:], strict=True)
-        return [normalise_text("\n".join([text, *choices])) for text, choices in pairs]
-    texts = split["document" if "document" in columns else "text"][:]
-    if "text_pair" not in columns:
-        return [normalise_text(text) for text in texts]
-    pairs = zip(texts, split["text_pair"][:], strict=True)
-    return [f"{normalise_text(text)}\n{normalise_text(pair)}" for text, pair in pairs]
+def _without_blank_texts(split: Dataset, split_name: str) -> Dataset:
+    """Raw text without its blank lines, which stand between its paragraphs and are none."""
+    text = split.with_format("arrow")[:]["text"]
+    kept = pc.fill_null(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(text)), 0), False).to_numpy()
+    if kept.all() or not kept.any():
+        return split
+    logger.warning("%d of %d texts in `%s` are blank and left out.", (~kept).sum(), len(kept), split_name)
+    return split.select(kept.nonzero()[0])

@@ -1,7 +1,7 @@
-"""Cutting held-out splits out of labelled rows."""
+"""Cutting held-out splits out of rows."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
@@ -49,6 +49,42 @@ def stratified_split(labels: Sequence[int], sizes: Mapping[str, int], *, seed: i
     }
 
 
+def grouped_split(groups: Sequence[Hashable], sizes: Mapping[str, int], *, seed: int) -> dict[str, list[int]]:
+    """Cuts held-out splits of whole groups, such as all questions on one paragraph; the rest is `train`.
+
+    Groups are taken in random order, each by the first split that still wants at least half of its rows, so that sizes
+    are met as nearly as groups allow. The same groups, sizes and seed give the same split everywhere.
+
+    Args:
+        groups: The group of each row.
+        sizes: Rows of each held-out split, by its name.
+        seed: Seed of the only random choice, the order of the rows.
+
+    Returns:
+        Row positions by split name, `train` first; each list is in random order, so that its beginning is a sample.
+
+    Raises:
+        ValueError: If a size is negative, or a split would be left without rows.
+    """
+    members = Counter(groups)
+    order = [int(row) for row in np.random.RandomState(seed).permutation(len(groups))]
+    wanted = dict(sizes)
+    split_of: dict[Hashable, str] = {}
+    for group in dict.fromkeys(groups[row] for row in order):
+        split = next((name for name, size in wanted.items() if 2 * size >= members[group]), "train")
+        split_of[group] = split
+        if split != "train":
+            wanted[split] -= members[group]
+    cut = {name: [row for row in order if split_of[groups[row]] == name] for name in ("train", *sizes)}
+    empty = [name for name, rows in cut.items() if not rows and sizes.get(name) != 0]
+    if min(sizes.values(), default=0) < 0 or empty:
+        raise ValueError(
+            f"expected held-out sizes that leave rows in every split, got {dict(sizes)} of {len(groups)} rows in "
+            f"{len(members)} groups; because a group stays whole; ask for smaller splits or bring more groups."
+        )
+    return cut
+
+
 def _places_per_class(size: int, classes: Mapping[int, int], free: Mapping[int, int]) -> dict[int, int]:
     """Divides `size` places among the classes by largest remainder, never more than a class has free."""
     total = sum(classes.values())
@@ -61,38 +97,3 @@ def _places_per_class(size: int, classes: Mapping[int, int], free: Mapping[int, 
         )
         places[label] += 1
     return places
-
-
-def grouped_split(groups: Sequence[str], sizes: Mapping[str, int], *, seed: int) -> dict[str, list[int]]:
-    """Cuts held-out splits that share no group with each other or with the rest, which is `train`.
-
-    Args:
-        groups: The group of each row, such as the text it asks about.
-        sizes: Rows of each held-out split, by its name; it gets as few more as its last group brings.
-        seed: Seed of the order in which groups are taken.
-
-    Returns:
-        Row positions by split name, `train` first, in ascending order.
-
-    Raises:
-        ValueError: If `train` would be left without a row.
-    """
-    rows_of: dict[str, list[int]] = {}
-    for row, group in enumerate(groups):
-        rows_of.setdefault(group, []).append(row)
-    names = list(rows_of)
-    order = iter([names[position] for position in np.random.RandomState(seed).permutation(len(names))])
-    split: dict[str, list[int]] = {name: [] for name in sizes}
-    for name, size in sizes.items():
-        while len(split[name]) < size:
-            group = next(order, None)
-            if group is None:
-                break
-            split[name] += rows_of[group]
-    train = sorted(row for group in order for row in rows_of[group])
-    if not train or any(len(split[name]) < size for name, size in sizes.items()):
-        raise ValueError(
-            f"expected held-out sizes that leave rows to learn from, got {dict(sizes)} of {len(groups)} rows in "
-            f"{len(names)} groups; because rows of one text stay together; ask for smaller splits or bring more rows."
-        )
-    return {"train": train, **{name: sorted(rows) for name, rows in split.items()}}

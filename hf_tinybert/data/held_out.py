@@ -1,0 +1,99 @@
+"""Splits that are missing, cut out of `train`, and rows that stand on both sides."""
+
+import logging
+from collections import Counter
+
+from datasets import Dataset, DatasetDict
+
+from hf_tinybert.data.deduplication import normalise_text
+from hf_tinybert.data.kinds.definition import TaskKind
+from hf_tinybert.data.splits import grouped_split, stratified_split
+
+__all__ = ["cut_missing_splits", "warn_of_repeated_rows"]
+
+logger = logging.getLogger(__name__)
+
+_SPLITS = ("validation", "test")
+# Held out of `train` for each split that is missing. Beyond 10,000 rows a share is known to half a point anyway.
+_SHARE = 0.1
+_MOST_ROWS = 10_000
+
+
+def cut_missing_splits(dataset: DatasetDict, kind: TaskKind, seed: int) -> DatasetDict:
+    """Cuts a missing `validation` or `test` out of `train`: a tenth of its rows each.
+
+    Classes keep their shares, and only rows are held out whose text occurs once. Of the other kinds rows of one text
+    stay together, of question answering all questions on a paragraph. The same rows and seed give the same splits.
+
+    Args:
+        dataset: Splits with the standard columns of the kind.
+        kind: Of the task.
+        seed: Of the draw.
+
+    Returns:
+        `train`, `validation` and `test`.
+
+    Raises:
+        ValueError: If there are too few rows.
+    """
+    missing = [name for name in _SPLITS if name not in dataset]
+    if not missing:
+        return dataset
+    train = dataset["train"]
+    by_class = kind in (TaskKind.TEXT_CLASSIFICATION, TaskKind.PAIR_CLASSIFICATION)
+    labels = train["label"][:] if by_class else [0] * train.num_rows
+    size = min(max(round(_SHARE * train.num_rows), len(set(labels))), _MOST_ROWS)
+    sizes = dict.fromkeys(missing, size)
+    texts = _whole_texts(train, kind)
+    if by_class:
+        occurrences = Counter(texts)
+        # A text that occurs twice stays in train with all its copies: it must not be learnt and scored.
+        single = [row for row, text in enumerate(texts) if occurrences[text] == 1]
+        split = stratified_split([labels[row] for row in single], sizes, seed=seed)
+        held_out = {name: [single[position] for position in split[name]] for name in missing}
+    else:
+        held_out = grouped_split(texts, sizes, seed=seed)
+        held_out.pop("train")
+    taken = {row for rows in held_out.values() for row in rows}
+    logger.info("No %s in the data: %d of %d rows of `train` are cut out for each.", missing, size, train.num_rows)
+    remaining = train.select([row for row in range(train.num_rows) if row not in taken])
+    return DatasetDict(
+        {**dataset, "train": remaining, **{name: train.select(rows) for name, rows in held_out.items()}}
+    )
+
+
+def warn_of_repeated_rows(dataset: DatasetDict, kind: TaskKind) -> None:
+    """Warns of rows to be scored whose text, or paragraph, was learnt.
+
+    Args:
+        dataset: Splits with the standard columns of the kind.
+        kind: Of the task.
+    """
+    learnt = set(_whole_texts(dataset["train"], kind))
+    for name, split in dataset.items():
+        if name == "train":
+            continue
+        texts = _whole_texts(split, kind)
+        repeated = sum(text in learnt for text in texts)
+        if repeated:
+            message = "%d of %d texts in `%s` stand in `train` too and raise its score; remove them from `train`."
+            logger.warning(message, repeated, len(texts), name)
+
+
+def _whole_texts(split: Dataset, kind: TaskKind) -> list[str]:
+    """What a row must not share with one on the other side."""
+    match kind:
+        case TaskKind.QUESTION_ANSWERING:
+            return [normalise_text(text) for text in split["context"]]
+        case TaskKind.EXTRACTIVE_SUMMARIZATION:
+            return [normalise_text(text) for text in split["document"]]
+        case TaskKind.TOKEN_CLASSIFICATION:
+            return [normalise_text(" ".join(tokens)) for tokens in split["tokens"]]
+    texts = [normalise_text(text) for text in split["text"]]
+    if kind is TaskKind.MULTIPLE_CHOICE:
+        pairs = [" | ".join(choices) for choices in split["choices"]]
+    elif "text_pair" in split.column_names:
+        pairs = split["text_pair"][:]
+    else:
+        return texts
+    return [f"{text}\n{normalise_text(pair)}" for text, pair in zip(texts, pairs, strict=True)]

@@ -1,0 +1,78 @@
+"""Which kind of task the columns of a data set are for."""
+
+from datasets import Features
+
+from hf_tinybert.data.column_roles import ROLES
+from hf_tinybert.data.columns import Columns, column_options, standard_names
+from hf_tinybert.data.kinds.definition import TaskKind
+
+__all__ = ["infer_kind"]
+
+# Told by nothing in the data: pairs with a score are regression unless embeddings are asked for.
+_ONLY_WHEN_ASKED = frozenset({TaskKind.SENTENCE_EMBEDDING})
+# Fits every text, and is meant only where nothing else is.
+_LAST = TaskKind.MASKED_LM
+_ALONE = {
+    TaskKind.QUESTION_ANSWERING: ("question", "context", "answers"),
+    TaskKind.MULTIPLE_CHOICE: ("choices", "label"),
+    TaskKind.REGRESSION: ("text", "score"),
+    TaskKind.MULTI_LABEL_CLASSIFICATION: ("text", "labels"),
+}
+
+
+def infer_kind(features: Features, asked: Columns) -> TaskKind:
+    """Gives the only kind of task that the names and types of columns fit.
+
+    A kind whose columns are all among those of another one gives way to it: text and label to text, text and label.
+    Text with no gold answer at all is for masked LM.
+
+    Args:
+        features: Columns of the data and their types.
+        asked: Standard columns that were named, see `normalise_asked`; kinds without them are out.
+
+    Returns:
+        The kind.
+
+    Raises:
+        ValueError: If no kind fits, or more than one.
+    """
+    used = {
+        kind: found
+        for kind in TaskKind
+        if kind not in _ONLY_WHEN_ASKED and set(asked) <= set(standard_names(kind))
+        for found in [_used_columns(features, kind, asked)]
+        if found is not None
+    }
+    fitting = [kind for kind in used if kind is not _LAST]
+    fitting = [kind for kind in fitting if not any(used[kind] < used[other] for other in fitting)]
+    if not fitting and _LAST in used and not _gold_names(features):
+        return _LAST
+    if len(fitting) != 1:
+        names = "; ".join(f"{kind} ({', '.join(sorted(used[kind]))})" for kind in fitting)
+        raise ValueError(
+            f"expected columns of one kind of task, got {names or 'those of none'} among {dict(features)}; because a "
+            f"wrong guess would train another task; name the kind out of {', '.join(sorted(TaskKind))}"
+            + (", or the columns." if not fitting else ".")
+        )
+    return fitting[0]
+
+
+def _used_columns(features: Features, kind: TaskKind, asked: Columns) -> frozenset[str] | None:
+    """All columns that a kind may use; None where it lacks one that it needs."""
+    options = column_options(features, kind, asked)
+    if not all(options[name] for name in _ALONE.get(kind, standard_names(kind))):
+        return None
+    return frozenset(name for candidates in options.values() for own in candidates for name in own)
+
+
+def _gold_names(features: Features) -> set[str]:
+    """Columns that bear the name of gold answers, of whatever type."""
+    texts = {name for role in ("text", "text_pair", "document") for name in _role_names(role)}
+    gold = {
+        name for role in ("label", "labels", "tags", "score", "answers", "summaries") for name in _role_names(role)
+    }
+    return (gold - texts) & set(features)
+
+
+def _role_names(role: str) -> set[str]:
+    return {name for roles in ROLES.values() if role in roles for name in roles[role].names}
