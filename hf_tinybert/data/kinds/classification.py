@@ -8,13 +8,16 @@ from scipy.special import softmax
 from transformers import PreTrainedTokenizerBase
 
 from hf_tinybert.data.gathered_logits import logits_of_rows, rounded
-from hf_tinybert.data.kinds.definition import ROW_NUMBER, KindDefinition, Logits, Prediction, TaskSettings
+from hf_tinybert.data.kinds.definition import ROW_NUMBER, KindDefinition, Logits, Prediction, TaskKind, TaskSettings
 from hf_tinybert.data.kinds.gold import gold_class_ids, required
-from hf_tinybert.data.kinds.texts import encode_texts, text_collator
+from hf_tinybert.data.kinds.texts import check_columns, encode_texts, text_collator
 from hf_tinybert.data.metrics import F1, Accuracy, MatthewsCorrelation
+
+_COLUMNS = {TaskKind.TEXT_CLASSIFICATION: ("text",), TaskKind.PAIR_CLASSIFICATION: ("text", "text_pair")}
 
 
 def _encode(rows: Dataset, tokenizer: PreTrainedTokenizerBase, settings: TaskSettings) -> Dataset:
+    check_columns(rows, _COLUMNS[settings.kind])
     encoded = encode_texts(rows, tokenizer, settings.max_length)
     ids = gold_class_ids(rows, "label", settings.labels)
     if ids is None:
@@ -48,7 +51,7 @@ def _score(predictions: Sequence[Prediction], rows: Dataset, settings: TaskSetti
 TEXT_CLASSIFICATION = KindDefinition(
     head="ForSequenceClassification",
     problem_type="single_label_classification",
-    columns=("text",),
+    columns=_COLUMNS[TaskKind.TEXT_CLASSIFICATION],
     label_columns=("label",),
     metrics=("accuracy", "f1", "matthews_correlation"),
     encode=_encode,
@@ -56,6 +59,6 @@ TEXT_CLASSIFICATION = KindDefinition(
     decode=_decode,
     score=_score,
 )
-PAIR_CLASSIFICATION = replace(TEXT_CLASSIFICATION, columns=("text", "text_pair"))
+PAIR_CLASSIFICATION = replace(TEXT_CLASSIFICATION, columns=_COLUMNS[TaskKind.PAIR_CLASSIFICATION])
 
 __all__ = ["PAIR_CLASSIFICATION", "TEXT_CLASSIFICATION"]

@@ -76,7 +76,7 @@ class KindDefinition:
             them.
         reduce_logits: `preprocess_logits_for_metrics` of the stock Trainer, where whole logits would not fit in
             memory; None keeps them.
-        windows: whether one raw row may become several encoded rows.
+        windows: whether long texts are cut into windows that share `stride` tokens.
         choose_metrics: the metrics of a task where its label names decide about them; else it has `metrics`.
         fix_masks: draws what the collator would draw at random, once and by a seed, so that every evaluation of these
             encoded rows is of the same; seed None draws nothing. None where nothing is random.

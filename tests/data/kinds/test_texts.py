@@ -1,0 +1,67 @@
+"""Texts and pairs of texts as a model reads them."""
+
+import pytest
+from datasets import Dataset
+
+from hf_tinybert.data.kinds.definition import TaskKind, TaskSettings
+from hf_tinybert.data.kinds.texts import (
+    TextCollator,
+    check_columns,
+    check_max_length,
+    check_strings,
+    encode_texts,
+    text_collator,
+)
+
+TEXTS = ["the bank rises today .", "", "a film"]
+
+
+def test_rows_are_what_the_tokenizer_gives_and_know_their_raw_row(tokenizer):
+    """Prevents lost special tokens, other columns on their way to the model, and an empty text that has no row."""
+    encoded = encode_texts(Dataset.from_dict({"text": TEXTS, "noise": [1, 2, 3]}), tokenizer, 64)
+    for number, row in enumerate(encoded):
+        assert row == {**tokenizer(TEXTS[number]), "row_number": number}
+
+
+def test_pairs_are_two_segments_of_which_the_longer_is_cut(tokenizer):
+    """Prevents a second text that is dropped where the first fills the row."""
+    rows = Dataset.from_dict({"text": ["the bank rises today ."], "text_pair": ["a film"]})
+    encoded = encode_texts(rows, tokenizer, 7)[0]
+    assert tokenizer.decode(encoded["input_ids"]) == "[CLS] the bank [SEP] a film [SEP]"
+    assert encoded["token_type_ids"] == [0, 0, 0, 0, 1, 1, 1]
+
+
+def test_batches_are_padded_and_without_numbers_of_rows(tokenizer):
+    """Prevents a number of a row as input of a model, and labels of another type than the loss takes."""
+    rows = [{**tokenizer(text), "row_number": 3, "labels": 1} for text in TEXTS]
+    batch = TextCollator(tokenizer)(rows)
+    assert set(batch) == {"input_ids", "token_type_ids", "attention_mask", "labels"}
+    assert batch["input_ids"].shape == (3, 7)
+    assert batch["attention_mask"].sum(1).tolist() == [7, 2, 4]
+    assert batch["labels"].tolist() == [1, 1, 1]
+    same = text_collator(tokenizer, TaskSettings(TaskKind.REGRESSION), 5)(rows)
+    assert same["input_ids"].equal(batch["input_ids"])
+
+
+@pytest.mark.parametrize("column", ["text", "text_pair"])
+def test_what_is_no_text_is_named_with_its_row(tokenizer, column):
+    """Prevents `None` that is tokenised as a word, or an error without a place."""
+    columns = {"text": ["a", "a"], "text_pair": ["a", "a"], column: ["a", None]}
+    with pytest.raises(ValueError, match=f"expected a string in `{column}` of every row, got None in row 1"):
+        encode_texts(Dataset.from_dict(columns), tokenizer, 64)
+    with pytest.raises(ValueError, match="got 3 in row 8"):
+        check_strings(["a", 3], [7, 8], column)
+
+
+def test_a_missing_column_is_named():
+    """Prevents a KeyError from the depths of a worker process."""
+    with pytest.raises(ValueError, match=r"expected the columns \['text'\], got \['sentence'\]"):
+        check_columns(Dataset.from_dict({"sentence": ["a"]}), ("text",))
+
+
+@pytest.mark.parametrize(("length", "pairs"), [(2, False), (3, True), (65, False)])
+def test_a_length_that_the_model_cannot_read_is_refused(tokenizer, length, pairs):
+    """Prevents an index error inside the embeddings, and rows of special tokens only."""
+    with pytest.raises(ValueError, match=rf"expected `max_length` from \d .* to 64 .*, got {length}"):
+        check_max_length(length, tokenizer, pairs=pairs)
+    check_max_length(64, tokenizer, pairs=pairs)
