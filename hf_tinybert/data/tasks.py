@@ -110,8 +110,16 @@ class Task:
             encoded: rows that the model has read.
             rows: raw rows that they come from.
             tokenizer: names predicted tokens, in masked LM; without it they are ids, which is enough for `score`.
+
+        Raises:
+            ValueError: the rows do not belong together, or a prediction is not finite.
         """
         predictions = self.definition.decode(logits, encoded, rows, self.settings)
+        if len(predictions) != len(rows):
+            raise ValueError(
+                f"expected a prediction for each of {len(rows)} raw rows, got {len(predictions)}; because the encoded "
+                "rows come from others; give the raw rows that were encoded"
+            )
         in_words = self.definition.in_words
         return in_words(predictions, tokenizer) if in_words and tokenizer is not None else predictions
 

@@ -86,6 +86,15 @@ def test_metrics_for_the_trainer_are_those_of_the_decoded_rows(tokenizer):
     assert compute(EvalPrediction(logits, None))["spearmanr"] == pytest.approx(1.0)
 
 
+def test_raw_rows_that_were_not_encoded_are_refused(tokenizer):
+    """Prevents predictions for the first rows of a file that are written beside all of them."""
+    task = Task(TaskSettings(TaskKind.REGRESSION, max_length=16))
+    rows = Dataset.from_dict({"text": ["a", "the", "film"]})
+    encoded = task.encode(rows.select([0, 1]), tokenizer)
+    with pytest.raises(ValueError, match="expected a prediction for each of 3 raw rows, got 2"):
+        task.decode(np.zeros((2, 1)), encoded, rows)
+
+
 def test_only_kinds_with_chance_in_them_have_something_to_fix(tokenizer):
     """Prevents rows that are encoded anew for nothing."""
     task = Task(TaskSettings(TaskKind.REGRESSION, max_length=16))

@@ -118,7 +118,7 @@ def _fix(encoded: Dataset, tokenizer: PreTrainedTokenizerBase, settings: TaskSet
 
 
 def _decode(logits: Logits, encoded: Dataset, rows: Dataset, settings: TaskSettings) -> list[Prediction]:
-    """The tokens that were hidden or to be filled, as ids; `gold` and `loss` of those that were hidden."""
+    """The tokens that were hidden or to be filled, as ids; `gold`, `right` and `loss` of those that were hidden."""
     if not isinstance(logits, tuple) or len(logits) != _PARTS:
         raise ValueError(
             f"expected tokens, probabilities and losses, got {type(logits).__name__}; because logits over the "
@@ -136,7 +136,8 @@ def _decode(logits: Logits, encoded: Dataset, rows: Dataset, settings: TaskSetti
             token = {"position": row[TOKEN_POSITIONS][place], "token": int(best[place])}
             token["score"] = rounded(scores[place])
             if hidden[place]:
-                token |= {"gold": gold[place], "loss": rounded(losses[place])}
+                right = int(best[place]) == gold[place]  # kept, because two tokens may be one word in letters
+                token |= {"gold": gold[place], "right": right, "loss": rounded(losses[place])}
             predictions[row[ROW_NUMBER]]["tokens"].append(token)
     return predictions
 
@@ -170,9 +171,8 @@ def _score(predictions: Sequence[Prediction], rows: Dataset, settings: TaskSetti
             f"expected hidden tokens to score, got none in {len(predictions)} rows; because they are compared with "
             "what the model says; give texts that have words and no masks of their own."
         )
-    right = sum(token["token"] == token["gold"] for token in hidden)
     loss = sum(token["loss"] for token in hidden) / len(hidden)
-    return {"accuracy": right / len(hidden), "perplexity": float(np.exp(loss))}
+    return {"accuracy": sum(token["right"] for token in hidden) / len(hidden), "perplexity": float(np.exp(loss))}
 
 
 MASKED_LM = KindDefinition(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
+from tokenizers import decoders
 from transformers import BertForMaskedLM
 
 from hf_tinybert.data.kinds.definition import TaskKind, TaskSettings
@@ -30,6 +31,11 @@ def _parts(encoded, best, padding=0):
         parts[1][row, : len(labels)] = 0.25
         parts[2][row, : len(labels)] = [-100.0 if label == -100 else math.log(4) for label in labels]
     return parts[0].astype(np.int64), parts[1], parts[2]
+
+
+def _with_mask(byte_level_tokenizer):
+    byte_level_tokenizer.add_special_tokens({"mask_token": "<mask>"})
+    byte_level_tokenizer.backend_tokenizer.decoder = decoders.ByteLevel()
 
 
 def test_blocks_hold_every_token_once_and_never_two_texts(task, tokenizer):
@@ -90,6 +96,32 @@ def test_hidden_tokens_are_told_with_their_gold(task, tokenizer):
     named = task.decode(_parts(encoded, best), encoded, rows, tokenizer)
     assert task.score(named, rows) == scores
     assert [each["text"] for each in named] == rows["text"][:]
+
+
+def test_tokens_that_look_the_same_are_not_the_same(byte_level_tokenizer):
+    """Prevents an accuracy that rises once tokens have names: a space and a line break are both nothing in letters."""
+    _with_mask(byte_level_tokenizer)
+    task = Task(TaskSettings(TaskKind.MASKED_LM, max_length=16, masked_share=1.0))
+    rows = Dataset.from_dict({"text": [" " * 9]})
+    encoded = task.fix_masks(task.encode(rows, byte_level_tokenizer), byte_level_tokenizer, 0)
+    space, line_break = (byte_level_tokenizer.convert_tokens_to_ids(token) for token in "ĠĊ")
+    for best, accuracy in ((space, 1.0), (line_break, 0.0)):
+        for names in (None, byte_level_tokenizer):
+            predictions = task.decode(_parts(encoded, best), encoded, rows, names)
+            assert task.score(predictions, rows)["accuracy"] == accuracy
+
+
+def test_masks_of_other_families_are_filled(byte_level_tokenizer):
+    """Prevents marks of word starts in the text, and letters around it that come back as bytes."""
+    _with_mask(byte_level_tokenizer)
+    task = Task(TaskSettings(TaskKind.MASKED_LM, max_length=16))
+    rows = Dataset.from_dict({"text": ["é <mask>b"]})
+    encoded = task.fix_masks(task.encode(rows, byte_level_tokenizer), byte_level_tokenizer, None)
+    for token, word, text in (("a", "a", "é ab"), ("Ġ", "", "é b")):
+        parts = _parts(encoded, byte_level_tokenizer.convert_tokens_to_ids(token))
+        (prediction,) = task.decode(parts, encoded, rows, byte_level_tokenizer)
+        assert prediction["text"] == text
+        assert [told["token"] for told in prediction["tokens"]] == [word]
 
 
 def test_texts_without_hidden_tokens_are_not_scored(task, tokenizer):

@@ -43,6 +43,18 @@ def test_batches_are_padded_and_without_numbers_of_rows(tokenizer):
     assert same["input_ids"].equal(batch["input_ids"])
 
 
+def test_a_tokenizer_without_segments_gives_none(byte_level_tokenizer):
+    """Prevents a column that RoBERTa's family does not read, and a crash where BERT's is looked for."""
+    byte_level_tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    rows = Dataset.from_dict({"text": ["a film", "bank"], "text_pair": ["a", "b"]})
+    encoded = encode_texts(rows, byte_level_tokenizer, 64)
+    assert set(encoded.column_names) == {"input_ids", "attention_mask", "row_number"}
+    assert encoded["input_ids"][1] == byte_level_tokenizer("bank", "b")["input_ids"]
+    batch = TextCollator(byte_level_tokenizer)(list(encoded))
+    assert set(batch) == {"input_ids", "attention_mask"}
+    assert batch["attention_mask"].sum(1).tolist() == [len(ids) for ids in encoded["input_ids"]]
+
+
 @pytest.mark.parametrize("column", ["text", "text_pair"])
 def test_what_is_no_text_is_named_with_its_row(tokenizer, column):
     """Prevents `None` that is tokenised as a word, or an error without a place."""
