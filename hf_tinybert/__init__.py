@@ -1,42 +1,43 @@
 """TinyBERT for Hugging Face: a small student for any BERT-like teacher and any text task.
 
-Importing the package registers the TinyBERT models with the Auto classes. What only training needs is imported on
-first use.
+Importing the package registers the TinyBERT models with the Auto classes. What else it has is imported
+on first use.
 """
 
+import sys
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from hf_tinybert.models.configuration_tinybert import TinyBertConfig
-from hf_tinybert.models.conversion import (
-    PublishedCheckpoint,
-    convert_published_checkpoint,
-    export_to_bert,
-    load_published_checkpoint,
-)
-from hf_tinybert.models.initialization import StudentInitialization, initialize_from_teacher
-from hf_tinybert.models.modeling_tinybert import (
-    TinyBertForCausalLM,
-    TinyBertForMaskedLM,
-    TinyBertForMultipleChoice,
-    TinyBertForPreTraining,
-    TinyBertForQuestionAnswering,
-    TinyBertForSequenceClassification,
-    TinyBertForTokenClassification,
-    TinyBertModel,
-)
-from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
-from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
-from hf_tinybert.models.modeling_tinybert_summarization import TinyBertForExtractiveSummarization
-from hf_tinybert.models.multitask_initialization import initialize_heads_from_teachers
-from hf_tinybert.models.sentence_transformers import save_as_sentence_transformer
-from hf_tinybert.registration import register_auto_classes
 
 if TYPE_CHECKING:
     from hf_tinybert.distillation.arguments import DistillationArguments
     from hf_tinybert.distillation.multitask_objectives import DistillationTask
     from hf_tinybert.distillation.multitask_trainer import MultiTaskDistillationTrainer
     from hf_tinybert.distillation.trainer import DistillationTrainer
+    from hf_tinybert.models.configuration_tinybert import TinyBertConfig
+    from hf_tinybert.models.conversion import (
+        PublishedCheckpoint,
+        convert_published_checkpoint,
+        export_to_bert,
+        load_published_checkpoint,
+    )
+    from hf_tinybert.models.initialization import StudentInitialization, initialize_from_teacher
+    from hf_tinybert.models.modeling_tinybert import (
+        TinyBertForCausalLM,
+        TinyBertForMaskedLM,
+        TinyBertForMultipleChoice,
+        TinyBertForPreTraining,
+        TinyBertForQuestionAnswering,
+        TinyBertForSequenceClassification,
+        TinyBertForTokenClassification,
+        TinyBertModel,
+    )
+    from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
+    from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
+    from hf_tinybert.models.modeling_tinybert_summarization import TinyBertForExtractiveSummarization
+    from hf_tinybert.models.multitask_initialization import initialize_heads_from_teachers
+    from hf_tinybert.models.sentence_transformers import save_as_sentence_transformer
+    from hf_tinybert.registration import register_auto_classes
 
 __version__ = "0.1.0"
 
@@ -75,6 +76,27 @@ _ON_FIRST_USE = {
     "DistillationTask": "hf_tinybert.distillation.multitask_objectives",
     "DistillationTrainer": "hf_tinybert.distillation.trainer",
     "MultiTaskDistillationTrainer": "hf_tinybert.distillation.multitask_trainer",
+    "PublishedCheckpoint": "hf_tinybert.models.conversion",
+    "StudentInitialization": "hf_tinybert.models.initialization",
+    "TinyBertConfig": "hf_tinybert.models.configuration_tinybert",
+    "TinyBertForCausalLM": "hf_tinybert.models.modeling_tinybert",
+    "TinyBertForExtractiveSummarization": "hf_tinybert.models.modeling_tinybert_summarization",
+    "TinyBertForMaskedLM": "hf_tinybert.models.modeling_tinybert",
+    "TinyBertForMultiTask": "hf_tinybert.models.modeling_tinybert_multitask",
+    "TinyBertForMultipleChoice": "hf_tinybert.models.modeling_tinybert",
+    "TinyBertForPreTraining": "hf_tinybert.models.modeling_tinybert",
+    "TinyBertForQuestionAnswering": "hf_tinybert.models.modeling_tinybert",
+    "TinyBertForSentenceEmbedding": "hf_tinybert.models.modeling_tinybert_sentence_embedding",
+    "TinyBertForSequenceClassification": "hf_tinybert.models.modeling_tinybert",
+    "TinyBertForTokenClassification": "hf_tinybert.models.modeling_tinybert",
+    "TinyBertModel": "hf_tinybert.models.modeling_tinybert",
+    "convert_published_checkpoint": "hf_tinybert.models.conversion",
+    "export_to_bert": "hf_tinybert.models.conversion",
+    "initialize_from_teacher": "hf_tinybert.models.initialization",
+    "initialize_heads_from_teachers": "hf_tinybert.models.multitask_initialization",
+    "load_published_checkpoint": "hf_tinybert.models.conversion",
+    "register_auto_classes": "hf_tinybert.registration",
+    "save_as_sentence_transformer": "hf_tinybert.models.sentence_transformers",
 }
 
 
@@ -84,4 +106,10 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 (the types stand under TYPE_C
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-register_auto_classes()
+def __dir__() -> list[str]:
+    return __all__
+
+
+# The command answers `--help` in half a second, without torch: there the verbs register, when they run.
+if Path(sys.argv[0] if sys.argv else "").stem != "hf-tinybert":
+    import_module("hf_tinybert.registration").register_auto_classes()

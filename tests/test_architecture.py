@@ -27,7 +27,18 @@ ROOMS_BELOW = {
     "workflow": {"models", "data", "distillation", "benchmark", "progress", "run_folder"},
     "quickstart": {"__init__", "models", "data", "distillation", "benchmark", "progress", "run_folder"},
     "doctor": {"__init__", "models", "data", "distillation", "progress"},
-    "cli": {"__init__", "models", "data", "distillation", "benchmark", "progress", "quickstart", "doctor", "workflow"},
+    "cli": {
+        "__init__",
+        "models",
+        "data",
+        "distillation",
+        "benchmark",
+        "progress",
+        "quickstart",
+        "doctor",
+        "registration",
+        "workflow",
+    },
 }
 TRAVELLING = sorted(file.name for file in (PACKAGE / "models").glob("*_tinybert*.py"))
 NAMES_THAT_SAY_NOTHING = {"utils", "helpers", "common", "misc"}

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from hf_tinybert.cli.loading import loading
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 
 benchmark_app = typer.Typer(no_args_is_help=True, help="Measure on this machine.")
@@ -41,11 +42,10 @@ def benchmark_train(
     Example: hf-tinybert benchmark train --dataset reviews.csv --max-length 128 --json train-speed.json
     """
     console = Console()
-    with console.status("loading torch and transformers"):
+    with loading():
         from hf_tinybert.benchmark import Arm, TrainingBenchmark, Workload, training_table
         from hf_tinybert.distillation.terms import Phase
-        from hf_tinybert.progress import ProgressDisplay, quiet_libraries
-    quiet_libraries()
+        from hf_tinybert.progress import ProgressDisplay
     try:
         workload = Workload(
             dataset=dataset,

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from hf_tinybert.cli.loading import loading
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 
 
@@ -28,7 +29,8 @@ def convert(
 
     Example: hf-tinybert convert TinyBERT_General_4L_312D tinybert-4l-312
     """
-    from hf_tinybert.models.conversion import convert_published_checkpoint, export_to_bert
+    with loading():
+        from hf_tinybert.models.conversion import convert_published_checkpoint, export_to_bert
 
     call = convert_published_checkpoint if to is CheckpointFormat.TINYBERT else export_to_bert
     try:

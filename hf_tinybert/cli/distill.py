@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from hf_tinybert.cli import options
+from hf_tinybert.cli.loading import loading
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 from hf_tinybert.cli.tables import retention_table
 
@@ -60,10 +61,9 @@ def distill(
     """
     console = Console(stderr=as_json)
     try:
-        with Console(stderr=True).status("loading torch and transformers"):
-            from hf_tinybert.progress import ProgressDisplay, quiet_libraries
+        with loading():
+            from hf_tinybert.progress import ProgressDisplay
             from hf_tinybert.workflow import DistilSettings, distil
-        quiet_libraries()
         weights = options.parse_pairs(loss_weight, "--loss-weight")
         settings = DistilSettings(
             data=data,

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from hf_tinybert.cli.loading import loading
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 
 if TYPE_CHECKING:
@@ -34,11 +35,9 @@ def doctor(
     Example: hf-tinybert doctor --teacher my-teacher --dataset reviews.csv --phase prediction-layer
     """
     console = Console()
-    with Console(stderr=True).status("examining"):
+    with loading():
         from hf_tinybert.doctor import Examination, examine
-        from hf_tinybert.progress import quiet_libraries
-
-        quiet_libraries()
+    with Console(stderr=True).status("examining"):
         examination = Examination(
             teacher=teacher,
             student=student,

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from hf_tinybert.cli import options
+from hf_tinybert.cli.loading import loading
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 from hf_tinybert.cli.tables import metrics_table
 
@@ -29,10 +30,9 @@ def evaluate(
     """
     console = Console(stderr=as_json)
     try:
-        with Console(stderr=True).status("loading torch and transformers"):
-            from hf_tinybert.progress import ProgressDisplay, quiet_libraries
+        with loading():
+            from hf_tinybert.progress import ProgressDisplay
             from hf_tinybert.workflow import evaluate_folder
-        quiet_libraries()
         metrics = evaluate_folder(
             model,
             data,

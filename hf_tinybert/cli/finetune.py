@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from hf_tinybert.cli import options
+from hf_tinybert.cli.loading import loading
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 from hf_tinybert.cli.tables import scores_table
 
@@ -40,11 +41,10 @@ def finetune(
     """
     console = Console(stderr=as_json)
     try:
-        with Console(stderr=True).status("loading torch and transformers"):
-            from hf_tinybert.progress import ProgressDisplay, quiet_libraries
+        with loading():
+            from hf_tinybert.progress import ProgressDisplay
             from hf_tinybert.workflow import FinetuneSettings
             from hf_tinybert.workflow import finetune as run
-        quiet_libraries()
         settings = FinetuneSettings(
             data=data,
             model=model,

@@ -11,6 +11,7 @@ from typing import Annotated, TextIO
 import typer
 
 from hf_tinybert.cli import options
+from hf_tinybert.cli.loading import loading
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 
 
@@ -37,10 +38,8 @@ def predict(
     Example: cat texts.txt | hf-tinybert predict student - | jq .label
     """
     try:
-        from hf_tinybert.progress import quiet_libraries
-        from hf_tinybert.workflow import predict as run
-
-        quiet_libraries()
+        with loading():
+            from hf_tinybert.workflow import predict as run
         predictions = run(
             model,
             source,

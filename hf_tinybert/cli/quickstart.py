@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from hf_tinybert.cli.loading import loading
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 
 _TABLE_CAPTION = "undistilled: same shape, random start, as many passes"
@@ -33,8 +34,8 @@ def quickstart(
     """
     console = Console()
     started = time.perf_counter()
-    with console.status("loading torch and transformers"):
-        from hf_tinybert.progress import ProgressDisplay, quiet_libraries
+    with loading():
+        from hf_tinybert.progress import ProgressDisplay
         from hf_tinybert.quickstart import FAST, Quickstart, QuickstartSettings
     settings = QuickstartSettings(
         teacher=teacher,
@@ -46,7 +47,6 @@ def quickstart(
     )
     if fast:
         settings = replace(settings, **FAST)
-    quiet_libraries()
     try:
         run = Quickstart(settings, output, ProgressDisplay(console))
         summary = run.run()

@@ -125,6 +125,11 @@ class _Distillation:
         settings = self.settings
         if self.config.to_dict().get("tasks"):
             return load_model_folder(settings.teacher, task=settings.teacher_task).task
+        if settings.teacher_task is not None:
+            raise ValueError(
+                f"expected a multi-task teacher for the task `{settings.teacher_task}`, got `{settings.teacher}`, "
+                "which has one head; leave the task out"
+            )
         names_labels = settings.kind is None or has_label_names(task_kind(settings.kind))
         if (Path(settings.teacher) / TASK_FILE).is_file() or names_labels:
             return task_of_folder(settings.teacher, self.config, self.tokenizer, settings.kind)

@@ -1,0 +1,52 @@
+"""Tests of `hf-tinybert distill`."""
+
+import json
+from pathlib import Path
+
+import pytest
+from transformers import AutoConfig
+
+
+def test_it_distils_and_shows_what_was_kept(distilled, tmp_path):
+    """Prevents options that do not reach the run, or a table without its shares."""
+    done = distilled(tmp_path / "out", "--test")
+    assert done.exit_code == 0, done.output
+    for word in ("teacher", "student", "kept", "validation accuracy", "test accuracy", "parameters"):
+        assert word in done.output
+    config = AutoConfig.from_pretrained(tmp_path / "out")
+    assert (config.num_hidden_layers, config.hidden_size, config.intermediate_size) == (2, 16, 40)
+
+
+def test_machines_get_json_and_nothing_else(distilled, tmp_path):
+    """Prevents progress, tables or notices among the figures."""
+    figures = json.loads(distilled(tmp_path / "out", "--json", "--phase", "prediction-layer").stdout)
+    assert figures["settings"]["phases"] == ["prediction-layer"]
+    assert figures["retention"]["validation"].keys() <= figures["scores"]["validation"]["student"].keys()
+
+
+def test_a_finished_run_shows_its_table_again(student, distilled):
+    """Prevents a second training where somebody only wants to see the figures."""
+    before = Path(student, "model.safetensors").stat().st_mtime_ns
+    done = distilled(student)
+    assert done.exit_code == 0 and "finished before" in done.output
+    assert Path(student, "model.safetensors").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--phase", "last"],
+        ["--loss-weight", "label_loss"],
+        ["--loss-weight", "label_loss=much"],
+        ["--start", "zeros"],
+        ["--layers", "9"],
+        ["--task", "news"],
+        ["--unlabeled", "nowhere.jsonl"],
+    ],
+    ids=" ".join,
+)
+def test_bad_input_is_one_message_and_exit_status_two(distilled, tmp_path, wrong):
+    """Prevents a traceback, or an option that is ignored."""
+    done = distilled(tmp_path / "out", *wrong)
+    assert done.exit_code == 2, done.output
+    assert done.stderr.count("error:") == 1

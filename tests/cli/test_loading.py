@@ -1,0 +1,40 @@
+"""Tests of what verbs load and `--help` does not."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMAND = Path(sys.executable).with_name("hf-tinybert")
+HEAVY = ("torch", "transformers", "datasets")
+
+
+@pytest.mark.parametrize("verb", ["", "finetune", "distill", "evaluate", "predict", "quickstart", "doctor", "convert"])
+def test_help_imports_nothing_heavy(verb):
+    """Prevents seconds of waiting for a help page."""
+    code = (
+        f"import sys; sys.argv = ['/bin/hf-tinybert', *{verb.split()!r}, '--help']\n"
+        "from hf_tinybert.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as stop:\n    code = stop.code\n"
+        f"loaded = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "raise SystemExit(f'{code} {loaded}' if code or loaded else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Usage" in done.stdout
+
+
+def test_a_verb_of_the_installed_command_knows_tinybert(student):
+    """Prevents a command that cannot load what it saved, because only the import of the package registers."""
+    done = subprocess.run(
+        [COMMAND, "predict", student, "the film is good"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert '"label"' in done.stdout

@@ -1,0 +1,40 @@
+"""Tests of options that several verbs share."""
+
+import inspect
+
+import pytest
+
+from hf_tinybert.cli.distill import distill
+from hf_tinybert.cli.finetune import finetune
+from hf_tinybert.cli.options import parse_pairs
+from hf_tinybert.data.kinds.definition import TaskKind
+from hf_tinybert.workflow import DistilSettings, FinetuneSettings
+
+
+def test_pairs_are_a_dictionary():
+    """Prevents names with an equals sign from being cut."""
+    assert parse_pairs(["text=sentence", "label=a=b"], "--column") == {"text": "sentence", "label": "a=b"}
+    assert parse_pairs(None, "--column") == {}
+
+
+@pytest.mark.parametrize("given", [["text"], ["=b"], ["text="], ["text=a", "text=b"]])
+def test_what_is_no_pair_is_refused(given):
+    """Prevents an option that is ignored."""
+    with pytest.raises(ValueError, match="--column"):
+        parse_pairs(given, "--column")
+
+
+@pytest.mark.parametrize(("verb", "settings"), [(finetune, FinetuneSettings), (distill, DistilSettings)])
+def test_defaults_of_the_command_are_those_of_its_settings(verb, settings):
+    """Prevents a command that does something else than the function of the same name."""
+    fields = settings.__dataclass_fields__
+    parameters = inspect.signature(verb).parameters
+    for name in fields.keys() & parameters.keys():
+        if fields[name].default not in (None, ()) and parameters[name].default is not inspect.Parameter.empty:
+            assert parameters[name].default == fields[name].default, name
+
+
+def test_the_help_names_every_kind(run_cli):
+    """Prevents a kind that nobody finds."""
+    words = run_cli("finetune", "--help", env={"COLUMNS": "400"}).output
+    assert [kind for kind in TaskKind if kind not in words] == []

@@ -1,0 +1,68 @@
+"""Tests of `hf-tinybert predict`."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+LABELS = {"business", "culture", "sport"}
+
+
+def _lines(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_text_gives_one_line(run_cli, student):
+    """Prevents notices among the answers."""
+    done = run_cli("predict", student, "the film is good")
+    assert done.exit_code == 0, done.output
+    (answer,) = _lines(done.stdout)
+    assert answer["label"] in LABELS and set(answer["scores"]) == LABELS
+
+
+def test_standard_input_is_answered_line_by_line(run_cli, student):
+    """Prevents a pipe from ending at its first line."""
+    done = run_cli("predict", student, input="the film is good\na goal today\nthe market falls\n")
+    assert [answer["label"] in LABELS for answer in _lines(done.stdout)] == [True] * 3
+
+
+def test_a_file_is_answered_into_a_file(run_cli, student, news, tmp_path):
+    """Prevents answers that are fewer than the rows, or in another order."""
+    output = tmp_path / "answers.jsonl"
+    done = run_cli("predict", student, f"{news}/test.jsonl", "--column", "text=body", "--output", output)
+    assert done.exit_code == 0 and done.stdout == ""
+    answers = _lines(output.read_text())
+    first = _lines(Path(news, "test.jsonl").read_text())[0]["body"]
+    (alone,) = _lines(run_cli("predict", student, first).stdout)
+    assert len(answers) == 12 and answers[0]["label"] == alone["label"]
+
+
+def test_a_bad_row_is_an_error_with_its_number(run_cli, student):
+    """Prevents a row that is left out silently."""
+    rows = '{"text": "a goal"}\n{"text": 3}\n{"text": "a film"}\n'
+    done = run_cli("predict", student, input=rows)
+    assert done.exit_code == 2 and "row 2" in done.stderr and len(_lines(done.stdout)) == 1
+    skipped = run_cli("predict", student, "--skip-bad-rows", input=rows)
+    assert skipped.exit_code == 0
+    first, bad, last = _lines(skipped.stdout)
+    assert first["label"] in LABELS and "row 2" in bad["error"] and last["label"] in LABELS
+
+
+def test_a_mistyped_file_is_not_classified(run_cli, student):
+    """Prevents an answer about the name of a file."""
+    done = run_cli("predict", student, "reviews.jsonl")
+    assert done.exit_code == 2 and "`reviews.jsonl`" in done.stderr and done.stdout == ""
+
+
+def test_a_reader_that_has_enough_is_no_error(student):
+    """Prevents a traceback after `| head -1`."""
+    lines = Path(student, "lines.txt")
+    lines.write_text("the film is good\n" * 20000)
+    command = f"{sys.executable} -m hf_tinybert.cli predict {student} {lines} | head -n 1"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, timeout=240, check=False, env=environment
+    )
+    assert json.loads(done.stdout)["label"] in LABELS
+    assert "Traceback" not in done.stderr and "predict" not in done.stderr

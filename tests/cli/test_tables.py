@@ -1,0 +1,71 @@
+"""Tests of figures as tables."""
+
+import io
+
+from rich.console import Console
+
+from hf_tinybert.cli.tables import metrics_table, retention_table, scores_table
+
+
+def _shown(table) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    console.print(table)
+    return console.file.getvalue()
+
+
+def test_a_fine_tuning_shows_scores_size_and_time():
+    """Prevents a split or metric without its figure."""
+    shown = _shown(
+        scores_table(
+            {
+                "kind": "regression",
+                "rows": {"train": 5734},
+                "scores": {"validation": {"spearmanr": 0.8712}, "test": {"spearmanr": 0.8345}},
+                "parameters": 22713601,
+                "megabytes": 90.9,
+                "seconds": 61.25,
+            }
+        )
+    )
+    for figure in ("5,734", "0.8712", "0.8345", "22,713,601", "90.9", "61.2"):
+        assert figure in shown
+
+
+def test_a_distillation_shows_teacher_student_and_what_was_kept():
+    """Prevents the student's score from standing in its teacher's place."""
+    shown = _shown(
+        retention_table(
+            {
+                "kind": "question-answering",
+                "rows": {"train": 100},
+                "scores": {"validation": {"student": {"f1": 60.0}, "teacher": {"f1": 80.0}}},
+                "retention": {"validation": {"f1": 0.75}},
+                "parameters": {"student": 50, "teacher": 100},
+                "megabytes": {"student": 1.0, "teacher": 2.0},
+                "seconds": {"initialization": 1.0, "total": 10.0},
+            }
+        )
+    )
+    (line,) = [line for line in shown.splitlines() if "validation f1" in line]
+    assert line.index("80") < line.index("60") < line.index("75.0%")
+    assert "50.0%" in shown and "10.0" in shown
+
+
+def test_a_student_without_a_scored_teacher_has_a_table():
+    """Prevents a traceback after hours of training."""
+    figures = {
+        "kind": "masked-lm",
+        "rows": {"train": 1},
+        "scores": {"validation": {"student": {"accuracy": 0.5}}},
+        "retention": {},
+        "parameters": {"student": 1, "teacher": 2},
+        "megabytes": {"student": 1.0, "teacher": 2.0},
+        "seconds": {},
+    }
+    assert "0.5" in _shown(retention_table(figures))
+
+
+def test_metrics_are_one_a_row():
+    """Prevents a metric that is left out."""
+    shown = _shown(metrics_table({"f1": 88.5, "exact_match": 80.25}, "answers"))
+    assert "88.5" in shown and "80.25" in shown
