@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hf_tinybert.progress import ProgressDisplay
+from hf_tinybert.progress import ProgressDisplay, quiet_libraries
 from hf_tinybert.workflow import DistilSettings, FinetuneSettings, distil, finetune, predict
 
 TINY = {"train_rows": 32, "validation_rows": 16, "max_length": 32, "batch_size": 8, "epochs": 1}
@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("news"), help="folder for teacher and student")
     parser.add_argument("--tiny", action="store_true", help="a few rows and steps, for a first look")
     options = parser.parse_args()
+    quiet_libraries()
     tiny, tiny_student = (TINY, TINY_STUDENT) if options.tiny else ({}, {})
     display = ProgressDisplay(Console())
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hf_tinybert.progress import ProgressDisplay
+from hf_tinybert.progress import ProgressDisplay, quiet_libraries
 from hf_tinybert.workflow import DistilSettings, FinetuneSettings, distil, evaluate_folder, finetune, predict
 
 SAMPLE = str(Path(__file__).parent / "data" / "reviews.jsonl")
@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("sentiment"), help="folder for the models")
     parser.add_argument("--tiny", action="store_true", help="few steps and a smaller student, for a first look")
     options = parser.parse_args()
+    quiet_libraries()
     tiny, tiny_student = (TINY, TINY_STUDENT) if options.tiny else ({}, {})
     display = ProgressDisplay(Console())
 

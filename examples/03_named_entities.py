@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hf_tinybert.progress import ProgressDisplay
+from hf_tinybert.progress import ProgressDisplay, quiet_libraries
 from hf_tinybert.workflow import DistilSettings, FinetuneSettings, distil, finetune, predict
 
 SAMPLE = str(Path(__file__).parent / "data" / "entities.jsonl")
@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("entities"), help="folder for teacher and student")
     parser.add_argument("--tiny", action="store_true", help="few steps and a smaller student, for a first look")
     options = parser.parse_args()
+    quiet_libraries()
     tiny, tiny_student = (TINY, TINY_STUDENT) if options.tiny else ({}, {})
     data = {"data": options.data, "kind": "token-classification", "columns": {"tags": options.tags}}
     display = ProgressDisplay(Console())

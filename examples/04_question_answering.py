@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hf_tinybert.progress import ProgressDisplay
+from hf_tinybert.progress import ProgressDisplay, quiet_libraries
 from hf_tinybert.workflow import DistilSettings, FinetuneSettings, distil, finetune, predict
 
 SAMPLE = Path(__file__).parent / "data" / "questions.jsonl"
@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("answers"), help="folder for teacher and student")
     parser.add_argument("--tiny", action="store_true", help="few steps and a smaller student, for a first look")
     options = parser.parse_args()
+    quiet_libraries()
     tiny, tiny_student = (TINY, TINY_STUDENT) if options.tiny else ({}, {})
     data = {"data": options.data, "kind": "question-answering"}
     display = ProgressDisplay(Console())

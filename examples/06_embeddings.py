@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 
 from hf_tinybert.data import packaged_teacher
-from hf_tinybert.progress import ProgressDisplay
+from hf_tinybert.progress import ProgressDisplay, quiet_libraries
 from hf_tinybert.workflow import DistilSettings, distil, predict
 
 SAMPLE = str(Path(__file__).parent / "data" / "similar_pairs.jsonl")
@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("embeddings"), help="folder for the student")
     parser.add_argument("--tiny", action="store_true", help="few steps and a smaller student, for a first look")
     options = parser.parse_args()
+    quiet_libraries()
     settings = DistilSettings(
         data=options.data,
         kind="sentence-embedding",

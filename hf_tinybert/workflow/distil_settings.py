@@ -45,7 +45,7 @@ class DistilSettings(DataSettings):
         temperature: of the prediction terms.
         loss_weights: factors of terms.
         layer_mapping: teacher layer of each student layer.
-        dropout: of the student. Source: DESIGN's measurements are without; a teacher's answers regularise.
+        dropout: of the student. None, as in benchmarks/engine_quality.py: what the teacher says is target enough.
         calibration_rows: training rows that the student is fitted on before the first step. Source:
             benchmarks/results/initialization.json.
         cache_dir: folder where the teacher's outputs are kept; without, a forward every step.
@@ -94,6 +94,11 @@ class DistilSettings(DataSettings):
     def student_shape(self) -> StudentShape:
         """The sizes of the student."""
         return StudentShape(self.shape, self.layers, self.width, self.heads, self.units)
+
+    @property
+    def dropout_fields(self) -> dict[str, float]:
+        """Of the student's configuration."""
+        return {"hidden_dropout_prob": self.dropout, "attention_probs_dropout_prob": self.dropout}
 
     def arguments(self, checkpoints: Path, metric: str) -> DistillationArguments:
         """The arguments of the trainer.

@@ -8,10 +8,20 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
+from hf_tinybert.run_folder import RUN_FILE, RunFolder
 from hf_tinybert.workflow.task_data import PreparedData
 
 FIGURES_FILE = "figures.json"
 _LOWER_IS_BETTER = frozenset({"perplexity"})
+
+
+def finished_figures(output: Path, settings: Mapping[str, Any], stage: str) -> dict[str, Any] | None:
+    """The figures of a run that an earlier call finished; None where there is none, or one that is unfinished.
+
+    Raises:
+        ValueError: the folder holds a run with other settings.
+    """
+    return RunFolder(output, settings).finished(stage) if (output / RUN_FILE).is_file() else None
 
 
 def save_figures(folder: Path, figures: Mapping[str, Any]) -> None:
@@ -53,4 +63,12 @@ def describe_rows(prepared: PreparedData) -> str:
     return " / ".join(f"{len(split):,} {name}" for name, split in prepared.rows.items())
 
 
-__all__ = ["FIGURES_FILE", "describe_rows", "model_size", "retention", "save_figures", "task_figures"]
+__all__ = [
+    "FIGURES_FILE",
+    "describe_rows",
+    "finished_figures",
+    "model_size",
+    "retention",
+    "save_figures",
+    "task_figures",
+]

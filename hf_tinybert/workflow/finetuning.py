@@ -15,13 +15,14 @@ from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.run_folder import RunFolder
 from hf_tinybert.workflow.evaluation import score_rows
-from hf_tinybert.workflow.figures import describe_rows, model_size, save_figures, task_figures
+from hf_tinybert.workflow.figures import describe_rows, finished_figures, model_size, save_figures, task_figures
 from hf_tinybert.workflow.heads import head_class
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, save_model_folder
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, DataSettings
 from hf_tinybert.workflow.supervised import train_on_labels
 from hf_tinybert.workflow.task_data import prepare_data
 
+_STAGE = "finetuning"
 PACKAGED_TEACHER = "sentence-transformers/all-MiniLM-L6-v2"
 
 
@@ -67,6 +68,10 @@ def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay)
         ValueError: unusable data or settings, or an output folder that holds something else.
         FileNotFoundError: no such model or data.
     """
+    finished = finished_figures(output, settings.to_json(), _STAGE)
+    if finished is not None:
+        display.line("  finished before")
+        return finished
     source = settings.model or str(packaged_teacher())
     check_weights(Path(source))
     config, tokenizer = load_config(source), load_tokenizer(source)
@@ -75,10 +80,6 @@ def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay)
     task = prepared.task
     _check_learnable(task.kind)
     folder = RunFolder(output, settings.to_json())
-    finished = folder.finished("finetuning")
-    if finished is not None:
-        display.line("  finished before")
-        return finished
     name = settings.model or PACKAGED_TEACHER
     display.line(f"  model: {name}   task: {task.kind}   data: {describe_rows(prepared)}")
     start = time.perf_counter()
@@ -111,7 +112,7 @@ def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay)
         "machine": machine(),
     }
     save_figures(output, figures)
-    folder.finish("finetuning", figures)
+    folder.finish(_STAGE, figures)
     shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
     return figures
 

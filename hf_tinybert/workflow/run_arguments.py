@@ -1,16 +1,18 @@
 """What every training run of the workflow shares: its data, its passes, and the stock arguments they become."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
 from hf_tinybert.distillation.precision import has_fast_bf16
 
 CHECKPOINTS = ".checkpoints"
+TRAINING_ARGUMENTS_FILE = "training_args.bin"
 _LOGGED_PER_RUN = 50
 
 
@@ -117,4 +119,17 @@ def precision_arguments() -> dict[str, Any]:
     return {"bf16": fast, "use_cpu": fast and not torch.accelerator.is_available()}
 
 
-__all__ = ["CHECKPOINTS", "DataSettings", "precision_arguments", "stock_arguments"]
+def resumes(checkpoints: Path, phases: Sequence[str]) -> bool:
+    """Whether an earlier run left a whole checkpoint of any phase."""
+    folders = [checkpoints / phase if len(phases) > 1 else checkpoints for phase in phases]
+    return any(last_whole_checkpoint(folder) is not None for folder in folders)
+
+
+__all__ = [
+    "CHECKPOINTS",
+    "TRAINING_ARGUMENTS_FILE",
+    "DataSettings",
+    "precision_arguments",
+    "resumes",
+    "stock_arguments",
+]
