@@ -1,8 +1,9 @@
 """Which columns of a data set are the standard columns of a kind of task."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from datasets import Features
+from datasets import Features, Value
 
 from hf_tinybert.data.column_roles import (
     CHOICE_TEXT_NAMES,
@@ -17,7 +18,7 @@ from hf_tinybert.data.column_roles import (
 )
 from hf_tinybert.data.kinds.definition import TaskKind
 
-__all__ = ["Columns", "choose_columns", "column_options", "normalise_asked", "standard_names"]
+__all__ = ["Columns", "check_types", "choose_columns", "column_options", "normalise_asked", "standard_names"]
 
 Columns = dict[str, tuple[str, ...]]
 """Standard column -> the columns it is made of: one, or several that become a list or a joined text."""
@@ -88,6 +89,29 @@ def choose_columns(features: Features, kind: TaskKind, asked: Columns, *, gold: 
             "answer; name other columns."
         )
     return chosen
+
+
+def check_types(features: Features, split_name: str, kind: TaskKind, chosen: Columns) -> None:
+    """Checks that a split holds in the chosen columns what the kind reads; all rows may lack a value.
+
+    Args:
+        features: Columns of the split and their types; those that are not there are not its business.
+        split_name: Named in errors.
+        kind: Of the task.
+        chosen: Of `choose_columns`, which read the types of `train`.
+
+    Raises:
+        ValueError: If a column is of another type.
+    """
+    for name, own in chosen.items():
+        for column in own:
+            feature = features.get(column)
+            missing = feature is None or feature == Value("null")
+            if not missing and not _is_read(feature, kind, name, own):
+                raise ValueError(
+                    f"expected {ROLES[kind][name].wanted} in the column `{column}` of split `{split_name}`, got "
+                    f"{feature}; because it is `{name}` of {kind} in `train`; correct or leave out that split."
+                )
 
 
 def column_options(
@@ -165,19 +189,19 @@ def _check_asked(features: Features, kind: TaskKind, asked: Columns) -> None:
                 f"expected one column for `{name}` of {kind}, got {list(own)}; because a row has one; name one."
             )
         role = roles[name]
-        part = is_text if kind is TaskKind.MULTIPLE_CHOICE else is_class
-        wrong = [
-            column
-            for column in own
-            if not (
-                part(features[column]) if len(own) > 1 else role.fits(features[column]) or role.reads(features[column])
-            )
-        ]
+        wrong = [column for column in own if not _is_read(features[column], kind, name, own)]
         if wrong:
             raise ValueError(
                 f"expected {role.wanted} in the column `{wrong[0]}`, got {features[wrong[0]]}; because it is to be "
                 f"`{name}` of {kind}; name another column."
             )
+
+
+def _is_read(feature: Any, kind: TaskKind, name: str, own: Sequence[str]) -> bool:  # noqa: ANN401
+    if len(own) > 1:
+        return is_class(feature) if kind is TaskKind.MULTI_LABEL_CLASSIFICATION else is_text(feature)
+    role = ROLES[kind][name]
+    return role.fits(feature) or role.reads(feature)
 
 
 def _no_choice(name: str, kind: TaskKind, candidates: list[tuple[str, ...]], features: Features) -> ValueError:

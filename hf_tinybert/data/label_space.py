@@ -18,6 +18,7 @@ __all__ = ["encode_labels", "iob2_names"]
 logger = logging.getLogger(__name__)
 
 _SHOWN = 5
+_WORDS = {1: "one label", 2: "two classes"}
 
 
 def encode_labels(
@@ -54,7 +55,8 @@ def encode_labels(
     encoded = {}
     for name, split in dataset.items():
         if name not in unlabelled:
-            _check_labels(name, found[name], id_of)
+            # One label may be there or not; of classes and tags one is no choice.
+            _check_labels(name, found[name], id_of, least=1 if column == "labels" else 2)
             encoded[name] = _with_ids(split, column, found[name], id_of, ClassLabel(names=names))
     return DatasetDict(encoded)
 
@@ -105,10 +107,11 @@ def _read(split: Dataset, split_name: str, column: str, names_by_id: Mapping[int
     if isinstance(feature, List | LargeList) and column != "label":
         lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
         feature, values, rows = feature.feature, array.flatten(), np.repeat(rows, lengths)
+    _check_type(feature, split_name, column)
     encoded = values.dictionary_encode() if not pa.types.is_null(values.type) else pa.nulls(len(values), pa.int32())
     unique = encoded.dictionary.to_pylist() if isinstance(encoded, pa.DictionaryArray) else []
     indices = encoded.indices if isinstance(encoded, pa.DictionaryArray) else encoded
-    names = [*_names(unique, feature, split_name, column, names_by_id), None]
+    names = [*_names(unique, feature, names_by_id), None]
     codes = pc.fill_null(indices, len(unique)).to_numpy(zero_copy_only=False)
     absent = np.array([name is None for name in names])[codes]
     if lengths is None:
@@ -121,30 +124,28 @@ def _read(split: Dataset, split_name: str, column: str, names_by_id: Mapping[int
     return _Labels(names, codes, rows, lengths, missing, are_numbers)
 
 
-def _names(
-    values: list[Any],
-    feature: Any,  # noqa: ANN401 (a feature of datasets has no type)
-    split_name: str,
-    column: str,
-    names_by_id: Mapping[int, str],
-) -> list[str | None]:
-    """Gives the class name of every different value; None where it stands for a missing label."""
-    if isinstance(feature, ClassLabel):
-        return [None if value < 0 else feature.int2str(value) for value in values]
-    dtype = feature.dtype if isinstance(feature, Value) else str(feature)
-    if dtype in ("string", "large_string"):
-        return [value.strip() or None for value in values]
-    if dtype in ("bool", "null"):
-        return [str(value) for value in values]
-    if dtype.startswith(("int", "uint")):
-        missing = None if any(value >= 0 for value in values) else -1
-        return [None if value == missing else _name_of_id(value, names_by_id) for value in values]
+def _check_type(feature: Any, split_name: str, column: str) -> None:  # noqa: ANN401 (a feature of datasets has no type)
+    kinds = ("string", "large_string", "bool", "null", "int", "uint")
+    if isinstance(feature, ClassLabel) or (isinstance(feature, Value) and feature.dtype.startswith(kinds)):
+        return
     several = "" if column == "label" else " or lists of them"
     raise ValueError(
         f"expected class names or class ids{several} in the column `{column}` of split `{split_name}`, got {feature}; "
         "because others are no classes (several classes per text are another kind, `multi-label-classification`); "
         "name another column, or make labels strings or integers."
     )
+
+
+def _names(values: list[Any], feature: Any, names_by_id: Mapping[int, str]) -> list[str | None]:  # noqa: ANN401
+    """Gives the class name of every different value; None where it stands for a missing label."""
+    if isinstance(feature, ClassLabel):
+        return [None if value < 0 else feature.int2str(value) for value in values]
+    if feature.dtype in ("string", "large_string"):
+        return [value.strip() or None for value in values]
+    if feature.dtype == "bool":
+        return [str(value) for value in values]
+    missing = None if any(value >= 0 for value in values) else -1
+    return [None if value == missing else _name_of_id(value, names_by_id) for value in values]
 
 
 def _name_of_id(value: int, names_by_id: Mapping[int, str]) -> str:
@@ -166,7 +167,7 @@ def _class_names(feature: Any, labels: _Labels, names_by_id: Mapping[int, str]) 
     return sorted(seen, key=int) if labels.are_numbers else sorted(seen)
 
 
-def _check_labels(split_name: str, labels: _Labels, id_of: Mapping[str, int]) -> None:
+def _check_labels(split_name: str, labels: _Labels, id_of: Mapping[str, int], least: int) -> None:
     absent = np.array([name is None for name in labels.names])
     without = labels.missing.copy()
     without[labels.rows[absent[labels.codes]]] = True
@@ -186,10 +187,10 @@ def _check_labels(split_name: str, labels: _Labels, id_of: Mapping[str, int]) ->
             "the student has an output only for the labels of `train` (or of `labels.json`); correct the labels or "
             "the split."
         )
-    seen = set(np.unique(labels.codes))
-    if split_name == "train" and (len(seen) < 2 if labels.lengths is None else len(id_of) < 1):
+    seen = sorted({str(labels.names[code]) for code in np.unique(labels.codes)})
+    if split_name == "train" and len(seen) < least:
         raise ValueError(
-            f"expected at least two classes in `train`, got only {_shown(labels.names_seen())} in all "
+            f"expected at least {_WORDS[least]} in `train`, got only {_shown(seen) or 'empty lists'} in all "
             f"{len(without):,} rows; because there is nothing to tell apart; name another column or bring rows of "
             "other classes."
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict
 
-from hf_tinybert.data.columns import choose_columns, normalise_asked
+from hf_tinybert.data.columns import check_types, choose_columns, normalise_asked
 from hf_tinybert.data.gold_rows import without_hidden_splits
 from hf_tinybert.data.held_out import cut_missing_splits, warn_of_repeated_rows
 from hf_tinybert.data.kind_inference import infer_kind
@@ -93,6 +93,8 @@ def load_task_data(
         kind = infer_kind(features, asked)
         logger.info("The columns %s are read as %s.", list(features), kind)
     chosen = choose_columns(features, kind, asked)
+    for split_name, split in raw.items():
+        check_types(split.features, split_name, kind, chosen)
     dataset = DatasetDict({own: standardise(split, own, kind, chosen) for own, split in raw.items()})
     dataset = _checked(dataset, kind)
     labels: tuple[str, ...] = ()

@@ -14,6 +14,8 @@ from hf_tinybert.data.kinds.definition import TaskKind
 __all__ = ["replace_column", "standardise"]
 
 STRINGS = List(Value("string"))
+# Of a split all of whose rows lack them, the type is unknown.
+_LISTS = frozenset({"tokens", "tags", "labels", "choices", "summaries"})
 ANSWERS = {"text": List(Value("string")), "answer_start": List(Value("int32"))}
 
 
@@ -76,6 +78,8 @@ def _standard_column(
 ) -> tuple[Any, pa.ChunkedArray]:
     columns = [table[column] for column in own]
     feature = split.features[own[0]]
+    if name in _LISTS and pa.types.is_null(columns[0].type):
+        return STRINGS, columns[0].cast(pa.list_(pa.string()))
     match name:
         case "text" if len(own) > 1:
             texts = [pc.fill_null(column.cast(pa.string()), "") for column in columns]

@@ -1,15 +1,14 @@
-"""Data sets from folders, files and the hub."""
+"""Data sets for every kind of task, whole."""
 
 import json
 import logging
 from itertools import chain
 
-import datasets
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
-from hf_tinybert.data import sources
-from hf_tinybert.data.sources import load_source
+from hf_tinybert.data.kinds.definition import TaskKind
+from hf_tinybert.data.sources import load_rows, load_task_data
 
 ROWS = [{"text": f"text number {i}", "label": i % 3} for i in range(60)]
 TRAIN, VALIDATION, TEST = ROWS[:40], ROWS[40:50], ROWS[50:]
@@ -30,6 +29,10 @@ def write(file, rows):
             frame.to_parquet(file)
 
 
+def load(name, seed=0, **columns):
+    return load_task_data(name, columns=columns, seed=seed).splits
+
+
 def texts(dataset):
     return {name: split["text"][:] for name, split in dataset.items()}
 
@@ -46,53 +49,12 @@ def test_a_folder_of_files_is_read_by_their_names(tmp_path, ending):
     """Prevents a format in which rows, splits or labels get lost."""
     for name, rows in (("train", TRAIN), ("dev", VALIDATION), ("test", TEST)):
         write(tmp_path / f"{name}{ending}", rows)
-    (tmp_path / "SOURCE.md").write_text("where it comes from\n")
-    loaded = load_source(tmp_path)
-    assert texts(loaded) == EXPECTED
-    assert loaded["test"]["label"][:] == [row["label"] for row in TEST]
-    assert all(s.features == Features({"text": Value("string"), "label": ClassLabel(3)}) for s in loaded.values())
-
-
-def test_shards_of_a_split_are_joined_in_order(tmp_path):
-    """Prevents all shards but one from being dropped, and `training_notes` from being read as a shard."""
-    for name, rows in (("train-00000-of-2", TRAIN[:25]), ("train-00001-of-2", TRAIN[25:]), ("valid", VALIDATION)):
-        write(tmp_path / f"{name}.jsonl", rows)
-    write(tmp_path / "TEST_2024.jsonl", TEST)
-    write(tmp_path / "training_notes.jsonl", [{"note": "none"}])
-    assert texts(load_source(tmp_path)) == EXPECTED
-
-
-def test_a_folder_of_save_to_disk_is_read(tmp_path):
-    """Prevents `save_to_disk`, the library's own form, from being taken for an unknown folder."""
-    splits = DatasetDict(train=Dataset.from_list(TRAIN), validation=Dataset.from_list(VALIDATION))
-    DatasetDict(**splits, test=Dataset.from_list(TEST)).save_to_disk(tmp_path / "all")
-    Dataset.from_list(ROWS).save_to_disk(tmp_path / "one")
-    assert texts(load_source(tmp_path / "all")) == EXPECTED
-    assert sorted(chain(*texts(load_source(tmp_path / "one")).values())) == sorted(row["text"] for row in ROWS)
-
-
-def test_a_name_that_is_no_path_is_asked_from_the_hub(monkeypatch, caplog):
-    """Prevents a wrong repository or configuration, and splits of other names from being used unsaid."""
-    asked = []
-
-    def answer(repository, configuration):
-        asked.append((repository, configuration))
-        splits = {"train": TRAIN, "validation": VALIDATION, "test": TEST, "unsupervised": TRAIN}
-        return DatasetDict({name: Dataset.from_list(rows) for name, rows in splits.items()})
-
-    monkeypatch.setattr(sources, "load_dataset", answer)
-    with caplog.at_level(logging.WARNING):
-        assert texts(load_source("owner/name:small")) == EXPECTED
-    load_source("owner/name")
-    assert asked == [("owner/name", "small"), ("owner/name", None)]
-    assert "['unsupervised'] are left out" in caplog.text
-
-
-@pytest.mark.parametrize("name", ["owner/missing", "./missing", "missing.jsonl", "owner/missing:small"])
-def test_a_name_that_is_nowhere_is_refused(name):
-    """Prevents a long traceback of the hub client for a misspelt path."""
-    with pytest.raises(FileNotFoundError, match=rf"expected a folder, a file or a data set on the hub, got `{name}`"):
-        load_source(name)
+    data = load_task_data(tmp_path)
+    assert texts(data.splits) == EXPECTED
+    assert data.splits["test"]["label"][:] == [row["label"] for row in TEST]
+    features = Features({"text": Value("string"), "label": ClassLabel(3)})
+    assert all(split.features == features for split in data.splits.values())
+    assert (data.kind, data.labels) == (TaskKind.TEXT_CLASSIFICATION, ("0", "1", "2"))
 
 
 @pytest.mark.parametrize("names", [["bad", "good", "fair"], {"1": "good", "0": "bad", "2": "fair"}])
@@ -101,28 +63,19 @@ def test_labels_json_names_the_ids(tmp_path, names):
     write(tmp_path / "train.jsonl", ROWS)
     (tmp_path / "labels.json").write_text(json.dumps(names))
     for name in (tmp_path, tmp_path / "train.jsonl"):
-        assert load_source(name)["train"].features["label"].names == ["bad", "good", "fair"]
-
-
-@pytest.mark.parametrize("content", ['{"a": 1}', "3", "not json", '["a", "a"]', '{"0": "a", "2": "b"}'])
-def test_a_labels_json_of_another_form_is_refused(tmp_path, content):
-    """Prevents swapped or missing names: a map from name to id, gaps, names twice."""
-    write(tmp_path / "train.jsonl", ROWS)
-    (tmp_path / "labels.json").write_text(content)
-    with pytest.raises(ValueError, match=r"expected .*labels.json`, got .*mend"):
-        load_source(tmp_path)
+        assert load_task_data(name).labels == ("bad", "good", "fair")
 
 
 def test_missing_splits_are_cut_out_of_train(tmp_path, caplog):
     """Prevents held-out rows that were learnt, and a cut that changes between two runs or is made unsaid."""
     write(tmp_path / "data.csv", ROWS)
     with caplog.at_level(logging.INFO):
-        loaded = load_source(tmp_path / "data.csv", seed=5)
+        loaded = load(tmp_path / "data.csv", seed=5)
     assert {name: split.num_rows for name, split in loaded.items()} == {"train": 48, "validation": 6, "test": 6}
     assert sorted(loaded["test"]["label"][:]) == [0, 0, 1, 1, 2, 2]
     assert sorted(chain(*texts(loaded).values())) == sorted(row["text"] for row in ROWS)
-    assert texts(load_source(tmp_path, seed=5)) == texts(loaded)
-    assert texts(load_source(tmp_path, seed=6)) != texts(loaded)
+    assert texts(load(tmp_path, seed=5)) == texts(loaded)
+    assert texts(load(tmp_path, seed=6)) != texts(loaded)
     assert "No ['validation', 'test'] in the data: 6 of 60 rows" in caplog.text
 
 
@@ -130,7 +83,7 @@ def test_a_given_split_is_left_as_it_is_when_another_is_cut(tmp_path):
     """Prevents test rows that differ from the published ones."""
     write(tmp_path / "train.jsonl", TRAIN)
     write(tmp_path / "test.jsonl", TEST)
-    loaded = load_source(tmp_path)
+    loaded = load(tmp_path)
     assert texts(loaded)["test"] == EXPECTED["test"]
     assert (loaded["train"].num_rows, loaded["validation"].num_rows) == (36, 4)
 
@@ -138,7 +91,7 @@ def test_a_given_split_is_left_as_it_is_when_another_is_cut(tmp_path):
 def test_a_repeated_text_is_not_held_out(tmp_path):
     """Prevents a leak through duplicates: half of the rows stand in the file twice."""
     write(tmp_path / "train.jsonl", ROWS + [{**row, "text": f" {row['text'].upper()}"} for row in ROWS[:30]])
-    loaded = load_source(tmp_path)
+    loaded = load(tmp_path)
     held_out = {*loaded["validation"]["text"], *loaded["test"]["text"]}
     assert len(held_out) == 18
     assert held_out <= {row["text"] for row in ROWS[30:]}
@@ -150,66 +103,54 @@ def test_texts_that_are_learnt_and_scored_are_counted(tmp_path, caplog):
     write(tmp_path / "validation.jsonl", VALIDATION)
     write(tmp_path / "test.jsonl", [*TEST, TRAIN[0], TRAIN[1]])
     with caplog.at_level(logging.WARNING):
-        load_source(tmp_path)
+        load(tmp_path)
     assert "2 of 12 texts in `test` stand in `train` too" in caplog.text
     assert "`validation`" not in caplog.text
 
 
 @pytest.mark.parametrize("ending", [".jsonl", ".csv"])
-def test_empty_texts_are_counted_and_kept(tmp_path, caplog, ending):
-    """Prevents a crash in the tokenizer on missing texts, and rows that vanish unsaid; "NA" is a text."""
-    rows = [*TRAIN, {"text": None, "label": 0}, {"text": "", "label": 1}, {"text": "NA", "label": 2}]
-    for name, content in (("train", rows), ("validation", VALIDATION), ("test", TEST)):
+@pytest.mark.parametrize("empty", [None, "", " "])
+def test_an_empty_text_is_refused_with_its_row(tmp_path, ending, empty):
+    """Prevents a crash in the tokenizer on missing texts, and a class that is learnt from nothing; "NA" is a text."""
+    for name, content in (("train", [*TRAIN, {"text": "NA", "label": 2}]), ("test", TEST)):
         write(tmp_path / f"{name}{ending}", content)
+    write(tmp_path / f"validation{ending}", [*VALIDATION, {"text": empty, "label": 0}])
+    with pytest.raises(ValueError, match=r"a text in every row, got .* in `text` in row 11 of `validation`"):
+        load(tmp_path)
+
+
+def test_blank_lines_of_raw_text_are_left_out_and_said(tmp_path, caplog):
+    """Prevents raw text from being refused for the blank lines between its paragraphs, or trained on them."""
+    (tmp_path / "train.txt").write_text("\n\n".join(f"paragraph {i}" for i in range(40)) + "\n")
     with caplog.at_level(logging.WARNING):
-        assert load_source(tmp_path)["train"]["text"][-3:] == ["", "", "NA"]
-    assert "2 of 43 texts in `train` are empty" in caplog.text
+        data = load_task_data(tmp_path / "train.txt")
+    assert data.kind is TaskKind.MASKED_LM
+    assert sorted(chain(*texts(data.splits).values())) == sorted(f"paragraph {i}" for i in range(40))
+    assert "39 of 79 texts in `train` are blank and left out" in caplog.text
 
 
 def test_two_text_columns_make_a_pair(tmp_path):
     """Prevents the second text from being dropped, and pairs with the same first text from counting as repeated."""
-    rows = [{"premise": f"p {i % 2}", "hypothesis": f"h {i}", "gold": "yes" if i % 2 else "no"} for i in range(40)]
+    rows = [{"a": f"p {i % 2}", "b": f"h {i}", "gold": "yes" if i % 2 else "no"} for i in range(40)]
     write(tmp_path / "train.jsonl", rows)
-    loaded = load_source(tmp_path, text_column=("premise", "hypothesis"), label_column="gold")
-    assert loaded["train"].column_names == ["text", "text_pair", "label"]
-    assert loaded["train"].features["label"].names == ["no", "yes"]
-    assert sorted(chain(*(split["text_pair"] for split in loaded.values()))) == sorted(f"h {i}" for i in range(40))
+    data = load_task_data(tmp_path, columns={"text": "a", "text_pair": "b", "label": "gold"})
+    assert (data.kind, data.labels) == (TaskKind.PAIR_CLASSIFICATION, ("no", "yes"))
+    assert data.splits["train"].column_names == ["text", "text_pair", "label"]
+    assert sorted(chain(*(split["text_pair"] for split in data.splits.values()))) == sorted(
+        f"h {i}" for i in range(40)
+    )
 
 
-def refuse(name, message):
+def refuse(name, message, kind=None):
     with pytest.raises(ValueError, match=message):
-        load_source(name)
+        load_task_data(name, kind)
 
 
-def test_empty_files_and_splits_are_refused(tmp_path, monkeypatch):
-    """Prevents a training run on nothing, or a division by zero at its end."""
-    write(tmp_path / "train.csv", TRAIN)
-    (tmp_path / "test.csv").write_text("")
-    refuse(tmp_path, r"expected rows in `.*test.csv`, got an empty file")
-    (tmp_path / "test.csv").write_text("text,label\n")
-    refuse(tmp_path, r"expected csv rows in `.*test.csv`, got none that can be read")
-    splits = DatasetDict(train=Dataset.from_list(TRAIN), test=Dataset.from_list(TEST).select([]))
-    splits.save_to_disk(tmp_path / "saved")
-    refuse(tmp_path / "saved", r"expected a data set made by `save_to_disk` .*, got none that can be read")
-    monkeypatch.setattr(sources, "load_dataset", lambda *_: splits)
-    refuse("owner/name", r"expected rows in split `test` of `owner/name`, got none")
-
-
-def test_damaged_files_are_refused_by_name(tmp_path):
-    """Prevents an error that does not say which file to mend."""
-    (tmp_path / "train.jsonl").write_text('{"text": "a", "label": 0}\n{"text": "b", "lab')
-    refuse(tmp_path, r"expected json rows in `.*train.jsonl`, got none that can be read")
-
-
-def test_folders_without_a_train_split_are_refused(tmp_path):
+def test_a_folder_without_train_is_refused(tmp_path):
     """Prevents learning from the test rows because they are all there is."""
-    refuse(tmp_path, r"expected files named after their splits.*got \[\]")
     write(tmp_path / "validation.jsonl", VALIDATION)
     write(tmp_path / "test.jsonl", TEST)
-    refuse(tmp_path, r"expected a `train` split .*got \['validation', 'test'\]|got \['test', 'validation'\]")
-    for file in tmp_path.iterdir():
-        file.rename(tmp_path / f"part of {file.name}")
-    refuse(tmp_path, r"expected files named after their splits, .*part of test.jsonl")
+    refuse(tmp_path, r"expected a `train` split .*got \['test', 'validation'\]")
 
 
 def test_too_few_rows_for_a_cut_are_refused(tmp_path):
@@ -224,9 +165,121 @@ def test_one_class_is_refused_before_columns_are_cut(tmp_path):
     refuse(tmp_path, r"expected at least two classes in `train`, got only `1` in all 60 rows")
 
 
+def test_a_label_that_train_does_not_have_is_refused_with_its_row(tmp_path):
+    """Prevents a score that counts a class which no output stands for."""
+    write(tmp_path / "train.jsonl", TRAIN)
+    write(tmp_path / "test.jsonl", [*TEST, {"text": "other", "label": 7}])
+    refuse(tmp_path, r"only the labels `0`, `1`, `2` in split `test`, got `7` in 1 of 11 rows, the first in row 11")
+
+
 def test_the_result_is_in_the_order_train_validation_test(tmp_path):
     """Prevents code that takes the first split from evaluating on it, whatever order a source has."""
     splits = DatasetDict(test=Dataset.from_list(TEST), train=Dataset.from_list(TRAIN))
     splits.save_to_disk(tmp_path / "data")
-    assert list(load_source(tmp_path / "data")) == ["train", "validation", "test"]
-    assert isinstance(load_source(tmp_path / "data"), datasets.DatasetDict)
+    assert list(load(tmp_path / "data")) == ["train", "validation", "test"]
+    assert isinstance(load(tmp_path / "data"), DatasetDict)
+
+
+# One row of each kind as it is published, what it becomes, and its labels.
+KIND_ROWS = {
+    TaskKind.MULTI_LABEL_CLASSIFICATION: (
+        lambda i: {"text": f"text {i}", "labels": ["red", "blue"][: i % 3]},
+        {"text": "text 2", "labels": [1, 0]},
+        ("blue", "red"),
+    ),
+    TaskKind.REGRESSION: (
+        lambda i: {"sentence1": f"a {i}", "sentence2": f"b {i}", "score": i / 2},
+        {"text": "a 2", "text_pair": "b 2", "score": 1.0},
+        (),
+    ),
+    TaskKind.TOKEN_CLASSIFICATION: (
+        lambda i: {"tokens": [f"w{i}", "Ada", "Lane"], "ner_tags": ["O", "B-person", "I-person"]},
+        {"tokens": ["w2", "Ada", "Lane"], "tags": [0, 1, 2]},
+        ("O", "B-person", "I-person"),
+    ),
+    TaskKind.QUESTION_ANSWERING: (
+        lambda i: {
+            "id": str(i),
+            "question": "who ?",
+            "context": f"{i} Ada",
+            "answers": {"text": ["Ada"], "answer_start": [len(str(i)) + 1]},
+        },
+        {"id": "2", "question": "who ?", "context": "2 Ada", "answers": {"text": ["Ada"], "answer_start": [2]}},
+        (),
+    ),
+    TaskKind.MULTIPLE_CHOICE: (
+        lambda i: {"ctx": f"c {i}", "ending0": "yes", "ending1": f"no {i}", "label": i % 2},
+        {"text": "c 2", "choices": ["yes", "no 2"], "label": 0},
+        (),
+    ),
+    TaskKind.MASKED_LM: (lambda i: {"text": f"text {i}", "book": "b"}, {"text": "text 2"}, ()),
+    TaskKind.EXTRACTIVE_SUMMARIZATION: (
+        lambda i: {"article": f"One {i}. Two.", "highlights": f"One {i}."},
+        {"document": "One 2. Two.", "summaries": ["One 2."]},
+        (),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KIND_ROWS)
+def test_every_kind_is_known_by_its_columns_and_has_its_standard_ones(tmp_path, kind):
+    """Prevents a kind that is taken for another one, and columns that no encoder reads."""
+    row, expected, labels = KIND_ROWS[kind]
+    for name, first in (("train", 0), ("validation", 20), ("test", 30)):
+        write(tmp_path / f"{name}.jsonl", [row(first + i) for i in range(10)])
+    for asked in (None, kind):
+        data = load_task_data(tmp_path, asked)
+        assert (data.kind, data.labels) == (kind, labels)
+        assert data.splits["train"][2] == expected
+
+
+def test_embeddings_are_read_where_they_are_asked_for(tmp_path):
+    """Prevents texts without a pair or a score from being refused for it."""
+    write(tmp_path / "pairs.jsonl", [KIND_ROWS[TaskKind.REGRESSION][0](i) for i in range(40)])
+    write(tmp_path / "texts.jsonl", ROWS)
+    pairs = load_task_data(tmp_path / "pairs.jsonl", TaskKind.SENTENCE_EMBEDDING).splits
+    assert pairs["train"].column_names == ["text", "text_pair", "score"]
+    single = load_task_data(tmp_path / "texts.jsonl", TaskKind.SENTENCE_EMBEDDING).splits
+    assert single["train"].column_names == ["text"]
+
+
+@pytest.mark.parametrize("kind", [TaskKind.REGRESSION, TaskKind.QUESTION_ANSWERING, TaskKind.TOKEN_CLASSIFICATION,
+                                  TaskKind.EXTRACTIVE_SUMMARIZATION, TaskKind.MULTIPLE_CHOICE,
+                                  TaskKind.MULTI_LABEL_CLASSIFICATION])  # fmt: skip
+def test_a_split_with_hidden_answers_is_cut_anew(tmp_path, kind, caplog):
+    """Prevents a score on the answers of a test set whose publisher keeps them."""
+    row = KIND_ROWS[kind][0]
+    gold = {"score", "answers", "ner_tags", "highlights", "label", "labels"}
+    hidden = [{name: None if name in gold else value for name, value in row(100 + i).items()} for i in range(10)]
+    write(tmp_path / "train.jsonl", [row(i) for i in range(40)])
+    (tmp_path / "test.jsonl").write_text("".join(json.dumps(each) + "\n" for each in hidden))
+    with caplog.at_level(logging.WARNING):
+        splits = load_task_data(tmp_path, kind).splits
+    assert "['test'] have no labels and are left out" in caplog.text
+    assert {name: split.num_rows for name, split in splits.items()} == {"train": 32, "validation": 4, "test": 4}
+
+
+def test_tags_that_are_no_whole_entities_are_said(tmp_path, caplog):
+    """Prevents a low score on data of another scheme from being taken for a bad student."""
+    row = KIND_ROWS[TaskKind.TOKEN_CLASSIFICATION][0]
+    rows = [*(row(i) for i in range(40)), {"tokens": ["a", "Lane"], "ner_tags": ["O", "I-person"]}]
+    write(tmp_path / "train.jsonl", rows)
+    with caplog.at_level(logging.WARNING):
+        load_task_data(tmp_path)
+    assert "1 tags in 1 of 41 rows of `train` go on with an entity that did not begin" in caplog.text
+
+
+def test_rows_are_read_in_order_and_without_their_answers(tmp_path):
+    """Prevents rows that need an answer only to be read, are drawn into other splits, or come in another order."""
+    write(tmp_path / "train.jsonl", [{"question": f"q {i}", "context": "c", "answers": {"x": [1]}} for i in range(9)])
+    write(tmp_path / "test.jsonl", [KIND_ROWS[TaskKind.QUESTION_ANSWERING][0](i) for i in range(5)])
+    pair = {"text": "question", "text_pair": "context"}
+    rows = load_rows(tmp_path, TaskKind.SENTENCE_EMBEDDING, columns=pair)
+    assert rows.column_names == ["text", "text_pair"]
+    assert rows["text"][:] == [f"q {i}" for i in range(9)]
+    questions = load_rows(tmp_path, TaskKind.QUESTION_ANSWERING, split="test")
+    assert questions.column_names == ["id", "question", "context"]
+    with pytest.raises(ValueError, match=r"the split `validation` in `.*`, got \['test', 'train'\]"):
+        load_rows(tmp_path, TaskKind.QUESTION_ANSWERING, split="validation")
+    with pytest.raises(ValueError, match=r"expected the column `passage`, got only"):
+        load_rows(tmp_path, TaskKind.SENTENCE_EMBEDDING, columns={"text": "passage"})

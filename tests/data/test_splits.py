@@ -1,10 +1,10 @@
-"""Stratified splits."""
+"""Stratified and grouped splits."""
 
 from collections import Counter
 
 import pytest
 
-from hf_tinybert.data.splits import stratified_split
+from hf_tinybert.data.splits import grouped_split, stratified_split
 
 LABELS = [0] * 60 + [1] * 30 + [2] * 10
 PINNED_TEST_ROWS = [67, 6, 64, 42, 25]
@@ -56,3 +56,38 @@ def test_sizes_that_empty_train_are_refused(sizes):
     """Prevents a class that is scored but never learnt."""
     with pytest.raises(ValueError, match=r"expected held-out sizes of 0 to 97 rows together, got"):
         stratified_split(LABELS, sizes, seed=0)
+
+
+GROUPS = [f"paragraph {row // 3}" for row in range(60)]
+
+
+def test_groups_stay_whole_and_sizes_are_met():
+    """Prevents a question in test whose paragraph was learnt, and a test split of another size without need."""
+    split = grouped_split(GROUPS, {"validation": 6, "test": 12}, seed=0)
+    assert {name: len(rows) for name, rows in split.items()} == {"train": 42, "validation": 6, "test": 12}
+    assert sorted(row for rows in split.values() for row in rows) == list(range(60))
+    held = [{GROUPS[row] for row in rows} for rows in split.values()]
+    assert sum(map(len, held)) == len(set(GROUPS))
+
+
+def test_a_group_larger_than_the_split_is_left_to_train():
+    """Prevents one long paragraph from becoming the whole test split, or half of the data."""
+    groups = ["long"] * 80 + [f"short {row}" for row in range(20)]
+    split = grouped_split(groups, {"validation": 5, "test": 5}, seed=0)
+    assert {name: len(rows) for name, rows in split.items()} == {"train": 90, "validation": 5, "test": 5}
+
+
+def test_the_grouped_split_depends_on_the_seed_only():
+    """Prevents scores on different test rows from being compared."""
+    first = grouped_split(GROUPS, {"test": 6}, seed=3)
+    assert first == grouped_split(GROUPS, {"test": 6}, seed=3)
+    assert first != grouped_split(GROUPS, {"test": 6}, seed=4)
+
+
+@pytest.mark.parametrize(
+    ("groups", "sizes"), [(["a"] * 9, {"test": 2}), (["a", "b"], {"validation": 1, "test": 1}), (GROUPS, {"test": -1})]
+)
+def test_groups_that_leave_a_split_empty_are_refused(groups, sizes):
+    """Prevents an empty train or test split."""
+    with pytest.raises(ValueError, match=r"expected held-out sizes that leave rows in every split, got"):
+        grouped_split(groups, sizes, seed=0)

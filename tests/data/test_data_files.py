@@ -1,0 +1,96 @@
+"""Rows of one file."""
+
+import json
+
+import pytest
+from datasets import Dataset
+
+from hf_tinybert.data.data_files import FORMATS, read_data_file
+
+ROWS = [{"text": "NA", "label": 0}, {"text": "größer, “quoted”", "label": 1}, {"text": "line\u2028inside", "label": 0}]
+
+
+def write(file, rows):
+    frame = Dataset.from_list(rows)
+    match file.suffix.lower():
+        case ".jsonl":
+            frame.to_json(file, force_ascii=False)
+        case ".json":
+            file.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+        case ".csv":
+            frame.to_csv(file)
+        case ".tsv":
+            frame.to_csv(file, sep="\t")
+        case ".parquet":
+            frame.to_parquet(file)
+
+
+@pytest.mark.parametrize("ending", sorted({*FORMATS, ".JSONL"} - {".txt"}))
+def test_every_format_gives_the_same_rows(tmp_path, ending):
+    """Prevents a format in which a text is changed, such as "NA" into a missing one."""
+    write(tmp_path / f"rows{ending}", ROWS)
+    assert read_data_file(tmp_path / f"rows{ending}").to_list() == ROWS
+
+
+def test_a_text_file_has_a_text_per_line(tmp_path):
+    """Prevents lines that are joined, cut at other separators or lost."""
+    (tmp_path / "rows.txt").write_bytes("one\r\n\ntwo\u2028 and\nthree".encode())
+    assert read_data_file(tmp_path / "rows.txt")["text"][:] == ["one", "", "two\u2028 and", "three"]
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".csv", ".txt"])
+def test_other_encodings_are_refused_with_the_place_of_the_first_wrong_byte(tmp_path, ending):
+    """Prevents texts with wrong letters, and an error that does not say where."""
+    before = '{"text": "é"}\n{"text": "ok"}\n{"text": "'.encode()
+    (tmp_path / f"rows{ending}").write_bytes(before + b"\xe9t\xe9\n")
+    message = rf"expected UTF-8 text in `.*`, got the byte 0xe9 at offset {len(before)} \(line 3\)"
+    with pytest.raises(ValueError, match=message):
+        read_data_file(tmp_path / f"rows{ending}")
+
+
+def test_a_letter_that_is_cut_at_the_end_of_the_file_is_found(tmp_path):
+    """Prevents a file that was cut in the middle of a letter from passing."""
+    (tmp_path / "rows.txt").write_bytes("one é".encode()[:-1])
+    with pytest.raises(ValueError, match=r"byte 0xc3 at offset 4 \(line 1\)"):
+        read_data_file(tmp_path / "rows.txt")
+
+
+def test_places_are_right_beyond_the_first_part_of_a_long_file(tmp_path, monkeypatch):
+    """Prevents an offset that counts from the part of the file at hand, where a letter lies across two parts."""
+    monkeypatch.setattr("hf_tinybert.data.data_files._CHUNK", 4)
+    (tmp_path / "rows.txt").write_bytes("abcéd\nef\n".encode() + b"\xff")
+    with pytest.raises(ValueError, match=r"byte 0xff at offset 10 \(line 3\)"):
+        read_data_file(tmp_path / "rows.txt")
+    (tmp_path / "rows.txt").write_bytes(b"abc\xc3d")
+    with pytest.raises(ValueError, match=r"byte 0xc3 at offset 3 \(line 1\)"):
+        read_data_file(tmp_path / "rows.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("rows.jsonl", '{"text": "a"}\n{"text": "b', r"a JSON object in line 2 of `.*rows.jsonl`"),
+        ("rows.jsonl", '{"text": "a"}\n{"text": 3}\n', r"expected text in `text` in line 2"),
+        ("rows.jsonl", '{"text": "a"}\n\n{"text": "b"}\n', r"line 2 of `.*`, got an empty line"),
+        ("rows.jsonl", '{"text": "a"} {"text": "b"}\n', r"line 1 .*Extra data"),
+        ("rows.json", '[{"text": "a"},\n {"text": ]', r"a JSON list of rows in `.*rows.json`.*line 2 column 11"),
+        ("rows.json", '{"text": "a"}\n{"text": "b', r"a JSON object in line 2 of `.*rows.json`"),
+        ("rows.csv", 'text,label\na,0\n"b,1\n', r"expected csv rows in `.*rows.csv`, got none that can be read"),
+        ("rows.csv", "text,label\na,0\nb,1,2\n", r"expected csv rows .*Expected 2 fields in line 3, saw 3"),
+        ("rows.csv", "text,label\n", r"expected csv rows in `.*rows.csv`, got none that can be read"),
+        ("rows.parquet", "text", r"expected parquet rows in `.*rows.parquet`, got none that can be read"),
+        ("rows.txt", "", r"expected rows in `.*rows.txt`, got an empty file"),
+    ],
+)
+def test_a_damaged_file_is_refused_by_name_and_line(tmp_path, name, content, message):
+    """Prevents an error that does not say what to mend, and rows that vanish unsaid."""
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        read_data_file(tmp_path / name)
+
+
+def test_an_empty_end_and_a_missing_last_line_break_lose_nothing(tmp_path):
+    """Prevents a sound file from being refused for how it ends."""
+    for end in ("", "\n", "\n\n  \n"):
+        (tmp_path / "rows.jsonl").write_text('{"text": "a"}\n{"text": "b"}' + end, encoding="utf-8")
+        assert read_data_file(tmp_path / "rows.jsonl")["text"][:] == ["a", "b"]
