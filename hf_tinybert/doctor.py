@@ -1,12 +1,12 @@
 """The doctor: a distillation examined from names and folders, before anything is trained."""
 
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from datasets import ClassLabel, Dataset, DatasetDict
+from datasets import Dataset
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -17,9 +17,8 @@ from transformers import (
     set_seed,
 )
 
-from hf_tinybert.data.kinds.definition import TaskKind
-from hf_tinybert.data.preprocessing import label_names, tokenize_texts
-from hf_tinybert.data.sources import load_task_data
+from hf_tinybert.data.sources import TaskData, load_task_data
+from hf_tinybert.data.tasks import KINDS, Task, TaskKind, TaskSettings
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
@@ -34,6 +33,8 @@ from hf_tinybert.distillation.teacher import HEADS, load_teacher
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.configuration_tinybert import PRESETS, TinyBertConfig
+from hf_tinybert.models.modeling_tinybert import TinyBertModel
+from hf_tinybert.workflow.heads import STUDENT_CLASSES, head_class
 
 _LOADING_ERRORS = (OSError, ValueError, TypeError)
 
@@ -46,8 +47,8 @@ class Examination:
         teacher: Hub name or folder.
         student: Hub name or folder, or a preset like "4L-312", which starts at random.
         dataset: Hub name, folder or file, see `load_task_data`; None examines the models alone.
-        text_column: text column of the data set, found by itself when None.
-        label_column: label column of the data set, found by itself when None.
+        kind: kind of task; None takes the one that the columns show.
+        columns: standard column -> its name in the data, where the names do not show it.
         split: split that scores the teacher.
         max_length: tokens per text; longer texts are cut.
         batch_size: rows per step, for the memory estimate.
@@ -58,8 +59,8 @@ class Examination:
     teacher: str
     student: str = "4L-312"
     dataset: str | None = None
-    text_column: str | None = None
-    label_column: str | None = None
+    kind: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
     split: str = "validation"
     max_length: int = 128
     batch_size: int = 32
@@ -89,16 +90,16 @@ def examine(examination: Examination) -> PreflightReport:
     set_seed(0)
     rows: list[Check] = []
     tokenizer = _load_tokenizer(examination.teacher, rows)
-    texts = None if examination.dataset is None else _load_texts(examination, rows)
-    names = None if texts is None else label_names(texts)
-    student = _load_student(examination, names, rows)
+    data = None if examination.dataset is None else _load_data(examination, rows)
+    task = None if data is None else _task(examination, data)
+    student = _load_student(examination, task, rows)
     if student is None:
         return PreflightReport((*rows, skipped("everything else", "needs a student")))
     objectives = list(arguments.objectives(problem_of(student), masked_lm=predicts_vocabulary(student)).values())
     teacher, objectives = _load_teacher(examination.teacher, student, objectives, rows)
     if teacher is None or tokenizer is None:
         return PreflightReport((*rows, skipped("everything else", "needs a teacher and its tokenizer")))
-    encoded = _encode(examination, texts, tokenizer, rows)
+    encoded = None if task is None or data is None else _encode(examination, task, data, tokenizer, rows)
     _prepare(student, teacher, objectives, arguments)
     setup = Setup(
         student,
@@ -110,6 +111,7 @@ def examine(examination: Examination) -> PreflightReport:
         train_dataset=None if encoded is None else encoded["train"],
         eval_dataset=None if encoded is None else encoded[examination.split],
         arguments=arguments,
+        collator=None if task is None else task.collator(tokenizer),
         max_length=examination.max_length,
         trainer_class=DistillationTrainer,
     )
@@ -124,27 +126,32 @@ def _load_tokenizer(name: str, rows: list[Check]) -> PreTrainedTokenizerBase | N
         return None
 
 
-def _load_texts(examination: Examination, rows: list[Check]) -> DatasetDict | None:
+def _load_data(examination: Examination, rows: list[Check]) -> TaskData | None:
     try:
-        columns = {"text": examination.text_column, "label": examination.label_column}
-        given = {standard: name for standard, name in columns.items() if name is not None}
-        texts = load_task_data(str(examination.dataset), TaskKind.TEXT_CLASSIFICATION, columns=given).splits
-        if examination.split not in texts:
+        kind = None if examination.kind is None else TaskKind(examination.kind)
+        data = load_task_data(str(examination.dataset), kind, columns=examination.columns or None)
+        if examination.split not in data.splits:
             raise ValueError(
-                f"expected a split out of {list(texts)}, got `{examination.split}`; because the teacher is scored on "
-                "it; name another one by `--split`"
+                f"expected a split out of {list(data.splits)}, got `{examination.split}`; because the teacher is "
+                "scored on it; name another one by `--split`"
             )
     except _LOADING_ERRORS as error:
         rows.append(_unloaded("data set", str(examination.dataset), error))
         return None
-    counts = ", ".join(f"{len(split):,} {name}" for name, split in texts.items())
-    rows.append(Check("data set", Status.OK, f"{counts}; labels {_shown(texts['train'])}"))
-    return texts
+    counts = ", ".join(f"{len(split):,} {name}" for name, split in data.splits.items())
+    rows.append(Check("data set", Status.OK, f"{data.kind}: {counts}{_shown(data.labels)}"))
+    return data
 
 
-def _load_student(examination: Examination, names: list[str] | None, rows: list[Check]) -> PreTrainedModel | None:
+def _task(examination: Examination, data: TaskData) -> Task:
+    length = examination.max_length
+    stride = length // 3 if KINDS[data.kind].windows else 0
+    return Task(TaskSettings(kind=data.kind, labels=data.labels, max_length=length, stride=stride))
+
+
+def _load_student(examination: Examination, task: Task | None, rows: list[Check]) -> PreTrainedModel | None:
     try:
-        student = _student(examination, names)
+        student = _student(examination, task)
     except _LOADING_ERRORS as error:
         rows.append(_unloaded("student", examination.student, error))
         return None
@@ -153,24 +160,25 @@ def _load_student(examination: Examination, names: list[str] | None, rows: list[
     return student
 
 
-def _student(examination: Examination, names: list[str] | None) -> PreTrainedModel:
-    """The student with the head of the task: of the texts' classes, else its own, else its teacher's."""
-    labels: dict[str, Any] = {}
-    if names is not None:
-        labels = {"id2label": dict(enumerate(names)), "label2id": {name: i for i, name in enumerate(names)}}
+def _student(examination: Examination, task: Task | None) -> PreTrainedModel:
+    """The student with the head of the task: that of the data, else its own, else its teacher's."""
+    fields: dict[str, Any] = {} if task is None else task.model_settings()
     if examination.student in PRESETS:
         config = AutoConfig.from_pretrained(examination.teacher)
-        head = "ForSequenceClassification" if names is not None else _head(config)
-        shape = TinyBertConfig.from_teacher(config, examination.student, **labels)
-        untrained: PreTrainedModel = _auto_class(head).from_config(shape)
+        if task is not None and task.kind is TaskKind.SENTENCE_EMBEDDING:
+            fields["embedding_size"] = config.hidden_size
+        shape = TinyBertConfig.from_teacher(config, examination.student, **fields)
+        head = _head(config) if task is None else task.definition.head
+        untrained: PreTrainedModel = TinyBertModel(shape) if head is None else STUDENT_CLASSES[head](shape)
         return untrained
     check_weights(Path(examination.student))
     config = AutoConfig.from_pretrained(examination.student)
     head = _head(config)
-    if names is not None and head != "ForSequenceClassification":
-        head = "ForSequenceClassification"
-        config.id2label, config.label2id = labels["id2label"], labels["label2id"]
-    student: PreTrainedModel = _auto_class(head).from_pretrained(examination.student, config=config)
+    if task is not None and head != task.definition.head:
+        head = task.definition.head
+        config.update(fields)
+    loader = AutoModel if head is None else head_class(head, config)
+    student: PreTrainedModel = loader.from_pretrained(examination.student, config=config)
     return student
 
 
@@ -195,15 +203,15 @@ def _load_teacher(
 
 
 def _encode(
-    examination: Examination, texts: DatasetDict | None, tokenizer: PreTrainedTokenizerBase, rows: list[Check]
-) -> DatasetDict | None:
-    if texts is None:
-        return None
+    examination: Examination, task: Task, data: TaskData, tokenizer: PreTrainedTokenizerBase, rows: list[Check]
+) -> dict[str, Dataset] | None:
+    """The training rows and those that score the teacher; masked LM's with masks that stay."""
     try:
-        return tokenize_texts(texts, tokenizer, examination.max_length)
+        encoded = {name: task.encode(data.splits[name], tokenizer) for name in ("train", examination.split)}
     except ValueError as error:
         rows.append(failed("tokenisation", str(error)))
         return None
+    return {**encoded, examination.split: task.fix_masks(encoded[examination.split], tokenizer, 0)}
 
 
 def _prepare(
@@ -260,10 +268,6 @@ def _head(config: PreTrainedConfig) -> str | None:
     return next((head for head in HEADS if saved.endswith(head)), None)
 
 
-def _auto_class(head: str | None) -> Any:  # noqa: ANN401 (transformers gives its Auto classes no common type)
-    return AutoModel if head is None else HEADS[head].auto_class
-
-
 def _unloaded(name: str, source: str, error: Exception) -> Check:
     message = " ".join(str(error).split())
     if message.startswith("expected "):
@@ -282,10 +286,10 @@ def _described(model: PreTrainedModel) -> str:
     return f"{type(model).__name__}, {shape}, {model.num_parameters() / 1e6:.1f} M parameters"
 
 
-def _shown(split: Dataset) -> str:
-    feature = split.features["label"]
-    names = feature.names if isinstance(feature, ClassLabel) else []
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+def _shown(labels: Sequence[str]) -> str:
+    if not labels:
+        return ""
+    return "; labels " + ", ".join(labels[:6]) + (f" and {len(labels) - 6} more" if len(labels) > 6 else "")
 
 
 __all__ = ["Examination", "examine"]

@@ -26,7 +26,7 @@ ROOMS_BELOW = {
     "__init__": {"models", "data", "distillation", "registration"},
     "workflow": {"models", "data", "distillation", "benchmark", "progress", "run_folder"},
     "quickstart": {"__init__", "models", "data", "distillation", "benchmark", "progress", "run_folder"},
-    "doctor": {"__init__", "models", "data", "distillation", "progress"},
+    "doctor": {"__init__", "models", "data", "distillation", "progress", "workflow"},
     "cli": {
         "__init__",
         "models",

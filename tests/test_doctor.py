@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import transformers
 from transformers import BertForSequenceClassification, BertModel, MPNetConfig, MPNetForSequenceClassification
 
 from hf_tinybert.distillation.preflight import Status
@@ -141,3 +142,55 @@ def test_an_unknown_split_is_named(teacher_folder, data_folder, tiny_preset):
     """Prevents a KeyError for a mistyped split."""
     report = examine(Examination(str(teacher_folder), dataset=str(data_folder), split="dev"))
     assert any("got `dev`" in check.found for check in report.failed)
+
+
+def _words(sentence):
+    return sentence.split()
+
+
+# kind -> head of the teacher, and a row of a sentence, its class and its number
+KINDS = {
+    "token-classification": (
+        "ForTokenClassification",
+        lambda text, label, number: {
+            "tokens": _words(text),
+            "tags": [["business", "culture", "sport"][i % 3] for i in range(len(_words(text)))],
+        },
+    ),
+    "question-answering": (
+        "ForQuestionAnswering",
+        lambda text, label, number: {
+            "id": str(number),
+            "question": "the film",
+            "context": text,
+            "answers": {"text": [_words(text)[0]], "answer_start": [0]},
+        },
+    ),
+    "regression": ("ForSequenceClassification", lambda text, label, number: {"text": text, "score": label + 0.5}),
+    "multiple-choice": (
+        "ForMultipleChoice",
+        lambda text, label, number: {"text": text, "choices": ["a film", "a game", "a bank"], "label": label},
+    ),
+    "masked-lm": ("ForMaskedLM", lambda text, label, number: {"text": text}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_data_is_examined(tmp_path, tiny_teacher_config, tokenizer, tiny_preset, sentences, kind):
+    """Prevents a doctor for classifiers alone: the kind is known by its columns, its head and its batches are run."""
+    head, row = KINDS[kind]
+    config = {name: value for name, value in tiny_teacher_config.to_dict().items() if "label" not in name}
+    labels = ["business", "culture", "sport"] if head == "ForTokenClassification" else None
+    if labels:
+        config |= {"id2label": dict(enumerate(labels)), "label2id": {name: i for i, name in enumerate(labels)}}
+    if kind == "regression":
+        config |= {"num_labels": 1, "problem_type": "regression"}
+    getattr(transformers, f"Bert{head}")(transformers.BertConfig(**config)).save_pretrained(tmp_path / "teacher")
+    tokenizer.save_pretrained(tmp_path / "teacher")
+    rows = [json.dumps(row(text, number % 3, number)) for number, text in enumerate(sentences)]
+    for split in ("train", "validation", "test"):
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    report = examine(Examination(str(tmp_path / "teacher"), dataset=str(tmp_path), max_length=32))
+    assert any(check.name == "data set" and check.found.startswith(kind) for check in report.checks)
+    assert [check.name for check in report.failed if check.name != "teacher's score"] == [], report.table()
+    assert any(check.name.startswith("losses at step 0") and check.status is Status.OK for check in report.checks)

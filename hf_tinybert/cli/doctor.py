@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from hf_tinybert.cli import options
 from hf_tinybert.cli.loading import loading
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 
@@ -19,8 +20,8 @@ def doctor(
     teacher: Annotated[str, typer.Option(help="Hub name or folder.")],
     student: Annotated[str, typer.Option(help="Hub name or folder, or a preset: 4L-312, 6L-768.")] = "4L-312",
     dataset: Annotated[str | None, typer.Option(help="Hub name, folder or file; none looks at the models.")] = None,
-    text_column: Annotated[str | None, typer.Option(help="Text column of --dataset, if not plain.")] = None,
-    label_column: Annotated[str | None, typer.Option(help="Label column of --dataset, if not plain.")] = None,
+    kind: options.Kind = None,
+    column: options.Columns = None,
     split: Annotated[str, typer.Option(help="Split that scores the teacher.")] = "validation",
     max_length: Annotated[int, typer.Option(help="Tokens per text; longer texts are cut.")] = 128,
     batch_size: Annotated[int, typer.Option(help="Texts per step, for the memory estimate.")] = 32,
@@ -38,19 +39,19 @@ def doctor(
     with loading():
         from hf_tinybert.doctor import Examination, examine
     with Console(stderr=True).status("examining"):
-        examination = Examination(
-            teacher=teacher,
-            student=student,
-            dataset=dataset,
-            text_column=text_column,
-            label_column=label_column,
-            split=split,
-            max_length=max_length,
-            batch_size=batch_size,
-            layer_mapping=layer_mapping,
-            **({"phases": tuple(phase)} if phase else {}),
-        )
         try:
+            examination = Examination(
+                teacher=teacher,
+                student=student,
+                dataset=dataset,
+                kind=kind,
+                columns=options.parse_pairs(column, "--column"),
+                split=split,
+                max_length=max_length,
+                batch_size=batch_size,
+                layer_mapping=layer_mapping,
+                **({"phases": tuple(phase)} if phase else {}),
+            )
             report = examine(examination)
         except EXPECTED_ERRORS as error:
             raise refusal(error) from error

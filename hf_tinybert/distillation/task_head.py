@@ -14,6 +14,7 @@ _PROBLEMS = {
     "single_label_classification": ProblemType.SINGLE_LABEL,
     "multi_label_classification": ProblemType.MULTI_LABEL,
 }
+_NAMED_CLASSES = ("ForSequenceClassification", "ForTokenClassification", "ForExtractiveSummarization")
 
 
 def problem_of(model: PreTrainedModel) -> ProblemType:
@@ -29,6 +30,11 @@ def problem_of(model: PreTrainedModel) -> ProblemType:
         return _PROBLEMS[model.config.problem_type]
     classifies = type(model).__name__.endswith("ForSequenceClassification")
     return ProblemType.REGRESSION if classifies and model.config.num_labels == 1 else ProblemType.SINGLE_LABEL
+
+
+def names_classes(model: PreTrainedModel) -> bool:
+    """Whether a model's predictions are classes with names of their own, and not positions, tokens or choices."""
+    return type(model).__name__.endswith(_NAMED_CLASSES)
 
 
 def predicts_vocabulary(model: PreTrainedModel) -> bool:
@@ -64,4 +70,10 @@ def _pass_through(hidden_states: Tensor) -> Tensor:
     return hidden_states
 
 
-__all__ = ["leaves_out_vocabulary_logits", "predicts_vocabulary", "problem_of", "without_vocabulary_logits"]
+__all__ = [
+    "leaves_out_vocabulary_logits",
+    "names_classes",
+    "predicts_vocabulary",
+    "problem_of",
+    "without_vocabulary_logits",
+]

@@ -79,7 +79,8 @@ def check_mean_loss(setup: Setup) -> Check:
         return skipped(name, "no tokenised rows given")
     for objective in setup.objectives:
         try:
-            once, twice = (_floats(_losses(setup, objective, dataset, copies)) for copies in (1, 2))
+            row = setup.batch(dataset, [0])  # once: a collator may draw masks
+            once, twice = (_floats(_losses(setup, objective, row, copies)) for copies in (1, 2))
         except (ValueError, IndexError, RuntimeError) as error:
             return skipped(name, f"no forward: {error}")
         for term, value in once.items():
@@ -138,9 +139,10 @@ def _problem(term: str, start: TermStart) -> tuple[Status, str, str] | None:
     return None
 
 
-def _losses(setup: Setup, objective: DistillationObjective, dataset: Rows, copies: int) -> dict[str, Tensor]:
-    inputs = setup.batch(dataset, [0])
-    repeated = {name: torch.cat([tensor] * copies) for name, tensor in inputs.items()}
+def _losses(
+    setup: Setup, objective: DistillationObjective, row: Mapping[str, Tensor], copies: int
+) -> dict[str, Tensor]:
+    repeated = {name: torch.cat([tensor] * copies) for name, tensor in row.items()}
     with torch.no_grad():
         states = setup.forward(objective, repeated)
         return replace(objective, learned_mapping=copy.deepcopy(objective.learned_mapping)).losses(*states)

@@ -9,6 +9,7 @@ from hf_tinybert.distillation.embedding_teacher import embedding_size, gives_emb
 from hf_tinybert.distillation.preflight.answers import Answers, better_order, score, teacher_answers
 from hf_tinybert.distillation.preflight.report import Check, Status, checked, skipped
 from hf_tinybert.distillation.preflight.setup import Setup
+from hf_tinybert.distillation.task_head import names_classes
 
 _FEW_ANSWERS = 50
 _SHOWN = 6
@@ -22,6 +23,8 @@ def check_label_names(setup: Setup) -> Check:
     if gives_embeddings(setup.student):
         sizes = partial(compatibility.check_embedding_sizes, setup.student, setup.teacher)
         return checked(name, sizes, f"none: embeddings of {embedding_size(setup.student)} values")
+    if not names_classes(setup.student):
+        return skipped(name, f"`{type(setup.student).__name__}` predicts no classes with names")
     student, teacher = compatibility.label_names(setup.student), compatibility.label_names(setup.teacher)
     data = _data_names(setup)
 
@@ -68,6 +71,9 @@ def check_teacher_score(setup: Setup) -> tuple[Check, Check]:
         return _no_forward(names[0], error), skipped(names[1], "the teacher could not be run")
     if isinstance(answers, str):
         return skipped(names[0], answers), skipped(names[1], answers)
+    if not names_classes(setup.student):
+        why = f"`{type(setup.student).__name__}` predicts no classes with names"
+        return _teacher_score(names[0], answers), skipped(names[1], why)
     return _teacher_score(names[0], answers), _label_order(names[1], answers, setup)
 
 
