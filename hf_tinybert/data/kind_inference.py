@@ -2,7 +2,7 @@
 
 from datasets import Features
 
-from hf_tinybert.data.column_roles import ROLES
+from hf_tinybert.data.column_roles import ROLES, is_text
 from hf_tinybert.data.columns import Columns, column_options, standard_names
 from hf_tinybert.data.kinds.definition import TaskKind
 
@@ -12,7 +12,9 @@ __all__ = ["infer_kind"]
 _ONLY_WHEN_ASKED = frozenset({TaskKind.SENTENCE_EMBEDDING})
 # Fits every text, and is meant only where nothing else is.
 _LAST = TaskKind.MASKED_LM
-_ALONE = {
+_ID_NAMES = frozenset({"id", "idx", "index", "__index_level_0__"})
+# Kinds that need fewer than all of their columns.
+_NEEDED = {
     TaskKind.QUESTION_ANSWERING: ("question", "context", "answers"),
     TaskKind.MULTIPLE_CHOICE: ("choices", "label"),
     TaskKind.REGRESSION: ("text", "score"),
@@ -24,7 +26,7 @@ def infer_kind(features: Features, asked: Columns) -> TaskKind:
     """Gives the only kind of task that the names and types of columns fit.
 
     A kind whose columns are all among those of another one gives way to it: text and label to text, text and label.
-    Text with no gold answer at all is for masked LM.
+    Text is for masked LM where nothing beside it may be an answer: no usual name of one, and strings and ids only.
 
     Args:
         features: Columns of the data and their types.
@@ -45,8 +47,15 @@ def infer_kind(features: Features, asked: Columns) -> TaskKind:
     }
     fitting = [kind for kind in used if kind is not _LAST]
     fitting = [kind for kind in fitting if not any(used[kind] < used[other] for other in fitting)]
-    if not fitting and _LAST in used and not _gold_names(features):
-        return _LAST
+    if not fitting and _LAST in used:
+        answers = _possible_answers(features)
+        if not answers:
+            return _LAST
+        raise ValueError(
+            f"expected columns that tell the kind of task, got text ({', '.join(sorted(used[_LAST]))}) beside "
+            f"{sorted(answers)}, of which one may be its answer; because raw text has none; name the answer in "
+            f"`columns`, as {{'label': ...}}, or the kind `{_LAST}` to read the text alone."
+        )
     if len(fitting) != 1:
         names = "; ".join(f"{kind} ({', '.join(sorted(used[kind]))})" for kind in fitting)
         raise ValueError(
@@ -60,18 +69,19 @@ def infer_kind(features: Features, asked: Columns) -> TaskKind:
 def _used_columns(features: Features, kind: TaskKind, asked: Columns) -> frozenset[str] | None:
     """All columns that a kind may use; None where it lacks one that it needs."""
     options = column_options(features, kind, asked)
-    if not all(options[name] for name in _ALONE.get(kind, standard_names(kind))):
+    if not all(options[name] for name in _NEEDED.get(kind, standard_names(kind))):
         return None
     return frozenset(name for candidates in options.values() for own in candidates for name in own)
 
 
-def _gold_names(features: Features) -> set[str]:
-    """Columns that bear the name of gold answers, of whatever type."""
+def _possible_answers(features: Features) -> set[str]:
+    """Columns that bear the name of gold answers, or hold what is neither text nor an id."""
     texts = {name for role in ("text", "text_pair", "document") for name in _role_names(role)}
     gold = {
         name for role in ("label", "labels", "tags", "score", "answers", "summaries") for name in _role_names(role)
     }
-    return (gold - texts) & set(features)
+    others = {name for name, feature in features.items() if not is_text(feature) and name not in _ID_NAMES}
+    return (gold - texts) & set(features) | others
 
 
 def _role_names(role: str) -> set[str]:

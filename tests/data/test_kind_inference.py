@@ -51,7 +51,6 @@ def test_columns_that_leave_no_doubt_tell_the_kind(columns, kind):
         ({"text": STRING, "label": NUMBER, "score": FLOAT}, r"text-classification \(label, text\); regression"),
         ({"document": STRING, "summary": STRING, "label": NUMBER}, "text-classification .*; extractive-summarization"),
         ({"text": STRING, "tokens": STRINGS, "ner_tags": NUMBERS, "label": NUMBER}, "text-class.*; token-class"),
-        ({"text": STRING, "label": {"a": NUMBER}}, "those of none"),
         ({"title": STRING, "body": STRING}, "those of none"),
     ],
 )
@@ -59,6 +58,18 @@ def test_columns_that_leave_doubt_are_refused_with_all_kinds(columns, names):
     """Prevents hours spent on a task that nobody asked for; a label that cannot be read is no reason for masked LM."""
     with pytest.raises(ValueError, match=f"expected columns of one kind of task, got {names}.*name the kind out of"):
         infer(columns)
+
+
+@pytest.mark.parametrize(
+    "answer", [{"stars": NUMBER}, {"coarse_label": ClassLabel(6)}, {"label": {"a": NUMBER}}, {"spans": List(STRINGS)}]
+)
+def test_text_beside_a_possible_answer_is_not_raw_text(answer):
+    """Prevents a class under an unusual name from being ignored, and its texts from being learnt word by word."""
+    with pytest.raises(
+        ValueError, match=rf"got text \(text\) beside {[*answer]}, .*the kind `masked-lm`".replace("[", "\\[")
+    ):
+        infer({"text": STRING, "title": STRING, "id": NUMBER, **answer})
+    assert infer({"text": STRING, "title": STRING, "id": NUMBER}) is TaskKind.MASKED_LM
 
 
 def test_named_columns_rule_out_kinds_without_them():
