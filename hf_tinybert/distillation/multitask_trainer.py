@@ -148,6 +148,8 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
             )
         metrics: dict[str, float] = {}
         for name, part in rows.items():
+            if name not in self._active_tasks():
+                continue  # a task without a teacher has no intermediate-layer phase
             source = name if eval_dataset is None else part
             metrics |= self._evaluate_task(name, source, ignore_keys, f"{metric_key_prefix}_{name}")
             # ends the progress bar of this task

@@ -5,6 +5,8 @@ from hf_tinybert.workflow.distilling import distil
 from hf_tinybert.workflow.evaluation import evaluate_folder
 from hf_tinybert.workflow.finetuning import FinetuneSettings, finetune
 from hf_tinybert.workflow.model_folder import ModelFolder, load_model_folder
+from hf_tinybert.workflow.multitask import distil_tasks
+from hf_tinybert.workflow.multitask_settings import MultiTaskSettings
 from hf_tinybert.workflow.prediction import predict
 from hf_tinybert.workflow.summarization import summarize
 
@@ -13,7 +15,9 @@ __all__ = [
     "FinetuneSettings",
     "LearnFrom",
     "ModelFolder",
+    "MultiTaskSettings",
     "distil",
+    "distil_tasks",
     "evaluate_folder",
     "finetune",
     "load_model_folder",

@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset, concatenate_datasets
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from hf_tinybert.benchmark import machine
@@ -40,7 +39,7 @@ from hf_tinybert.workflow.teachers import (
     teacher_model,
     teacher_task,
 )
-from hf_tinybert.workflow.unlabeled import unlabeled_rows
+from hf_tinybert.workflow.unlabeled import training_rows
 
 SENTENCE_TRANSFORMERS_FOLDER = "sentence-transformers"
 STAGE = "distillation"
@@ -96,7 +95,7 @@ class _Distillation:
                 f"expected no `cache_dir` for masked-lm, got `{settings.cache_dir}`; because other tokens are "
                 "hidden in every epoch, and the teacher answers anew; leave it out"
             )
-        self.train_rows = self._train_rows()
+        self.train_rows = training_rows(self.data, settings, self.tokenizer)
         self.student = self._untrained_student()
         self.teacher, self.answers = teacher_model(settings, self.config, self.student, self._objectives())
         self.seconds: dict[str, float] = {}
@@ -126,19 +125,6 @@ class _Distillation:
         folder.finish(STAGE, figures)
         shutil.rmtree(self.checkpoints, ignore_errors=True)
         return figures
-
-    def _train_rows(self) -> Dataset:
-        """The encoded training rows, and after them those that only the teacher labels."""
-        labelled = self.data.encoded["train"]
-        if not self.settings.unlabeled:
-            return labelled
-        more = [
-            self.task.encode(
-                unlabeled_rows(file, self.task, self.settings.columns, self.data.rows["train"]), self.tokenizer
-            )
-            for file in self.settings.unlabeled
-        ]
-        return concatenate_datasets([labelled, *(rows.cast(labelled.features) for rows in more)])
 
     def _untrained_student(self) -> PreTrainedModel:
         settings = self.settings

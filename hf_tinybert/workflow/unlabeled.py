@@ -3,10 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from datasets import Dataset
+from datasets import Dataset, concatenate_datasets
+from transformers import PreTrainedTokenizerBase
 
 from hf_tinybert.data.tasks import Task, TaskKind
+from hf_tinybert.workflow.distil_settings import DistilSettings
 from hf_tinybert.workflow.row_reader import BadRow, Row, read_rows
+from hf_tinybert.workflow.task_data import PreparedData
 
 # What stands in the gold columns: it gives the encoded rows the form of labelled ones, which says which tokens have a
 # prediction. No term reads it.
@@ -27,6 +30,28 @@ _PLACEHOLDERS: Mapping[TaskKind, Callable[[Row], dict[str, Any]]] = {
 def _first_character(context: str) -> dict[str, list[Any]]:
     start = len(context) - len(context.lstrip())
     return {"text": [context[start]], "answer_start": [start]}
+
+
+def training_rows(prepared: PreparedData, settings: DistilSettings, tokenizer: PreTrainedTokenizerBase) -> Dataset:
+    """The encoded training rows, and after them those that only the teacher labels.
+
+    Args:
+        prepared: the data of a run.
+        settings: of the run; names the files of unlabelled texts.
+        tokenizer: of the model.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a row that cannot be read, or a file without rows.
+    """
+    labelled = prepared.encoded["train"]
+    more = [
+        prepared.task.encode(
+            unlabeled_rows(file, prepared.task, settings.columns, prepared.rows["train"]), tokenizer
+        ).cast(labelled.features)
+        for file in settings.unlabeled
+    ]
+    return concatenate_datasets([labelled, *more]) if more else labelled
 
 
 def unlabeled_rows(file: str, task: Task, columns: Mapping[str, str], like: Dataset) -> Dataset:
@@ -54,4 +79,4 @@ def unlabeled_rows(file: str, task: Task, columns: Mapping[str, str], like: Data
     return Dataset.from_list([{name: row[name] for name in names} for row in rows], features=features)
 
 
-__all__ = ["unlabeled_rows"]
+__all__ = ["training_rows", "unlabeled_rows"]

@@ -1,0 +1,301 @@
+"""One student for several tasks: an encoder that they share, a head and a teacher for each."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
+
+from hf_tinybert.benchmark import machine
+from hf_tinybert.data.tasks import TaskKind
+from hf_tinybert.distillation.checkpoints import check_weights
+from hf_tinybert.distillation.multitask_objectives import DistillationTask
+from hf_tinybert.distillation.multitask_trainer import MEAN_SCORE, MultiTaskDistillationTrainer
+from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
+from hf_tinybert.models.initialization import InitializationMethod, StudentInitialization, initialize_from_teacher
+from hf_tinybert.models.modeling_tinybert import TinyBertModel
+from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
+from hf_tinybert.models.multitask_initialization import initialize_heads_from_teachers
+from hf_tinybert.progress import ProgressDisplay, show_progress
+from hf_tinybert.run_folder import RunFolder
+from hf_tinybert.workflow.distil_settings import DistilSettings
+from hf_tinybert.workflow.evaluation import score_rows
+from hf_tinybert.workflow.figures import (
+    describe_rows,
+    finished_figures,
+    model_size,
+    retention,
+    save_figures,
+    task_figures,
+)
+from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, task_folder
+from hf_tinybert.workflow.multitask_settings import MultiTaskSettings
+from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, resumes
+from hf_tinybert.workflow.supervised import evaluations, trainer_data
+from hf_tinybert.workflow.task_data import PreparedData, prepare_data
+from hf_tinybert.workflow.teachers import (
+    calibration_texts,
+    embedding_fields,
+    public_name,
+    teacher_model,
+    teacher_task,
+)
+from hf_tinybert.workflow.unlabeled import training_rows
+
+_STAGE = "multi-task distillation"
+_PERCENT = frozenset({TaskKind.QUESTION_ANSWERING})  # whose main metric is 100 for a faultless model
+
+Scores = dict[str, dict[str, float]]
+
+
+def distil_tasks(settings: MultiTaskSettings, output: Path, display: ProgressDisplay) -> dict[str, Any]:
+    """Distil a teacher of each task into one student, and save it with tokenizer, tasks, record and figures.
+
+    The epoch with the best mean of the tasks' main metrics on their validation splits is kept. Interrupted, the same
+    call goes on at the last whole checkpoint; finished, it gives the figures again.
+
+    Args:
+        settings: what to do.
+        output: folder of the student.
+        display: where progress is shown.
+
+    Returns:
+        By task: scores of teacher and student by split and metric, and retention; parameters, megabytes, seconds.
+
+    Raises:
+        ValueError: unusable data or settings, teachers that do not fit, or an output folder that holds something else.
+        FileNotFoundError: no such teacher or data.
+    """
+    finished = finished_figures(output, settings.to_json(), _STAGE)
+    if finished is not None:
+        display.line("  finished before")
+        return finished
+    return _MultiTaskDistillation(settings, output, display).run()
+
+
+@dataclass
+class _Part:
+    """One task of a run.
+
+    Attributes:
+        settings: of the task.
+        data: its rows.
+        train_rows: encoded, unlabelled ones included.
+        spec: of its head, as in the student's configuration.
+        teacher: None where it is learnt from labels alone.
+        answers: whether the teacher's head is trained.
+    """
+
+    settings: DistilSettings
+    data: PreparedData
+    train_rows: Dataset
+    spec: dict[str, Any]
+    teacher: PreTrainedModel | None = None
+    answers: bool = False
+
+
+class _MultiTaskDistillation:
+    """One run: what can be refused is refused before the output folder is claimed."""
+
+    def __init__(self, settings: MultiTaskSettings, output: Path, display: ProgressDisplay) -> None:
+        self.settings, self.output, self.display = settings, output, display
+        self.checkpoints = output / CHECKPOINTS
+        self.shared = settings.of_task(settings.base)
+        self.tokenizer = load_tokenizer(self.shared.teacher)
+        with display.bar("reading and tokenising"):
+            self.parts = {name: self._part(name) for name in settings.tasks}
+        scored = any(part.data.has_gold for part in self.parts.values())
+        self.arguments = self.shared.arguments(self.checkpoints, MEAN_SCORE if scored else "loss")
+        self.student = self._untrained_student()
+        for name, part in self.parts.items():
+            if settings.is_taught(name):
+                self._load_teacher(name, part)
+        self.seconds: dict[str, float] = {}
+
+    def run(self) -> dict[str, Any]:
+        """Train, save and score."""
+        folder = RunFolder(self.output, self.settings.to_json())
+        for name, part in self.parts.items():
+            teacher = public_name(part.settings.teacher) if part.teacher is not None else "none"
+            kind, rows = part.data.task.kind, describe_rows(part.data)
+            self.display.line(f"  {name}: {kind}   teacher: {teacher}   data: {rows}")
+        teacher_scores = {name: self._teacher_scores(name, folder) for name in self.parts}
+        start = time.perf_counter()
+        with self.display.bar("initialising the student"):
+            initial = self._initialize()
+        self.seconds["initialization"] = round(time.perf_counter() - start, 1)
+        epochs = self._train(initial)
+        self.seconds["total"] = round(time.perf_counter() - start, 1)
+        for name, part in self.parts.items():
+            part.data.task.save(task_folder(self.output, name))
+        # what was saved, without what only training needs
+        self.student = TinyBertForMultiTask.from_pretrained(self.output)
+        figures = self._figures(teacher_scores, epochs)
+        save_figures(self.output, figures)
+        folder.finish(_STAGE, figures)
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+        return figures
+
+    def _part(self, name: str) -> _Part:
+        settings, taught = self.settings.of_task(name), self.settings.is_taught(name)
+        check_weights(Path(settings.teacher))
+        config, tokenizer = load_config(settings.teacher), load_tokenizer(settings.teacher)
+        self._check_tokenizer(name, tokenizer)
+        known = teacher_task(settings, config, tokenizer) if taught else None
+        data = prepare_data(settings, self.tokenizer, config, known)
+        spec: dict[str, Any] = {"kind": str(data.task.kind)}
+        if data.task.settings.labels:
+            spec["id2label"] = dict(enumerate(data.task.settings.labels))
+        if data.task.kind is TaskKind.SENTENCE_EMBEDDING:
+            width = self._student_width(load_config(self.shared.teacher))
+            spec |= embedding_fields(settings.teacher, config, width)
+        return _Part(settings, data, training_rows(data, settings, self.tokenizer), spec)
+
+    def _check_tokenizer(self, name: str, tokenizer: PreTrainedTokenizerBase) -> None:
+        if tokenizer.get_vocab() != self.tokenizer.get_vocab():
+            raise ValueError(
+                f"expected one vocabulary for all tasks, got another one of the teacher of `{name}` than of "
+                f"`{self.settings.base}`; because the student reads all tasks with one encoder; take teachers "
+                "that were fine-tuned from one model"
+            )
+
+    def _student_width(self, config: Any) -> int:  # noqa: ANN401 (a configuration)
+        return int(self.shared.student_shape.config(config).hidden_size)
+
+    def _untrained_student(self) -> TinyBertForMultiTask:
+        shape = self.shared.student_shape.config(load_config(self.shared.teacher), **self.shared.dropout_fields)
+        set_seed(self.shared.seed)
+        return TinyBertForMultiTask.from_encoder(
+            TinyBertModel(shape), {name: part.spec for name, part in self.parts.items()}
+        )
+
+    def _load_teacher(self, name: str, part: _Part) -> None:
+        own = self.student.for_task(name)
+        objectives = self.arguments.objectives(problem_of(own), masked_lm=predicts_vocabulary(own)).values()
+        config = load_config(part.settings.teacher)
+        part.teacher, part.answers = teacher_model(part.settings, config, own, objectives)
+
+    def _initialize(self) -> StudentInitialization:
+        """The encoder from the base's teacher, on texts of all tasks; every head from its own."""
+        taught = {name: part for name, part in self.parts.items() if part.teacher is not None}
+        texts = {
+            name: list(calibration_texts(part.data, part.teacher, self.tokenizer, part.settings))
+            for name, part in taught.items()
+            if part.teacher is not None
+        }
+        base = taught[self.settings.base].teacher
+        if base is None:
+            raise ValueError(f"expected a teacher of `{self.settings.base}`, got none")
+        method = InitializationMethod(self.shared.start)
+        initial = initialize_from_teacher(
+            self.student,
+            base,
+            method=method,
+            calibration=_in_turns(list(texts.values())) if method is InitializationMethod.PROJECTION else None,
+            seed=self.shared.seed,
+        )
+        if method is not InitializationMethod.RANDOM:
+            answering = {name: part.teacher for name, part in taught.items() if part.answers and part.teacher}
+            initialize_heads_from_teachers(
+                self.student, answering, calibration=texts, start=initial, seed=self.shared.seed
+            )
+        return initial
+
+    def _train(self, initial: StudentInitialization) -> list[dict[str, float]]:
+        trainer = MultiTaskDistillationTrainer(
+            self.student,
+            self.arguments,
+            tasks={name: self._distillation_task(part) for name, part in self.parts.items()},
+            sampling=self.settings.sampling,
+            initialization=initial,
+            processing_class=self.tokenizer,
+        )
+        with self.display.bar("distilling") as bar:
+            show_progress(trainer, bar)
+            trainer.train(resume_from_checkpoint=resumes(self.checkpoints, self.arguments.stages))
+        trainer.save_model(str(self.output))
+        (self.output / TRAINING_ARGUMENTS_FILE).unlink(missing_ok=True)  # paths of this machine, no part of a model
+        self.seconds |= {str(phase): round(seconds, 1) for phase, seconds in trainer.phase_seconds.items()}
+        return evaluations(trainer)
+
+    def _distillation_task(self, part: _Part) -> DistillationTask:
+        data = trainer_data(part.data, self.tokenizer, part.settings.seed)
+        return DistillationTask(
+            train_dataset=part.train_rows,
+            eval_dataset=data["eval_dataset"],
+            teacher=part.teacher,
+            collator=data["data_collator"],
+            compute_metrics=data.get("compute_metrics"),
+            main_metric=part.data.task.main_metric if part.data.has_gold else None,
+            full_score=100.0 if part.data.task.kind in _PERCENT else 1.0,
+            preprocess_logits_for_metrics=data["preprocess_logits_for_metrics"],
+            loss_weights=part.settings.loss_weights,
+        )
+
+    def _teacher_scores(self, name: str, folder: RunFolder) -> Scores:
+        """A teacher by split, before training casts its weights to bfloat16."""
+        stage, part = f"teacher of {name}", self.parts[name]
+        known = folder.finished(stage)
+        if known is None:
+            wanted = part.settings.score_teacher and part.answers
+            known = self._scores(part, part.teacher, stage) if part.teacher is not None and wanted else {}
+            folder.finish(stage, known)
+        return known
+
+    def _scores(self, part: _Part, model: PreTrainedModel, title: str) -> Scores:
+        return {
+            split: score_rows(
+                model,
+                self.tokenizer,
+                part.data.task,
+                part.data.rows[split],
+                seed=part.settings.seed,
+                display=self.display,
+                title=f"{title}, {split}",
+            )
+            for split in (part.settings.scored_splits if part.data.has_gold else ())
+        }
+
+    def _figures(self, teacher_scores: dict[str, Scores], epochs: list[dict[str, float]]) -> dict[str, Any]:
+        teachers = [part.teacher for part in self.parts.values() if part.teacher is not None]
+        sizes = {"student": [model_size(self.student)], "teacher": [model_size(teacher) for teacher in teachers]}
+        return {
+            "tasks": {name: self._task_figures(name, teacher_scores[name]) for name in self.parts},
+            "epochs": epochs,
+            **{
+                name: {model: sum(size[name] for size in several) for model, several in sizes.items()}
+                for name in ("parameters", "megabytes")
+            },
+            "seconds": self.seconds,
+            "settings": self.settings.to_json(),
+            "machine": machine(),
+        }
+
+    def _task_figures(self, name: str, teacher: Scores) -> dict[str, Any]:
+        part = self.parts[name]
+        student = self._scores(part, self.student.for_task(name), f"student on {name}")
+        return {
+            "teacher": None if part.teacher is None else public_name(part.settings.teacher),
+            **task_figures(part.data),
+            "unlabeled_rows": len(part.train_rows) - len(part.data.encoded["train"]),
+            "scores": {
+                split: {"student": scores, **({"teacher": teacher[split]} if split in teacher else {})}
+                for split, scores in student.items()
+            },
+            "retention": {
+                split: retention(scores, teacher[split]) for split, scores in student.items() if split in teacher
+            },
+        }
+
+
+def _in_turns(several: list[list[Any]]) -> Iterator[Any]:
+    """A batch of each task after the other, so that all are among the first."""
+    return (batch for turn in zip_longest(*several) for batch in turn if batch is not None)
+
+
+__all__ = ["MultiTaskSettings", "distil_tasks"]

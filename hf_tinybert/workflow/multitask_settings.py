@@ -1,0 +1,94 @@
+"""What a multi-task distillation depends on: its tasks, and what they share."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from hf_tinybert.models.configuration_tinybert_tasks import check_task_name
+from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
+
+# what one task may have otherwise than the others
+_OF_A_TASK = frozenset(
+    {
+        "columns",
+        "data",
+        "kind",
+        "loss_weights",
+        "masked_share",
+        "max_length",
+        "stride",
+        "summary_sentences",
+        "teacher",
+        "teacher_task",
+        "train_rows",
+        "unlabeled",
+        "validation_rows",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiTaskSettings:
+    """What a multi-task distillation depends on. JSON values only.
+
+    Attributes:
+        tasks: by the name of the head: fields of `DistilSettings` that are the task's own, `data` and `teacher` among
+            them; without `teacher` the task is learnt from its labels alone.
+        shared: fields of `DistilSettings` for all tasks: shape, phases, epochs, learning rates, ...
+        sampling: how often each task comes: `proportional`, `temperature` or `annealed`.
+
+    Raises:
+        ValueError: no task, a name that is none, a field that all tasks share or that there is not, no data, or no
+            teacher at all.
+    """
+
+    tasks: Mapping[str, Mapping[str, Any]]
+    shared: Mapping[str, Any] = field(default_factory=dict)
+    sampling: str = "proportional"
+
+    def __post_init__(self) -> None:
+        """Check names and fields before anything is spent."""
+        for name, own in self.tasks.items():
+            check_task_name(name)
+            strange = sorted(set(own) - _OF_A_TASK)
+            if strange:
+                raise ValueError(
+                    f"expected {', '.join(sorted(_OF_A_TASK))} for the task `{name}`, got {', '.join(strange)}; "
+                    "because everything else is shared by all tasks; give it as `shared`"
+                )
+            if "data" not in own:
+                raise ValueError(f"expected `data` for the task `{name}`, got {sorted(own)}")
+        if not any(own.get("teacher") for own in self.tasks.values()):
+            raise ValueError(
+                f"expected a teacher of at least one of the tasks {', '.join(self.tasks) or 'given'}, got none; "
+                "because the student starts from it and takes its tokenizer"
+            )
+        for name in self.tasks:
+            if self.of_task(name).learn_from != LearnFrom.TEACHER:
+                raise ValueError(
+                    "expected `learn_from` teacher, got labels; leave out the `teacher` of a task instead"
+                )
+
+    @property
+    def base(self) -> str:
+        """The first task with a teacher: the encoder starts from it."""
+        return next(name for name, own in self.tasks.items() if own.get("teacher"))
+
+    def is_taught(self, name: str) -> bool:
+        """Whether a task has a teacher."""
+        return bool(self.tasks[name].get("teacher"))
+
+    def of_task(self, name: str) -> DistilSettings:
+        """The settings of one task; one without a teacher gets the base's, for its tokenizer."""
+        teacher = {"teacher": self.tasks[self.base]["teacher"]}
+        own = {key: value for key, value in self.tasks[name].items() if value is not None}
+        return DistilSettings(**{**teacher, **self.shared, **own})
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON gives them back: what a finished run is told apart by."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return values
+
+
+__all__ = ["MultiTaskSettings"]

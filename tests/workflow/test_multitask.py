@@ -1,0 +1,111 @@
+"""Tests of one student for several tasks, on tiny models."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from hf_tinybert import TinyBertForMultiTask
+from hf_tinybert.progress import TrainingProgress
+from hf_tinybert.workflow import MultiTaskSettings, distil_tasks, evaluate_folder, load_model_folder, predict
+
+SHARED = {
+    "layers": 2,
+    "width": 16,
+    "heads": 4,
+    "units": 40,
+    "batch_size": 8,
+    "epochs": 1,
+    "intermediate_epochs": 1,
+    "max_length": 32,
+    "preflight": False,
+}
+KINDS = {
+    "news": "text-classification",
+    "things": "token-classification",
+    "answers": "question-answering",
+    "words": "masked-lm",
+    "sts": "sentence-embedding",
+}
+
+
+@pytest.fixture
+def settings_of(data_of, teacher_of):
+    """Settings of the tasks of given names."""
+
+    def make(*names, changes=None, **shared):
+        tasks = {
+            name: {
+                "data": data_of(KINDS[name]),
+                "teacher": teacher_of(KINDS[name]),
+                "kind": KINDS[name],
+                **(changes or {}).get(name, {}),
+            }
+            for name in names
+        }
+        return MultiTaskSettings(tasks=tasks, shared={**SHARED, **shared})
+
+    return make
+
+
+def test_tasks_of_five_kinds_share_an_encoder(settings_of, data_of, tmp_path, display):
+    """Prevents a task that trains and cannot be scored, or whose head answers alone another way."""
+    figures = distil_tasks(settings_of(*KINDS), tmp_path / "out", display)
+    assert list(figures["tasks"]) == list(KINDS)
+    model = TinyBertForMultiTask.from_pretrained(tmp_path / "out")
+    assert set(model.heads) == set(KINDS) and not (tmp_path / "out" / ".checkpoints").exists()
+    for name, kind in KINDS.items():
+        own = figures["tasks"][name]
+        assert own["kind"] == kind and own["retention"]["validation"].keys() <= own["scores"]["validation"]["student"].keys()
+        again = evaluate_folder(tmp_path / "out", data_of(kind), "validation", task=name)
+        assert again == pytest.approx(own["scores"]["validation"]["student"], abs=1e-4)
+        rows = Path(data_of(kind), "test.jsonl").read_text().splitlines()[:3]
+        assert len(list(predict(tmp_path / "out", rows, task=name))) == 3
+    assert load_model_folder(tmp_path / "out", task="things").task.settings.labels == ("O", "B-thing", "I-thing")
+
+
+def test_a_task_without_a_teacher_learns_from_its_labels(settings_of, tmp_path, display):
+    """Prevents a task from being left out because nobody teaches it."""
+    changes = {"things": {"teacher": None}}
+    figures = distil_tasks(settings_of("news", "things", changes=changes), tmp_path / "out", display)
+    own = figures["tasks"]["things"]
+    assert own["teacher"] is None and own["retention"] == {} and "f1" in own["scores"]["validation"]["student"].keys()
+
+
+def test_interrupted_it_ends_with_the_same_student(settings_of, tmp_path, display, monkeypatch):
+    """Prevents a resumed run that starts again, or ends somewhere else than the straight one."""
+    settings = settings_of("news", "things", epochs=2)
+    distil_tasks(settings, tmp_path / "straight", display)
+    original, steps = TrainingProgress.on_step_end, 0
+
+    def stop(self, *args, **kwargs):
+        nonlocal steps
+        steps += 1
+        if steps == 30:  # 12 steps of the first phase, 12 an epoch of the second
+            raise KeyboardInterrupt
+        original(self, *args, **kwargs)
+
+    monkeypatch.setattr(TrainingProgress, "on_step_end", stop)
+    with pytest.raises(KeyboardInterrupt):
+        distil_tasks(settings, tmp_path / "resumed", display)
+    monkeypatch.undo()
+    resumed = distil_tasks(settings, tmp_path / "resumed", display)
+    first, second = (load_file(tmp_path / name / "model.safetensors") for name in ("straight", "resumed"))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert distil_tasks(settings, tmp_path / "resumed", display) == json.loads(json.dumps(resumed))
+
+
+def test_teachers_of_other_vocabularies_are_refused(settings_of, teacher_of, tmp_path, display):
+    """Prevents one teacher from reading the ids of another one's words."""
+    other = tmp_path / "other"
+    other.mkdir()
+    for file in Path(teacher_of("token-classification")).iterdir():
+        if file.is_file():
+            text = file.read_bytes()
+            (other / file.name).write_bytes(text.replace(b'"film"', b'"movie"') if "tokenizer" in file.name else text)
+    settings = settings_of("news", "things", changes={"things": {"teacher": str(other)}})
+    with pytest.raises(ValueError, match="vocabulary.*`things`"):
+        distil_tasks(settings, tmp_path / "out", display)
+    assert not (tmp_path / "out").exists()

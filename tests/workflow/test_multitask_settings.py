@@ -1,0 +1,36 @@
+"""Tests of what a multi-task distillation can be told."""
+
+import pytest
+
+from hf_tinybert.workflow import MultiTaskSettings
+
+NEWS = {"data": "news.csv", "teacher": "news-teacher"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"tasks": {}}, "teacher"),
+        ({"tasks": {"two words": NEWS}}, "two words"),
+        ({"tasks": {"news": {**NEWS, "epochs": 3}}}, "epochs"),
+        ({"tasks": {"news": {"teacher": "news-teacher"}}}, "data"),
+        ({"tasks": {"news": {"data": "news.csv"}}}, "teacher"),
+        ({"tasks": {"news": NEWS}, "shared": {"learn_from": "labels"}}, "learn_from"),
+        ({"tasks": {"news": NEWS}, "shared": {"width": 0}}, "width"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(given, said):
+    """Prevents a mistake from being found after the data was read."""
+    with pytest.raises(ValueError, match=said):
+        MultiTaskSettings(**given)
+
+
+def test_a_task_has_what_is_its_own_and_what_is_shared():
+    """Prevents the settings of one task from reaching another one."""
+    settings = MultiTaskSettings(
+        tasks={"labels": {"data": "a.csv", "max_length": 20}, "news": NEWS}, shared={"epochs": 2.0, "max_length": 64}
+    )
+    assert settings.base == "news" and not settings.is_taught("labels")
+    own, other = settings.of_task("labels"), settings.of_task("news")
+    assert (own.max_length, other.max_length, own.epochs, other.epochs) == (20, 64, 2.0, 2.0)
+    assert own.teacher == other.teacher == "news-teacher"
