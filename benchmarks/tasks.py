@@ -105,12 +105,12 @@ def measure(task: str, arm: str, seed: int, changes: dict[str, Any], options: ar
     """One student, unless the result file holds it."""
     settings = {**TASKS[task].student, **ARMS[arm], **changes}
     key = {"task": task, "arm": arm, "seed": seed, "settings": json.loads(json.dumps(settings))}
-    results = _read(options.output)
+    results = read_results(options.output)
     if any({name: run[name] for name in key} == key for run in results["runs"]):
         return
     display = ProgressDisplay(Console(stderr=True))
     display.line(f"{task}, {arm}, seed {seed} {settings or ''}")
-    teacher = _teacher(task, options, display)
+    teacher = fine_tuned_teacher(task, options.data, options.folder, display)
     folder = options.folder / "-".join(
         [task, arm, str(seed), *(f"{name}={changes[name]}" for name in sorted(changes))]
     )
@@ -129,28 +129,27 @@ def measure(task: str, arm: str, seed: int, changes: dict[str, Any], options: ar
         display,
     )
     kept = ("main_metric", "rows", "scores", "retention", "epochs", "parameters", "seconds", "machine")
-    results = _read(options.output)
+    results = read_results(options.output)
     results["runs"].append({**key, **{name: figures[name] for name in kept}})
     results["summary"] = _summary(results["runs"])
-    _write(options.output, results)
+    write_results(options.output, results)
 
 
-def _teacher(task: str, options: argparse.Namespace, display: ProgressDisplay) -> Path:
+def fine_tuned_teacher(task: str, data: Path, folder: Path, display: ProgressDisplay) -> Path:
+    """The folder of a task's teacher, fine-tuned unless it is there.
+
+    Args:
+        task: key of `TASKS`.
+        data: folder with a folder per task.
+        folder: of all models.
+        display: where progress is shown.
+    """
     run = TASKS[task]
     if run.teacher is None:
         return packaged_teacher()
-    folder: Path = options.folder / f"{task}-teacher"
-    finetune(
-        FinetuneSettings(
-            data=str(options.data / task),
-            kind=run.kind,
-            max_length=run.max_length,
-            **run.teacher,
-        ),
-        folder,
-        display,
-    )
-    return folder
+    settings = FinetuneSettings(data=str(data / task), kind=run.kind, max_length=run.max_length, **run.teacher)
+    finetune(settings, folder / f"{task}-teacher", display)
+    return folder / f"{task}-teacher"
 
 
 def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -167,28 +166,31 @@ def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
             scored = [run for run in group if split in run["scores"]]
             if scored:
                 figures[split] = {
-                    "teacher": _spread(run["scores"][split]["teacher"][metric] for run in scored),
-                    "student": _spread(run["scores"][split]["student"][metric] for run in scored),
-                    "retention": _spread(run["retention"][split][metric] for run in scored),
+                    "teacher": spread(run["scores"][split]["teacher"][metric] for run in scored),
+                    "student": spread(run["scores"][split]["student"][metric] for run in scored),
+                    "retention": spread(run["retention"][split][metric] for run in scored),
                 }
-        figures["seconds"] = _spread(run["seconds"]["total"] for run in group)
+        figures["seconds"] = spread(run["seconds"]["total"] for run in group)
         summary[name] = figures
     return summary
 
 
-def _spread(values: Iterable[float]) -> dict[str, float]:
+def spread(values: Iterable[float]) -> dict[str, float]:
+    """Mean, least and most."""
     numbers = list(values)
     return {"mean": round(statistics.fmean(numbers), 5), "min": min(numbers), "max": max(numbers)}
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_results(file: Path) -> dict[str, Any]:
+    """What a result file holds; an empty one if there is none."""
     if not file.exists():
         return {"machine": machine(), "summary": {}, "runs": []}
     results: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return results
 
 
-def _write(file: Path, results: dict[str, Any]) -> None:
+def write_results(file: Path, results: dict[str, Any]) -> None:
+    """Replace a result file in one step."""
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_suffix(".json.partial")
     temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
