@@ -1,11 +1,14 @@
 """Tests of the progress display."""
 
 import io
+import logging
 
+import transformers
+from datasets.utils.logging import enable_progress_bar
 from rich.console import Console
-from transformers import TrainerControl, TrainerState, TrainingArguments
+from transformers import BertForSequenceClassification, Trainer, TrainerControl, TrainerState, TrainingArguments
 
-from hf_tinybert.progress import ProgressDisplay, TrainingProgress
+from hf_tinybert.progress import ProgressDisplay, TrainingProgress, quiet_libraries, show_progress
 
 
 def _display() -> tuple[ProgressDisplay, io.StringIO]:
@@ -54,3 +57,40 @@ def test_predicting_moves_the_bar_by_batches(tmp_path):
             TrainingArguments(str(tmp_path)), TrainerState(), TrainerControl(), eval_dataloader=[0, 0, 0]
         )
     assert recorder.shown == [(1, 3), (2, 3)]
+
+
+def test_every_evaluation_counts_anew(tmp_path):
+    """Prevents a bar that runs past its end at the second evaluation of a training."""
+    recorder, arguments = _Recorder(), TrainingArguments(str(tmp_path))
+    callback = TrainingProgress(recorder)
+    for _ in range(2):
+        for _ in range(3):
+            callback.on_prediction_step(arguments, TrainerState(), TrainerControl(), eval_dataloader=[0, 0, 0])
+        callback.on_evaluate(arguments, TrainerState(), TrainerControl())
+    assert recorder.shown == [(1, 3), (2, 3), (3, 3)] * 2
+
+
+def test_the_trainer_prints_nothing_beside_the_bar(tmp_path, tiny_teacher_config, capsys):
+    """Prevents dictionaries of losses between the bars."""
+    trainer = Trainer(
+        BertForSequenceClassification(tiny_teacher_config),
+        TrainingArguments(str(tmp_path), disable_tqdm=True, report_to="none", use_cpu=True),
+    )
+    show_progress(trainer, _Recorder())
+    trainer.log({"loss": 1.0})
+    assert capsys.readouterr().out == ""
+    assert any(isinstance(callback, TrainingProgress) for callback in trainer.callback_handler.callbacks)
+
+
+def test_libraries_are_quiet_and_this_package_warns():
+    """Prevents loading bars among the figures, and warnings that nobody sees."""
+    before = transformers.utils.logging.get_verbosity()
+    try:
+        quiet_libraries()
+        assert transformers.utils.logging.get_verbosity() == transformers.utils.logging.ERROR
+        assert logging.getLogger("hf_tinybert").isEnabledFor(logging.WARNING)
+    finally:
+        transformers.utils.logging.set_verbosity(before)
+        transformers.utils.logging.enable_progress_bar()
+        enable_progress_bar()
+        logging.getLogger("hf_tinybert").setLevel(logging.NOTSET)

@@ -11,7 +11,8 @@ from torch import nn
 from hf_tinybert.data.kinds.definition import Prediction
 from hf_tinybert.workflow.inference import Inference
 from hf_tinybert.workflow.model_folder import ModelFolder, load_model_folder
-from hf_tinybert.workflow.row_reader import BadRow, Row, read_rows
+from hf_tinybert.workflow.row_columns import Row
+from hf_tinybert.workflow.row_reader import BadRow, read_rows
 
 _ROWS_AT_ONCE = 1024  # are sorted by length together; the first answers come after fewer
 

@@ -6,21 +6,17 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import pyarrow.parquet as pq
 
-from hf_tinybert.data.tasks import KINDS, TaskKind
+from hf_tinybert.data.tasks import TaskKind
+from hf_tinybert.workflow.row_columns import LINE, Row, StandardRows
 
 STDIN = "-"
 FILE_ENDINGS = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".txt")
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
-_PAIR = "text_pair"
-_TAKES_PAIR = frozenset({TaskKind.MULTI_LABEL_CLASSIFICATION, TaskKind.REGRESSION, TaskKind.SENTENCE_EMBEDDING})
-_LISTS = frozenset({"tokens", "choices"})
 _SHOWN = 60
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,7 @@ def read_rows(
         source: a text, a row as a JSON object, a file (JSONL, JSON, CSV, TSV, Parquet, or one text per line in .txt),
             `-` for standard input, an open stream, or several texts. A stream holds JSONL, or one text per line.
         kind: of the task.
-        columns: standard column -> its name in the source.
+        columns: standard column -> its name in the source, where it cannot be found by its name.
 
     Returns:
         The rows in order; in the place of one that cannot be read a `BadRow`. Nothing is held but the row at hand.
@@ -54,17 +50,17 @@ def read_rows(
         FileNotFoundError: the name of a file that does not exist.
         ValueError: a file of an unknown ending.
     """
-    return _checked(_raw_rows(source, kind), kind, dict(columns or {}))
+    return _checked(_raw_rows(source), StandardRows(kind, columns or {}))
 
 
-def _raw_rows(source: str | Path | TextIO | Iterable[str], kind: TaskKind) -> Iterator[Row | str]:
+def _raw_rows(source: str | Path | TextIO | Iterable[str]) -> Iterator[Row | str]:
     """Rows as they stand in the source; a string where a line is a text, or cannot be parsed."""
     if isinstance(source, str | Path):
-        return _named_rows(str(source), kind)
+        return _named_rows(str(source))
     return _line_rows(iter(source))
 
 
-def _named_rows(source: str, kind: TaskKind) -> Iterator[Row | str]:
+def _named_rows(source: str) -> Iterator[Row | str]:
     if source == STDIN:
         return _line_rows(sys.stdin)
     path = Path(source)
@@ -107,7 +103,7 @@ def _line_rows(lines: Iterable[str], *, jsonl: bool | None = None) -> Iterator[R
         text = line.strip("\r\n")
         if jsonl is None:
             jsonl = text.lstrip().startswith("{")
-        yield _parsed(text) if jsonl else {"": text}
+        yield _parsed(text) if jsonl else {LINE: text}
 
 
 def _parsed(line: str) -> Row | str:
@@ -142,62 +138,14 @@ def _parquet_rows(path: Path) -> Iterator[Row | str]:
         yield from batch.to_pylist()
 
 
-def _checked(rows: Iterable[Row | str], kind: TaskKind, columns: dict[str, str]) -> Iterator[Row | BadRow]:
-    wanted = [name for name in KINDS[kind].columns if name != "id"]
-    pair: bool | None = None
+def _checked(rows: Iterable[Row | str], standard: StandardRows) -> Iterator[Row | BadRow]:
     for number, row in enumerate(rows, start=1):
-        if isinstance(row, str):
-            yield BadRow(number, row)
-            continue
-        if pair is None and kind in _TAKES_PAIR:
-            pair = columns.get(_PAIR, _PAIR) in row
-        names = [*wanted, _PAIR] if pair and _PAIR not in wanted else wanted
-        found, wrong = _standard_row(row, names, columns)
-        if wrong is not None:
-            yield BadRow(number, wrong)
-            continue
-        if "id" in KINDS[kind].columns:
-            found["id"] = str(row.get(columns.get("id", "id"), number))
-        yield found
-
-
-def _standard_row(row: Row, wanted: list[str], columns: dict[str, str]) -> tuple[Row, str | None]:
-    """The standard columns of a row, or what is wrong with it."""
-    if "" in row and len(row) == 1:  # a line of text
-        if len(wanted) != 1 or wanted[0] in _LISTS:
-            return {}, f"expected a JSON object with {_listed(wanted)}, got a line of text"
-        row, columns = {wanted[0]: row[""]}, {}
-    found: Row = {}
-    for name in wanted:
-        there = columns.get(name, name)
-        if name == "text" and "choices" in wanted:  # what is asked may stand in the choices alone
-            found[name] = str(row.get(there) or "")
-            continue
-        if there not in row:
-            return {}, f"expected the columns {_listed(columns.get(one, one) for one in wanted)}, got {_listed(row)}"
-        wrong = _wrong_value(name, row[there])
-        if wrong is not None:
-            return {}, f"`{there}`: {wrong}"
-        found[name] = row[there]
-    return found, None
-
-
-def _wrong_value(name: str, value: object) -> str | None:
-    if name in _LISTS:
-        if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):
-            return f"expected a list of strings, not empty, got {_shortened(repr(value))}"
-        return None
-    if not isinstance(value, str):
-        return f"expected a text, got {_shortened(repr(value))}"
-    return None if value.strip() else "expected a text, got an empty one"
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
+        found = row if isinstance(row, str) else standard.of(row, number)
+        yield BadRow(number, found) if isinstance(found, str) else found
 
 
 def _shortened(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
-__all__ = ["FILE_ENDINGS", "STDIN", "BadRow", "Row", "read_rows"]
+__all__ = ["FILE_ENDINGS", "STDIN", "BadRow", "read_rows"]

@@ -8,7 +8,8 @@ from transformers import PreTrainedTokenizerBase
 
 from hf_tinybert.data.tasks import Task, TaskKind
 from hf_tinybert.workflow.distil_settings import DistilSettings
-from hf_tinybert.workflow.row_reader import BadRow, Row, read_rows
+from hf_tinybert.workflow.row_columns import Row
+from hf_tinybert.workflow.row_reader import BadRow, read_rows
 from hf_tinybert.workflow.task_data import PreparedData
 
 # What stands in the gold columns: it gives the encoded rows the form of labelled ones, which says which tokens have a

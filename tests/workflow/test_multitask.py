@@ -58,7 +58,10 @@ def test_tasks_of_five_kinds_share_an_encoder(settings_of, data_of, tmp_path, di
     assert set(model.heads) == set(KINDS) and not (tmp_path / "out" / ".checkpoints").exists()
     for name, kind in KINDS.items():
         own = figures["tasks"][name]
-        assert own["kind"] == kind and own["retention"]["validation"].keys() <= own["scores"]["validation"]["student"].keys()
+        assert (
+            own["kind"] == kind
+            and own["retention"]["validation"].keys() <= own["scores"]["validation"]["student"].keys()
+        )
         again = evaluate_folder(tmp_path / "out", data_of(kind), "validation", task=name)
         assert again == pytest.approx(own["scores"]["validation"]["student"], abs=1e-4)
         rows = Path(data_of(kind), "test.jsonl").read_text().splitlines()[:3]
@@ -71,7 +74,7 @@ def test_a_task_without_a_teacher_learns_from_its_labels(settings_of, tmp_path, 
     changes = {"things": {"teacher": None}}
     figures = distil_tasks(settings_of("news", "things", changes=changes), tmp_path / "out", display)
     own = figures["tasks"]["things"]
-    assert own["teacher"] is None and own["retention"] == {} and "f1" in own["scores"]["validation"]["student"].keys()
+    assert own["teacher"] is None and own["retention"] == {} and "f1" in own["scores"]["validation"]["student"]
 
 
 def test_interrupted_it_ends_with_the_same_student(settings_of, tmp_path, display, monkeypatch):

@@ -87,38 +87,3 @@ def test_a_row_of_a_table_with_too_many_cells_is_bad(tmp_path):
     (tmp_path / "rows.csv").write_text("text\na goal, today\nthe film\n")
     bad, good = read_rows(tmp_path / "rows.csv", TEXT)
     assert isinstance(bad, BadRow) and good == {"text": "the film"}
-
-
-def test_columns_have_other_names_where_that_is_said():
-    """Prevents the wrong column from being read."""
-    row = json.dumps({"text": "wrong", "body": "right"})
-    assert list(read_rows(row, TEXT, {"text": "body"})) == [{"text": "right"}]
-
-
-@pytest.mark.parametrize(
-    ("kind", "row"),
-    [
-        (TaskKind.PAIR_CLASSIFICATION, {"text": "a", "text_pair": "b"}),
-        (TaskKind.REGRESSION, {"text": "a", "text_pair": "b"}),
-        (TaskKind.TOKEN_CLASSIFICATION, {"tokens": ["a", "goal"]}),
-        (TaskKind.MULTIPLE_CHOICE, {"text": "", "choices": ["a", "b"]}),
-        (TaskKind.EXTRACTIVE_SUMMARIZATION, {"document": "A goal."}),
-        (TaskKind.QUESTION_ANSWERING, {"question": "who", "context": "a player", "id": "7"}),
-    ],
-)
-def test_every_kind_reads_its_columns(kind, row):
-    """Prevents a kind whose rows can be trained on but not predicted."""
-    (found,) = read_rows(json.dumps({**row, "score": 1.0}), kind)
-    assert found == row
-
-
-def test_a_question_without_an_id_gets_its_number():
-    """Prevents answers that cannot be told apart."""
-    rows = '{"question": "who", "context": "a"}\n{"question": "what", "context": "b"}\n'
-    assert [row["id"] for row in read_rows(io.StringIO(rows), TaskKind.QUESTION_ANSWERING)] == ["1", "2"]
-
-
-def test_words_in_a_text_are_bad_tokens():
-    """Prevents a text from being tagged letter by letter."""
-    (bad,) = read_rows('{"tokens": "a goal"}', TaskKind.TOKEN_CLASSIFICATION)
-    assert isinstance(bad, BadRow) and "list of strings" in bad.message

@@ -1,0 +1,113 @@
+"""Single rows to predict under the standard columns of their kind, or what is wrong with them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+from datasets import Dataset
+
+from hf_tinybert.data.columns import Columns, choose_columns, normalise_asked
+from hf_tinybert.data.tasks import KINDS, TaskKind
+
+LINE = ""
+"""Column of a line of text, which has no name."""
+
+Row = dict[str, Any]
+
+_PAIR, _ID = "text_pair", "id"
+_LISTS = frozenset({"tokens", "choices"})
+_SHOWN = 60
+
+
+class StandardRows:
+    """Rows of one source: their columns are found on the first row that shows them, as in data to train on.
+
+    Args:
+        kind: of the task.
+        columns: standard column -> its name in the source.
+    """
+
+    def __init__(self, kind: TaskKind, columns: Mapping[str, str]) -> None:
+        self._kind, self._columns = kind, dict(columns)
+        self._wanted = [name for name in KINDS[kind].columns if name != _ID]
+        self._optional = kind is TaskKind.MULTIPLE_CHOICE  # what is asked may stand in the choices alone
+        self._chosen: Columns | None = None
+
+    def of(self, row: Row, number: int) -> Row | str:
+        """The standard columns of a row, or what is wrong with it.
+
+        Args:
+            row: as it stands in the source.
+            number: of the row, for questions without an id.
+        """
+        if set(row) == {LINE}:
+            return self._of_line(row[LINE])
+        self._chosen = self._chosen or self._choose(row)
+        if self._chosen is None:
+            wanted = _listed(self._columns.get(name, name) for name in self._wanted)
+            return f"expected the columns {wanted}, got {_listed(row)}; name them by `--column`"
+        found: Row = {}
+        for name, own in self._chosen.items():
+            missing = [column for column in own if column not in row]
+            if missing and name != _ID:
+                return f"expected the columns {_listed(own)}, got {_listed(row)}"
+            value = number if missing else _value(name, [row[column] for column in own])
+            wrong = None if name == _ID else self._wrong(name, value)
+            if wrong is not None:
+                return f"{_listed(own)}: {wrong}"
+            found[name] = str(value) if name == _ID else value
+        if self._optional:
+            found.setdefault("text", "")
+        if _ID in KINDS[self._kind].columns:
+            found.setdefault(_ID, str(number))
+        return found
+
+    def _of_line(self, text: str) -> Row | str:
+        if len(self._wanted) != 1 or self._wanted[0] in _LISTS:
+            return f"expected a JSON object with {_listed(self._wanted)}, got a line of text"
+        return self._wrong(self._wanted[0], text) or {self._wanted[0]: text}
+
+    def _choose(self, row: Row) -> Columns | None:
+        """Columns that were asked for or have their standard names; else those found as in data to train on."""
+        named: Columns = {name: (self._columns.get(name, name),) for name in [*self._wanted, _PAIR, _ID]}
+        there = {name: own for name, own in named.items() if own[0] in row}
+        if all(name in there for name in self._wanted):
+            return {name: own for name, own in there.items() if name != _ID or _ID in KINDS[self._kind].columns}
+        try:
+            features = Dataset.from_list([row]).features
+            asked = normalise_asked(self._columns, features)
+            found = choose_columns(features, self._kind, asked, gold=KINDS[self._kind].label_columns)
+        except (ValueError, TypeError, pa.ArrowException):
+            return None
+        return {name: own for name, own in found.items() if name not in KINDS[self._kind].label_columns}
+
+    def _wrong(self, name: str, value: object) -> str | None:
+        if name in _LISTS:
+            if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):
+                return f"expected a list of strings, not empty, got {_shortened(repr(value))}"
+            return None
+        if not isinstance(value, str):
+            return f"expected a text, got {_shortened(repr(value))}"
+        return None if value.strip() or self._optional else "expected a text, got an empty one"
+
+
+def _value(name: str, values: list[Any]) -> Any:  # noqa: ANN401 (a cell of JSON)
+    """One value of a standard column: several texts are joined, several choices a list, sentences a document."""
+    if name == "choices":
+        (value,) = values if len(values) == 1 else (values,)
+        return value["text"] if isinstance(value, dict) and "text" in value else value
+    if len(values) > 1:
+        return " ".join(str(value or "") for value in values)
+    sentences = name == "document" and isinstance(values[0], list)
+    return " ".join(str(one) for one in values[0] if one) if sentences else values[0]
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+__all__ = ["LINE", "Row", "StandardRows"]
