@@ -125,4 +125,9 @@ def quiet_libraries() -> None:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     disable_progress_bar()
+    logging.getLogger("DeepSpeed").addFilter(_is_error)  # a filter, because it sets its own level when it is imported
     logging.getLogger("hf_tinybert").setLevel(logging.WARNING)
+
+
+def _is_error(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR

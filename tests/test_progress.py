@@ -89,6 +89,9 @@ def test_libraries_are_quiet_and_this_package_warns():
         quiet_libraries()
         assert transformers.utils.logging.get_verbosity() == transformers.utils.logging.ERROR
         assert logging.getLogger("hf_tinybert").isEnabledFor(logging.WARNING)
+        deepspeed = logging.getLogger("DeepSpeed")
+        records = [deepspeed.makeRecord("DeepSpeed", level, "", 0, "", (), None) for level in (30, 40)]
+        assert [bool(deepspeed.filter(record)) for record in records] == [False, True]
     finally:
         transformers.utils.logging.set_verbosity(before)
         transformers.utils.logging.enable_progress_bar()

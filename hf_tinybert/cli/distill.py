@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from hf_tinybert.cli import options
-from hf_tinybert.cli.loading import loading
+from hf_tinybert.cli.loading import figures_alone, loading
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 from hf_tinybert.cli.tables import retention_table
 
@@ -61,43 +61,44 @@ def distill(
     """
     console = Console(stderr=as_json)
     try:
-        with loading():
-            from hf_tinybert.progress import ProgressDisplay
-            from hf_tinybert.workflow import DistilSettings, distil
-        weights = options.parse_pairs(loss_weight, "--loss-weight")
-        settings = DistilSettings(
-            data=data,
-            teacher=teacher,
-            teacher_task=task,
-            kind=kind,
-            columns=options.parse_pairs(column, "--column"),
-            unlabeled=tuple(unlabeled or ()),
-            shape=shape,
-            layers=layers,
-            width=width,
-            heads=heads,
-            units=units,
-            start=start,
-            learn_from=learn_from,
-            recipe=recipe,
-            phases=tuple(phase) if phase else None,
-            epochs=epochs,
-            learning_rate=learning_rate,
-            intermediate_epochs=intermediate_epochs,
-            intermediate_learning_rate=intermediate_learning_rate,
-            temperature=temperature,
-            loss_weights={name: float(factor) for name, factor in weights.items()} or None,
-            layer_mapping=layer_mapping,
-            batch_size=batch_size,
-            max_length=max_length,
-            stride=stride,
-            train_rows=train_rows,
-            validation_rows=validation_rows,
-            cache_dir=cache_dir,
-            score_test=test,
-            seed=seed,
-        )
-        figures = distil(settings, output, ProgressDisplay(console))
+        with figures_alone(as_json):
+            with loading():
+                from hf_tinybert.progress import ProgressDisplay
+                from hf_tinybert.workflow import DistilSettings, distil
+            weights = options.parse_pairs(loss_weight, "--loss-weight")
+            settings = DistilSettings(
+                data=data,
+                teacher=teacher,
+                teacher_task=task,
+                kind=kind,
+                columns=options.parse_pairs(column, "--column"),
+                unlabeled=tuple(unlabeled or ()),
+                shape=shape,
+                layers=layers,
+                width=width,
+                heads=heads,
+                units=units,
+                start=start,
+                learn_from=learn_from,
+                recipe=recipe,
+                phases=tuple(phase) if phase else None,
+                epochs=epochs,
+                learning_rate=learning_rate,
+                intermediate_epochs=intermediate_epochs,
+                intermediate_learning_rate=intermediate_learning_rate,
+                temperature=temperature,
+                loss_weights={name: float(factor) for name, factor in weights.items()} or None,
+                layer_mapping=layer_mapping,
+                batch_size=batch_size,
+                max_length=max_length,
+                stride=stride,
+                train_rows=train_rows,
+                validation_rows=validation_rows,
+                cache_dir=cache_dir,
+                score_test=test,
+                seed=seed,
+            )
+            figures = distil(settings, output, ProgressDisplay(console))
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
     if as_json:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hf_tinybert.cli import options
-from hf_tinybert.cli.loading import loading
+from hf_tinybert.cli.loading import figures_alone, loading
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 
 if TYPE_CHECKING:
@@ -36,25 +36,26 @@ def doctor(
     Example: hf-tinybert doctor --teacher my-teacher --dataset reviews.csv --phase prediction-layer
     """
     console = Console()
-    with loading():
-        from hf_tinybert.doctor import Examination, examine
-    with Console(stderr=True).status("examining"):
-        try:
-            examination = Examination(
-                teacher=teacher,
-                student=student,
-                dataset=dataset,
-                kind=kind,
-                columns=options.parse_pairs(column, "--column"),
-                split=split,
-                max_length=max_length,
-                batch_size=batch_size,
-                layer_mapping=layer_mapping,
-                **({"phases": tuple(phase)} if phase else {}),
-            )
-            report = examine(examination)
-        except EXPECTED_ERRORS as error:
-            raise refusal(error) from error
+    with figures_alone(as_json):
+        with loading():
+            from hf_tinybert.doctor import Examination, examine
+        with Console(stderr=True).status("examining"):
+            try:
+                examination = Examination(
+                    teacher=teacher,
+                    student=student,
+                    dataset=dataset,
+                    kind=kind,
+                    columns=options.parse_pairs(column, "--column"),
+                    split=split,
+                    max_length=max_length,
+                    batch_size=batch_size,
+                    layer_mapping=layer_mapping,
+                    **({"phases": tuple(phase)} if phase else {}),
+                )
+                report = examine(examination)
+            except EXPECTED_ERRORS as error:
+                raise refusal(error) from error
     if as_json:
         typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     else:

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from hf_tinybert.cli import options
-from hf_tinybert.cli.loading import loading
+from hf_tinybert.cli.loading import figures_alone, loading
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 from hf_tinybert.cli.tables import metrics_table
 
@@ -30,21 +30,22 @@ def evaluate(
     """
     console = Console(stderr=as_json)
     try:
-        with loading():
-            from hf_tinybert.progress import ProgressDisplay
-            from hf_tinybert.workflow import evaluate_folder
-        metrics = evaluate_folder(
-            model,
-            data,
-            split,
-            kind=kind,
-            columns=options.parse_pairs(column, "--column"),
-            task=task,
-            rows=rows,
-            batch_size=batch_size,
-            seed=seed,
-            display=ProgressDisplay(console),
-        )
+        with figures_alone(as_json):
+            with loading():
+                from hf_tinybert.progress import ProgressDisplay
+                from hf_tinybert.workflow import evaluate_folder
+            metrics = evaluate_folder(
+                model,
+                data,
+                split,
+                kind=kind,
+                columns=options.parse_pairs(column, "--column"),
+                task=task,
+                rows=rows,
+                batch_size=batch_size,
+                seed=seed,
+                display=ProgressDisplay(console),
+            )
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
     if as_json:

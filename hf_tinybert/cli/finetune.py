@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from hf_tinybert.cli import options
-from hf_tinybert.cli.loading import loading
+from hf_tinybert.cli.loading import figures_alone, loading
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 from hf_tinybert.cli.tables import scores_table
 
@@ -41,27 +41,28 @@ def finetune(
     """
     console = Console(stderr=as_json)
     try:
-        with loading():
-            from hf_tinybert.progress import ProgressDisplay
-            from hf_tinybert.workflow import FinetuneSettings
-            from hf_tinybert.workflow import finetune as run
-        settings = FinetuneSettings(
-            data=data,
-            model=model,
-            kind=kind,
-            columns=options.parse_pairs(column, "--column"),
-            epochs=epochs,
-            learning_rate=learning_rate,
-            batch_size=batch_size,
-            max_length=max_length,
-            stride=stride,
-            summary_sentences=summary_sentences,
-            train_rows=train_rows,
-            validation_rows=validation_rows,
-            score_test=test,
-            seed=seed,
-        )
-        figures = run(settings, output, ProgressDisplay(console))
+        with figures_alone(as_json):
+            with loading():
+                from hf_tinybert.progress import ProgressDisplay
+                from hf_tinybert.workflow import FinetuneSettings
+                from hf_tinybert.workflow import finetune as run
+            settings = FinetuneSettings(
+                data=data,
+                model=model,
+                kind=kind,
+                columns=options.parse_pairs(column, "--column"),
+                epochs=epochs,
+                learning_rate=learning_rate,
+                batch_size=batch_size,
+                max_length=max_length,
+                stride=stride,
+                summary_sentences=summary_sentences,
+                train_rows=train_rows,
+                validation_rows=validation_rows,
+                score_test=test,
+                seed=seed,
+            )
+            figures = run(settings, output, ProgressDisplay(console))
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
     if as_json:

@@ -1,7 +1,8 @@
-"""What every verb loads before it runs, and `--help` does without."""
+"""What every verb loads before it runs, and `--help` does without; and a standard output for figures alone."""
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 from rich.console import Console
 
@@ -18,4 +19,18 @@ def loading() -> Iterator[None]:
         yield
 
 
-__all__ = ["loading"]
+@contextmanager
+def figures_alone(wanted: bool = True) -> Iterator[None]:
+    """Within it, what libraries print goes to standard error: a machine reads standard output.
+
+    Args:
+        wanted: whether a machine does.
+    """
+    if not wanted:
+        yield
+        return
+    with redirect_stdout(sys.stderr):
+        yield
+
+
+__all__ = ["figures_alone", "loading"]

@@ -11,7 +11,7 @@ from typing import Annotated, TextIO
 import typer
 
 from hf_tinybert.cli import options
-from hf_tinybert.cli.loading import loading
+from hf_tinybert.cli.loading import figures_alone, loading
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 
 
@@ -38,21 +38,25 @@ def predict(
     Example: cat texts.txt | hf-tinybert predict student - | jq .label
     """
     try:
-        with loading():
-            from hf_tinybert.workflow import predict as run
-        predictions = run(
-            model,
-            source,
-            task=task,
-            kind=kind,
-            columns=options.parse_pairs(column, "--column"),
-            batch_size=batch_size,
-            skip_bad_rows=skip_bad_rows,
-        )
-        with _lines_to(output) as stream:
-            for prediction in predictions:
-                stream.write(json.dumps(prediction, ensure_ascii=False) + "\n")
-            stream.flush()
+        answers_go_to = sys.stdout
+        with figures_alone():
+            with loading():
+                from hf_tinybert.workflow import predict as run
+
+            predictions = run(
+                model,
+                source,
+                task=task,
+                kind=kind,
+                columns=options.parse_pairs(column, "--column"),
+                batch_size=batch_size,
+                skip_bad_rows=skip_bad_rows,
+            )
+            # opened last: a mistyped model leaves an earlier file of answers alone
+            with _opened(output, answers_go_to) as stream:
+                for prediction in predictions:
+                    stream.write(json.dumps(prediction, ensure_ascii=False) + "\n")
+                stream.flush()
     except BrokenPipeError:
         # the reader has all it wanted; Python would complain once more when it closes its standard output
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -61,12 +65,12 @@ def predict(
 
 
 @contextmanager
-def _lines_to(output: Path | None) -> Iterator[TextIO]:
+def _opened(output: Path | None, stream: TextIO) -> Iterator[TextIO]:
     if output is None:
-        yield sys.stdout
-        return
-    with output.open("w", encoding="utf-8") as stream:
         yield stream
+        return
+    with output.open("w", encoding="utf-8") as file:
+        yield file
 
 
 __all__ = ["predict"]

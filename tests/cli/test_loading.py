@@ -1,5 +1,6 @@
 """Tests of what verbs load and `--help` does not."""
 
+import json
 import os
 import subprocess
 import sys
@@ -38,3 +39,11 @@ def test_a_verb_of_the_installed_command_knows_tinybert(student):
     )
     assert done.returncode == 0, done.stderr
     assert '"label"' in done.stdout
+
+
+def test_a_machine_reads_figures_alone(news, encoder, few_steps, tmp_path):
+    """Prevents what libraries print when they are imported from standing before the JSON."""
+    command = [COMMAND, "finetune", news, "--model", encoder, "--output", tmp_path / "out", *few_steps, "--json"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=environment)
+    assert json.loads(done.stdout)["kind"] == "text-classification", done.stderr

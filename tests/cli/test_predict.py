@@ -55,6 +55,15 @@ def test_a_mistyped_file_is_not_classified(run_cli, student):
     assert done.exit_code == 2 and "`reviews.jsonl`" in done.stderr and done.stdout == ""
 
 
+def test_a_mistake_leaves_earlier_answers_alone(run_cli, student, tmp_path):
+    """Prevents a file of answers from being emptied by a mistyped name."""
+    output = tmp_path / "answers.jsonl"
+    output.write_text("kept")
+    for mistake in ([tmp_path / "nowhere", "a goal"], [student, "reviews.jsonl"], [student, "a goal", "--task", "x"]):
+        assert run_cli("predict", *mistake, "--output", output).exit_code == 2
+    assert output.read_text() == "kept"
+
+
 def test_a_reader_that_has_enough_is_no_error(student):
     """Prevents a traceback after `| head -1`."""
     lines = Path(student, "lines.txt")
