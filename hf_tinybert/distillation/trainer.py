@@ -30,6 +30,7 @@ from hf_tinybert.distillation.distributed_teacher import (
     check_same_teacher,
     place_teacher,
 )
+from hf_tinybert.distillation.embedding_teacher import gives_embeddings
 from hf_tinybert.distillation.encodings import (
     PairedCollator,
     has_teacher_encoding,
@@ -325,12 +326,13 @@ class DistillationTrainer(Trainer):
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:  # noqa: ANN401 (passed through)
         """As in the stock Trainer, with the mean of every term over the rows among the metrics.
 
-        Rows without a label column (embeddings of texts) are scored too, where there is a `compute_metrics`.
+        Embeddings of texts, which have no label column, are scored too where there is a `compute_metrics`.
         """
         self._terms["eval"].drain(self.accelerator)
         output = super().evaluation_loop(*args, **kwargs)
         prefix = kwargs.get("metric_key_prefix", "eval")
-        output = self._scored_without_labels(output, prefix)
+        if gives_embeddings(self._student):
+            output = self._scored_without_labels(output, prefix)
         terms = self._terms["eval"].drain(self.accelerator)
         named = {f"{prefix}_{name}": value for name, value in terms.items()}
         return output._replace(metrics={**(output.metrics or {}), **named})

@@ -69,7 +69,7 @@ def test_labels_json_names_the_ids(tmp_path, names):
 def test_missing_splits_are_cut_out_of_train(tmp_path, caplog):
     """Prevents held-out rows that were learnt, and a cut that changes between two runs or is made unsaid."""
     write(tmp_path / "data.csv", ROWS)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="hf_tinybert.data"):
         loaded = load(tmp_path / "data.csv", seed=5)
     assert {name: split.num_rows for name, split in loaded.items()} == {"train": 48, "validation": 6, "test": 6}
     assert sorted(loaded["test"]["label"][:]) == [0, 0, 1, 1, 2, 2]
