@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hf_tinybert.distillation.arguments import DistillationArguments
-    from hf_tinybert.distillation.multitask_objectives import DistillationTask
-    from hf_tinybert.distillation.multitask_trainer import MultiTaskDistillationTrainer
+    from hf_tinybert.distillation.multitask.objectives import DistillationTask
+    from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
     from hf_tinybert.distillation.trainer import DistillationTrainer
     from hf_tinybert.models.configuration_tinybert import TinyBertConfig
     from hf_tinybert.models.conversion import (
@@ -73,9 +73,9 @@ __all__ = [
 # Trainer and datasets take seconds to import, and a process that only loads a model needs neither.
 _ON_FIRST_USE = {
     "DistillationArguments": "hf_tinybert.distillation.arguments",
-    "DistillationTask": "hf_tinybert.distillation.multitask_objectives",
+    "DistillationTask": "hf_tinybert.distillation.multitask.objectives",
     "DistillationTrainer": "hf_tinybert.distillation.trainer",
-    "MultiTaskDistillationTrainer": "hf_tinybert.distillation.multitask_trainer",
+    "MultiTaskDistillationTrainer": "hf_tinybert.distillation.multitask.trainer",
     "PublishedCheckpoint": "hf_tinybert.models.conversion",
     "StudentInitialization": "hf_tinybert.models.initialization",
     "TinyBertConfig": "hf_tinybert.models.configuration_tinybert",

@@ -25,8 +25,8 @@ from hf_tinybert.distillation.losses import (
     relations_loss,
     sentence_embedding_loss,
 )
-from hf_tinybert.distillation.multitask_objectives import DistillationTask
-from hf_tinybert.distillation.multitask_trainer import MultiTaskDistillationTrainer
+from hf_tinybert.distillation.multitask.objectives import DistillationTask
+from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.projections import DistillationProjections, ProjectionLayout, attach_projections
 from hf_tinybert.distillation.recipes import RECIPES, Recipe, RecipeName

@@ -331,11 +331,16 @@ class DistillationTrainer(Trainer):
         self._terms["eval"].drain(self.accelerator)
         output = super().evaluation_loop(*args, **kwargs)
         prefix = kwargs.get("metric_key_prefix", "eval")
-        if gives_embeddings(self._student):
+        if self._scores_without_labels:
             output = self._scored_without_labels(output, prefix)
         terms = self._terms["eval"].drain(self.accelerator)
         named = {f"{prefix}_{name}": value for name, value in terms.items()}
         return output._replace(metrics={**(output.metrics or {}), **named})
+
+    @property
+    def _scores_without_labels(self) -> bool:
+        """Whether `compute_metrics` is asked about rows that bring no labels."""
+        return gives_embeddings(self._student)
 
     def _scored_without_labels(self, output: EvalLoopOutput, prefix: str) -> EvalLoopOutput:
         if self.compute_metrics is None or output.label_ids is not None or output.predictions is None:

@@ -14,8 +14,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from hf_tinybert.benchmark import machine
 from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.checkpoints import check_weights
-from hf_tinybert.distillation.multitask_objectives import DistillationTask
-from hf_tinybert.distillation.multitask_trainer import MEAN_SCORE, MultiTaskDistillationTrainer
+from hf_tinybert.distillation.multitask.objectives import DistillationTask
+from hf_tinybert.distillation.multitask.trainer import MEAN_SCORE, MultiTaskDistillationTrainer
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
 from hf_tinybert.models.initialization import InitializationMethod, StudentInitialization, initialize_from_teacher
 from hf_tinybert.models.modeling_tinybert import TinyBertModel

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 from hf_tinybert.data.task_sampling import TaskSampling
-from hf_tinybert.distillation.multitask_pairing import pair_tasks
-from hf_tinybert.distillation.multitask_record import told_of_tasks
+from hf_tinybert.distillation.multitask.pairing import pair_tasks
+from hf_tinybert.distillation.multitask.record import told_of_tasks
 from hf_tinybert.distillation.task_distillation import TaskDistillation
 
 _SPEC = importlib.util.spec_from_file_location("multitask_setup", Path(__file__).with_name("multitask_setup.py"))

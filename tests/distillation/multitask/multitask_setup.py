@@ -17,7 +17,7 @@ from transformers import (
     DataCollatorWithPadding,
 )
 
-from hf_tinybert.distillation.multitask_objectives import DistillationTask
+from hf_tinybert.distillation.multitask.objectives import DistillationTask
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 

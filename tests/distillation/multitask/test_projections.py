@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from hf_tinybert.distillation.multitask_projections import TaskProjections
+from hf_tinybert.distillation.multitask.projections import TaskProjections
 from hf_tinybert.distillation.projections import DistillationProjections
 
 

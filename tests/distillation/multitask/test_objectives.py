@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hf_tinybert.distillation.multitask_objectives import DistillationTask, task_objectives
+from hf_tinybert.distillation.multitask.objectives import DistillationTask, task_objectives
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.terms import Phase, Term
 

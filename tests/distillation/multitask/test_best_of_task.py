@@ -1,6 +1,6 @@
 """Tests of the best evaluation of each task."""
 
-from hf_tinybert.distillation.best_of_task import is_best, replace_folder, unfinished
+from hf_tinybert.distillation.multitask.best_of_task import is_best, replace_folder, unfinished
 
 NAN = float("nan")
 EARLIER = [{"eval_ner_f1": 0.5}, {"loss": 1.0}, {"eval_ner_f1": NAN}, {"eval_ner_f1": 0.7}]

@@ -14,8 +14,8 @@ from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.compatibility import check_dataset, check_two_models
 from hf_tinybert.distillation.distributed_teacher import check_distributed_teacher
-from hf_tinybert.distillation.multitask_objectives import DistillationTask, task_objectives
-from hf_tinybert.distillation.multitask_projections import TaskProjections
+from hf_tinybert.distillation.multitask.objectives import DistillationTask, task_objectives
+from hf_tinybert.distillation.multitask.projections import TaskProjections
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.pairing import Pair, pair_models, warn_of_other_mapping
 from hf_tinybert.distillation.projections import (

@@ -3,8 +3,8 @@
 import importlib.util
 from pathlib import Path
 
-from hf_tinybert.distillation.multitask_pairing import pair_tasks
-from hf_tinybert.distillation.multitask_preflight import preflight_tasks
+from hf_tinybert.distillation.multitask.pairing import pair_tasks
+from hf_tinybert.distillation.multitask.preflight import preflight_tasks
 
 _SPEC = importlib.util.spec_from_file_location("multitask_setup", Path(__file__).with_name("multitask_setup.py"))
 tiny = importlib.util.module_from_spec(_SPEC)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from hf_tinybert.data.task_sampling import TaskSampling
-from hf_tinybert.distillation.multitask_pairing import PairedTask
+from hf_tinybert.distillation.multitask.pairing import PairedTask
 from hf_tinybert.distillation.record import public_name
 from hf_tinybert.distillation.task_distillation import TaskDistillation
 

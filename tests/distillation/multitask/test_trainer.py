@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from hf_tinybert.data.multitask import SingleTaskSteps
-from hf_tinybert.distillation.multitask_trainer import MultiTaskDistillationTrainer
+from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
 from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE, PROJECTIONS_FILE
 from hf_tinybert.distillation.record import DistillationRecord
 from hf_tinybert.distillation.teacher import weights_sha256

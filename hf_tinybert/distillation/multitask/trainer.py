@@ -23,13 +23,13 @@ from hf_tinybert.data.multitask import (
 from hf_tinybert.data.task_sampling import TaskSampling
 from hf_tinybert.distillation.adapters import transformers_model
 from hf_tinybert.distillation.arguments import DistillationArguments
-from hf_tinybert.distillation.best_of_task import is_best, replace_folder, unfinished
 from hf_tinybert.distillation.cache import with_row_ids
 from hf_tinybert.distillation.encodings import input_columns, model_input_names
-from hf_tinybert.distillation.multitask_objectives import DistillationTask
-from hf_tinybert.distillation.multitask_pairing import pair_tasks
-from hf_tinybert.distillation.multitask_preflight import preflight_tasks
-from hf_tinybert.distillation.multitask_record import told_of_tasks
+from hf_tinybert.distillation.multitask.best_of_task import is_best, replace_folder, unfinished
+from hf_tinybert.distillation.multitask.objectives import DistillationTask
+from hf_tinybert.distillation.multitask.pairing import pair_tasks
+from hf_tinybert.distillation.multitask.preflight import preflight_tasks
+from hf_tinybert.distillation.multitask.record import told_of_tasks
 from hf_tinybert.distillation.preflight import PreflightReport
 from hf_tinybert.distillation.projections import ProjectionStart
 from hf_tinybert.distillation.refusals import check_trainer_arguments
@@ -71,7 +71,7 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
         **kwargs: everything else of the stock Trainer.
 
     Raises:
-        ValueError: see `multitask_pairing` and `distillation.compatibility`; all before the first step.
+        ValueError: see `multitask.pairing` and `distillation.compatibility`; all before the first step.
 
     Source: one teacher per task: Clark et al. 2019, BAM; batches of a single task: Liu et al. 2019, MT-DNN.
     """
@@ -245,6 +245,11 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
             if name in self._teacher_hashes and not masked:
                 hashed = self._teacher_hashes[name]
                 self._open_cache_of(name, settings, task.train_dataset, self._collators[name], hashed)
+
+    @property
+    def _scores_without_labels(self) -> bool:
+        """Always: a task's `compute_metrics` knows its rows."""
+        return True
 
     @contextmanager
     def _asking(self, name: str) -> Iterator[None]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hf_tinybert.distillation.multitask_pairing import multi_task_student, pair_tasks, task_view
+from hf_tinybert.distillation.multitask.pairing import multi_task_student, pair_tasks, task_view
 from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE
 from hf_tinybert.models.initialization import initialize_from_teacher
 

@@ -22,7 +22,7 @@ def train(run):
     tiny = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tiny)
     from hf_tinybert.distillation.arguments import DistillationArguments
-    from hf_tinybert.distillation.multitask_trainer import MultiTaskDistillationTrainer
+    from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
 
     arguments = DistillationArguments(
         run["folder"],

@@ -6,8 +6,8 @@ from dataclasses import replace
 from transformers import PreTrainedModel, TrainingArguments
 
 from hf_tinybert.distillation.encodings import has_teacher_encoding
-from hf_tinybert.distillation.multitask_objectives import DistillationTask
-from hf_tinybert.distillation.multitask_pairing import PairedTask, task_view
+from hf_tinybert.distillation.multitask.objectives import DistillationTask
+from hf_tinybert.distillation.multitask.pairing import PairedTask, task_view
 from hf_tinybert.distillation.preflight import PreflightReport, Setup, run_preflight
 from hf_tinybert.distillation.preflight.report import Check
 from hf_tinybert.distillation.teacher_outputs import Collator
