@@ -84,7 +84,9 @@ def main() -> None:
     parser.add_argument("--task", action="append", choices=TASKS, help="only this task (repeatable)")
     parser.add_argument("--arm", action="append", choices=ARMS, help="only this arm (repeatable)")
     parser.add_argument("--seed", action="append", type=int, help="only this seed (repeatable); default 0, 1, 2")
-    parser.add_argument("--set", action="append", default=[], help="a field of DistilSettings, as name=JSON")
+    parser.add_argument(
+        "--set", action="append", default=[], help="a field of DistilSettings, as name=JSON; files are below DATA"
+    )
     parser.add_argument("--validation-only", action="store_true", help="leave the test split alone")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "tinybert_tasks", help="models")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
@@ -112,8 +114,9 @@ def measure(task: str, arm: str, seed: int, changes: dict[str, Any], options: ar
     display.line(f"{task}, {arm}, seed {seed} {settings or ''}")
     teacher = fine_tuned_teacher(task, options.data, options.folder, display)
     folder = options.folder / "-".join(
-        [task, arm, str(seed), *(f"{name}={changes[name]}" for name in sorted(changes))]
+        [task, arm, str(seed), *(f"{name}={changes[name]}".replace("/", "_") for name in sorted(changes))]
     )
+    more = {"unlabeled": tuple(str(options.data / name) for name in settings.get("unlabeled", ()))}
     figures = distil(
         DistilSettings(
             data=str(options.data / DATA_OF.get(task, task)),
@@ -123,7 +126,7 @@ def measure(task: str, arm: str, seed: int, changes: dict[str, Any], options: ar
             cache_dir=str(options.folder / "cache"),
             score_test=not options.validation_only,
             seed=seed,
-            **settings,
+            **{**settings, **more},
         ),
         folder,
         display,
