@@ -8,7 +8,7 @@ end of a run. Runs that the result file holds are not repeated; an interrupted r
     python benchmarks/multitask.py --data DATA            # both, 3 seeds
     python benchmarks/multitask.py --data DATA --seed 0   # one seed
 
-DATA holds a folder per task. Cost: about a quarter of an hour a seed on 2 cores with bf16, teachers beside.
+DATA holds a folder per task. It has not been run yet.
 """
 
 import argparse

@@ -13,7 +13,8 @@ file holds are not repeated; an interrupted run goes on at its last epoch.
     python benchmarks/tasks.py --data DATA                                         # everything, 3 seeds
     python benchmarks/tasks.py --data DATA --task wnut17 --arm distilled --seed 0  # one run
 
-DATA holds a folder per task, as named in `TASKS`. Cost: minutes per run on 2 cores with bf16, an hour or two a task.
+DATA holds a folder per task, as named in `TASKS`. Cost: a distilled run
+of stsb takes 6 minutes, its teacher 3, on 2 cores with bf16; the result file has the seconds of every run.
 """
 
 import argparse

@@ -6,9 +6,8 @@ teacher, trained on the labels from the same start, and trained on the labels fr
     python examples/02_sentiment.py --data path/to/rotten_tomatoes --output sentiment
     python examples/02_sentiment.py --tiny                                    # the sample reviews of this repository
 
-Cost: about twenty minutes on two cores for 8,500 sentences.
-Result: one line for each model with its scores on the validation split; distilled, the student keeps most of its
-teacher's score, and from a random start without a teacher it keeps least.
+Cost: `--tiny` takes about a quarter of a minute on one core; on whole data sets it has not been timed.
+Result: one line for each model with its scores on the validation split.
 """
 
 import argparse

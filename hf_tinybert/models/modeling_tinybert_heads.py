@@ -4,6 +4,7 @@ A head has the parameters of the one-task model of its kind, under the same name
 keeps in its encoder (`bert.pooler`), is the head's own (`pooler`). So heads do not meet in anything but the encoder.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -58,12 +59,12 @@ class HeadInputs:
     end_positions: Tensor | None = None
 
 
-class TaskHead(nn.Module):
+class TaskHead(nn.Module, ABC):
     """A head of a multi-task model; `forward` gives the stock output of its kind, without hidden states."""
 
+    @abstractmethod
     def forward(self, inputs: HeadInputs) -> ModelOutput:
         """The output of the head."""
-        raise NotImplementedError
 
 
 class TextHead(TaskHead):
