@@ -30,13 +30,13 @@ def summarize(text: str, model: str | Path | ModelFolder, *, sentences: int | No
             f"expected a model for {TaskKind.EXTRACTIVE_SUMMARIZATION}, got `{folder.name}` for {folder.task.kind}; "
             "because only such a model scores sentences; distil one with `--kind extractive-summarization`"
         )
-    wanted = folder.task.settings.doc_sentences if sentences is None else sentences
+    wanted = folder.task.settings.summary_sentences if sentences is None else sentences
     if wanted < 1:
         raise ValueError(
             f"expected at least 1 of `sentences`, got {wanted}; because a summary has a sentence; raise it, or leave "
             "it out"
         )
-    task = folder.task.with_settings(doc_sentences=wanted)
+    task = folder.task.with_settings(summary_sentences=wanted)
     (answer,) = Inference(folder.model, folder.tokenizer, task).predict(Dataset.from_dict({"document": [text]}))
     return str(answer["summary"])
 

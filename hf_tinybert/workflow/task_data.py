@@ -169,7 +169,7 @@ def _task_settings(settings: DataSettings, data: TaskData, longest: int, known: 
         labels=data.labels,
         max_length=length,
         stride=stride if settings.stride is None else settings.stride,
-        doc_sentences=settings.summary_sentences,
+        summary_sentences=settings.summary_sentences,
         masked_share=settings.masked_share,
         unanswerable=_unanswerable(data.splits),
     )

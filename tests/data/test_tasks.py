@@ -54,7 +54,7 @@ def test_a_task_survives_its_file(tmp_path):
         labels=("é", "b"),
         max_length=384,
         stride=64,
-        doc_sentences=3,
+        summary_sentences=3,
         masked_share=0.2,
         unanswerable=True,
     )

@@ -24,7 +24,7 @@ def folder(tmp_path, tiny_student_config, tokenizer):
     torch.manual_seed(0)
     values = {**tiny_student_config.to_dict(), "id2label": None, "label2id": None, "initializer_range": 0.5}
     model = hf_tinybert.TinyBertForExtractiveSummarization(hf_tinybert.TinyBertConfig(**values)).eval()
-    task = Task(TaskSettings(TaskKind.EXTRACTIVE_SUMMARIZATION, max_length=16, stride=8, doc_sentences=2))
+    task = Task(TaskSettings(TaskKind.EXTRACTIVE_SUMMARIZATION, max_length=16, stride=8, summary_sentences=2))
     save_model_folder(tmp_path, model, tokenizer, task)
     return tmp_path
 
@@ -46,7 +46,7 @@ def test_a_model_is_loaded_once_for_many_texts(folder):
     """Prevents weights from being read for every text."""
     loaded = load_model_folder(folder)
     assert summarize(" ".join(ARTICLE), loaded) == summarize(" ".join(ARTICLE), folder)
-    assert loaded.task.settings.doc_sentences == 2
+    assert loaded.task.settings.summary_sentences == 2
 
 
 @pytest.mark.parametrize(("text", "sentences", "match"), [("", 1, "sentence"), ("A goal.", 0, "at least 1")])

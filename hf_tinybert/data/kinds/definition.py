@@ -39,7 +39,7 @@ class TaskSettings:
         labels: class or tag names in the order of their ids; empty where the kind has none.
         max_length: tokens that the model reads at once, special tokens included.
         stride: tokens that neighbouring windows of one long text share; for kinds that cut texts into windows.
-        doc_sentences: sentences of an extractive summary.
+        summary_sentences: sentences of an extractive summary.
         masked_share: share of the tokens that masked LM hides.
         unanswerable: whether a question may have no answer in its context, as in SQuAD 2.0.
     """
@@ -48,7 +48,7 @@ class TaskSettings:
     labels: tuple[str, ...] = ()
     max_length: int = 128
     stride: int = 0
-    doc_sentences: int = 1
+    summary_sentences: int = 1
     masked_share: float = 0.15
     unanswerable: bool = False
 

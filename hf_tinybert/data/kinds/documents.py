@@ -72,7 +72,7 @@ def decode_summaries(logits: Logits, encoded: Dataset, rows: Dataset, settings: 
     predictions = []
     for document, total, times in zip(rows["document"], totals, windows, strict=True):
         scores = total / times
-        best = np.argsort(-scores, kind="stable")[: settings.doc_sentences]
+        best = np.argsort(-scores, kind="stable")[: settings.summary_sentences]
         prediction = _summary(document, sorted(int(position) for position in best))
         predictions.append({**prediction, "scores": [rounded(score) for score in scores]})
     return predictions

@@ -87,7 +87,7 @@ def _encode_batch(
         kept: list[int] = []
         if with_summaries:
             kept = oracle_sentences(
-                sentences, _checked_summaries(batch["summaries"][index], number), settings.doc_sentences
+                sentences, _checked_summaries(batch["summaries"][index], number), settings.summary_sentences
             )
         pieces = _pieces(sentences, tokenizer, settings.max_length)
         for window in _windows([len(each) for each in pieces], settings.max_length, settings.stride):

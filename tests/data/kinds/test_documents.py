@@ -26,9 +26,9 @@ def rows():
     )
 
 
-def _settings(max_length=22, stride=8, doc_sentences=1):
+def _settings(max_length=22, stride=8, summary_sentences=1):
     return TaskSettings(
-        TaskKind.EXTRACTIVE_SUMMARIZATION, max_length=max_length, stride=stride, doc_sentences=doc_sentences
+        TaskKind.EXTRACTIVE_SUMMARIZATION, max_length=max_length, stride=stride, summary_sentences=summary_sentences
     )
 
 
@@ -73,7 +73,7 @@ def test_a_sentence_in_two_windows_has_the_mean_of_its_scores(tokenizer, rows):
 
 def test_the_best_sentences_stand_in_the_order_of_the_document(tokenizer, rows):
     """Prevents summaries told backwards, and more sentences than there are."""
-    settings = _settings(max_length=64, stride=0, doc_sentences=2)
+    settings = _settings(max_length=64, stride=0, summary_sentences=2)
     rows = rows.remove_columns("summaries")
     encoded = encode_documents(rows, tokenizer, settings)
     logits = np.zeros((2, 64, 2))

@@ -20,9 +20,9 @@ def _rows(documents, summaries=None):
     return Dataset.from_dict(columns, features=Features(features))
 
 
-def _settings(max_length=64, stride=0, doc_sentences=1):
+def _settings(max_length=64, stride=0, summary_sentences=1):
     return TaskSettings(
-        TaskKind.EXTRACTIVE_SUMMARIZATION, max_length=max_length, stride=stride, doc_sentences=doc_sentences
+        TaskKind.EXTRACTIVE_SUMMARIZATION, max_length=max_length, stride=stride, summary_sentences=summary_sentences
     )
 
 
