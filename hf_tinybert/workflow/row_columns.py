@@ -8,12 +8,14 @@ from datasets import Dataset
 
 from hf_tinybert.data.columns import Columns, choose_columns, normalise_asked
 from hf_tinybert.data.tasks import KINDS, TaskKind
+from hf_tinybert.data.words import split_words
 
 LINE = ""
 """Column of a line of text, which has no name."""
 
 Row = dict[str, Any]
 
+_TEXT, _TOKENS = "text", "tokens"
 _PAIR, _ID = "text_pair", "id"
 _LISTS = frozenset({"tokens", "choices"})
 _SHOWN = 60
@@ -21,6 +23,8 @@ _SHOWN = 60
 
 class StandardRows:
     """Rows of one source: their columns are found on the first row that shows them, as in data to train on.
+
+    Where words are tagged, a text in their place is split into words.
 
     Args:
         kind: of the task.
@@ -63,9 +67,11 @@ class StandardRows:
         return found
 
     def _of_line(self, text: str) -> Row | str:
-        if len(self._wanted) != 1 or self._wanted[0] in _LISTS:
+        if len(self._wanted) != 1:
             return f"expected a JSON object with {_listed(self._wanted)}, got a line of text"
-        return self._wrong(self._wanted[0], text) or {self._wanted[0]: text}
+        (name,) = self._wanted
+        value = _value(name, [text])
+        return self._wrong(name, value) or {name: value}
 
     def _choose(self, row: Row) -> Columns | None:
         """Columns that were asked for or have their standard names; else those found as in data to train on."""
@@ -73,6 +79,8 @@ class StandardRows:
         there = {name: own for name, own in named.items() if own[0] in row}
         if all(name in there for name in self._wanted):
             return {name: own for name, own in there.items() if name != _ID or _ID in KINDS[self._kind].columns}
+        if self._wanted == [_TOKENS] and not self._columns and _TOKENS not in row and _TEXT in row:
+            return {_TOKENS: (_TEXT,)}
         try:
             features = Dataset.from_list([row]).features
             asked = normalise_asked(self._columns, features)
@@ -92,7 +100,12 @@ class StandardRows:
 
 
 def _value(name: str, values: list[Any]) -> Any:  # noqa: ANN401 (a cell of JSON)
-    """One value of a standard column: several texts are joined, several choices a list, sentences a document."""
+    """One value of a standard column: several texts are joined, several choices a list, sentences a document.
+
+    A text in the place of words is split into them.
+    """
+    if name == _TOKENS and len(values) == 1 and isinstance(values[0], str):
+        return split_words(values[0])
     if name == "choices":
         (value,) = values if len(values) == 1 else (values,)
         return value["text"] if isinstance(value, dict) and "text" in value else value

@@ -35,6 +35,9 @@ def test_every_kind_reads_its_columns_and_no_others(kind, row):
         (TEXT, {"sentence": "a goal", "number": 3}, {"text": "a goal"}),
         (TaskKind.PAIR_CLASSIFICATION, {"premise": "a", "hypothesis": "b"}, {"text": "a", "text_pair": "b"}),
         (TaskKind.SENTENCE_EMBEDDING, {"text_a": "a", "text_b": "b"}, {"text": "a", "text_pair": "b"}),
+        (TaskKind.TOKEN_CLASSIFICATION, {LINE: "a goal."}, {"tokens": ["a", "goal", "."]}),
+        (TaskKind.TOKEN_CLASSIFICATION, {"tokens": "a goal."}, {"tokens": ["a", "goal", "."]}),
+        (TaskKind.TOKEN_CLASSIFICATION, {"text": "a goal.", "id": 3}, {"tokens": ["a", "goal", "."]}),
         (TaskKind.EXTRACTIVE_SUMMARIZATION, {"article": ["A goal.", "A film."]}, {"document": "A goal. A film."}),
         (
             TaskKind.MULTIPLE_CHOICE,
@@ -69,11 +72,11 @@ def test_a_question_without_an_id_gets_its_number():
 @pytest.mark.parametrize(
     ("kind", "row", "said"),
     [
-        (TaskKind.TOKEN_CLASSIFICATION, {"tokens": "a goal"}, "list of strings"),
+        (TaskKind.TOKEN_CLASSIFICATION, {"tokens": 3}, "list of strings"),
         (TaskKind.TOKEN_CLASSIFICATION, {"tokens": []}, "not empty"),
         (TaskKind.MULTIPLE_CHOICE, {"text": "a", "choices": ["b", None]}, "list of strings"),
         (TaskKind.PAIR_CLASSIFICATION, {LINE: "a goal"}, "`text_pair`"),
-        (TaskKind.TOKEN_CLASSIFICATION, {LINE: "a goal"}, "line of text"),
+        (TaskKind.TOKEN_CLASSIFICATION, {LINE: "  "}, "list of strings"),
         (TEXT, {"text": "x" * 10, "body": "", "other": 1}, "`body`: expected a text, got an empty one"),
     ],
 )
