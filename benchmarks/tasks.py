@@ -2,7 +2,9 @@
 
 all-MiniLM-L6-v2 is fine-tuned on each task (sentence embedding takes it as it is). Arms:
 
-- `distilled`: from the teacher's projected weights, one joint phase;
+- `distilled`: from a general student, one joint phase; the general student is projected from all-MiniLM-L6-v2 and
+  distilled on the raw text of all training splits, once for all tasks;
+- `distilled-projected`: from the teacher's projected weights, one joint phase;
 - `logits-only`: the same start and as many passes, predictions alone;
 - `undistilled-projected` and `undistilled-random`: gold labels alone, as many passes, from the projected and from a
   random start.
@@ -12,6 +14,7 @@ file holds are not repeated; an interrupted run goes on at its last epoch.
 
     python benchmarks/tasks.py --data DATA                                         # everything, 3 seeds
     python benchmarks/tasks.py --data DATA --task wnut17 --arm distilled --seed 0  # one run
+    python benchmarks/tasks.py --table                                             # the results as Markdown
 
 DATA holds a folder per task, as named in `TASKS`. Cost: a distilled run
 of stsb takes 6 minutes, its teacher 3, on 2 cores with bf16; the result file has the seconds of every run.
@@ -34,7 +37,7 @@ from rich.console import Console
 from hf_tinybert.benchmark import machine
 from hf_tinybert.data import packaged_teacher
 from hf_tinybert.progress import ProgressDisplay
-from hf_tinybert.workflow import DistilSettings, FinetuneSettings, distil, finetune
+from hf_tinybert.workflow import DistilSettings, FinetuneSettings, PretrainSettings, distil, finetune, pretrain
 
 RESULTS = Path(__file__).parent / "results" / "tasks.json"
 
@@ -69,11 +72,17 @@ TASKS = {
     "stsb-embedding": TaskRun("sentence-embedding", 64, None),
 }
 DATA_OF = {"stsb-embedding": "stsb"}
+# raw text of the general student: no labels, and training splits alone
+TEXTS = ("books_lm", *(task for task in TASKS if task not in DATA_OF))
+TEXT_COLUMNS = ("text", "text_a", "text_b", "context", "question", "document", "tokens")
+PRETRAINING = {"learning_rate": 6e-4, "epochs": 1.0}
 # chosen on the validation splits, see results/tasks_validation.json; all arms make as many passes
 PASSES = {"epochs": 10.0, "learning_rate": 3e-4}
 LABELS_ONLY = {**PASSES, "learn_from": "labels"}
+GENERAL = "general-student"
 ARMS: dict[str, dict[str, Any]] = {
-    "distilled": {**PASSES, "phases": ["joint"]},
+    "distilled": {**PASSES, "phases": ["joint"], "start": GENERAL},
+    "distilled-projected": {**PASSES, "phases": ["joint"]},
     "logits-only": {**PASSES, "phases": ["prediction-layer"]},
     "undistilled-projected": LABELS_ONLY,
     "undistilled-random": {**LABELS_ONLY, "start": "random"},
@@ -83,7 +92,9 @@ ARMS: dict[str, dict[str, Any]] = {
 def main() -> None:
     """Runs what the result file lacks and writes it after every run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with a folder per task")
+    wanted = parser.add_mutually_exclusive_group(required=True)
+    wanted.add_argument("--data", type=Path, help="folder with a folder per task")
+    wanted.add_argument("--table", action="store_true", help="print the results as a table in Markdown, run nothing")
     parser.add_argument("--task", action="append", choices=TASKS, help="only this task (repeatable)")
     parser.add_argument("--arm", action="append", choices=ARMS, help="only this arm (repeatable)")
     parser.add_argument("--seed", action="append", type=int, help="only this seed (repeatable); default 0, 1, 2")
@@ -95,6 +106,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
     parser.add_argument("--output", type=Path, default=RESULTS, help="result file")
     options = parser.parse_args()
+    if options.table:
+        sys.stdout.write(table(read_results(options.output)["runs"]))
+        return
     torch.set_num_threads(options.threads)
     changes = {name: json.loads(value) for name, value in (one.split("=", 1) for one in options.set)}
     for seed in options.seed or (0, 1, 2):
@@ -119,7 +133,9 @@ def measure(task: str, arm: str, seed: int, changes: dict[str, Any], options: ar
     folder = options.folder / "-".join(
         [task, arm, str(seed), *(f"{name}={changes[name]}".replace("/", "_") for name in sorted(changes))]
     )
-    more = {"unlabeled": tuple(str(options.data / name) for name in settings.get("unlabeled", ()))}
+    more: dict[str, Any] = {"unlabeled": tuple(str(options.data / name) for name in settings.get("unlabeled", ()))}
+    if settings.get("start") == GENERAL:
+        more["start"] = str(general_student(options.data, options.folder, display))
     figures = distil(
         DistilSettings(
             data=str(options.data / DATA_OF.get(task, task)),
@@ -156,6 +172,47 @@ def fine_tuned_teacher(task: str, data: Path, folder: Path, display: ProgressDis
     settings = FinetuneSettings(data=str(data / task), kind=run.kind, max_length=run.max_length, **run.teacher)
     finetune(settings, folder / f"{task}-teacher", display)
     return folder / f"{task}-teacher"
+
+
+def general_student(data: Path, folder: Path, display: ProgressDisplay) -> Path:
+    """The folder of the general student, distilled unless it is there.
+
+    Args:
+        data: folder with a folder per task.
+        folder: of all models.
+        display: where progress is shown.
+    """
+    texts = tuple(str(data / name / "train.jsonl") for name in TEXTS)
+    pretrain(PretrainSettings(texts=texts, columns=TEXT_COLUMNS, **PRETRAINING), folder / GENERAL, display)
+    return folder / GENERAL
+
+
+def table(runs: list[dict[str, Any]]) -> str:
+    """The runs with the settings of their arm, on the test split, as a table in Markdown."""
+    standard = [run for run in runs if run["settings"] == {**TASKS[run["task"]].student, **ARMS[run["arm"]]}]
+    arms = [arm for arm in ARMS if any(run["arm"] == arm for run in standard)]
+    lines = ["| task, metric | teacher | " + " | ".join(arms) + " | kept |", "|---" * (len(arms) + 3) + "|"]
+    for task in TASKS:
+        groups = {arm: [run for run in standard if (run["task"], run["arm"]) == (task, arm)] for arm in arms}
+        scored = {arm: [run for run in group if "test" in run["scores"]] for arm, group in groups.items()}
+        first = next((run for group in scored.values() for run in group), None)
+        if first is None:
+            continue
+        metric = first["main_metric"]
+        scale = 1.0 if first["scores"]["test"]["teacher"][metric] > 1.0 else 100.0
+        cells = [_cell([scale * run["scores"]["test"]["student"][metric] for run in scored[arm]]) for arm in arms]
+        kept = _cell([100 * run["retention"]["test"][metric] for run in scored[arms[0]]])
+        teacher = scale * first["scores"]["test"]["teacher"][metric]
+        lines.append(f"| {task}, {metric} | {teacher:.1f} | " + " | ".join(cells) + f" | {kept} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(values: list[float]) -> str:
+    """Mean, and least to most of several seeds."""
+    if not values:
+        return ""
+    mean = f"{statistics.fmean(values):.1f}"
+    return mean if len(values) == 1 else f"{mean} ({min(values):.1f} to {max(values):.1f})"
 
 
 def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ TREES = {module: ast.parse(module.read_text(encoding="utf-8")) for module in MOD
 # What may import what inside the package: a module may import its own room and the rooms listed for it, nothing else.
 ROOMS_BELOW = {
     "models": set(),
-    "data": set(),
+    "data": {"run_folder"},
     "distillation": {"data"},
     "benchmark": {"models", "data", "distillation", "progress"},
     "progress": set(),

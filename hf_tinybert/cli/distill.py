@@ -21,14 +21,17 @@ def distill(
     column: options.Columns = None,
     task: Annotated[str | None, typer.Option("--task", help="Of a multi-task teacher: the head that teaches.")] = None,
     unlabeled: Annotated[list[str] | None, typer.Option(help="File of more texts for the teacher; repeat it.")] = None,
-    shape: Annotated[str, typer.Option(help="Of the student: 4L-312 or 6L-768.")] = "4L-312",
-    layers: Annotated[int | None, typer.Option(help="Of the student, instead of the shape's.")] = None,
-    width: Annotated[int | None, typer.Option(help="Of its hidden states.")] = None,
-    heads: Annotated[int | None, typer.Option(help="Attention heads of a layer.")] = None,
-    units: Annotated[int | None, typer.Option(help="Of its feed-forward layers.")] = None,
-    start: Annotated[str, typer.Option(help="projection or layers (of the teacher), or random.")] = "projection",
+    shape: options.Shape = "4L-312",
+    layers: options.Layers = None,
+    width: options.Width = None,
+    heads: options.Heads = None,
+    units: options.Units = None,
+    start: Annotated[
+        str,
+        typer.Option(help="projection or layers (of the teacher), random, or the folder of a trained student."),
+    ] = "projection",
     learn_from: Annotated[str, typer.Option(help="teacher, or labels: no distillation, to compare.")] = "teacher",
-    recipe: Annotated[str | None, typer.Option(help="tinybert, minilmv2, distilbert or pkd.")] = None,
+    recipe: options.Recipe = None,
     phase: Annotated[
         list[str] | None, typer.Option(help="intermediate-layer, prediction-layer or joint; repeat it.")
     ] = None,
@@ -37,10 +40,8 @@ def distill(
     intermediate_epochs: Annotated[float | None, typer.Option(help="Of the intermediate-layer phase.")] = None,
     intermediate_learning_rate: Annotated[float | None, typer.Option(help="Of the same.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Of the prediction terms.")] = None,
-    loss_weight: Annotated[list[str] | None, typer.Option(help="TERM=FACTOR; repeat it.")] = None,
-    layer_mapping: Annotated[
-        str | None, typer.Option(help="uniform, last, first, learned, or layers: 2,3,4,6.")
-    ] = None,
+    loss_weight: options.LossWeights = None,
+    layer_mapping: options.LayerMapping = None,
     batch_size: options.BatchSize = 32,
     max_length: options.MaxLength = None,
     stride: options.Stride = None,
@@ -56,6 +57,8 @@ def distill(
     The epoch with the best score on the validation split is kept. Interrupted, the same command goes on.
 
     Example: hf-tinybert distill reviews.csv --teacher teacher --output student
+
+    Example: hf-tinybert distill reviews.csv --teacher teacher --start general --output student
 
     Example: hf-tinybert distill reviews.csv --teacher teacher --layers 2 --width 192 --output smaller --json
     """

@@ -22,6 +22,14 @@ HeadTask = Annotated[str | None, typer.Option("--task", help="Of a multi-task mo
 Output = Annotated[Path, typer.Option(help="Folder for the model and its figures.")]
 MaxLength = Annotated[int | None, typer.Option(help="Tokens at once; the kind's usual length if none.")]
 Stride = Annotated[int | None, typer.Option(help="Tokens that windows of one text share.")]
+Shape = Annotated[str, typer.Option(help="Of the student: 4L-312 or 6L-768.")]
+Layers = Annotated[int | None, typer.Option(help="Of the student, instead of the shape's.")]
+Width = Annotated[int | None, typer.Option(help="Of its hidden states.")]
+Heads = Annotated[int | None, typer.Option(help="Attention heads of a layer.")]
+Units = Annotated[int | None, typer.Option(help="Of its feed-forward layers.")]
+Recipe = Annotated[str | None, typer.Option(help="tinybert, minilmv2, distilbert or pkd.")]
+LossWeights = Annotated[list[str] | None, typer.Option("--loss-weight", help="TERM=FACTOR; repeat it.")]
+LayerMapping = Annotated[str | None, typer.Option(help="uniform, last, first, learned, or layers: 2,3,4,6.")]
 BatchSize = Annotated[int, typer.Option(help="Rows per step.")]
 TrainRows = Annotated[int | None, typer.Option(help="Training rows at most.")]
 ValidationRows = Annotated[int | None, typer.Option(help="Validation rows at most.")]
@@ -53,15 +61,23 @@ __all__ = [
     "Columns",
     "Data",
     "HeadTask",
+    "Heads",
     "Kind",
+    "LayerMapping",
+    "Layers",
+    "LossWeights",
     "MaxLength",
     "Model",
     "ModelKind",
     "Output",
+    "Recipe",
     "ScoreTest",
     "Seed",
+    "Shape",
     "Stride",
     "TrainRows",
+    "Units",
     "ValidationRows",
+    "Width",
     "parse_pairs",
 ]

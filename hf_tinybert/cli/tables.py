@@ -48,6 +48,29 @@ def retention_table(figures: Mapping[str, Any]) -> Table:
     return table
 
 
+def pretraining_table(figures: Mapping[str, Any]) -> Table:
+    """What `pretrain` gives: terms on held-out blocks before and after, then text, size and speed."""
+    before, after = figures["held_out"]["before"], figures["held_out"]["after"]
+    table = Table(title=f"{figures['documents']:,} documents, {figures['tokens']:,} tokens")
+    table.add_column("", no_wrap=True)
+    for name in ("before", "after"):
+        table.add_column(name, justify="right")
+    for term, value in after.items():
+        table.add_row(f"held-out {term}", f"{before[term]:.4g}", f"{value:.4g}")
+    for label, form, key in (
+        ("blocks", "{:,}", "blocks"),
+        ("steps", "{:,}", "steps"),
+        ("tokens seen", "{:,}", "tokens_seen"),
+        ("tokens per second", "{:,.0f}", "tokens_per_second"),
+        ("hours for 1,000,000,000 tokens", "{:,.1f}", "hours_per_billion_tokens"),
+        ("seconds", "{:,.1f}", "seconds"),
+        ("parameters", "{:,}", "parameters"),
+        ("megabytes", "{:.1f}", "megabytes"),
+    ):
+        table.add_row(label, "", form.format(figures[key]))
+    return table
+
+
 def metrics_table(metrics: Mapping[str, float], title: str) -> Table:
     """What `evaluate` gives: one metric a row."""
     table = Table(title=title)
@@ -62,4 +85,4 @@ def _metrics(scores: Any) -> list[str]:  # noqa: ANN401 (views of a dictionary)
     return list(dict.fromkeys(name for by_metric in scores for name in by_metric))
 
 
-__all__ = ["metrics_table", "retention_table", "scores_table"]
+__all__ = ["metrics_table", "pretraining_table", "retention_table", "scores_table"]

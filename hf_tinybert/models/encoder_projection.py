@@ -53,7 +53,7 @@ class ProjectedEncoder:
     """What projecting an encoder found out.
 
     Attributes:
-        basis: `U`, `(teacher_width, student_width)`.
+        basis: `U`, `(teacher_width, student_width)`; of a trained student the linear part of its final reader.
         readers: Per student state, `(teacher_width, student_width + 1)`: the map to the teacher's state that it
             imitates, the offset in the last column.
         final_reader: The same for the teacher's last state, which its heads read.
@@ -99,6 +99,34 @@ def project_encoder(
     return ProjectedEncoder(
         basis, tuple(readers), projection.reader(), projection.student_states, projection.teacher_states
     )
+
+
+def read_encoder(
+    student: EncoderLayout, teacher: EncoderLayout, tokens: CalibrationTokens, mapping: tuple[int, ...]
+) -> ProjectedEncoder:
+    """How a student that was trained already stands for its teacher: the readers of its states, and nothing changed.
+
+    Args:
+        student: Encoder, of any sizes.
+        teacher: Encoder to compare with.
+        tokens: Sequences to fit on.
+        mapping: `mapping[student_layer] = teacher_layer`, 0 = embedding output.
+    """
+    student_states, teacher_states = (list(tokens.encoder_states(layout)) for layout in (student, teacher))
+    readers = tuple(
+        _reader(states, teacher_states[source]) for states, source in zip(student_states, mapping, strict=True)
+    )
+    final = _reader(student_states[-1], teacher_states[-1])
+    return ProjectedEncoder(final[:, :-1], readers, final, student_states[-1], teacher_states[-1])
+
+
+def _reader(states: Tensor, target: Tensor) -> Tensor:
+    """Ridge fit, `(teacher_width, student_width + 1)`; of what the states lack, where they are near to the target."""
+    features = with_ones(states)
+    prior = features.new_zeros(target.shape[1], features.shape[1])
+    if states.shape == target.shape and (target - states).square().sum() < (target - target.mean(0)).square().sum():
+        prior[:, :-1].fill_diagonal_(1.0)
+    return prior + ridge_correction(features, target - features @ prior.T).T
 
 
 class _Projection:
@@ -283,4 +311,4 @@ def _fill(parameter: Tensor, content: Tensor) -> None:
         parameter.copy_(content)
 
 
-__all__ = ["LayerNormTreatment", "ProjectedEncoder", "project_encoder"]
+__all__ = ["LayerNormTreatment", "ProjectedEncoder", "project_encoder", "read_encoder"]

@@ -1,5 +1,6 @@
 """Pooler and heads of a teacher, mapped onto a student whose encoder was projected."""
 
+import copy
 from typing import TypeVar
 
 import torch
@@ -14,6 +15,7 @@ from hf_tinybert.models.encoder_projection import ProjectedEncoder
 from hf_tinybert.models.least_squares import layer_norm_correction, ridge_correction, with_ones
 
 _Module = TypeVar("_Module", bound=nn.Module)
+_Transform = tuple[nn.Linear, nn.LayerNorm]
 _PREDICTIONS = "cls.predictions"
 _EMBEDDING_LAYER = "embedding.projection"
 _LINEAR_RANGE = 3.0  # standard deviations; GELU and ReLU are the identity there to 0.5 %
@@ -46,7 +48,9 @@ class HeadProjection:
     ) -> None:
         self._student, self._teacher, self._layouts = student, teacher, layouts
         self._encoder, self._tokens, self._refit = encoder, tokens, refit
-        self._equal_width = layouts[0].width == layouts[1].width
+        width, same_width = encoder.basis.shape
+        identity = torch.eye(width, device=encoder.basis.device)
+        self._same_states = width == same_width and torch.equal(encoder.basis, identity)
         self.filled: list[nn.Module] = []
 
     def run(self) -> None:
@@ -88,9 +92,11 @@ class HeadProjection:
         importance = pooled.std(0, unbiased=False) if len(first) else pooled.new_ones(source.out_features)
         for _, reading in pairs:
             importance = importance * values(reading.weight, importance).norm(dim=0)
-        kept = importance.topk(pooler.out_features).indices.sort().values
+        kept = importance.topk(min(pooler.out_features, source.out_features)).indices.sort().values
         reader = self._encoder.final_reader
-        self._fill_affine(pooler, affine_through(source, reader)[kept])
+        affine = _affine(pooler, reader)  # units beyond the teacher's stay as they are
+        affine[: len(kept)] = affine_through(source, reader)[kept]
+        self._fill_affine(pooler, affine)
         for target, reading in pairs:
             self._pooled_head(pooler, target, reading, pooled, kept)
 
@@ -100,7 +106,9 @@ class HeadProjection:
         first = self._tokens.first_tokens
         features = _activated(torch.tanh(linear(pooler, self._encoder.student_states[first])), self._student)
         source_features = _activated(pooled, self._teacher)
-        affine = _affine(source, pooled)[:, [*kept.tolist(), -1]]
+        affine = _affine(source, pooled)
+        unread = affine.new_zeros(len(affine), pooler.out_features - len(kept))
+        affine = torch.cat([affine[:, kept], unread, affine[:, -1:]], dim=1)
         if len(first):
             dropped = torch.ones(source.in_features, dtype=torch.bool, device=kept.device)
             dropped[kept] = False
@@ -125,36 +133,64 @@ class HeadProjection:
         if decoder.weight is not self._layouts[0].word_embeddings.weight:
             _fill(decoder.weight, source.weight.detach().float().to(self._encoder.basis.device) @ self._encoder.basis)
         _fill(decoder.bias, source.bias)
-        if self._equal_width:
-            self._fill_affine(dense[0], affine_through(dense[1], self._encoder.final_reader))
-            _fill(norms[0].weight, norms[1].weight)
-            _fill(norms[0].bias, norms[1].bias)
+        own, other = (dense[0], norms[0]), (dense[1], norms[1])
+        if self._same_states:
+            self._copy_transform(own, other)
         else:
-            vectors = layer_norm(norms[1], self._activation(linear(dense[1], self._encoder.teacher_states)))
+            vectors = self._transformed(self._teacher, other, self._encoder.teacher_states)
             narrowing = self._narrowing(decoder, source)
-            self._fit_transform(dense[0], norms[0], vectors @ narrowing.T)
+            self._fit_transform(own, other, vectors @ narrowing.T)
             lost = values(source.weight, narrowing) - values(decoder.weight, narrowing) @ narrowing
             _fill(decoder.bias, values(source.bias, lost) + lost @ vectors.mean(0))
         self.filled += [decoder, norms[0], *self._student.get_submodule(_PREDICTIONS).children()]
 
-    def _fit_transform(self, dense: nn.Linear, norm: nn.LayerNorm, target: Tensor) -> None:
-        """Ridge fit of the transform to `(tokens, student_width)` vectors, in the linear range of its activation.
+    def _copy_transform(self, own: _Transform, other: _Transform) -> None:
+        """The teacher's own, through the reader."""
+        self._fill_affine(own[0], affine_through(other[0], self._encoder.final_reader))
+        _fill(own[1].weight, other[1].weight)
+        _fill(own[1].bias, other[1].bias)
+
+    def _fit_transform(self, own: _Transform, other: _Transform, target: Tensor) -> None:
+        """The transform that gives `(tokens, student_width)` vectors best: the teacher's own, or one made for them.
+
+        The teacher's own is one for the teacher's width only, and good where a student of that width was trained to
+        have its states.
+        """
+        self._fit_linear_range(own, target)
+        if own[0].out_features != other[0].out_features:
+            return
+        fitted = copy.deepcopy(own)
+        self._copy_transform(own, other)
+        gaps = [
+            (self._transformed(self._student, one, self._encoder.student_states) - target).square().mean()
+            for one in (fitted, own)
+        ]
+        if gaps[0] < gaps[1]:
+            for module, content in zip(own, fitted, strict=True):
+                module.load_state_dict(content.state_dict())
+
+    def _fit_linear_range(self, own: _Transform, target: Tensor) -> None:
+        """Ridge fit of the transform in the linear range of its activation.
 
         The activation does not commute with `K`. Where its input is well above zero it is nearly the identity, and the
         LayerNorm behind it takes out what all dimensions have in common: the common lift costs nothing.
         """
+        dense, norm = own
         features = with_ones(self._encoder.student_states)
         affine = ridge_correction(features, target / target.std()).T
         affine[:, -1] += _LINEAR_RANGE
         self._fill_affine(dense, affine)
-        normal, _ = normalised(self._activation(linear(dense, self._encoder.student_states)), norm.eps)
+        activated = _hidden_activation(self._student, linear(dense, self._encoder.student_states))
+        normal, _ = normalised(activated, norm.eps)
         scale, shift = layer_norm_correction(normal, target)
         _fill(norm.weight, scale)
         _fill(norm.bias, shift)
 
-    def _activation(self, states: Tensor) -> Tensor:
-        activated: Tensor = ACT2FN[self._teacher.config.hidden_act](states)
-        return activated
+    @staticmethod
+    def _transformed(model: PreTrainedModel, transform: _Transform, states: Tensor) -> Tensor:
+        """What a model's output matrix meets."""
+        dense, norm = transform
+        return layer_norm(norm, _hidden_activation(model, linear(dense, states)))
 
     def _narrowing(self, decoder: nn.Linear, source: nn.Linear) -> Tensor:
         """`K`, `(student_width, teacher_width)`, least squares over the vocabulary.
@@ -191,6 +227,11 @@ def _affine(module: nn.Linear, like: Tensor) -> Tensor:
 def _activated(pooled: Tensor, model: PreTrainedModel) -> Tensor:
     activation = getattr(model.config, "classifier_activation", None)  # a field of TinyBertConfig only
     return pooled if activation is None else ACT2FN[activation](pooled)
+
+
+def _hidden_activation(model: PreTrainedModel, states: Tensor) -> Tensor:
+    activated: Tensor = ACT2FN[model.config.hidden_act](states)
+    return activated
 
 
 def _find(model: nn.Module, path: str, kind: type[_Module]) -> _Module | None:

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from hf_tinybert.models.calibration import read_calibration
 from hf_tinybert.models.encoder_layout import EncoderLayout, embedding_rows, encoder_layout
-from hf_tinybert.models.encoder_projection import LayerNormTreatment, project_encoder
+from hf_tinybert.models.encoder_projection import LayerNormTreatment, project_encoder, read_encoder
 from hf_tinybert.models.head_projection import HeadProjection
 
 logger = logging.getLogger(__name__)
@@ -28,6 +28,8 @@ class InitializationMethod(StrEnum):
     """Whole layers of a teacher of the same width."""
     RANDOM = "random"
     """BERT's random start."""
+    TRAINED = "trained"
+    """The student's own encoder, of a general distillation, say; heads and maps are fitted to it."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +72,17 @@ def initialize_from_teacher(
 
     Encoder, pooler and the heads that both models have are filled; the rest is drawn from `seed`. Neither the global
     random state nor the training mode of either model changes. With equal shapes the student equals its teacher.
+    `trained` leaves the student's encoder as it is, and what has no counterpart in the teacher too.
 
     Args:
-        student: Model to fill, in place; no wider, deeper or larger in heads or feed-forward units than the teacher.
+        student: Model to fill, in place; no deeper than the teacher and, except for `random` and `trained`, no wider
+            or larger in heads or feed-forward units.
         teacher: Model to read, with or without a head.
-        method: `projection`, `layers` or `random`.
+        method: `projection`, `layers`, `random` or `trained`.
         layer_mapping: `mapping[student_layer] = teacher_layer` with `mapping[0] = 0` for the embedding output; by
             default `round(i * teacher_layers / student_layers)`.
         calibration: Batches of tokenised text (a DataLoader, say) of which up to 16384 tokens are used by
-            `projection`; None makes it do with random tokens, which is much worse.
+            `projection` and `trained`; None makes them do with random tokens, which is much worse.
         layer_norm: What `projection` does with LayerNorms when the width shrinks.
         seed: Of everything random.
 
@@ -93,21 +97,23 @@ def initialize_from_teacher(
     Source: principal directions as in PCA-based compression; reduced-rank regression for heads (Izenman 1975); the
     choices between variants are measured in benchmarks/results/initialization.json.
     """
-    method, treatment = InitializationMethod(method), LayerNormTreatment(layer_norm)
+    method = InitializationMethod(method)
+    treatment: LayerNormTreatment | None = LayerNormTreatment(layer_norm)
+    mapping = check_start(student, teacher, method=method, layer_mapping=layer_mapping)
     if method is InitializationMethod.RANDOM:
-        return _random(student, teacher, layer_mapping, seed)
+        return _random(student, teacher, mapping, seed)
     layouts = encoder_layout(student, "student"), encoder_layout(teacher, "teacher")
-    mapping = _checked_mapping(layer_mapping, len(layouts[0].layers), len(layouts[1].layers))
-    _refuse_misfits(layouts, method, (student.config.hidden_act, teacher.config.hidden_act))
-    _refuse_non_finite(teacher)
     if method is InitializationMethod.LAYERS:
         return _layers(student, teacher, layouts, mapping, seed)
     tokens = read_calibration(calibration, layouts[1], seed=seed)
     with torch.no_grad():
-        _draw(student, seed)
-        generator = torch.Generator().manual_seed(seed)
-        encoder = project_encoder(*layouts, tokens, mapping, treatment, generator)
-        refit = treatment is LayerNormTreatment.RECONSTRUCTION
+        if method is InitializationMethod.TRAINED:
+            encoder, treatment = read_encoder(*layouts, tokens, mapping), None
+        else:
+            _draw(student, seed)
+            generator = torch.Generator().manual_seed(seed)
+            encoder = project_encoder(*layouts, tokens, mapping, LayerNormTreatment(layer_norm), generator)
+        refit = treatment in (LayerNormTreatment.RECONSTRUCTION, None)
         heads = HeadProjection(student, teacher, layouts, encoder, tokens, refit=refit)
         heads.run()
     shared = torch.stack(encoder.readers).mean(0)
@@ -123,11 +129,43 @@ def initialize_from_teacher(
     )
 
 
+def check_start(
+    student: PreTrainedModel,
+    teacher: PreTrainedModel,
+    *,
+    method: InitializationMethod | str = InitializationMethod.PROJECTION,
+    layer_mapping: Sequence[int] | None = None,
+) -> tuple[int, ...]:
+    """Refuses what `initialize_from_teacher` would refuse, before there is a text to fit on.
+
+    Args:
+        student: Model to fill; it is not changed.
+        teacher: Model to read.
+        method: As of `initialize_from_teacher`.
+        layer_mapping: As of `initialize_from_teacher`.
+
+    Returns:
+        The layer mapping.
+
+    Raises:
+        TypeError: If a model is not laid out as BERT.
+        ValueError: If the shapes, vocabularies or activations do not fit, the mapping is none, or a teacher weight is
+            not finite.
+    """
+    method = InitializationMethod(method)
+    if method is InitializationMethod.RANDOM:
+        return _checked_mapping(layer_mapping, student.config.num_hidden_layers, teacher.config.num_hidden_layers)
+    layouts = encoder_layout(student, "student"), encoder_layout(teacher, "teacher")
+    mapping = _checked_mapping(layer_mapping, len(layouts[0].layers), len(layouts[1].layers))
+    _refuse_misfits(layouts, method, (student.config.hidden_act, teacher.config.hidden_act))
+    _refuse_non_finite(teacher)
+    return mapping
+
+
 def _random(
-    student: PreTrainedModel, teacher: PreTrainedModel, layer_mapping: Sequence[int] | None, seed: int
+    student: PreTrainedModel, teacher: PreTrainedModel, mapping: tuple[int, ...], seed: int
 ) -> StudentInitialization:
     """BERT's start, from `seed`, for the model and for the training projections."""
-    mapping = _checked_mapping(layer_mapping, student.config.num_hidden_layers, teacher.config.num_hidden_layers)
     _draw(student, seed)
     widths = teacher.config.hidden_size, student.config.hidden_size
     projection = torch.randn(widths, generator=torch.Generator().manual_seed(seed)) * student.config.initializer_range
@@ -249,7 +287,7 @@ def _refuse_misfits(
             f"expected equal vocabulary sizes, got {words[0]} in the student and {words[1]} in the teacher; because "
             "the student takes over the teacher's word embeddings row by row; build its config from the teacher's"
         )
-    if activations[0] != activations[1]:
+    if activations[0] != activations[1] and method is not InitializationMethod.TRAINED:
         raise ValueError(
             f"expected equal `hidden_act`, got {activations[0]!r} in the student and {activations[1]!r} in the teacher"
             "; because feed-forward units are taken over one by one; set the student's to the teacher's"
@@ -260,7 +298,7 @@ def _refuse_misfits(
         ("intermediate_size", student.units, teacher.units),
     )
     for name, own, other in sizes:
-        if own > other:
+        if own > other and method is not InitializationMethod.TRAINED:
             raise ValueError(
                 f"expected a student with `{name}` of at most the teacher's {other}, got {own}; because its weights "
                 f"are a part of the teacher's; lower `{name}` or use `method='random'`"
@@ -281,4 +319,4 @@ def _refuse_non_finite(teacher: PreTrainedModel) -> None:
             )
 
 
-__all__ = ["InitializationMethod", "StudentInitialization", "initialize_from_teacher"]
+__all__ = ["InitializationMethod", "StudentInitialization", "check_start", "initialize_from_teacher"]

@@ -8,6 +8,8 @@ from hf_tinybert.workflow.model_folder import ModelFolder, load_model_folder
 from hf_tinybert.workflow.multitask import distil_tasks
 from hf_tinybert.workflow.multitask_settings import MultiTaskSettings
 from hf_tinybert.workflow.prediction import predict
+from hf_tinybert.workflow.pretrain_settings import PretrainSettings
+from hf_tinybert.workflow.pretraining import pretrain
 from hf_tinybert.workflow.summarization import summarize
 
 __all__ = [
@@ -16,11 +18,13 @@ __all__ = [
     "LearnFrom",
     "ModelFolder",
     "MultiTaskSettings",
+    "PretrainSettings",
     "distil",
     "distil_tasks",
     "evaluate_folder",
     "finetune",
     "load_model_folder",
     "predict",
+    "pretrain",
     "summarize",
 ]

@@ -21,6 +21,10 @@ class LearnFrom(StrEnum):
     """The gold labels alone, without any distillation: what a student is compared with."""
 
 
+_SIZES = ("shape", "layers", "width", "heads", "units")
+_FROM_TEACHER = tuple(str(method) for method in InitializationMethod if method is not InitializationMethod.TRAINED)
+
+
 @dataclass(frozen=True, kw_only=True)
 class DistilSettings(DataSettings):
     """What a distillation depends on; what is None is as in `DistillationArguments`, where its source is named.
@@ -34,7 +38,9 @@ class DistilSettings(DataSettings):
         width: of its hidden states.
         heads: attention heads of a layer.
         units: of its feed-forward layers.
-        start: `projection`, `layers` or `random`. Source: benchmarks/results/initialization.json.
+        start: `projection` or `layers` of the teacher, `random`, or the folder or Hub name of a trained student, as
+            `hf-tinybert pretrain` writes it, whose shape the student has. Source: of the first three
+            benchmarks/results/initialization.json, of the last benchmarks/results/tasks_validation.json.
         learn_from: `teacher`, or `labels` for a student without distillation.
         recipe: method whose terms, phases and mapping are the defaults.
         phases: stages in order.
@@ -81,14 +87,24 @@ class DistilSettings(DataSettings):
     def __post_init__(self) -> None:
         """Check every range before anything is spent."""
         super().__post_init__()
-        for name, choices in (("start", InitializationMethod), ("learn_from", LearnFrom)):
-            if getattr(self, name) not in list(choices):
-                raise ValueError(f"expected `{name}` of {', '.join(choices)}, got {getattr(self, name)!r}")
+        if self.learn_from not in list(LearnFrom):
+            raise ValueError(f"expected `learn_from` of {', '.join(LearnFrom)}, got {self.learn_from!r}")
+        self._check_start()
         if self.calibration_rows < 1:
             raise ValueError(f"expected `calibration_rows` of at least 1, got {self.calibration_rows}")
         if self.unlabeled and self.learn_from == LearnFrom.LABELS:
             raise ValueError("expected `learn_from` teacher with `unlabeled` rows, got labels; because they have none")
         self.student_shape  # noqa: B018 (checks the sizes)
+
+    @property
+    def start_method(self) -> InitializationMethod:
+        """Where the first weights come from."""
+        return InitializationMethod(self.start) if self.start in _FROM_TEACHER else InitializationMethod.TRAINED
+
+    @property
+    def start_folder(self) -> str | None:
+        """Folder or Hub name of the trained student that is the start, if one is."""
+        return None if self.start in _FROM_TEACHER else self.start
 
     @property
     def student_shape(self) -> StudentShape:
@@ -127,6 +143,22 @@ class DistilSettings(DataSettings):
             preflight=self.preflight,
             **{name: value for name, value in given.items() if value is not None},
         )
+
+    def _check_start(self) -> None:
+        if self.start in _FROM_TEACHER:
+            return
+        if not self.start or ("/" not in self.start and not Path(self.start).is_dir()):
+            raise ValueError(
+                f"expected `start` of {', '.join(_FROM_TEACHER)}, a folder or a Hub name like owner/name, got "
+                f"{self.start!r}"
+            )
+        given = [name for name in _SIZES if getattr(self, name) != getattr(type(self), name)]  # the default
+        if given:
+            raise ValueError(
+                f"expected no {', '.join(f'`{name}`' for name in given)} with a trained student as `start`, got "
+                f"{', '.join(str(getattr(self, name)) for name in given)}; because the student has the shape of "
+                f"`{self.start}`; leave them out"
+            )
 
 
 __all__ = ["DistilSettings", "LearnFrom"]

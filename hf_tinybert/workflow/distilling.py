@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.benchmark import machine
 from hf_tinybert.data.tasks import TaskKind
@@ -13,7 +13,7 @@ from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
 from hf_tinybert.distillation.trainer import DistillationTrainer
-from hf_tinybert.models.initialization import InitializationMethod, StudentInitialization, initialize_from_teacher
+from hf_tinybert.models.initialization import StudentInitialization
 from hf_tinybert.models.sentence_transformers import save_as_sentence_transformer
 from hf_tinybert.progress import ProgressDisplay, show_progress
 from hf_tinybert.run_folder import RunFolder
@@ -30,6 +30,7 @@ from hf_tinybert.workflow.figures import (
 from hf_tinybert.workflow.heads import STUDENT_CLASSES
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, resumes
+from hf_tinybert.workflow.student_start import new_student, start_student, student_config
 from hf_tinybert.workflow.supervised import evaluations, train_on_labels, trainer_data
 from hf_tinybert.workflow.task_data import prepare_data
 from hf_tinybert.workflow.teachers import (
@@ -128,13 +129,12 @@ class _Distillation:
 
     def _untrained_student(self) -> PreTrainedModel:
         settings = self.settings
-        config = settings.student_shape.config(self.config, **self.task.model_settings(), **settings.dropout_fields)
+        config = student_config(settings, self.config, **self.task.model_settings())
         if self.task.kind is TaskKind.SENTENCE_EMBEDDING:
             config = type(config)(
                 **{**config.to_dict(), **embedding_fields(settings.teacher, self.config, config.hidden_size)}
             )
-        set_seed(settings.seed)
-        return STUDENT_CLASSES[self.task.definition.head](config)
+        return new_student(STUDENT_CLASSES[self.task.definition.head], config, settings, self.tokenizer)
 
     def _objectives(self) -> list[DistillationObjective]:
         vocabulary = predicts_vocabulary(self.student)
@@ -147,11 +147,8 @@ class _Distillation:
         return objectives
 
     def _initialize(self) -> StudentInitialization:
-        projects = self.settings.start == InitializationMethod.PROJECTION
-        texts = calibration_texts(self.data, self.teacher, self.tokenizer, self.settings) if projects else None
-        return initialize_from_teacher(
-            self.student, self.teacher, method=self.settings.start, calibration=texts, seed=self.settings.seed
-        )
+        texts = calibration_texts(self.data, self.teacher, self.tokenizer, self.settings)
+        return start_student(self.student, self.teacher, self.settings, texts)
 
     def _train(self, initial: StudentInitialization) -> list[dict[str, float]]:
         data = trainer_data(self.data, self.tokenizer, self.settings.seed)

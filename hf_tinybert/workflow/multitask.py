@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.benchmark import machine
 from hf_tinybert.data.tasks import TaskKind
@@ -17,7 +17,7 @@ from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.multitask.objectives import DistillationTask
 from hf_tinybert.distillation.multitask.trainer import MEAN_SCORE, MultiTaskDistillationTrainer
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
-from hf_tinybert.models.initialization import InitializationMethod, StudentInitialization, initialize_from_teacher
+from hf_tinybert.models.initialization import InitializationMethod, StudentInitialization
 from hf_tinybert.models.modeling_tinybert import TinyBertModel
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 from hf_tinybert.models.multitask_initialization import initialize_heads_from_teachers
@@ -36,6 +36,7 @@ from hf_tinybert.workflow.figures import (
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, task_folder
 from hf_tinybert.workflow.multitask_settings import MultiTaskSettings
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, resumes
+from hf_tinybert.workflow.student_start import new_student, start_student, student_config
 from hf_tinybert.workflow.supervised import evaluations, trainer_data
 from hf_tinybert.workflow.task_data import PreparedData, prepare_data
 from hf_tinybert.workflow.teachers import (
@@ -165,14 +166,12 @@ class _MultiTaskDistillation:
             )
 
     def _student_width(self, config: Any) -> int:  # noqa: ANN401 (a configuration)
-        return int(self.shared.student_shape.config(config).hidden_size)
+        return int(student_config(self.shared, config).hidden_size)
 
     def _untrained_student(self) -> TinyBertForMultiTask:
-        shape = self.shared.student_shape.config(load_config(self.shared.teacher), **self.shared.dropout_fields)
-        set_seed(self.shared.seed)
-        return TinyBertForMultiTask.from_encoder(
-            TinyBertModel(shape), {name: part.spec for name, part in self.parts.items()}
-        )
+        config = student_config(self.shared, load_config(self.shared.teacher))
+        encoder = new_student(TinyBertModel, config, self.shared, self.tokenizer)
+        return TinyBertForMultiTask.from_encoder(encoder, {name: part.spec for name, part in self.parts.items()})
 
     def _load_teacher(self, name: str, part: _Part) -> None:
         own = self.student.for_task(name)
@@ -191,15 +190,8 @@ class _MultiTaskDistillation:
         base = taught[self.settings.base].teacher
         if base is None:
             raise ValueError(f"expected a teacher of `{self.settings.base}`, got none")
-        method = InitializationMethod(self.shared.start)
-        initial = initialize_from_teacher(
-            self.student,
-            base,
-            method=method,
-            calibration=_in_turns(list(texts.values())) if method is InitializationMethod.PROJECTION else None,
-            seed=self.shared.seed,
-        )
-        if method is not InitializationMethod.RANDOM:
+        initial = start_student(self.student, base, self.shared, _in_turns(list(texts.values())))
+        if self.shared.start_method is not InitializationMethod.RANDOM:
             answering = {name: part.teacher for name, part in taught.items() if part.answers and part.teacher}
             initialize_heads_from_teachers(
                 self.student, answering, calibration=texts, start=initial, seed=self.shared.seed

@@ -6,7 +6,8 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "verb", ["quickstart", "finetune", "distill", "evaluate", "predict", "doctor", "convert", "benchmark train"]
+    "verb",
+    ["quickstart", "pretrain", "finetune", "distill", "evaluate", "predict", "doctor", "convert", "benchmark train"],
 )
 def test_every_verb_has_an_example_in_its_help(run_cli, verb):
     """Prevents a help page that leaves people guessing."""

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from hf_tinybert.cli.tables import metrics_table, retention_table, scores_table
+from hf_tinybert.cli.tables import metrics_table, pretraining_table, retention_table, scores_table
 
 
 def _shown(table) -> str:
@@ -63,6 +63,31 @@ def test_a_student_without_a_scored_teacher_has_a_table():
         "seconds": {},
     }
     assert "0.5" in _shown(retention_table(figures))
+
+
+def test_a_general_distillation_shows_its_terms_and_its_cost():
+    """Prevents a term whose values before and after change places, and a cost without its figure."""
+    shown = _shown(
+        pretraining_table(
+            {
+                "documents": 12345,
+                "tokens": 678901,
+                "blocks": 5301,
+                "steps": 498,
+                "tokens_seen": 2039808,
+                "held_out": {"before": {"hidden_states_loss": 0.25}, "after": {"hidden_states_loss": 0.125}},
+                "parameters": 14350248,
+                "megabytes": 57.4,
+                "seconds": 321.5,
+                "tokens_per_second": 6344.7,
+                "hours_per_billion_tokens": 43.8,
+            }
+        )
+    )
+    (line,) = [line for line in shown.splitlines() if "hidden_states_loss" in line]
+    assert line.index("0.25") < line.index("0.125")
+    for figure in ("12,345", "678,901", "5,301", "498", "2,039,808", "14,350,248", "57.4", "321.5", "6,345", "43.8"):
+        assert figure in shown
 
 
 def test_metrics_are_one_a_row():

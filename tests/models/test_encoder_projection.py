@@ -5,7 +5,8 @@ import torch
 
 from hf_tinybert.models.calibration import read_calibration
 from hf_tinybert.models.encoder_layout import encoder_layout
-from hf_tinybert.models.encoder_projection import LayerNormTreatment, project_encoder
+from hf_tinybert.models.encoder_projection import LayerNormTreatment, project_encoder, read_encoder
+from hf_tinybert.models.least_squares import ridge_correction, with_ones
 
 every_treatment = pytest.mark.parametrize("treatment", LayerNormTreatment)
 
@@ -109,3 +110,39 @@ def test_a_dimension_with_a_dead_scale_does_not_explode(build_encoder, batches):
             project(student, teacher, batches, (0, 2, 4), treatment)
             assert all(parameter.isfinite().all() for parameter in student.parameters())
             assert max(parameter.abs().max() for parameter in student.parameters()) < 50
+
+
+def read(student, teacher, batches, mapping):
+    """How a student stands for its teacher."""
+    layouts = encoder_layout(student, "student"), encoder_layout(teacher, "teacher")
+    return read_encoder(*layouts, read_calibration(batches, layouts[1], seed=0), mapping)
+
+
+def test_a_copy_reads_as_its_teacher_exactly(build_encoder, batches):
+    """Would catch a fit that shrinks where there is nothing to fit."""
+    teacher = build_encoder()
+    found = read(teacher, build_encoder(), batches, (0, 1, 2, 3, 4))
+    assert torch.equal(found.basis, torch.eye(24))
+    assert all(torch.equal(reader, torch.eye(24, 25)) for reader in (*found.readers, found.final_reader))
+
+
+def test_readers_of_a_trained_student_lead_to_the_states_of_the_mapping(subspace_pair, batches):
+    """Would catch states that are read as those of another layer: here each has all of its teacher's."""
+    small, teacher = subspace_pair
+    found = read(small, teacher, batches, (0, 1, 2))
+    assert found.basis.shape == (24, 16)
+    wanted, own = states(teacher, batches[0]), states(small, batches[0])
+    for layer, reader in enumerate(found.readers):
+        errors = [(own[layer] @ reader[:, :-1].T + reader[:, -1] - one).square().mean() for one in wanted]
+        assert errors[layer] == min(errors) and errors[layer] < 0.05 * wanted[layer].var()
+    assert torch.equal(found.final_reader, found.readers[-1])
+
+
+def test_equal_widths_alone_do_not_make_states_equal(build_encoder, batches):
+    """Would catch an identity assumed for a student whose states are far from the teacher's."""
+    teacher, student = build_encoder(), build_encoder(seed=9)
+    own, wanted = (torch.cat([states(model, batch)[-1] for batch in batches]) for model in (student, teacher))
+    found = read(student, teacher, batches, (0, 1, 2, 3, 4)).final_reader
+    plain = ridge_correction(with_ones(own), wanted).T
+    torch.testing.assert_close(found, plain, atol=1e-4, rtol=1e-3)
+    assert (own - wanted).square().mean() > wanted.var(0).mean() > (with_ones(own) @ plain.T - wanted).square().mean()

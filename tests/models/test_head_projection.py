@@ -123,3 +123,49 @@ def test_both_heads_of_pretraining_are_filled(build_encoder, batches):
     assert initialize_from_teacher(student, teacher, calibration=batches).random_parameters == ()
     got, wanted = (model(**batches[0]).seq_relationship_logits for model in (student, teacher))
     assert (got - wanted).square().mean() < 0.5 * (wanted - wanted.mean(0)).square().mean()
+
+
+def unexplained(student, teacher, batches):
+    """Share of the variance of the teacher's logits, over words and tokens, that the student's leave unexplained."""
+    valid = torch.cat([batch["attention_mask"] for batch in batches]) != 0
+    with torch.no_grad():
+        got, wanted = (torch.cat([model(**batch).logits for batch in batches])[valid] for model in (student, teacher))
+    gap, centred = (one - one.mean(-1, keepdim=True) for one in (got - wanted, wanted))
+    return float(gap.square().sum() / centred.square().sum())
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("drift", [0.0, 0.02, 0.1])
+def test_a_trained_student_of_the_teachers_width_predicts_words_as_its_teacher(build_encoder, batches, drift, tied):
+    """Would catch a transform made for states or embeddings of another basis: training has moved the student's."""
+    shape = {"num_hidden_layers": 2, "tie_word_embeddings": tied}
+    teacher, student = build_encoder(BertForMaskedLM, **shape), build_encoder(BertForMaskedLM, seed=9, **shape)
+    with torch.no_grad():
+        for name, parameter in student.bert.named_parameters():
+            source = teacher.bert.get_parameter(name)
+            parameter.copy_(source + drift * source.std() * torch.randn_like(source))
+    before = unexplained(student, teacher, batches)
+    initialize_from_teacher(student, teacher, method="trained", calibration=batches)
+    after = unexplained(student, teacher, batches)
+    assert after < 0.1 * before and after < (1e-6, 0.01, 0.2)[(0.0, 0.02, 0.1).index(drift)]
+    is_tied = student.cls.predictions.decoder.weight is student.bert.embeddings.word_embeddings.weight
+    assert is_tied is tied
+
+
+def test_a_trained_student_of_the_teachers_width_and_another_basis_predicts_words(build_encoder, batches):
+    """Would catch the teacher's transform on states that only share its width."""
+    teacher = build_encoder(BertForMaskedLM, num_hidden_layers=2)
+    student = build_encoder(BertForMaskedLM, num_hidden_layers=2, seed=9)
+    before = unexplained(student, teacher, batches)
+    initialize_from_teacher(student, teacher, method="trained", calibration=batches)
+    assert unexplained(student, teacher, batches) < min(1.0, 0.7 * before)
+
+
+@pytest.mark.parametrize("activation", ["gelu", "tanh"])
+def test_a_trained_student_may_have_an_activation_of_its_own(build_encoder, batches, activation):
+    """Would catch a refusal that is for weights taken over, and a transform fitted through another activation."""
+    teacher = build_encoder(BertForMaskedLM)
+    shape = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 30}
+    student = build_encoder(BertForMaskedLM, hidden_act=activation, seed=9, **shape)
+    initialize_from_teacher(student, teacher, method="trained", calibration=batches)
+    assert unexplained(student, teacher, batches) < 0.2

@@ -20,7 +20,7 @@ from transformers import (
 
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.encoder_projection import LayerNormTreatment
-from hf_tinybert.models.initialization import InitializationMethod, initialize_from_teacher
+from hf_tinybert.models.initialization import InitializationMethod, check_start, initialize_from_teacher
 from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassification, TinyBertModel
 from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding, pooled_state
 
@@ -35,7 +35,8 @@ MODELS = [
 ]
 SMALLER = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 30}
 every_treatment = pytest.mark.parametrize("treatment", LayerNormTreatment)
-every_method = pytest.mark.parametrize("method", InitializationMethod)
+DRAWN = [method for method in InitializationMethod if method is not InitializationMethod.TRAINED]
+every_method = pytest.mark.parametrize("method", DRAWN)
 
 
 def outputs(model, batch):
@@ -219,6 +220,88 @@ def test_random_knows_nothing_of_the_teacher_and_takes_any_layout(build_encoder)
     assert 0.015 < student.encoder.layer[0].output.dense.weight.std() < 0.025
 
 
+def trained_copy(teacher, build_encoder, **shape):
+    """A student with the teacher's encoder and heads of its own."""
+    student = build_encoder(type(teacher), seed=9, **shape)
+    for part in ("embeddings", "encoder"):
+        student.base_model.get_submodule(part).load_state_dict(
+            teacher.base_model.get_submodule(part).state_dict(), strict=not shape
+        )
+    return student
+
+
+@pytest.mark.parametrize("model_class", MODELS, ids=lambda cls: cls.__name__)
+def test_a_trained_student_that_is_its_teacher_gets_its_heads(build_encoder, batches, model_class):
+    """Would catch a head that is left at random, shrunk by its fit, or put on states as if they were others."""
+    teacher = build_encoder(model_class)
+    student = trained_copy(teacher, build_encoder)
+    result = initialize_from_teacher(student, teacher, method="trained", calibration=batches)
+    same(student, teacher, batches[0])
+    assert result.random_parameters == () and result.method == "trained" and result.mapping == (0, 1, 2, 3, 4)
+    torch.testing.assert_close(result.projection, torch.eye(24), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("model_class", MODELS, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("width", [16, 24, 32])
+def test_a_trained_student_keeps_its_encoder_and_answers_more_like_its_teacher(
+    build_encoder, batches, model_class, width
+):
+    """Would catch an encoder that is drawn or projected anew, and heads that are worse than their random start."""
+    teacher = build_encoder(model_class)
+    student = build_encoder(model_class, hidden_size=width, num_hidden_layers=2, intermediate_size=50, seed=9)
+    encoder = {name: value.clone() for name, value in student.base_model.named_parameters() if "pooler" not in name}
+    before, wanted = outputs(student, batches[0])[3:], outputs(teacher, batches[0])[5:]
+    result = initialize_from_teacher(student, teacher, method="trained", calibration=batches)
+    now = dict(student.base_model.named_parameters())
+    assert all(torch.equal(now[name], value) for name, value in encoder.items())
+    assert result.mapping == (0, 2, 4) and result.random_parameters == () and result.layer_norm is None
+    assert [tuple(one.shape) for one in result.state_projections] == [(24, width)] * 3
+    if model_class is not BertModel:
+        gaps = [
+            sum((one - other).square().mean() for one, other in zip(found, wanted, strict=True))
+            for found in (before, outputs(student, batches[0])[3:])
+        ]
+        assert gaps[1] < 0.8 * gaps[0]
+
+
+def test_the_maps_of_a_trained_student_lead_to_its_teachers_states(build_encoder, batches):
+    """Would catch training projections that start far from where the student stands."""
+    teacher = build_encoder()
+    gaps = {}
+    for method in ("random", "trained"):
+        student = build_encoder(seed=9, **SMALLER)
+        result = initialize_from_teacher(student, teacher, method=method, calibration=batches)
+        gaps[method] = intermediate_loss(student, teacher, result, batches[0])
+    assert gaps["trained"] < 0.7 * gaps["random"]
+
+
+def test_what_the_teacher_of_a_trained_student_lacks_stays_as_it_is(build_encoder, batches):
+    """Would catch a trained head that is drawn anew because this teacher has none."""
+    student = build_encoder(BertForSequenceClassification, seed=9, **SMALLER)
+    before = {name: value.clone() for name, value in student.state_dict().items()}
+    teacher = build_encoder(BertForTokenClassification)  # no pooler
+    result = initialize_from_teacher(student, teacher, method="trained", calibration=batches)
+    assert all(torch.equal(value, before[name]) for name, value in student.state_dict().items())
+    assert "classifier.weight" in result.random_parameters
+
+
+CASES_OF_A_START = {"fits": {}, "deeper": {"num_hidden_layers": 5}, "wider": {"hidden_size": 32}}
+
+
+@pytest.mark.parametrize("case", CASES_OF_A_START)
+def test_a_start_can_be_checked_without_texts(build_encoder, case):
+    """Would catch a check that lets pass what is refused later, or that changes the student."""
+    student, teacher = build_encoder(seed=9, **CASES_OF_A_START[case]), build_encoder()
+    before = copy.deepcopy(student.state_dict())
+    if case == "fits":
+        assert check_start(student, teacher) == (0, 1, 2, 3, 4)
+    else:
+        with pytest.raises(ValueError, match="expected a student"):
+            check_start(student, teacher)
+    assert check_start(build_encoder(**SMALLER), teacher, method="random") == (0, 2, 4)
+    assert all(torch.equal(value, before[name]) for name, value in student.state_dict().items())
+
+
 REFUSALS = {
     "wider": ({"hidden_size": 32}, {}, "`hidden_size` of at most the teacher's 24, got 32"),
     "deeper": ({"num_hidden_layers": 5}, {}, "no deeper than its teacher, got 5 student and 4 teacher"),
@@ -232,6 +315,8 @@ REFUSALS = {
     "mapping, length": ({}, {"layer_mapping": (1, 2, 3, 4)}, "5 rising teacher layers from 0 to at most 4"),
     "mapping, order": ({}, {"layer_mapping": (0, 1, 3, 2, 4)}, "rising teacher layers"),
     "mapping, too high": ({}, {"layer_mapping": (0, 1, 2, 3, 5)}, "rising teacher layers"),
+    "trained, vocabulary": ({"vocab_size": 61}, {"method": "trained"}, "equal vocabulary sizes, got 61"),
+    "trained, deeper": ({"num_hidden_layers": 5}, {"method": "trained"}, "no deeper than its teacher, got 5"),
     "method": ({}, {"method": "magic"}, "magic"),
     "treatment": ({}, {"layer_norm": "magic"}, "magic"),
 }

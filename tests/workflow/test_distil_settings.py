@@ -19,7 +19,12 @@ def _settings(**changes):
         {"width": 0},
         {"calibration_rows": 0},
         {"unlabeled": ("more.txt",), "learn_from": "labels"},
+        {"start": "trained"},
+        {"start": ""},
+        *({"start": "owner/general", name: 4} for name in ("layers", "width", "heads", "units")),
+        {"start": "owner/general", "shape": "6L-768"},
     ],
+    ids=str,
 )
 def test_what_cannot_be_is_refused_at_once(wrong):
     """Prevents a mistake from being found after the data was read."""
@@ -48,3 +53,21 @@ def test_settings_come_back_from_json():
     """Prevents a finished run from being refused as another one."""
     values = _settings(phases=("joint",), loss_weights={"label_loss": 0.5}).to_json()
     assert values["phases"] == ["joint"] and values["loss_weights"] == {"label_loss": 0.5}
+
+
+def test_a_start_is_a_method_or_a_trained_student(tmp_path, monkeypatch):
+    """Prevents a folder that is called as a method from being read, and one of a plain name from being refused."""
+    for start in ("projection", "layers", "random"):
+        assert (_settings(start=start).start_method, _settings(start=start).start_folder) == (start, None)
+    monkeypatch.chdir(tmp_path)
+    for name in ("general", "random"):
+        (tmp_path / name).mkdir()
+    for start in ("general", str(tmp_path / "general"), "owner/general"):
+        assert (_settings(start=start).start_method, _settings(start=start).start_folder) == ("trained", start)
+    assert _settings(start="random").start_folder is None
+
+
+def test_sizes_beside_a_trained_student_are_named():
+    """Prevents a student of another shape than was asked for."""
+    with pytest.raises(ValueError, match="no `layers`, `width` with a trained student as `start`, got 2, 96; because"):
+        _settings(start="owner/general", layers=2, width=96)

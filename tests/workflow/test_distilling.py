@@ -1,11 +1,14 @@
 """Tests of the whole workflow on tiny models: every kind once from data to scores and answers."""
 
+import io
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 from safetensors.torch import load_file
 from transformers import AutoConfig
 
@@ -13,8 +16,17 @@ from hf_tinybert.data.tasks import KINDS as DEFINITIONS
 from hf_tinybert.data.tasks import Task, TaskKind
 from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
 from hf_tinybert.distillation.record import DistillationRecord
-from hf_tinybert.progress import TrainingProgress
-from hf_tinybert.workflow import DistilSettings, distil, evaluate_folder, load_model_folder, predict
+from hf_tinybert.distillation.trainer import DistillationTrainer
+from hf_tinybert.progress import ProgressDisplay, TrainingProgress
+from hf_tinybert.workflow import (
+    DistilSettings,
+    PretrainSettings,
+    distil,
+    evaluate_folder,
+    load_model_folder,
+    predict,
+    pretrain,
+)
 
 KINDS = [str(kind) for kind in TaskKind]
 FEW = {"max_length": 32, "batch_size": 8, "epochs": 1}
@@ -170,3 +182,62 @@ def test_what_was_saved_is_what_was_scored(student_of):
     folder, _ = student_of("text-classification")
     assert load_model_folder(folder).model.config.num_hidden_layers == 2
     assert last_whole_checkpoint(Path(folder) / ".checkpoints") is None
+
+
+@pytest.fixture(scope="module")
+def general(tmp_path_factory, encoder, sentences) -> str:
+    """The folder of a general student."""
+    folder = tmp_path_factory.mktemp("general")
+    texts = folder / "texts.txt"
+    texts.write_text("\n\n".join(f"{first} {second}" for first in sentences for second in sentences[:6]))
+    shape = {"layers": 2, "width": 16, "heads": 4, "units": 40, "block_length": 32, "max_steps": 4}
+    settings = PretrainSettings(texts=(str(texts),), teacher=encoder, preflight=False, **shape)
+    pretrain(settings, folder / "student", ProgressDisplay(Console(file=io.StringIO())))
+    return str(folder / "student")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_starts_as_a_general_student(kind, general, data_of, teacher_of, tmp_path, display, monkeypatch):
+    """Prevents a kind whose head does not fit on a general student, and an encoder that is projected anew."""
+    started = []
+
+    def train(self, *args, **kwargs):
+        started.append({name: value.clone() for name, value in self.model.base_model.state_dict().items()})
+        return original(self, *args, **kwargs)
+
+    original = DistillationTrainer.train
+    monkeypatch.setattr(DistillationTrainer, "train", train)
+    few = {**FEW, "phases": ("joint",), "preflight": False, "dropout": 0.2}
+    settings = DistilSettings(data=data_of(kind), teacher=teacher_of(kind), kind=kind, start=general, **few)
+    figures = distil(settings, tmp_path / "out", display)
+    config = AutoConfig.from_pretrained(tmp_path / "out")
+    assert (config.num_hidden_layers, config.hidden_size, config.hidden_dropout_prob) == (2, 16, 0.2)
+    weights = load_file(Path(general, "model.safetensors"))
+    assert weights.keys() <= started[0].keys()
+    assert all(torch.equal(started[0][name], value) for name, value in weights.items())
+    trained = {
+        name.removeprefix("bert."): value for name, value in load_file(tmp_path / "out/model.safetensors").items()
+    }
+    assert not all(torch.equal(trained[name], value) for name, value in weights.items())
+    assert figures["settings"]["start"] == general
+
+
+def test_a_general_student_learns_from_labels_too(general, data_of, teacher_of, tmp_path, display):
+    """Prevents a baseline that cannot start where the distilled student does."""
+    settings = DistilSettings(
+        data=data_of("regression"), teacher=teacher_of("regression"), start=general, learn_from="labels", **FEW
+    )
+    assert "spearmanr" in distil(settings, tmp_path / "out", display)["scores"]["validation"]["student"]
+
+
+def test_a_general_student_of_other_words_is_refused_before_the_folder_is_claimed(
+    general, data_of, teacher_of, tmp_path, display
+):
+    """Prevents training on words that stand for others."""
+    other = tmp_path / "other"
+    shutil.copytree(general, other)
+    (other / "tokenizer.json").write_text((other / "tokenizer.json").read_text().replace('"film"', '"movie"'))
+    settings = DistilSettings(data=data_of("regression"), teacher=teacher_of("regression"), start=str(other), **FEW)
+    with pytest.raises(ValueError, match="vocabulary of its teacher as `start`"):
+        distil(settings, tmp_path / "out", display)
+    assert not (tmp_path / "out").exists()

@@ -7,10 +7,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hf_tinybert import TinyBertForMultiTask
+from hf_tinybert import TinyBertConfig, TinyBertForMultiTask, TinyBertModel
+from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
 from hf_tinybert.progress import TrainingProgress
 from hf_tinybert.workflow import MultiTaskSettings, distil_tasks, evaluate_folder, load_model_folder, predict
+from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 
+SIZES = ("layers", "width", "heads", "units")
 SHARED = {
     "layers": 2,
     "width": 16,
@@ -112,3 +115,36 @@ def test_teachers_of_other_vocabularies_are_refused(settings_of, teacher_of, tmp
     with pytest.raises(ValueError, match="vocabulary.*`things`"):
         distil_tasks(settings, tmp_path / "out", display)
     assert not (tmp_path / "out").exists()
+
+
+def test_tasks_start_as_one_trained_student(settings_of, encoder, tmp_path, display, monkeypatch):
+    """Prevents an encoder that is projected from the first teacher anew, and sizes that are not the student's."""
+    torch.manual_seed(5)
+    sizes = {"num_hidden_layers": 2, "hidden_size": 16, "num_attention_heads": 4, "intermediate_size": 40}
+    trained = TinyBertModel(TinyBertConfig.from_teacher(load_config(encoder), **sizes), add_pooling_layer=False)
+    trained.save_pretrained(tmp_path / "general")
+    load_tokenizer(encoder).save_pretrained(tmp_path / "general")
+    started = []
+
+    def train(self, *args, **kwargs):
+        started.append({name: value.clone() for name, value in self.model.state_dict().items()})
+        return original(self, *args, **kwargs)
+
+    original = MultiTaskDistillationTrainer.train
+    monkeypatch.setattr(MultiTaskDistillationTrainer, "train", train)
+    settings = settings_of(*KINDS, start=str(tmp_path / "general"), **dict.fromkeys(SIZES))
+    figures = distil_tasks(settings, tmp_path / "out", display)
+    assert list(figures["tasks"]) == list(KINDS)
+    for name, value in trained.state_dict().items():
+        assert torch.equal(started[0][f"bert.{name}"], value), name
+    weights = load_file(tmp_path / "out" / "model.safetensors")
+    assert weights["bert.encoder.layer.1.output.dense.weight"].shape == (16, 40)
+    assert not torch.equal(
+        weights["bert.encoder.layer.1.output.dense.weight"], trained.encoder.layer[1].output.dense.weight
+    )
+
+
+def test_sizes_beside_a_trained_student_are_refused(settings_of):
+    """Prevents sizes that are ignored."""
+    with pytest.raises(ValueError, match="no `layers`, `width`, `heads`, `units` with a trained student"):
+        settings_of("news", start="owner/general")

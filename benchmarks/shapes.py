@@ -1,0 +1,184 @@
+"""How small a student may be: what is kept of the teacher, against parameters and milliseconds.
+
+Students of several depths and widths are distilled on each task as in `benchmarks/tasks.py`, from the projected
+weights of the task's teacher. The smallest shape that keeps 97 % is chosen on the validation split; the test split is
+scored once, at the end of a run. Runs that the result file holds are not repeated; an interrupted run goes on at its
+last epoch.
+
+    python benchmarks/shapes.py --data DATA                         # every shape of every task, seed 0
+    python benchmarks/shapes.py --data DATA --task banking77 --shape 2x192
+    python benchmarks/shapes.py --data DATA --time                  # milliseconds, when nothing else runs
+    python benchmarks/shapes.py --data DATA --plot shapes.png       # needs matplotlib
+
+DATA holds a folder per task.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from tasks import PASSES, TASKS, fine_tuned_teacher, read_results, write_results
+
+from hf_tinybert.benchmark import machine, sentences_per_second
+from hf_tinybert.data import load_task_data
+from hf_tinybert.progress import ProgressDisplay
+from hf_tinybert.workflow import DistilSettings, distil, load_model_folder
+
+RESULTS = Path(__file__).parent / "results" / "shapes.json"
+SHAPED = ("rotten_tomatoes", "banking77", "ud_ewt_pos")
+SHAPES = ("4x312", "3x312", "2x312", "1x312", "4x192", "3x192", "2x192", "2x128")  # layers x width
+ENOUGH = 0.97
+_BATCHES = (1, 32)
+_TIMED_RUNS = 60
+
+
+def main() -> None:
+    """Runs what the result file lacks and writes it after every run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with a folder per task")
+    parser.add_argument("--task", action="append", choices=SHAPED, help="only this task (repeatable)")
+    parser.add_argument("--shape", action="append", choices=SHAPES, help="only this shape (repeatable)")
+    parser.add_argument("--seed", type=int, default=0, help="of the students (default 0)")
+    parser.add_argument("--time", action="store_true", help="time the students that are there, and nothing else")
+    parser.add_argument("--plot", type=Path, help="draw the results into this file, and nothing else")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "tinybert_tasks", help="models")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="result file")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    tasks = options.task or SHAPED
+    if options.plot:
+        draw(read_results(options.output), options.plot)
+    elif options.time:
+        for task in tasks:
+            time_students(task, options)
+    else:
+        for task in tasks:
+            for shape in options.shape or SHAPES:
+                measure(task, shape, options)
+    sys.stdout.write(json.dumps(smallest(read_results(options.output)["runs"]), indent=1) + "\n")
+
+
+def measure(task: str, shape: str, options: argparse.Namespace) -> None:
+    """One student, unless the result file holds it."""
+    key = {"task": task, "shape": shape, "seed": options.seed}
+    results = read_results(options.output)
+    if any({name: run[name] for name in key} == key for run in results["runs"]):
+        return
+    display = ProgressDisplay(Console(stderr=True))
+    display.line(f"{task}, {shape}, seed {options.seed}")
+    layers, width = (int(number) for number in shape.split("x"))
+    settings: dict[str, Any] = {**PASSES, "phases": ["joint"], "layers": layers, "width": width}
+    figures = distil(
+        DistilSettings(
+            data=str(options.data / task),
+            kind=TASKS[task].kind,
+            max_length=TASKS[task].max_length,
+            teacher=str(fine_tuned_teacher(task, options.data, options.folder, display)),
+            cache_dir=str(options.folder / "cache"),
+            score_test=True,
+            seed=options.seed,
+            **settings,
+        ),
+        _student(task, shape, options),
+        display,
+    )
+    kept = ("main_metric", "scores", "retention", "parameters", "seconds", "machine")
+    results = read_results(options.output)
+    results["runs"].append({**key, "settings": settings, **{name: figures[name] for name in kept}})
+    write_results(options.output, results)
+
+
+def time_students(task: str, options: argparse.Namespace) -> None:
+    """Milliseconds a text of teacher and students, in turns, on the texts of the validation split."""
+    results = read_results(options.output)
+    runs = [run for run in results["runs"] if run["task"] == task and run["seed"] == options.seed]
+    display = ProgressDisplay(Console(stderr=True))
+    teacher = load_model_folder(fine_tuned_teacher(task, options.data, options.folder, display))
+    models = {"teacher": teacher.model} | {
+        run["shape"]: load_model_folder(_student(task, run["shape"], options)).model for run in runs
+    }
+    rows = load_task_data(options.data / task).splits["validation"]
+    texts = rows["text"][:] if "text" in rows.column_names else [" ".join(tokens) for tokens in rows["tokens"]]
+    speeds = {
+        batch: sentences_per_second(
+            models,
+            teacher.tokenizer,
+            texts,
+            batch_size=batch,
+            max_length=TASKS[task].max_length,
+            runs=_TIMED_RUNS,
+        )
+        for batch in _BATCHES
+    }
+    results.setdefault("milliseconds", {})[task] = {
+        "machine": machine(),
+        **{str(batch): {name: round(1000 / speed, 4) for name, speed in speeds[batch].items()} for batch in speeds},
+    }
+    write_results(options.output, results)
+
+
+def smallest(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """By task: the student of fewest parameters that keeps enough on the validation split, and its retention."""
+    found = {}
+    for task in dict.fromkeys(run["task"] for run in runs):
+        enough = [run for run in runs if run["task"] == task and _kept(run, "validation") >= ENOUGH]
+        if enough:
+            best = min(enough, key=lambda run: run["parameters"]["student"])
+            found[task] = {
+                "shape": best["shape"],
+                "parameters": best["parameters"],
+                "validation": _kept(best, "validation"),
+                "test": _kept(best, "test"),
+            }
+    return found
+
+
+def draw(results: dict[str, Any], file: Path) -> None:
+    """Retention on the test split against parameters, and against milliseconds where they were measured."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    figure, panels = pyplot.subplots(1, 2, figsize=(11, 4.5), sharey=True, layout="constrained")
+    for task in dict.fromkeys(run["task"] for run in results["runs"]):
+        runs = sorted(
+            (run for run in results["runs"] if run["task"] == task), key=lambda run: run["parameters"]["student"]
+        )
+        times = results.get("milliseconds", {}).get(task, {}).get("32", {})
+        sizes = [run["parameters"]["student"] / 1e6 for run in runs]
+        for panel, values in zip(panels, (sizes, [times.get(run["shape"]) for run in runs]), strict=True):
+            points = sorted(
+                (value, 100 * _kept(run, "test"), run["shape"])
+                for value, run in zip(values, runs, strict=True)
+                if value is not None
+            )
+            panel.plot([point[0] for point in points], [point[1] for point in points], "o-", label=task)
+            for value, kept, shape in points:
+                panel.annotate(shape, (value, kept), textcoords="offset points", xytext=(0, 6), fontsize=7)
+    for panel, label in zip(panels, ("million parameters", "milliseconds a text, batches of 32"), strict=True):
+        panel.axhline(100 * ENOUGH, color="grey", linestyle="--", linewidth=1)
+        panel.set_xlabel(label)
+        panel.grid(alpha=0.3)
+    panels[0].set_ylabel("% of the teacher's score, test")
+    panels[0].legend()
+    figure.savefig(file, dpi=150)
+
+
+def _kept(run: dict[str, Any], split: str) -> float:
+    return float(run["retention"][split][run["main_metric"]])
+
+
+def _student(task: str, shape: str, options: argparse.Namespace) -> Path:
+    folder: Path = options.folder / f"{task}-shape-{shape}-{options.seed}"
+    return folder
+
+
+if __name__ == "__main__":
+    main()

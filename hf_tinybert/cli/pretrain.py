@@ -1,0 +1,96 @@
+"""`hf-tinybert pretrain`: a teacher distilled into a general student on raw text, before there is a task."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from hf_tinybert.cli import options
+from hf_tinybert.cli.loading import figures_alone, loading
+from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
+from hf_tinybert.cli.tables import pretraining_table
+
+
+def pretrain(
+    texts: Annotated[
+        list[str],
+        typer.Argument(help="Files of raw text (txt, jsonl, json, csv, tsv, parquet) or Hub data sets, streamed."),
+    ],
+    output: options.Output,
+    teacher: Annotated[str | None, typer.Option(help="Hub name or folder instead of all-MiniLM-L6-v2.")] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="Column that holds documents, if it is not `text`; repeat it.")
+    ] = None,
+    block_length: Annotated[int, typer.Option(help="Tokens at once.")] = 128,
+    shape: options.Shape = "4L-312",
+    layers: options.Layers = None,
+    width: options.Width = None,
+    heads: options.Heads = None,
+    units: options.Units = None,
+    start: Annotated[str, typer.Option(help="projection or layers (of the teacher), or random.")] = "projection",
+    epochs: Annotated[float, typer.Option(help="Passes over the text.")] = 3.0,
+    max_steps: Annotated[int | None, typer.Option(help="Steps, instead of whole passes.")] = None,
+    learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-3,
+    recipe: options.Recipe = None,
+    loss_weight: options.LossWeights = None,
+    layer_mapping: options.LayerMapping = None,
+    batch_size: Annotated[int, typer.Option(help="Blocks per step.")] = 32,
+    blocks: Annotated[
+        Path | None, typer.Option(help="Folder that keeps the tokenised text for other runs; of this one if none.")
+    ] = None,
+    num_proc: Annotated[int, typer.Option(min=1, help="Processes that tokenise.")] = 1,
+    deduplicate: Annotated[bool, typer.Option(help="Leave out documents that come again.")] = True,
+    seed: options.Seed = 0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Distil a teacher into a general student on raw text: a start for every task, by `distill --start FOLDER`.
+
+    In a .txt file an empty line ends a document; elsewhere each row is one. Interrupted, the same command goes on.
+
+    Example: hf-tinybert pretrain books.txt articles.jsonl --output general
+
+    Example: hf-tinybert pretrain reviews.parquet --column review --teacher bert-base-uncased --output general --json
+    """
+    console = Console(stderr=as_json)
+    try:
+        with figures_alone(as_json):
+            with loading():
+                from hf_tinybert.progress import ProgressDisplay
+                from hf_tinybert.workflow import PretrainSettings
+                from hf_tinybert.workflow import pretrain as run
+            weights = options.parse_pairs(loss_weight, "--loss-weight")
+            settings = PretrainSettings(
+                texts=tuple(texts),
+                columns=tuple(column) if column else PretrainSettings.columns,
+                deduplicate=deduplicate,
+                teacher=teacher,
+                block_length=block_length,
+                shape=shape,
+                layers=layers,
+                width=width,
+                heads=heads,
+                units=units,
+                start=start,
+                epochs=epochs,
+                max_steps=max_steps,
+                learning_rate=learning_rate,
+                batch_size=batch_size,
+                recipe=recipe,
+                loss_weights={name: float(factor) for name, factor in weights.items()} or None,
+                layer_mapping=layer_mapping,
+                seed=seed,
+            )
+            figures = run(settings, output, ProgressDisplay(console), blocks=blocks, num_proc=num_proc)
+    except EXPECTED_ERRORS as error:
+        raise refusal(error) from error
+    if as_json:
+        typer.echo(json.dumps(figures, indent=2, ensure_ascii=False))
+        return
+    console.print(pretraining_table(figures))
+    console.print(f"Student: {escape(str(output))}   figures: {escape(str(output / 'figures.json'))}", highlight=False)
+
+
+__all__ = ["pretrain"]

@@ -1,0 +1,140 @@
+"""What a general distillation depends on: teacher, raw text, shape and start of the student, how long it learns."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hf_tinybert.data.raw_text import DEFAULT_COLUMNS
+from hf_tinybert.distillation.arguments import DistillationArguments
+from hf_tinybert.distillation.terms import Phase
+from hf_tinybert.models.initialization import InitializationMethod
+from hf_tinybert.workflow.student_shape import StudentShape
+
+_LOGGED_PER_RUN = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainSettings:
+    """What a general distillation depends on. JSON values only.
+
+    Attributes:
+        texts: files of raw text or data sets of the hub, see `read_documents`.
+        columns: that hold documents, see `read_documents`.
+        deduplicate: whether a document that comes again is left out.
+        teacher: Hub name or folder; None takes the packaged all-MiniLM-L6-v2.
+        block_length: tokens at once, two special ones among them. Source: TinyBERT, section 4.2, takes 128.
+        held_out_blocks: that are not trained on; the terms are compared on them before and after.
+        shape: preset of the student, "4L-312" or "6L-768".
+        layers: of the student, in place of the preset's; so are `width`, `heads` and `units`.
+        width: of its hidden states.
+        heads: attention heads of a layer.
+        units: of its feed-forward layers.
+        start: `projection` or `layers` of the teacher, or `random`.
+        epochs: passes over the blocks. Source: TinyBERT, section 4.2, takes 3.
+        max_steps: optimizer steps; wins over epochs.
+        learning_rate: peak.
+        batch_size: blocks per step.
+        weight_decay: of all weights but biases and LayerNorms.
+        warmup: share of the steps over which the learning rate rises.
+        recipe: method whose intermediate terms and mapping are the defaults.
+        loss_weights: factors of terms.
+        layer_mapping: teacher layer of each student layer.
+        checkpoint_steps: optimizer steps between checkpoints; an interrupted run loses fewer.
+        preflight: whether the run is examined before its first step.
+        seed: of everything random.
+    """
+
+    texts: tuple[str, ...]
+    columns: tuple[str, ...] = DEFAULT_COLUMNS
+    deduplicate: bool = True
+    teacher: str | None = None
+    block_length: int = 128
+    held_out_blocks: int = 128
+    shape: str = "4L-312"
+    layers: int | None = None
+    width: int | None = None
+    heads: int | None = None
+    units: int | None = None
+    start: str = str(InitializationMethod.PROJECTION)
+    epochs: float = 3.0
+    max_steps: int | None = None
+    learning_rate: float = 1e-3
+    batch_size: int = 32
+    weight_decay: float = 0.01
+    warmup: float = 0.1
+    recipe: str | None = None
+    loss_weights: Mapping[str, Any] | None = None
+    layer_mapping: str | None = None
+    checkpoint_steps: int = 500
+    preflight: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check every range before anything is spent."""
+        if not self.texts:
+            raise ValueError("expected a file or data set of `texts`, got none")
+        for name, least in (("block_length", 3), ("held_out_blocks", 1), ("batch_size", 1), ("checkpoint_steps", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"expected `{name}` of at least {least}, got {getattr(self, name)}")
+        if self.max_steps is not None and self.max_steps < 1:
+            raise ValueError(f"expected `max_steps` of at least 1, got {self.max_steps}")
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"expected `warmup` as a share from 0 to 1, got {self.warmup}")
+        starts = [str(one) for one in InitializationMethod if one is not InitializationMethod.TRAINED]
+        if self.start not in starts:
+            raise ValueError(f"expected `start` of {', '.join(starts)}, got {self.start!r}")
+        self.student_shape  # noqa: B018 (checks the sizes)
+
+    @property
+    def student_shape(self) -> StudentShape:
+        """The sizes of the student."""
+        return StudentShape(self.shape, self.layers, self.width, self.heads, self.units)
+
+    def arguments(self, checkpoints: Path) -> DistillationArguments:
+        """The arguments of the trainer.
+
+        Args:
+            checkpoints: folder for them.
+
+        Raises:
+            ValueError: a value out of range.
+        """
+        given: dict[str, Any] = {
+            "recipe": self.recipe,
+            "intermediate_max_steps": self.max_steps,
+            "loss_weights": None if self.loss_weights is None else dict(self.loss_weights),
+            "layer_mapping": self.layer_mapping,
+        }
+        return DistillationArguments(
+            output_dir=str(checkpoints),
+            phases=[str(Phase.INTERMEDIATE)],
+            intermediate_num_train_epochs=self.epochs,
+            intermediate_learning_rate=self.learning_rate,
+            per_device_train_batch_size=self.batch_size,
+            per_device_eval_batch_size=self.batch_size,
+            weight_decay=self.weight_decay,
+            warmup_steps=self.warmup,
+            train_sampling_strategy="random",
+            logging_steps=1 / _LOGGED_PER_RUN,
+            save_strategy="steps",
+            save_steps=self.checkpoint_steps,
+            save_total_limit=1,
+            seed=self.seed,
+            report_to="none",
+            disable_tqdm=True,
+            dataloader_pin_memory=torch.accelerator.is_available(),
+            preflight=self.preflight,
+            **{name: value for name, value in given.items() if value is not None},
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON gives them back: what a finished run is told apart by."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return values
+
+
+__all__ = ["PretrainSettings"]

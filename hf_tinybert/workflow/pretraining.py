@@ -1,0 +1,254 @@
+"""A general student from raw text: the teacher's layers imitated before there is a task."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import Dataset
+from torch.utils.data import DataLoader
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, default_data_collator, set_seed
+
+from hf_tinybert.benchmark import machine
+from hf_tinybert.data.blocks import PackedBlocks, check_blocks, pack_documents
+from hf_tinybert.data.packages import packaged_teacher
+from hf_tinybert.data.raw_text import check_sources, describe_sources, each_once, read_documents
+from hf_tinybert.distillation.checkpoints import check_weights, last_whole_checkpoint
+from hf_tinybert.distillation.record import DistillationRecord
+from hf_tinybert.distillation.teacher import load_teacher
+from hf_tinybert.distillation.trainer import DistillationTrainer
+from hf_tinybert.models.initialization import (
+    InitializationMethod,
+    StudentInitialization,
+    check_start,
+    initialize_from_teacher,
+)
+from hf_tinybert.models.modeling_tinybert import TinyBertModel
+from hf_tinybert.progress import ProgressDisplay, show_progress
+from hf_tinybert.run_folder import RunFolder
+from hf_tinybert.workflow.figures import finished_figures, model_size, save_figures
+from hf_tinybert.workflow.finetuning import PACKAGED_TEACHER
+from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
+from hf_tinybert.workflow.pretrain_settings import PretrainSettings
+from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE
+from hf_tinybert.workflow.task_data import longest_input
+from hf_tinybert.workflow.teachers import public_name
+
+_BLOCKS = ".blocks"
+_STAGE = "general distillation"
+_BEFORE = "before"
+_RESUMED = "resumed"
+_CALIBRATION_BLOCKS = 128  # what `read_calibration` takes at the usual length
+_MOST_HELD_OUT = 10  # of so many blocks one at most is held out
+_BILLION = 1_000_000_000
+_NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+
+
+def pretrain(
+    settings: PretrainSettings,
+    output: Path,
+    display: ProgressDisplay,
+    *,
+    blocks: Path | None = None,
+    num_proc: int = 1,
+) -> dict[str, Any]:
+    """Distil a teacher into a general student on raw text, and save it with its tokenizer, record and figures.
+
+    The student has no head; `DistilSettings(start=output)` gives it one. Interrupted, the same call goes on at the
+    last whole checkpoint, in the middle of a pass; finished, it gives the figures again.
+
+    Args:
+        settings: what to do.
+        output: folder of the student.
+        display: where progress is shown.
+        blocks: folder where the tokenised text is kept for other runs; None keeps it for this one only.
+        num_proc: processes that tokenise.
+
+    Returns:
+        Documents, tokens and blocks; the terms on held-out blocks before and after; parameters, megabytes, seconds,
+        tokens per second, hours that a billion tokens would take.
+
+    Raises:
+        ValueError: unusable texts or settings, or an output folder that holds something else.
+        FileNotFoundError: no such teacher or texts.
+
+    Source: TinyBERT (arXiv 1909.10351), "general distillation", section 3.2.
+    """
+    finished = finished_figures(output, settings.to_json(), _STAGE)
+    if finished is not None:
+        display.line("  finished before")
+        return finished
+    return _Pretraining(settings, output, display, blocks or output / _BLOCKS, num_proc).run()
+
+
+class _Pretraining:
+    """One run: what can be refused is refused before the output folder is claimed."""
+
+    def __init__(
+        self, settings: PretrainSettings, output: Path, display: ProgressDisplay, blocks: Path, num_proc: int
+    ) -> None:
+        self.settings, self.output, self.display = settings, output, display
+        self.checkpoints = output / CHECKPOINTS
+        self.arguments = settings.arguments(self.checkpoints)
+        source = settings.teacher or str(packaged_teacher())
+        self.teacher_name = PACKAGED_TEACHER if settings.teacher is None else public_name(settings.teacher)
+        check_weights(Path(source))
+        config = load_config(source)
+        self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(source)
+        check_blocks(self.tokenizer, settings.block_length, longest_input(self.tokenizer, config))
+        set_seed(settings.seed)
+        self.student = TinyBertModel(settings.student_shape.config(config, **_NO_DROPOUT), add_pooling_layer=False)
+        self.teacher: PreTrainedModel = load_teacher(source, self.student, needs_head=False)
+        check_start(self.student, self.teacher, method=settings.start)
+        check_sources(settings.texts, settings.columns)
+        self._check_enough()
+        self.folder = RunFolder(output, settings.to_json())
+        with display.bar("reading and tokenising"):
+            self.blocks = self._packed(blocks, num_proc)
+        self.train_rows, self.held_out_rows = _split(self.blocks.rows, settings)
+        self.checkpoint = last_whole_checkpoint(self.checkpoints)
+
+    def run(self) -> dict[str, Any]:
+        """Train, save and compare."""
+        rows, blocks = len(self.train_rows), self.blocks
+        self.display.line(
+            f"  teacher: {self.teacher_name}   {blocks.documents:,} documents, {blocks.tokens:,} tokens, {rows:,} "
+            f"blocks of {self.settings.block_length}"
+        )
+        with self.display.bar("initialising the student"):
+            initial = self._initialize()
+        trainer = self._trainer(initial)
+        before = self._before(trainer)
+        seconds = self._seconds_before()
+        with self.display.bar("distilling") as bar:
+            show_progress(trainer, bar)
+            trainer.train(resume_from_checkpoint=None if self.checkpoint is None else str(self.checkpoint))
+        trainer.save_model(str(self.output))
+        (self.output / TRAINING_ARGUMENTS_FILE).unlink(missing_ok=True)  # paths of this machine, no part of a model
+        figures = self._figures(trainer, before, seconds + sum(trainer.phase_seconds.values()))
+        save_figures(self.output, figures)
+        self.folder.finish(_STAGE, figures)
+        for kept in (self.checkpoints, self.output / _BLOCKS):
+            shutil.rmtree(kept, ignore_errors=True)
+        return figures
+
+    def _documents(self) -> Iterator[str]:
+        documents = read_documents(self.settings.texts, self.settings.columns)
+        return each_once(documents) if self.settings.deduplicate else documents
+
+    def _check_enough(self) -> None:
+        """Reads as many documents as are needed to hold out a block."""
+        wanted = (self.settings.block_length - 2) * _MOST_HELD_OUT
+        tokens = 0
+        for document in self._documents():
+            tokens += len(self.tokenizer(document, add_special_tokens=False, verbose=False)["input_ids"]) + 1
+            if tokens >= wanted:
+                return
+        raise ValueError(
+            f"expected texts of at least {wanted:,} tokens, {_MOST_HELD_OUT} blocks of {self.settings.block_length}, "
+            f"got {tokens:,} in {', '.join(f'`{text}`' for text in self.settings.texts)}; because one block in "
+            f"{_MOST_HELD_OUT} is held out to compare on; bring more text, or lower `block_length`"
+        )
+
+    def _packed(self, folder: Path, num_proc: int) -> PackedBlocks:
+        settings = self.settings
+        source = {
+            "texts": describe_sources(settings.texts),
+            "columns": list(settings.columns),
+            "deduplicate": settings.deduplicate,
+        }
+        return pack_documents(
+            self._documents(), self.tokenizer, settings.block_length, folder, source=source, num_proc=num_proc
+        )
+
+    def _initialize(self) -> StudentInitialization:
+        rows = self.train_rows.select(np.linspace(0, len(self.train_rows) - 1, _CALIBRATION_BLOCKS, dtype=int))
+        projects = self.settings.start == InitializationMethod.PROJECTION
+        texts = DataLoader(rows, batch_size=self.settings.batch_size, collate_fn=default_data_collator)
+        return initialize_from_teacher(
+            self.student,
+            self.teacher,
+            method=self.settings.start,
+            calibration=texts if projects else None,
+            seed=self.settings.seed,
+        )
+
+    def _trainer(self, initial: StudentInitialization) -> DistillationTrainer:
+        trainer = DistillationTrainer(
+            self.student,
+            self.arguments,
+            teacher=self.teacher,
+            initialization=initial,
+            train_dataset=self.train_rows,
+            eval_dataset=self.held_out_rows,
+            data_collator=default_data_collator,
+            processing_class=self.tokenizer,
+        )
+        trainer.teacher_name = self.teacher_name
+        return trainer
+
+    def _before(self, trainer: DistillationTrainer) -> dict[str, float]:
+        """The terms on held-out blocks before the first step, of this call or of one that was interrupted."""
+        known = self.folder.finished(_BEFORE)
+        if known is None:
+            known = _terms(trainer)
+            self.folder.finish(_BEFORE, known)
+        return known
+
+    def _seconds_before(self) -> float:
+        """Seconds of training up to the checkpoint, in all calls; what came after it is trained again and not counted.
+
+        A checkpoint knows the seconds of the call that wrote it, and `run.json` those of the calls before that one.
+        """
+        if self.checkpoint is None:
+            return 0.0
+        step = int(self.checkpoint.name.rpartition("-")[2])
+        known = self.folder.finished(_RESUMED) or {"step": 0, "seconds": 0.0}
+        if known["step"] != step:
+            seconds = known["seconds"] + DistillationRecord.load(self.checkpoint).seconds
+            known = {"step": step, "seconds": seconds}
+            self.folder.finish(_RESUMED, known)
+        return float(known["seconds"])
+
+    def _figures(self, trainer: DistillationTrainer, before: dict[str, float], seconds: float) -> dict[str, Any]:
+        steps = trainer.state.global_step
+        tokens = self._rows_seen(steps) * self.settings.block_length
+        speed = tokens / max(seconds, 1e-9)
+        return {
+            "teacher": self.teacher_name,
+            "documents": self.blocks.documents,
+            "tokens": self.blocks.tokens,
+            "blocks": len(self.train_rows),
+            "steps": steps,
+            "tokens_seen": tokens,
+            "held_out": {"before": before, "after": _terms(trainer)},
+            **model_size(self.student),
+            "seconds": round(seconds, 1),
+            "tokens_per_second": round(speed, 1),
+            "hours_per_billion_tokens": round(_BILLION / speed / 3600, 1),
+            "settings": self.settings.to_json(),
+            "machine": machine(),
+        }
+
+    def _rows_seen(self, steps: int) -> int:
+        """Rows of so many steps; the last step of a pass may be a small one."""
+        size = self.settings.batch_size
+        per_pass = -(-len(self.train_rows) // size)
+        return steps // per_pass * len(self.train_rows) + steps % per_pass * size
+
+
+def _split(rows: Dataset, settings: PretrainSettings) -> tuple[Dataset, Dataset]:
+    """Rows to train on, and rows held out, drawn by the seed."""
+    drawn = np.random.default_rng(settings.seed).permutation(len(rows))
+    count = min(settings.held_out_blocks, len(rows) // _MOST_HELD_OUT)
+    return rows.select(np.sort(drawn[count:])), rows.select(np.sort(drawn[:count]))
+
+
+def _terms(trainer: DistillationTrainer) -> dict[str, float]:
+    """Every term on the held-out rows."""
+    metrics = trainer.evaluate()
+    return {name.removeprefix("eval_"): round(value, 6) for name, value in metrics.items() if name.endswith("_loss")}
+
+
+__all__ = ["PretrainSettings", "pretrain"]

@@ -1,0 +1,114 @@
+"""A student before its first step: its shape, and weights of its teacher, of a trained student, or none."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from torch import Tensor
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase, set_seed
+
+from hf_tinybert.distillation.checkpoints import check_weights
+from hf_tinybert.models.configuration_tinybert import TinyBertConfig
+from hf_tinybert.models.initialization import InitializationMethod, StudentInitialization, initialize_from_teacher
+from hf_tinybert.workflow.distil_settings import DistilSettings
+from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
+
+_Model = TypeVar("_Model", bound=PreTrainedModel)
+_LAYOUTS = ("bert", "tinybert")
+_SIZES = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")
+_CALIBRATED = frozenset({InitializationMethod.PROJECTION, InitializationMethod.TRAINED})
+
+
+def student_config(settings: DistilSettings, teacher: PreTrainedConfig, **fields: Any) -> TinyBertConfig:  # noqa: ANN401
+    """The configuration of a student of the shape that was asked for, or of the trained student that it starts as.
+
+    Args:
+        settings: of the run.
+        teacher: configuration of the teacher.
+        **fields: others of `TinyBertConfig`.
+
+    Raises:
+        ValueError: sizes that no student can have.
+        FileNotFoundError: no such trained student.
+    """
+    everything = {**settings.dropout_fields, **fields}
+    if settings.start_folder is None:
+        return settings.student_shape.config(teacher, **everything)
+    known = load_config(settings.start_folder)
+    if known.model_type not in _LAYOUTS:
+        raise ValueError(
+            f"expected a TinyBERT or a BERT as `start`, got `{settings.start_folder}` of the type "
+            f"`{known.model_type}`; because its weights become those of a TinyBERT; name the folder of a trained "
+            "student, as `hf-tinybert pretrain` writes it"
+        )
+    sizes = {name: getattr(known, name) for name in _SIZES}
+    # what the trained student answered, if it did, is no matter
+    return TinyBertConfig.from_teacher(known, **{**sizes, "problem_type": teacher.problem_type, **everything})
+
+
+def new_student(
+    model_class: type[_Model], config: TinyBertConfig, settings: DistilSettings, tokenizer: PreTrainedTokenizerBase
+) -> _Model:
+    """A student with random weights, or with those of a trained one; a head that this one lacks is random.
+
+    Args:
+        model_class: of the student.
+        config: see `student_config`.
+        settings: of the run.
+        tokenizer: of the teacher.
+
+    Raises:
+        ValueError: the trained student has another vocabulary, or lacks weights of the encoder.
+    """
+    set_seed(settings.seed)
+    folder = settings.start_folder
+    if folder is None:
+        return model_class(config)
+    check_weights(Path(folder))
+    if load_tokenizer(folder).get_vocab() != tokenizer.get_vocab():
+        raise ValueError(
+            f"expected a student with the vocabulary of its teacher as `start`, got another one in `{folder}`; "
+            "because both read the same tokens; take a student of this teacher's family, or `start` projection"
+        )
+    loader: Any = model_class  # its return type leaves out the loading info
+    student, info = loader.from_pretrained(
+        folder,
+        config=config,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # a head for other labels
+    )
+    missing = sorted(name for name in info["missing_keys"] if "encoder.layer." in name or "embeddings." in name)
+    if missing:
+        raise ValueError(
+            f"expected the weights of an encoder in `{folder}`, got none of {', '.join(missing[:5])}; name the folder "
+            "of a trained student, as `hf-tinybert pretrain` writes it"
+        )
+    trained: _Model = student
+    return trained
+
+
+def start_student(
+    student: PreTrainedModel,
+    teacher: PreTrainedModel,
+    settings: DistilSettings,
+    calibration: Iterable[Mapping[str, Tensor]],
+) -> StudentInitialization:
+    """Fill what a student takes over from its teacher: all of it, or what a trained student lacks.
+
+    Args:
+        student: to fill, in place.
+        teacher: to read.
+        settings: of the run.
+        calibration: batches of texts to fit on; not read where nothing is fitted.
+    """
+    method = settings.start_method
+    return initialize_from_teacher(
+        student,
+        teacher,
+        method=method,
+        calibration=calibration if method in _CALIBRATED else None,
+        seed=settings.seed,
+    )
+
+
+__all__ = ["new_student", "start_student", "student_config"]

@@ -1,0 +1,132 @@
+"""Tests of `hf-tinybert pretrain`."""
+
+import json
+
+import pytest
+from transformers import AutoConfig
+
+SHAPE = ["--layers", "2", "--width", "16", "--heads", "4", "--units", "40", "--block-length", "16"]
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory, sentences) -> str:
+    """A file of rows with two columns of texts."""
+    file = tmp_path_factory.mktemp("texts") / "rows.jsonl"
+    rows = [{"title": first, "body": f"{first} {second}"} for first in sentences for second in sentences[:3]]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(file)
+
+
+@pytest.fixture
+def pretrained(run_cli, encoder, texts):
+    """Distils the encoder on the rows into a folder, in three steps."""
+    return lambda folder, *more: run_cli(
+        "pretrain",
+        texts,
+        "--output",
+        folder,
+        "--teacher",
+        encoder,
+        "--column",
+        "body",
+        *SHAPE,
+        "--max-steps",
+        "3",
+        *more,
+    )
+
+
+def test_it_distils_and_shows_terms_and_cost(pretrained, tmp_path):
+    """Prevents options that do not reach the run, or a table without its figures."""
+    done = pretrained(tmp_path / "out", "--batch-size", "4")
+    assert done.exit_code == 0, done.output
+    for word in (
+        "before",
+        "after",
+        "held-out hidden_states_loss",
+        "held-out attention_scores_loss",
+        "tokens seen",
+        "192",  # 3 steps of 4 blocks of 16
+        "tokens per second",
+        "hours for 1,000,000,000 tokens",
+        "parameters",
+    ):
+        assert word in done.output
+    config = AutoConfig.from_pretrained(tmp_path / "out")
+    assert (config.num_hidden_layers, config.hidden_size, config.intermediate_size) == (2, 16, 40)
+
+
+def test_machines_get_json_and_nothing_else(pretrained, tmp_path, texts):
+    """Prevents progress, tables or notices among the figures, and options without effect."""
+    options = [
+        "--column",
+        "title",
+        "--epochs",
+        "2",
+        "--learning-rate",
+        "5e-4",
+        "--start",
+        "random",
+        "--loss-weight",
+        "hidden_states_loss=2",
+        "--layer-mapping",
+        "last",
+        "--recipe",
+        "tinybert",
+        "--seed",
+        "3",
+        "--no-deduplicate",
+        "--blocks",
+        tmp_path / "blocks",
+        "--num-proc",
+        "2",
+        "--json",
+    ]
+    done = pretrained(tmp_path / "out", *options)
+    assert done.exit_code == 0, done.stderr
+    settings = json.loads(done.stdout)["settings"]
+    wanted = {
+        "texts": [texts],
+        "columns": ["body", "title"],
+        "deduplicate": False,
+        "block_length": 16,
+        "epochs": 2.0,
+        "max_steps": 3,
+        "learning_rate": 5e-4,
+        "start": "random",
+        "loss_weights": {"hidden_states_loss": 2.0},
+        "layer_mapping": "last",
+        "recipe": "tinybert",
+        "seed": 3,
+    }
+    assert {name: settings[name] for name in wanted} == wanted
+    assert (tmp_path / "blocks" / "run.json").is_file()
+
+
+def test_a_general_student_starts_a_task(pretrained, run_cli, news, teacher, few_steps, tmp_path):
+    """Prevents a folder that `distill --start` does not read."""
+    assert pretrained(tmp_path / "general").exit_code == 0
+    start = ["--start", tmp_path / "general", "--phase", "joint"]
+    done = run_cli("distill", news, "--teacher", teacher, "--output", tmp_path / "out", *few_steps, *start)
+    assert done.exit_code == 0, done.output
+    assert AutoConfig.from_pretrained(tmp_path / "out").hidden_size == 16
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--column", "nowhere", "--column", "not here"],
+        ["--block-length", "65"],
+        ["--start", "zeros"],
+        ["--loss-weight", "hidden_states_loss"],
+        ["--loss-weight", "hidden_states_loss=much"],
+        ["--layers", "9"],
+        ["--teacher", "nowhere/nothing"],
+    ],
+    ids=" ".join,
+)
+def test_bad_input_is_one_message_and_exit_status_two(run_cli, encoder, texts, tmp_path, wrong):
+    """Prevents a traceback, an option that is ignored, or a folder that stays."""
+    done = run_cli("pretrain", texts, "--output", tmp_path / "out", "--teacher", encoder, *SHAPE, *wrong)
+    assert done.exit_code == 2, done.output
+    assert done.stderr.count("error:") == 1 and not (tmp_path / "out").exists()

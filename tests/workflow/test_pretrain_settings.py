@@ -1,0 +1,70 @@
+"""Tests of what a general distillation can be told."""
+
+import json
+
+import pytest
+
+from hf_tinybert.workflow import PretrainSettings
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"texts": ()},
+        {"block_length": 2},
+        {"held_out_blocks": 0},
+        {"batch_size": 0},
+        {"checkpoint_steps": 0},
+        {"max_steps": 0},
+        {"warmup": 1.0},
+        {"warmup": -0.1},
+        {"start": "zeros"},
+        {"start": "trained"},
+        {"shape": "5L-100"},
+        {"width": 0},
+    ],
+    ids=str,
+)
+def test_what_cannot_be_is_refused_at_once(wrong):
+    """Prevents a mistake from being found after the texts were read."""
+    with pytest.raises(ValueError, match="expected"):
+        PretrainSettings(**{"texts": ("books.txt",), **wrong})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"epochs": 0.0}, {"learning_rate": 0.0}, {"recipe": "magic"}, {"loss_weights": {"magic_loss": 1.0}}],
+    ids=str,
+)
+def test_what_the_trainer_does_not_know_is_refused(wrong, tmp_path):
+    """Prevents an option that is ignored."""
+    with pytest.raises(ValueError, match="expected"):
+        PretrainSettings(texts=("books.txt",), **wrong).arguments(tmp_path)
+
+
+def test_what_is_given_reaches_the_arguments(tmp_path):
+    """Prevents options without effect, and a phase that compares predictions of a student without a head."""
+    made = PretrainSettings(
+        texts=("books.txt",),
+        epochs=2.0,
+        max_steps=7,
+        learning_rate=1e-4,
+        batch_size=5,
+        checkpoint_steps=3,
+        recipe="minilmv2",
+        layer_mapping="last",
+        seed=4,
+    ).arguments(tmp_path)
+    assert made.phases == ["intermediate-layer"]
+    assert (made.intermediate_num_train_epochs, made.intermediate_max_steps) == (2.0, 7)
+    assert (made.intermediate_learning_rate, made.per_device_train_batch_size) == (1e-4, 5)
+    assert (made.save_steps, made.recipe, made.layer_mapping, made.seed) == (3, "minilmv2", "last", 4)
+    weights = PretrainSettings(texts=("books.txt",), loss_weights={"hidden_states_loss": 0.5}).arguments(tmp_path)
+    assert weights.loss_weights == {"hidden_states_loss": 0.5}
+
+
+def test_settings_come_back_from_json():
+    """Prevents a finished run from being refused as another one."""
+    values = PretrainSettings(texts=("books.txt", "owner/more"), columns=("text", "body")).to_json()
+    assert values == json.loads(json.dumps(values))
+    assert values["texts"] == ["books.txt", "owner/more"] and values["columns"] == ["text", "body"]
