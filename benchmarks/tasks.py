@@ -5,9 +5,8 @@ all-MiniLM-L6-v2 is fine-tuned on each task (sentence embedding takes it as it i
 - `distilled`: from a general student, one joint phase; the general student is projected from all-MiniLM-L6-v2 and
   distilled on the raw text of all training splits, once for all tasks;
 - `distilled-projected`: from the teacher's projected weights, one joint phase;
-- `logits-only`: the same start and as many passes, predictions alone;
-- `undistilled-projected` and `undistilled-random`: gold labels alone, as many passes, from the projected and from a
-  random start.
+- `logits-only`: the start and the passes of `distilled`, predictions alone;
+- `undistilled-projected` and `undistilled-random`: gold labels alone, from the projected and from a random start.
 
 Every choice is made on the validation split; the test split is scored once, at the end of a run. Runs that the result
 file holds are not repeated; an interrupted run goes on at its last epoch.
@@ -36,6 +35,8 @@ from rich.console import Console
 
 from hf_tinybert.benchmark import machine
 from hf_tinybert.data import packaged_teacher
+from hf_tinybert.data.raw_text import each_once, read_documents
+from hf_tinybert.data.sentences import split_sentences
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow import DistilSettings, FinetuneSettings, PretrainSettings, distil, finetune, pretrain
 
@@ -76,14 +77,15 @@ DATA_OF = {"stsb-embedding": "stsb"}
 TEXTS = ("books_lm", *(task for task in TASKS if task not in DATA_OF))
 TEXT_COLUMNS = ("text", "text_a", "text_b", "context", "question", "document", "tokens")
 PRETRAINING = {"learning_rate": 6e-4, "epochs": 1.0}
-# chosen on the validation splits, see results/tasks_validation.json; all arms make as many passes
-PASSES = {"epochs": 10.0, "learning_rate": 3e-4}
-LABELS_ONLY = {**PASSES, "learn_from": "labels"}
+# chosen on the validation splits, see results/tasks_validation.json
+PASSES = {"epochs": 4.0, "learning_rate": 3e-4}
+# more passes, because a random start needs them; the best one on the validation split is kept in every arm
+LABELS_ONLY = {"epochs": 10.0, "learning_rate": 3e-4, "learn_from": "labels"}
 GENERAL = "general-student"
 ARMS: dict[str, dict[str, Any]] = {
     "distilled": {**PASSES, "phases": ["joint"], "start": GENERAL},
     "distilled-projected": {**PASSES, "phases": ["joint"]},
-    "logits-only": {**PASSES, "phases": ["prediction-layer"]},
+    "logits-only": {**PASSES, "phases": ["prediction-layer"], "start": GENERAL},
     "undistilled-projected": LABELS_ONLY,
     "undistilled-random": {**LABELS_ONLY, "start": "random"},
 }
@@ -99,7 +101,7 @@ def main() -> None:
     parser.add_argument("--arm", action="append", choices=ARMS, help="only this arm (repeatable)")
     parser.add_argument("--seed", action="append", type=int, help="only this seed (repeatable); default 0, 1, 2")
     parser.add_argument(
-        "--set", action="append", default=[], help="a field of DistilSettings, as name=JSON; files are below DATA"
+        "--set", action="append", default=[], help="a field of DistilSettings, as name=JSON; see TASKS"
     )
     parser.add_argument("--validation-only", action="store_true", help="leave the test split alone")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "tinybert_tasks", help="models")
@@ -133,7 +135,8 @@ def measure(task: str, arm: str, seed: int, changes: dict[str, Any], options: ar
     folder = options.folder / "-".join(
         [task, arm, str(seed), *(f"{name}={changes[name]}".replace("/", "_") for name in sorted(changes))]
     )
-    more: dict[str, Any] = {"unlabeled": tuple(str(options.data / name) for name in settings.get("unlabeled", ()))}
+    unlabeled = tuple(unlabelled_rows(name, options.data, options.folder) for name in settings.get("unlabeled", ()))
+    more: dict[str, Any] = {"unlabeled": unlabeled}
     if settings.get("start") == GENERAL:
         more["start"] = str(general_student(options.data, options.folder, display))
     figures = distil(
@@ -172,6 +175,27 @@ def fine_tuned_teacher(task: str, data: Path, folder: Path, display: ProgressDis
     settings = FinetuneSettings(data=str(data / task), kind=run.kind, max_length=run.max_length, **run.teacher)
     finetune(settings, folder / f"{task}-teacher", display)
     return folder / f"{task}-teacher"
+
+
+def unlabelled_rows(name: str, data: Path, folder: Path) -> str:
+    """A file of rows for the teacher to label.
+
+    Args:
+        name: file below `data`; with `#column` behind it, the different sentences of that column's texts.
+        data: folder with a folder per task.
+        folder: of all models; files of sentences are written there.
+    """
+    file, _, column = name.partition("#")
+    if not column:
+        return str(data / file)
+    written = folder / f"{file.replace('/', '-').removesuffix('.jsonl')}-{column}.jsonl"
+    if not written.exists():
+        texts = each_once(read_documents([str(data / file)], [column]))
+        sentences = each_once(text[start:end] for text in texts for start, end in split_sentences(text))
+        partial = written.with_suffix(".partial")
+        partial.write_text("".join(json.dumps({"text": one}) + "\n" for one in sentences), encoding="utf-8")
+        partial.replace(written)
+    return str(written)
 
 
 def general_student(data: Path, folder: Path, display: ProgressDisplay) -> Path:
