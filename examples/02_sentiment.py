@@ -20,7 +20,7 @@ from hf_tinybert.workflow import DistilSettings, FinetuneSettings, distil, evalu
 
 SAMPLE = str(Path(__file__).parent / "data" / "reviews.jsonl")
 TINY = {"max_length": 32, "batch_size": 8, "epochs": 1}
-TINY_STUDENT = {"layers": 2, "width": 96, "intermediate_epochs": 1, "preflight": False}
+TINY_STUDENT = {"layers": 2, "width": 96, "preflight": False}
 ARMS = {
     "distilled": {},
     "labels, from the teacher": {"learn_from": "labels"},

@@ -21,7 +21,7 @@ from hf_tinybert.workflow import DistilSettings, FinetuneSettings, distil, finet
 
 SAMPLE = str(Path(__file__).parent / "data" / "entities.jsonl")
 TINY = {"max_length": 48, "batch_size": 8, "epochs": 1}
-TINY_STUDENT = {"layers": 2, "width": 96, "intermediate_epochs": 1, "preflight": False}
+TINY_STUDENT = {"layers": 2, "width": 96, "preflight": False}
 SENTENCES = ["Mara Lindqvist works at Northwind Energy in Oslo .", "The ferry to Kiel was late again ."]
 
 

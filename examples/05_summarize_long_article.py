@@ -22,7 +22,7 @@ from hf_tinybert.workflow import DistilSettings, FinetuneSettings, distil, finet
 
 SAMPLE = Path(__file__).parent / "data" / "articles.jsonl"
 TINY = {"max_length": 64, "batch_size": 8, "epochs": 1}
-TINY_STUDENT = {"layers": 2, "width": 96, "intermediate_epochs": 1, "preflight": False}
+TINY_STUDENT = {"layers": 2, "width": 96, "preflight": False}
 
 
 def main() -> None:

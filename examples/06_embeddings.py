@@ -23,7 +23,7 @@ from hf_tinybert.progress import ProgressDisplay, quiet_libraries
 from hf_tinybert.workflow import DistilSettings, distil, predict
 
 SAMPLE = str(Path(__file__).parent / "data" / "similar_pairs.jsonl")
-TINY = {"max_length": 32, "batch_size": 8, "epochs": 1, "layers": 2, "width": 96, "intermediate_epochs": 1}
+TINY = {"max_length": 32, "batch_size": 8, "epochs": 1, "layers": 2, "width": 96}
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from hf_tinybert.workflow import FinetuneSettings, MultiTaskSettings, distil_tas
 
 SAMPLES = Path(__file__).parent / "data"
 TINY = {"max_length": 32, "batch_size": 8, "epochs": 1}
-TINY_STUDENT = {"layers": 2, "width": 96, "intermediate_epochs": 1, "preflight": False}
+TINY_STUDENT = {"layers": 2, "width": 96, "preflight": False}
 KINDS = {"sentiment": "text-classification", "entities": "token-classification", "similarity": "regression"}
 ROWS = {
     "sentiment": {"text": "A film that stays with you."},

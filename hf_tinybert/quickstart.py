@@ -35,6 +35,7 @@ from hf_tinybert.data.preprocessing import label_names, tokenize_texts
 from hf_tinybert.data.sources import load_task_data
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.checkpoints import check_weights, last_whole_checkpoint
+from hf_tinybert.distillation.recipes import RecipeName
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
@@ -228,6 +229,7 @@ class Quickstart:
         untrained_accuracy = self._accuracy(student, "student before training", "test")
         arguments = DistillationArguments(
             **self._stock_arguments("student"),
+            recipe=str(RecipeName.TINYBERT),
             num_train_epochs=settings.prediction_epochs,
             learning_rate=settings.prediction_learning_rate,
             intermediate_num_train_epochs=settings.intermediate_epochs,

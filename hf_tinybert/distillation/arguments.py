@@ -61,15 +61,26 @@ class DistillationArguments(TrainingArguments):
 
     # stages
     recipe: str = field(
-        default=str(RecipeName.TINYBERT),
-        metadata={"help": "tinybert, minilmv2, distilbert or pkd: defaults of phases, weights, mapping, temperature."},
+        default=str(RecipeName.TINYBERT_JOINT),
+        metadata={
+            "help": "tinybert-joint, tinybert (the paper's two phases), minilmv2, distilbert or pkd: defaults of "
+            "phases, epochs, learning rate, weights, mapping, temperature. Source: benchmarks/results/tasks.json."
+        },
     )
     phases: list[str] | None = field(
         default=None,
         metadata={"help": "Stages in order: intermediate-layer, prediction-layer, joint; the recipe's if unset."},
     )
+    num_train_epochs: float = field(
+        default=None,  # type: ignore[assignment]  # a number after __post_init__
+        metadata={"help": "Epochs of the prediction-layer or joint phase; the recipe's if unset (tinybert-joint: 4)."},
+    )
     learning_rate: float = field(
-        default=1e-4, metadata={"help": "Peak learning rate of the prediction-layer or joint phase."}
+        default=None,  # type: ignore[assignment]
+        metadata={
+            "help": "Peak learning rate of the prediction-layer or joint phase; the recipe's if unset "
+            "(tinybert-joint: 3e-4)."
+        },
     )
     intermediate_learning_rate: float = field(
         default=3e-4, metadata={"help": "Peak learning rate of the intermediate-layer phase."}
@@ -159,13 +170,15 @@ class DistillationArguments(TrainingArguments):
             # before the stock checks, which derive the precision of the run from it
             self.bf16 = has_fast_bf16("cpu" if self.use_cpu else "auto")
             self.use_cpu = self.use_cpu or (self.bf16 and not torch.accelerator.is_available())
+        self.recipe = _choice(RecipeName, "recipe", self.recipe)
+        recipe = self._recipe()
+        self.num_train_epochs = _given(self.num_train_epochs, recipe.num_train_epochs)
+        self.learning_rate = _given(self.learning_rate, recipe.learning_rate)
         super().__post_init__()  # type: ignore[no-untyped-call]  # untyped in transformers
         if self.ddp_find_unused_parameters is None:
             # each phase leaves parameters unused (heads or projections); the stock default forgets them under
             # gradient checkpointing
             self.ddp_find_unused_parameters = True
-        self.recipe = _choice(RecipeName, "recipe", self.recipe)
-        recipe = self._recipe()
         given = [str(phase) for phase in recipe.phases] if self.phases is None else _as_list(self.phases)
         self.phases: list[str] = [_choice(Phase, "phases", phase) for phase in given]
         if not self.phases or len(set(self.phases)) != len(self.phases):
@@ -305,6 +318,10 @@ class DistillationArguments(TrainingArguments):
                 "labels: the targets are the teacher's predictions; raise `temperature` for softer ones, or give "
                 "`label_loss` a weight"
             )
+
+
+def _given(value: float | None, default: float) -> float:
+    return default if value is None else value
 
 
 def _as_dict(value: dict[str, Any] | str | None) -> dict[str, Any]:

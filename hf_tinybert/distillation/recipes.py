@@ -12,6 +12,7 @@ from hf_tinybert.distillation.terms import Phase, Term
 class RecipeName(StrEnum):
     """The recipes, by the name of their method."""
 
+    TINYBERT_JOINT = "tinybert-joint"
     TINYBERT = "tinybert"
     MINILMV2 = "minilmv2"
     DISTILBERT = "distilbert"
@@ -28,7 +29,9 @@ class Recipe:
         layer_mapping: rule or layers.
         layers: student layers that a term compares, negative from the end; all for a term that is not named.
         temperature: of the prediction terms.
-        source: the paper.
+        num_train_epochs: of the prediction-layer or joint phase.
+        learning_rate: peak, of the same.
+        source: the paper, or the measurement.
     """
 
     phases: tuple[Phase, ...]
@@ -37,9 +40,18 @@ class Recipe:
     layer_mapping: str = str(MappingStrategy.UNIFORM)
     layers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     temperature: float = 1.0
+    num_train_epochs: float = 3.0
+    learning_rate: float = 1e-4
 
 
 RECIPES: Mapping[RecipeName, Recipe] = {
+    RecipeName.TINYBERT_JOINT: Recipe(
+        phases=(Phase.JOINT,),
+        weights={Term.EMBEDDING: 1.0, Term.HIDDEN_STATES: 1.0, Term.ATTENTION_SCORES: 1.0, Term.PREDICTION: 1.0},
+        num_train_epochs=4.0,
+        learning_rate=3e-4,
+        source="terms of TinyBERT, all at once; benchmarks/results/tasks.json and tasks_validation.json",
+    ),
     RecipeName.TINYBERT: Recipe(
         phases=(Phase.INTERMEDIATE, Phase.PREDICTION),
         weights={Term.EMBEDDING: 1.0, Term.HIDDEN_STATES: 1.0, Term.ATTENTION_SCORES: 1.0, Term.PREDICTION: 1.0},

@@ -92,6 +92,7 @@ def build_arguments(tmp_path):
     def build(**overrides):
         defaults = {
             "output_dir": str(tmp_path / "run"),
+            "recipe": "tinybert",  # whose two phases are what most tests are about
             "use_cpu": True,
             "bf16_where_fast": False,  # the same on every processor; tests of bf16 ask for it
             "report_to": "none",

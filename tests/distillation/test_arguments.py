@@ -7,9 +7,27 @@ from hf_tinybert.distillation.recipes import RECIPES, RecipeName
 from hf_tinybert.distillation.terms import Phase, Term
 
 
-def test_the_defaults_are_the_two_phases_of_the_paper(build_arguments):
-    """Prevents a default that is not the published method."""
-    arguments = build_arguments()
+def test_the_defaults_are_the_terms_of_the_paper_in_one_phase(tmp_path):
+    """Prevents a default other than the one that was measured, and numbers of another recipe."""
+    arguments = DistillationArguments(str(tmp_path), report_to="none", use_cpu=True)
+    assert (arguments.phases, arguments.num_train_epochs, arguments.learning_rate) == (["joint"], 4.0, 3e-4)
+    (joint,) = arguments.objectives().values()
+    names = ("embedding_loss", "hidden_states_loss", "attention_scores_loss", "prediction_loss")
+    assert joint.weights_at(0) == dict.fromkeys(names, 1.0)
+
+
+def test_a_recipe_brings_its_epochs_and_learning_rate_where_none_are_given(tmp_path):
+    """Prevents the numbers of one method from being used for another."""
+    two_phases = DistillationArguments(str(tmp_path), report_to="none", use_cpu=True, recipe="tinybert")
+    assert (two_phases.num_train_epochs, two_phases.learning_rate) == (3.0, 1e-4)
+    given = {"num_train_epochs": 1.0, "learning_rate": 1e-5}
+    asked = DistillationArguments(str(tmp_path), report_to="none", use_cpu=True, **given)
+    assert {name: vars(asked)[name] for name in given} == given
+
+
+def test_the_recipe_of_the_paper_has_its_two_phases(build_arguments):
+    """Prevents a recipe that is not the published method."""
+    arguments = build_arguments(recipe="tinybert")
     assert arguments.phases == ["intermediate-layer", "prediction-layer"]
     assert arguments.temperature == 1.0
     first, second = arguments.objectives().values()
@@ -31,7 +49,10 @@ def test_the_defaults_are_the_two_phases_of_the_paper(build_arguments):
         ({"intermediate_learning_rate": 0.0}, "expected a positive `intermediate_learning_rate`"),
         ({"intermediate_num_train_epochs": 0}, "expected a positive `intermediate_num_train_epochs`"),
         ({"label_smoothing_factor": 0.1}, "expected `label_smoothing_factor` 0, got 0.1"),
-        ({"recipe": "bert-pkd"}, "expected `recipe` of tinybert, minilmv2, distilbert, pkd, got 'bert-pkd'"),
+        (
+            {"recipe": "bert-pkd"},
+            "expected `recipe` of tinybert-joint, tinybert, minilmv2, distilbert, pkd, got 'bert-pkd'",
+        ),
         ({"relation_heads": -1}, "expected `relation_heads` of at least 0, got -1"),
         ({"teacher_cache_max_gb": 0}, "expected a positive `teacher_cache_max_gb`, got 0"),
         ({"loss_layers": {"hidden_loss": [1]}}, "expected `loss_layers` for embedding_loss, .* got hidden_loss"),

@@ -28,6 +28,7 @@ def start(build_student, build_teacher, build_rows, collator):
     def build(folder, model=None, eval_dataset=None, **overrides):
         defaults = {
             "output_dir": str(folder),
+            "recipe": "tinybert",
             "use_cpu": True,
             "report_to": "none",
             "disable_tqdm": True,

@@ -123,6 +123,7 @@ def collator():
 
 def arguments(run):
     defaults = {
+        "recipe": "tinybert",
         "use_cpu": True,
         "bf16_where_fast": False,  # what is compared here is compared to the precision of float32
         "report_to": "none",

@@ -88,6 +88,7 @@ def arguments(tmp_path):
     """Both phases of the paper, one epoch each, four rows a batch."""
     return DistillationArguments(
         output_dir=str(tmp_path),
+        recipe="tinybert",
         use_cpu=True,
         bf16_where_fast=False,  # the same on every processor
         report_to="none",
