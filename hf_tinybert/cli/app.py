@@ -2,6 +2,7 @@
 
 import typer
 
+from hf_tinybert.cli.augment import augment
 from hf_tinybert.cli.benchmark import benchmark_app
 from hf_tinybert.cli.convert import convert
 from hf_tinybert.cli.distill import distill
@@ -13,7 +14,7 @@ from hf_tinybert.cli.pretrain import pretrain
 from hf_tinybert.cli.quickstart import quickstart
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Distil BERT-like encoders into TinyBERTs.")
-for _verb in (quickstart, pretrain, finetune, distill, evaluate, predict, doctor, convert):
+for _verb in (quickstart, pretrain, finetune, augment, distill, evaluate, predict, doctor, convert):
     app.command()(_verb)
 app.add_typer(benchmark_app, name="benchmark")
 

@@ -71,6 +71,22 @@ def pretraining_table(figures: Mapping[str, Any]) -> Table:
     return table
 
 
+def augmentation_table(figures: Mapping[str, Any]) -> Table:
+    """What `augment` gives: rows, words that may change, and the time."""
+    table = Table(title=f"{figures['kind']}, {figures['new_rows']:,} new rows")
+    table.add_column("", no_wrap=True)
+    table.add_column("", justify="right")
+    for label, key in (
+        ("rows", "rows"),
+        ("of which gave none", "unchanged_rows"),
+        ("words, no stop words", "words"),
+        ("of which have candidates", "words_with_candidates"),
+    ):
+        table.add_row(label, f"{figures[key]:,}")
+    table.add_row("seconds", f"{figures['seconds']:,.1f}")
+    return table
+
+
 def metrics_table(metrics: Mapping[str, float], title: str) -> Table:
     """What `evaluate` gives: one metric a row."""
     table = Table(title=title)
@@ -85,4 +101,4 @@ def _metrics(scores: Any) -> list[str]:  # noqa: ANN401 (views of a dictionary)
     return list(dict.fromkeys(name for by_metric in scores for name in by_metric))
 
 
-__all__ = ["metrics_table", "pretraining_table", "retention_table", "scores_table"]
+__all__ = ["augmentation_table", "metrics_table", "pretraining_table", "retention_table", "scores_table"]

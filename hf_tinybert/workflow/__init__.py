@@ -1,5 +1,7 @@
-"""From data to a model that answers: fine-tune a teacher, distil a student, evaluate and predict, for every kind."""
+"""From data to a model that answers: fine-tune a teacher, augment, distil, evaluate and predict, for every kind."""
 
+from hf_tinybert.workflow.augment_settings import AugmentSettings
+from hf_tinybert.workflow.augmenting import augment
 from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
 from hf_tinybert.workflow.distilling import distil
 from hf_tinybert.workflow.evaluation import evaluate_folder
@@ -13,12 +15,14 @@ from hf_tinybert.workflow.pretraining import pretrain
 from hf_tinybert.workflow.summarization import summarize
 
 __all__ = [
+    "AugmentSettings",
     "DistilSettings",
     "FinetuneSettings",
     "LearnFrom",
     "ModelFolder",
     "MultiTaskSettings",
     "PretrainSettings",
+    "augment",
     "distil",
     "distil_tasks",
     "evaluate_folder",

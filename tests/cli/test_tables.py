@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from hf_tinybert.cli.tables import metrics_table, pretraining_table, retention_table, scores_table
+from hf_tinybert.cli.tables import augmentation_table, metrics_table, pretraining_table, retention_table, scores_table
 
 
 def _shown(table) -> str:
@@ -94,3 +94,11 @@ def test_metrics_are_one_a_row():
     """Prevents a metric that is left out."""
     shown = _shown(metrics_table({"f1": 88.5, "exact_match": 80.25}, "answers"))
     assert "88.5" in shown and "80.25" in shown
+
+
+def test_an_augmentation_shows_what_changed_and_what_did_not():
+    """Prevents rows that gave nothing from going unseen."""
+    figures = {"new_rows": 5432, "rows": 321, "unchanged_rows": 12, "words": 987, "words_with_candidates": 876}
+    shown = _shown(augmentation_table({"kind": "regression", "seconds": 4.56, **figures}))
+    for figure in ("regression", "5,432", "321", "12", "987", "876", "4.6"):
+        assert figure in shown

@@ -1,0 +1,160 @@
+"""Tests of more training rows on disk."""
+
+import json
+import logging
+
+import numpy as np
+import pytest
+import torch
+from transformers import BertConfig, BertForMaskedLM, BertTokenizer
+
+from hf_tinybert.data.augmentation import Augmenter
+from hf_tinybert.data.tasks import TaskKind
+from hf_tinybert.workflow import AugmentSettings, DistilSettings, augment, augmenting, distil
+from hf_tinybert.workflow.row_reader import BadRow, read_rows
+from tests.conftest import WORDS
+from tests.workflow.conftest import FEW, SMALL
+
+
+@pytest.fixture(scope="module")
+def vectors(tmp_path_factory) -> str:
+    """A file of vectors of the vocabulary's words."""
+    file = tmp_path_factory.mktemp("vectors") / "vectors.txt"
+    rows = np.random.default_rng(0).normal(size=(len(WORDS), 4)).round(3)
+    lines = [" ".join([word, *map(str, row)]) for word, row in zip(WORDS, rows.tolist(), strict=True)]
+    file.write_text("\n".join(lines) + "\n")
+    return str(file)
+
+
+@pytest.fixture
+def made(data_of, vectors, display, tmp_path):
+    """Augments data of a kind into a file; gives the rows and the figures."""
+
+    def make(kind="text-classification", name="more.jsonl", **more):
+        given = {"data": data_of(kind), "kind": kind, "vectors": vectors, "copies": 3, "candidates": 4, **more}
+        figures = augment(AugmentSettings(**given), tmp_path / name, display)
+        return [json.loads(line) for line in (tmp_path / name).read_text().splitlines()], figures
+
+    return make
+
+
+@pytest.mark.parametrize("kind", list(TaskKind), ids=str)
+def test_new_rows_of_every_kind_are_read_as_unlabelled_ones(kind, made, tmp_path):
+    """Prevents a file that `distill --unlabeled` refuses, and gold answers that no longer belong to their row."""
+    rows, figures = made(str(kind))
+    assert figures["new_rows"] == len(rows) > 48 and figures["rows"] == 48
+    assert not any(isinstance(row, BadRow) for row in read_rows(tmp_path / "more.jsonl", kind))
+    assert {(row["source_row"], row["copy"]) for row in rows} <= {
+        (row, copy) for row in range(48) for copy in range(3)
+    }
+    gold = {"label", "labels", "score", "summaries"} & set(rows[0])
+    assert not gold
+    if kind is TaskKind.TOKEN_CLASSIFICATION:
+        assert all(len(row["tags"]) == len(row["tokens"]) for row in rows)
+        assert {tag for row in rows for tag in row["tags"]} == {"O", "B-thing"}
+    if kind is TaskKind.QUESTION_ANSWERING:
+        assert len({row["id"] for row in rows}) == len(rows)
+        for row in rows:
+            (text,), (start,) = row["answers"]["text"], row["answers"]["answer_start"]
+            assert row["context"][start : start + len(text)] == text
+
+
+def test_a_student_learns_from_them(made, data_of, teacher_of, display, tmp_path):
+    """Prevents rows that the teacher does not label."""
+    rows, _ = made()
+    settings = DistilSettings(
+        data=data_of("text-classification"),
+        teacher=teacher_of("text-classification"),
+        unlabeled=(str(tmp_path / "more.jsonl"),),
+        **FEW,
+        **SMALL,
+    )
+    figures = distil(settings, tmp_path / "student", display)
+    assert len(rows) > 48 and figures["scores"]
+
+
+def test_columns_and_labels_have_the_names_of_the_data(made, tmp_path, sentences):
+    """Prevents `--column` from finding nothing in the new rows, and ids in the place of class names."""
+    file = tmp_path / "rows.jsonl"
+    lines = [{"body": f"{sentence} {index}", "sort": "ab"[index % 2]} for index, sentence in enumerate(sentences)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in lines))
+    rows, _ = made(data=str(file), columns={"text": "body", "label": "sort"}, keep_labels=True)
+    assert set(rows[0]) == {"body", "sort", "source_row", "copy"} and {row["sort"] for row in rows} == {"a", "b"}
+
+
+def test_interrupted_it_goes_on_to_the_same_rows(made, monkeypatch):
+    """Prevents lost, repeated or other rows after a kill, also with another batch size."""
+    monkeypatch.setattr(augmenting, "_ROWS_PER_PART", 10)
+    straight, figures = made(name="straight.jsonl")
+    whole = Augmenter.new_rows
+
+    def killed(self, rows, first=0):
+        for index, row in enumerate(whole(self, rows, first)):
+            if first == 30 and index == 2:
+                raise KeyboardInterrupt
+            yield row
+
+    monkeypatch.setattr(Augmenter, "new_rows", killed)
+    with pytest.raises(KeyboardInterrupt):
+        made()
+    asked = []
+
+    def counted(self, rows, first=0):
+        asked.append(first)
+        return whole(self, rows, first)
+
+    monkeypatch.setattr(Augmenter, "new_rows", counted)
+    rows, again = made(batch_size=3)
+    assert rows == straight and asked == [30, 40]
+    assert again["new_rows"] == figures["new_rows"] and again["words"] == figures["words"]
+    monkeypatch.setattr(Augmenter, "new_rows", None)
+    assert made(batch_size=3)[0] == straight
+
+
+def test_other_settings_or_a_file_of_yours_are_refused(made, tmp_path):
+    """Prevents rows of two settings in one file, and a file from being overwritten."""
+    made()
+    with pytest.raises(ValueError, match="probability"):
+        made(probability=0.5)
+    (tmp_path / "mine.jsonl").write_text("mine")
+    with pytest.raises(ValueError, match="nothing of yours is overwritten"):
+        made(name="mine.jsonl")
+    with pytest.raises(ValueError, match="jsonl"):
+        made(name="more.csv")
+
+
+def test_a_masked_language_model_and_its_embeddings(made, vocabulary, monkeypatch, tmp_path):
+    """Prevents `--masked-lm` without effect, or without vectors where nothing else is installed."""
+    monkeypatch.setattr(augmenting, "has_packaged_glove", lambda: False)
+    torch.manual_seed(0)
+    tokenizer = BertTokenizer(vocab=str(vocabulary), model_max_length=64)
+    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    shape["initializer_range"] = 1.0  # else what surrounds a word hardly matters
+    BertForMaskedLM(BertConfig(vocab_size=len(tokenizer), **shape)).save_pretrained(tmp_path / "masked")
+    tokenizer.save_pretrained(tmp_path / "masked")
+    rows, figures = made(masked_lm=str(tmp_path / "masked"), vectors=None)
+    assert figures["vectors"] == str(tmp_path / "masked") and figures["words"] == figures["words_with_candidates"]
+    alone, _ = made(name="alone.jsonl", masked_lm=str(tmp_path / "masked"), vectors="none", beside_original=False)
+    assert [row["text"] for row in alone] != [row["text"] for row in rows]
+
+
+@pytest.mark.parametrize(("installed", "chosen"), [(True, "glove"), (False, "packaged")])
+def test_english_has_vectors_without_naming_any(installed, chosen, monkeypatch):
+    """Prevents a first use from hunting for vectors."""
+    monkeypatch.setattr(augmenting, "has_packaged_glove", lambda: installed)
+    assert augmenting._chosen_vectors(AugmentSettings(data="rows.csv")) == chosen
+    with pytest.raises(ValueError, match="are English"):
+        augmenting._chosen_vectors(AugmentSettings(data="rows.csv", language="de"))
+
+
+def test_what_changes_nothing_is_refused_and_what_changes_little_told(made, vectors, tmp_path, caplog, sentences):
+    """Prevents a file of no rows, and vectors of another language from going unseen."""
+    file = tmp_path / "foreign.txt"
+    file.write_text("haus 1 0\nbaum 0 1\n")
+    with pytest.raises(ValueError, match=r"48 of 48 rows unchanged, 0 of [\d,]+ words"):
+        made(vectors=str(file))
+    assert not (tmp_path / "more.jsonl.parts").exists() and not (tmp_path / "more.jsonl").exists()
+    file.write_text("minister 1 0\nvote 1 0\ngoal 0 1\n")
+    with caplog.at_level(logging.WARNING, "hf_tinybert"):
+        made(vectors=str(file), copies=20, probability=1.0)
+    assert "rows unchanged" in caplog.text
