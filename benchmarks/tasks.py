@@ -39,6 +39,7 @@ from hf_tinybert.data.raw_text import each_once, read_documents
 from hf_tinybert.data.sentences import split_sentences
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow import DistilSettings, FinetuneSettings, PretrainSettings, distil, finetune, pretrain
+from hf_tinybert.workflow.figures import FIGURES_FILE
 
 RESULTS = Path(__file__).parent / "results" / "tasks.json"
 
@@ -161,6 +162,8 @@ def measure(task: str, arm: str, seed: int, changes: dict[str, Any], options: ar
     )
     kept = ("main_metric", "rows", "scores", "retention", "epochs", "parameters", "seconds", "machine")
     results = read_results(options.output)
+    if settings.get("start") == GENERAL:
+        results["general_student"] = general_figures(options.folder)
     results["runs"].append({**key, **{name: figures[name] for name in kept}})
     results["summary"] = _summary(results["runs"])
     write_results(options.output, results)
@@ -215,6 +218,13 @@ def general_student(data: Path, folder: Path, display: ProgressDisplay) -> Path:
     texts = tuple(str(data / name / "train.jsonl") for name in TEXTS)
     pretrain(PretrainSettings(texts=texts, columns=TEXT_COLUMNS, **PRETRAINING), folder / GENERAL, display)
     return folder / GENERAL
+
+
+def general_figures(folder: Path) -> dict[str, Any]:
+    """What is told of the general student: text, terms on held-out blocks before and after, seconds."""
+    figures = json.loads((folder / GENERAL / FIGURES_FILE).read_text(encoding="utf-8"))
+    kept = ("documents", "tokens_seen", "steps", "held_out", "seconds", "tokens_per_second", "machine")
+    return {"texts": list(TEXTS), **PRETRAINING, **{name: figures[name] for name in kept}}
 
 
 def standard_settings(task: str, arm: str) -> dict[str, Any]:
