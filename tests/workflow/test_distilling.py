@@ -126,7 +126,7 @@ def test_interrupted_it_ends_with_the_same_student(
     data_of, teacher_of, tmp_path, display, monkeypatch, interrupted_after
 ):
     """Prevents a resumed run that starts again, or ends somewhere else than the straight one."""
-    settings = _settings(data_of, teacher_of, epochs=2, intermediate_epochs=2, train_rows=24)
+    settings = _settings(data_of, teacher_of, recipe="tinybert", epochs=2, intermediate_epochs=2, train_rows=24)
     distil(settings, tmp_path / "straight", display)
     steps = 0
     original = TrainingProgress.on_step_end

@@ -82,7 +82,7 @@ def test_a_task_without_a_teacher_learns_from_its_labels(settings_of, tmp_path, 
 
 def test_interrupted_it_ends_with_the_same_student(settings_of, tmp_path, display, monkeypatch):
     """Prevents a resumed run that starts again, or ends somewhere else than the straight one."""
-    settings = settings_of("news", "things", epochs=2)
+    settings = settings_of("news", "things", epochs=2, recipe="tinybert")
     distil_tasks(settings, tmp_path / "straight", display)
     original, steps = TrainingProgress.on_step_end, 0
 
