@@ -1,6 +1,5 @@
 """`hf-tinybert augment`: more training rows for the teacher to label."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from rich.markup import escape
 
 from hf_tinybert.cli import options
 from hf_tinybert.cli.loading import figures_alone, loading
+from hf_tinybert.cli.outcome import show_outcome
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 from hf_tinybert.cli.tables import augmentation_table
 
@@ -77,11 +77,8 @@ def augment(
             figures = run(settings, output, ProgressDisplay(console))
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
-    if as_json:
-        typer.echo(json.dumps(figures, indent=2, ensure_ascii=False))
-        return
-    console.print(augmentation_table(figures))
-    console.print(f"Rows: {escape(str(output))}", highlight=False)
+    written = f"Rows: {escape(str(output))}"
+    show_outcome(figures, augmentation_table, written, console, as_json=as_json)
 
 
 __all__ = ["augment"]

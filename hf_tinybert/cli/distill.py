@@ -1,6 +1,5 @@
 """`hf-tinybert distill`: a teacher distilled into a student of any shape, on a task of any kind."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -9,6 +8,7 @@ from rich.markup import escape
 
 from hf_tinybert.cli import options
 from hf_tinybert.cli.loading import figures_alone, loading
+from hf_tinybert.cli.outcome import show_outcome
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 from hf_tinybert.cli.tables import retention_table
 
@@ -68,7 +68,6 @@ def distill(
             with loading():
                 from hf_tinybert.progress import ProgressDisplay
                 from hf_tinybert.workflow import DistilSettings, distil
-            weights = options.parse_pairs(loss_weight, "--loss-weight")
             settings = DistilSettings(
                 data=data,
                 teacher=teacher,
@@ -90,7 +89,7 @@ def distill(
                 intermediate_epochs=intermediate_epochs,
                 intermediate_learning_rate=intermediate_learning_rate,
                 temperature=temperature,
-                loss_weights={name: float(factor) for name, factor in weights.items()} or None,
+                loss_weights=options.parse_factors(loss_weight, "--loss-weight") or None,
                 layer_mapping=layer_mapping,
                 batch_size=batch_size,
                 max_length=max_length,
@@ -104,11 +103,8 @@ def distill(
             figures = distil(settings, output, ProgressDisplay(console))
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
-    if as_json:
-        typer.echo(json.dumps(figures, indent=2, ensure_ascii=False))
-        return
-    console.print(retention_table(figures))
-    console.print(f"Student: {escape(str(output))}   figures: {escape(str(output / 'figures.json'))}", highlight=False)
+    written = f"Student: {escape(str(output))}   figures: {escape(str(output / 'figures.json'))}"
+    show_outcome(figures, retention_table, written, console, as_json=as_json)
 
 
 __all__ = ["distill"]

@@ -1,6 +1,5 @@
 """`hf-tinybert finetune`: a pretrained encoder fine-tuned on a task of any kind."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -9,6 +8,7 @@ from rich.markup import escape
 
 from hf_tinybert.cli import options
 from hf_tinybert.cli.loading import figures_alone, loading
+from hf_tinybert.cli.outcome import show_outcome
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 from hf_tinybert.cli.tables import scores_table
 
@@ -65,11 +65,8 @@ def finetune(
             figures = run(settings, output, ProgressDisplay(console))
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
-    if as_json:
-        typer.echo(json.dumps(figures, indent=2, ensure_ascii=False))
-        return
-    console.print(scores_table(figures))
-    console.print(f"Model: {escape(str(output))}   figures: {escape(str(output / 'figures.json'))}", highlight=False)
+    written = f"Model: {escape(str(output))}   figures: {escape(str(output / 'figures.json'))}"
+    show_outcome(figures, scores_table, written, console, as_json=as_json)
 
 
 __all__ = ["finetune"]

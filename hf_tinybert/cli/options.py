@@ -55,6 +55,15 @@ def parse_pairs(given: Iterable[str] | None, option: str) -> dict[str, str]:
     return pairs
 
 
+def parse_factors(given: Iterable[str] | None, option: str) -> dict[str, float]:
+    """NAME=NUMBER options as a dictionary.
+
+    Raises:
+        ValueError: one without `=` or without a number, or a name given twice.
+    """
+    return {name: float(factor) for name, factor in parse_pairs(given, option).items()}
+
+
 __all__ = [
     "AsJson",
     "BatchSize",
@@ -79,5 +88,6 @@ __all__ = [
     "Units",
     "ValidationRows",
     "Width",
+    "parse_factors",
     "parse_pairs",
 ]

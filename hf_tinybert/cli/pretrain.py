@@ -1,6 +1,5 @@
 """`hf-tinybert pretrain`: a teacher distilled into a general student on raw text, before there is a task."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from rich.markup import escape
 
 from hf_tinybert.cli import options
 from hf_tinybert.cli.loading import figures_alone, loading
+from hf_tinybert.cli.outcome import show_outcome
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 from hf_tinybert.cli.tables import pretraining_table
 
@@ -61,7 +61,6 @@ def pretrain(
                 from hf_tinybert.progress import ProgressDisplay
                 from hf_tinybert.workflow import PretrainSettings
                 from hf_tinybert.workflow import pretrain as run
-            weights = options.parse_pairs(loss_weight, "--loss-weight")
             settings = PretrainSettings(
                 texts=tuple(texts),
                 columns=tuple(column) if column else PretrainSettings.columns,
@@ -79,18 +78,15 @@ def pretrain(
                 learning_rate=learning_rate,
                 batch_size=batch_size,
                 recipe=recipe,
-                loss_weights={name: float(factor) for name, factor in weights.items()} or None,
+                loss_weights=options.parse_factors(loss_weight, "--loss-weight") or None,
                 layer_mapping=layer_mapping,
                 seed=seed,
             )
             figures = run(settings, output, ProgressDisplay(console), blocks=blocks, num_proc=num_proc)
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
-    if as_json:
-        typer.echo(json.dumps(figures, indent=2, ensure_ascii=False))
-        return
-    console.print(pretraining_table(figures))
-    console.print(f"Student: {escape(str(output))}   figures: {escape(str(output / 'figures.json'))}", highlight=False)
+    written = f"Student: {escape(str(output))}   figures: {escape(str(output / 'figures.json'))}"
+    show_outcome(figures, pretraining_table, written, console, as_json=as_json)
 
 
 __all__ = ["pretrain"]

@@ -4,11 +4,13 @@ import inspect
 
 import pytest
 
+from hf_tinybert.cli.augment import augment
 from hf_tinybert.cli.distill import distill
 from hf_tinybert.cli.finetune import finetune
-from hf_tinybert.cli.options import parse_pairs
+from hf_tinybert.cli.options import parse_factors, parse_pairs
+from hf_tinybert.cli.pretrain import pretrain
 from hf_tinybert.data.kinds.definition import TaskKind
-from hf_tinybert.workflow import DistilSettings, FinetuneSettings
+from hf_tinybert.workflow import AugmentSettings, DistilSettings, FinetuneSettings, PretrainSettings
 
 
 def test_pairs_are_a_dictionary():
@@ -24,7 +26,23 @@ def test_what_is_no_pair_is_refused(given):
         parse_pairs(given, "--column")
 
 
-@pytest.mark.parametrize(("verb", "settings"), [(finetune, FinetuneSettings), (distill, DistilSettings)])
+def test_factors_are_numbers():
+    """Prevents a weight that is compared as text."""
+    assert parse_factors(["label_loss=0.5"], "--loss-weight") == {"label_loss": 0.5}
+    assert parse_factors(None, "--loss-weight") == {}
+    with pytest.raises(ValueError, match="much"):
+        parse_factors(["label_loss=much"], "--loss-weight")
+
+
+@pytest.mark.parametrize(
+    ("verb", "settings"),
+    [
+        (finetune, FinetuneSettings),
+        (distill, DistilSettings),
+        (pretrain, PretrainSettings),
+        (augment, AugmentSettings),
+    ],
+)
 def test_defaults_of_the_command_are_those_of_its_settings(verb, settings):
     """Prevents a command that does something else than the function of the same name."""
     fields = settings.__dataclass_fields__

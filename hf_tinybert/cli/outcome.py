@@ -1,0 +1,36 @@
+"""What a verb shows at the end: its figures as a table for people, or as JSON for machines."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+
+def show_outcome(
+    figures: Mapping[str, Any],
+    table: Callable[[Mapping[str, Any]], Table],
+    written: str,
+    console: Console,
+    *,
+    as_json: bool,
+) -> None:
+    """Prints figures.
+
+    Args:
+        figures: of the run, JSON values.
+        table: what a person sees of them.
+        written: line that says where the results lie, in rich markup.
+        console: for people.
+        as_json: whether the figures go to standard output as JSON, in the place of table and line.
+    """
+    if as_json:
+        typer.echo(json.dumps(figures, indent=2, ensure_ascii=False))
+        return
+    console.print(table(figures))
+    console.print(written, highlight=False)
+
+
+__all__ = ["show_outcome"]

@@ -1,0 +1,30 @@
+"""Tests of what a verb shows at the end."""
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from hf_tinybert.cli.outcome import show_outcome
+
+FIGURES = {"name": "Zürich", "score": 0.5}
+
+
+def _table(figures):
+    table = Table("name")
+    table.add_row(figures["name"])
+    return table
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_figures_are_a_table_or_json_and_never_both(as_json, capsys):
+    """Prevents a program that reads the figures from meeting a table."""
+    screen = io.StringIO()
+    show_outcome(FIGURES, _table, "Model: here", Console(file=screen), as_json=as_json)
+    printed = capsys.readouterr().out
+    if as_json:
+        assert json.loads(printed) == FIGURES and "Zürich" in printed and not screen.getvalue()
+    else:
+        assert not printed and "Zürich" in screen.getvalue() and "Model: here" in screen.getvalue()
