@@ -36,7 +36,7 @@ class PretrainSettings:
         start: `projection` or `layers` of the teacher, or `random`.
         epochs: passes over the blocks. Source: TinyBERT, section 4.2, takes 3.
         max_steps: optimizer steps; wins over epochs.
-        learning_rate: peak.
+        learning_rate: peak. Not chosen by measurement; benchmarks/results/tasks.json was made with 6e-4 and one pass.
         batch_size: blocks per step.
         weight_decay: of all weights but biases and LayerNorms.
         warmup: share of the steps over which the learning rate rises.
