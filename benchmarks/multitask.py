@@ -1,13 +1,15 @@
 """One student of three teachers beside three students of one teacher each.
 
-Sentiment (rotten_tomatoes), entities (wnut17) and similarity (stsb): the multi-task student starts from the general
-student and trains in one joint phase, as the single-task ones do, which are those of the arm `distilled` of
-`benchmarks/tasks.py`, here on their own rows alone. Every head sees as many steps of its task as the single-task
+Sentiment (rotten_tomatoes), entities (wnut17) and similarity (stsb): the multi-task student trains in one joint phase,
+as the single-task ones do, which are those of the arm `distilled` of `benchmarks/tasks.py`, here on their own rows
+alone. All start from the general student, or all from projected weights (the arm `distilled-projected`; the multi-task
+student's encoder is then that of the first teacher). Every head sees as many steps of its task as the single-task
 student does; the encoder sees all of them. The test split is scored once, at the end of a run. Runs that the result
 file holds are not repeated; an interrupted run goes on at its last epoch.
 
-    python benchmarks/multitask.py --data DATA            # 3 seeds, and the single-task students that are missing
-    python benchmarks/multitask.py --data DATA --seed 0   # one seed
+    python benchmarks/multitask.py --data DATA                      # 3 seeds, and the single-task students they need
+    python benchmarks/multitask.py --data DATA --start projection   # the same without a general student
+    python benchmarks/multitask.py --data DATA --seed 0             # one seed
 
 DATA holds a folder per task.
 """
@@ -23,6 +25,7 @@ import torch
 from rich.console import Console
 from tasks import (
     ARMS,
+    PASSES,
     TASKS,
     fine_tuned_teacher,
     general_student,
@@ -34,14 +37,15 @@ from tasks import (
 from tasks import RESULTS as SINGLE_TASK_RESULTS
 from tasks import measure as measure_single_task
 
+from hf_tinybert.benchmark import machine
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow import MultiTaskSettings, distil_tasks
 
 RESULTS = Path(__file__).parent / "results" / "multitask.json"
 NAMES = {"rotten_tomatoes": "sentiment", "wnut17": "entities", "stsb": "similarity"}
-ARM = "distilled"
+ARM_OF = {"general": "distilled", "projection": "distilled-projected"}  # by where the students start
 # both kinds of student learn from the labelled rows of the three tasks alone, in as many passes
-OWN_ROWS: dict[str, dict[str, Any]] = {"wnut17": {"unlabeled": [], "epochs": ARMS[ARM]["epochs"]}}
+OWN_ROWS: dict[str, dict[str, Any]] = {"wnut17": {"unlabeled": [], "epochs": PASSES["epochs"]}}
 
 
 def main() -> None:
@@ -49,6 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with a folder per task")
     parser.add_argument("--seed", action="append", type=int, help="only this seed (repeatable); default 0, 1, 2")
+    parser.add_argument("--start", default="general", choices=ARM_OF, help="of all students (default general)")
     parser.add_argument("--sampling", default="proportional", help="proportional, temperature or annealed")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "tinybert_tasks", help="models")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
@@ -57,18 +62,22 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     display = ProgressDisplay(Console(stderr=True))
     teachers = {task: fine_tuned_teacher(task, options.data, options.folder, display) for task in NAMES}
-    start = str(general_student(options.data, options.folder, display))
+    arm = ARM_OF[options.start]
+    start = {"start": str(general_student(options.data, options.folder, display))} if arm == "distilled" else {}
     for seed in options.seed or (0, 1, 2):
-        if not _done(options.output, "together", seed, options.sampling):
+        together = {"arm": "together", "start": options.start, "seed": seed, "sampling": options.sampling}
+        if not _done(options.output, together):
             own = {name: _own(task, options, teachers[task]) for task, name in NAMES.items()}
-            shared = {**ARMS[ARM], "start": start, "score_test": True, "seed": seed}
+            shared = {**ARMS[arm], **start, "score_test": True, "seed": seed}
             settings = MultiTaskSettings(tasks=own, shared=shared, sampling=options.sampling)
-            figures = distil_tasks(settings, options.folder / f"together-{options.sampling}-{seed}", display)
-            _keep(options.output, "together", seed, options.sampling, figures["tasks"], figures["seconds"])
-        if not _done(options.output, "alone", seed, "none"):
-            alone = {name: _single_task(task, seed, options) for task, name in NAMES.items()}
-            seconds = {name: run["seconds"]["total"] for name, run in alone.items()}
-            _keep(options.output, "alone", seed, "none", alone, seconds)
+            folder = options.folder / f"together-{options.start}-{options.sampling}-{seed}"
+            figures = distil_tasks(settings, folder, display)
+            _keep(options.output, together, figures["tasks"], figures["seconds"])
+        alone = {"arm": "alone", "start": options.start, "seed": seed, "sampling": "none"}
+        if not _done(options.output, alone):
+            runs = {name: _single_task(task, arm, seed, options) for task, name in NAMES.items()}
+            seconds = {name: run["seconds"]["total"] for name, run in runs.items()}
+            _keep(options.output, alone, runs, seconds)
     sys.stdout.write(json.dumps(read_results(options.output)["summary"], indent=1) + "\n")
 
 
@@ -82,31 +91,31 @@ def _own(task: str, options: argparse.Namespace, teacher: Path) -> dict[str, Any
     }
 
 
-def _single_task(task: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+def _single_task(task: str, arm: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """The run of the single-task student, measured unless it is there."""
     single = argparse.Namespace(**{**vars(options), "output": SINGLE_TASK_RESULTS, "validation_only": False})
     changes = OWN_ROWS.get(task, {})
-    measure_single_task(task, ARM, seed, changes, single)
-    settings = {**standard_settings(task, ARM), **changes}
-    key = {"task": task, "arm": ARM, "seed": seed, "settings": json.loads(json.dumps(settings))}
+    measure_single_task(task, arm, seed, changes, single)
+    settings = {**standard_settings(task, arm), **changes}
+    key = {"task": task, "arm": arm, "seed": seed, "settings": json.loads(json.dumps(settings))}
     runs = read_results(SINGLE_TASK_RESULTS)["runs"]
     return dict(next(run for run in runs if {name: run[name] for name in key} == key))
 
 
-def _done(file: Path, arm: str, seed: int, sampling: str) -> bool:
-    key = {"arm": arm, "seed": seed, "sampling": sampling}
+def _done(file: Path, key: dict[str, Any]) -> bool:
     return any({name: run[name] for name in key} == key for run in read_results(file)["runs"])
 
 
-def _keep(file: Path, arm: str, seed: int, sampling: str, tasks: dict[str, Any], seconds: dict[str, Any]) -> None:
+def _keep(file: Path, key: dict[str, Any], tasks: dict[str, Any], seconds: dict[str, Any]) -> None:
     results = read_results(file)
     kept = {name: {key: own[key] for key in ("main_metric", "scores", "retention")} for name, own in tasks.items()}
-    results["runs"].append({"arm": arm, "seed": seed, "sampling": sampling, "tasks": kept, "seconds": seconds})
+    results["runs"].append({**key, "tasks": kept, "seconds": seconds, "machine": machine()})
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for run in results["runs"]:
+        told = run["arm"] + ("" if run["arm"] == "alone" else f", {run['sampling']}")
+        groups.setdefault(f"{told}, start: {run['start']}", []).append(run)
     results["summary"] = {
-        f"{name}, {arm}" + ("" if arm == "alone" else f", {sampling}"): _figures(group, name)
-        for arm, sampling in sorted({(run["arm"], run["sampling"]) for run in results["runs"]})
-        for group in [[run for run in results["runs"] if (run["arm"], run["sampling"]) == (arm, sampling)]]
-        for name in NAMES.values()
+        f"{name}, {group}": _figures(runs, name) for group, runs in groups.items() for name in NAMES.values()
     }
     write_results(file, results)
 
