@@ -31,7 +31,7 @@ from hf_tinybert.workflow import DistilSettings, distil, load_model_folder
 
 RESULTS = Path(__file__).parent / "results" / "shapes.json"
 SHAPED = ("rotten_tomatoes", "banking77", "ud_ewt_pos")
-SHAPES = ("4x312", "3x312", "2x312", "1x312", "4x192", "3x192", "2x192", "2x128")  # layers x width
+SHAPES = ("4x312", "3x312", "2x312", "1x312", "4x192", "3x192", "2x192", "1x192", "2x128")  # layers x width
 ENOUGH = 0.97
 _BATCHES = (1, 32)
 _TIMED_RUNS = 60

@@ -53,7 +53,9 @@ class StudentShape:
         heads = self.heads or min(preset["num_attention_heads"], teacher.num_attention_heads)
         width = self.width or _down_to(min(preset["hidden_size"], teacher.hidden_size), heads)
         if width % heads and self.heads is None:
-            heads = max(count for count in range(1, heads + 1) if width % count == 0)
+            # of those that divide the width, one that also compares with the teacher's, in groups
+            fitting = [count for count in range(1, heads + 1) if width % count == 0]
+            heads = max(count for count in fitting if teacher.num_attention_heads % count == 0)
         units = min(preset["intermediate_size"], teacher.intermediate_size)
         if self.width is not None:
             units = min(4 * self.width, teacher.intermediate_size)

@@ -18,13 +18,14 @@ def _sizes(config):
         (StudentShape(), (4, 312, 12, 1200)),
         (StudentShape("6L-768"), (6, 384, 12, 1536)),
         (StudentShape(layers=2, width=96), (2, 96, 12, 384)),
-        (StudentShape(width=200), (4, 200, 10, 800)),
+        (StudentShape(width=200), (4, 200, 4, 800)),
+        (StudentShape(width=128), (4, 128, 4, 512)),
         (StudentShape(layers=3, width=128, heads=4, units=300), (3, 128, 4, 300)),
     ],
     ids=str,
 )
 def test_sizes_come_from_the_preset_the_teacher_and_what_is_given(shape, sizes):
-    """Prevents a student larger than its teacher, or heads that do not divide its width."""
+    """Prevents a student larger than its teacher, or heads that divide neither its width nor the teacher's heads."""
     assert _sizes(shape.config(TEACHER)) == sizes
 
 
