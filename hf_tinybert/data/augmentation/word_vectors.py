@@ -62,6 +62,16 @@ class WordVectors:
         """Number of words."""
         return len(self._words)
 
+    @property
+    def words(self) -> list[str]:
+        """In the order of `directions`."""
+        return list(self._words)
+
+    @property
+    def directions(self) -> torch.Tensor:
+        """(words, width) of length 1, or 0."""
+        return self._directions[: len(self)]
+
     def neighbours(self, words: Sequence[str], count: int) -> dict[str, list[str]]:
         """Gives the nearest words by the cosine, the nearest first; the word itself is none, as in the published code.
 
