@@ -165,7 +165,7 @@ def test_every_dependency_is_pinned_in_the_constraints():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     wanted = setup["options"]["install_requires"] + setup["options.extras_require"]["quickstart"]
-    wanted += setup["options.extras_require"]["deepspeed"]
+    wanted += setup["options.extras_require"]["deepspeed"] + setup["options.extras_require"]["augment"]
     wanted += setup["options.extras_require"]["test"].replace("hf-tinybert[deepspeed,quickstart]", "")
     lines = [line for line in wanted.splitlines() if line.strip() and not line.strip().startswith("#")]
     names = {_distribution(line) for line in lines}

@@ -1,7 +1,6 @@
 """How fast and in how much memory students are distilled: the engine beside a textbook loop, in one process."""
 
 import json
-import os
 import statistics
 import tempfile
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from rich.table import Table
 from hf_tinybert.benchmark.arms import Arm, training_loop
 from hf_tinybert.benchmark.machine import machine
 from hf_tinybert.benchmark.peak_memory import peak_memory
+from hf_tinybert.benchmark.results import public_name, read_runs, write_runs
 from hf_tinybert.benchmark.turns import LoopTurns
 from hf_tinybert.benchmark.workload import Workload
 from hf_tinybert.progress import ProgressDisplay
@@ -65,7 +65,7 @@ class TrainingBenchmark:
             raise ValueError(f"expected at least one repeat, got {repeats}")
         self.workload, self.arms, self.textbook_steps, self.repeats = workload, list(arms), textbook_steps, repeats
         self._file, self._display = file, display
-        self._runs = _read(file)
+        self._runs = read_runs(file)
         self._run = self._own_run()
 
     def run(self) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class TrainingBenchmark:
     def _own_run(self) -> dict[str, Any]:
         settings = asdict(self.workload) | {"arms": sorted(self.arms), "textbook_steps": self.textbook_steps}
         for name in ("dataset", "tokenizer", "teacher", "student"):
-            settings[name] = _public_name(settings[name])
+            settings[name] = public_name(settings[name])
         settings = json.loads(json.dumps(settings))  # as they come back from the file
         facts = machine()
         for run in self._runs:
@@ -128,17 +128,7 @@ class TrainingBenchmark:
 
     def _keep(self) -> None:
         self._run["summary"] = _summary(self._run) if self._run["repeats"] else {}
-        if self._file is None:
-            return
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._file.with_suffix(f"{self._file.suffix}.partial")
-        temporary.write_text(json.dumps({"runs": self._runs}, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, self._file)
-
-
-def _public_name(name: str | None) -> str | None:
-    """A Hub name as it is; of a folder or file on this machine only its last part."""
-    return Path(name).name if name is not None and Path(name).exists() else name
+        write_runs(self._file, self._runs)
 
 
 def training_table(run: dict[str, Any]) -> Table:
@@ -194,19 +184,6 @@ def _peak_bytes(run: dict[str, Any], arm: str) -> int:
     """On the accelerator, or of the whole process where there is none."""
     memory = run["memory"][arm]
     return int(memory["accelerator_bytes"] or memory["peak_bytes"])
-
-
-def _read(file: Path | None) -> list[dict[str, Any]]:
-    if file is None or not file.is_file():
-        return []
-    try:
-        runs = json.loads(file.read_text(encoding="utf-8"))["runs"]
-        return [dict(run) for run in runs if run["settings"] and run["machine"]]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"expected measurements in `{file}`, got something else ({error}); because nothing of yours is "
-            "overwritten; name another file"
-        ) from error
 
 
 __all__ = ["TrainingBenchmark", "training_table"]

@@ -42,10 +42,10 @@ class LoopTurns:
             BaseException: whatever the loop raised.
         """
         self._left = steps
-        start = _seconds()
+        start = synchronized_seconds()
         if not self._greenlet.dead:
             self._greenlet.switch()
-        seconds = _seconds() - start
+        seconds = synchronized_seconds() - start
         if self._left > 0:
             raise ValueError(f"expected {steps} more steps of the loop, got {steps - self._left}; because it ended")
         return seconds
@@ -69,10 +69,11 @@ class LoopTurns:
             self._greenlet.parent.switch()
 
 
-def _seconds() -> float:
+def synchronized_seconds() -> float:
+    """A clock that waits until all work queued on an accelerator is done."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()
 
 
-__all__ = ["LoopTurns", "TrainingLoop"]
+__all__ = ["LoopTurns", "TrainingLoop", "synchronized_seconds"]

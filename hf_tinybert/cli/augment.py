@@ -37,6 +37,7 @@ def augment(
     keep_labels: Annotated[bool, typer.Option(help="Write the labels of the source rows too.")] = False,
     train_rows: options.TrainRows = None,
     batch_size: Annotated[int, typer.Option(help="Masked texts at once.")] = 64,
+    num_proc: Annotated[int, typer.Option(help="Processes; the rows are the same for any number.")] = 1,
     seed: options.Seed = 0,
     as_json: options.AsJson = False,
 ) -> None:
@@ -72,6 +73,7 @@ def augment(
                 keep_labels=keep_labels,
                 train_rows=train_rows,
                 batch_size=batch_size,
+                num_proc=num_proc,
                 seed=seed,
             )
             figures = run(settings, output, ProgressDisplay(console))

@@ -74,4 +74,52 @@ def benchmark_train(
     console.print(training_table(run))
 
 
+@benchmark_app.command("augment")
+def benchmark_augment(
+    dataset: Annotated[str | None, typer.Option(help="Hub name, folder or file; else made-up words.")] = None,
+    text_column: Annotated[str | None, typer.Option(help="Of data without labels.")] = None,
+    masked_lm: Annotated[str | None, typer.Option(help="Hub name or folder; else random, as BERT-base.")] = None,
+    source: Annotated[list[str] | None, typer.Option(help="vectors or masked-lm; both if none.")] = None,
+    rows: Annotated[int, typer.Option(help="Rows by vectors in a repeat; a multiple of 16.")] = 8192,
+    masked_rows: Annotated[int, typer.Option(help="Rows by the masked LM in a repeat; a multiple of 2.")] = 16,
+    words_per_row: Annotated[int, typer.Option(help="Longer rows are cut.")] = 20,
+    vectors: Annotated[int, typer.Option(help="Words that have a vector.")] = 100_000,
+    width: Annotated[int, typer.Option(help="Of random vectors.")] = 50,
+    repeats: Annotated[int, typer.Option(help="Counted repeats; one more comes first.")] = 3,
+    seed: Annotated[int, typer.Option(help="Of rows and random weights.")] = 0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures; finds them again.")] = None,
+) -> None:
+    """Time augmentation: this package beside the loop that people write by hand, in turns.
+
+    Example: hf-tinybert benchmark augment --source vectors
+    """
+    console = Console()
+    with loading():
+        from hf_tinybert.benchmark import AugmentationBenchmark, AugmentationWorkload, WordSource, augmentation_table
+        from hf_tinybert.progress import ProgressDisplay
+    try:
+        workload = AugmentationWorkload(
+            dataset=dataset,
+            text_column=text_column,
+            masked_lm=masked_lm,
+            words_per_row=words_per_row,
+            vectors=vectors,
+            width=width,
+            seed=seed,
+        )
+        counts = {WordSource.VECTORS: rows, WordSource.MASKED_LM: masked_rows}
+        measurement = AugmentationBenchmark(
+            workload,
+            {WordSource(name): counts[WordSource(name)] for name in source or WordSource},
+            textbook_rows={WordSource.VECTORS: 16, WordSource.MASKED_LM: 2},
+            repeats=repeats,
+            file=json_file,
+            display=ProgressDisplay(console),
+        )
+        run = measurement.run()
+    except EXPECTED_ERRORS as error:
+        raise refusal(error) from error
+    console.print(augmentation_table(run))
+
+
 __all__ = ["benchmark_app"]

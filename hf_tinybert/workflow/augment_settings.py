@@ -36,6 +36,8 @@ class AugmentSettings:
             change. Tags and answers, which stay right, always are.
         train_rows: training rows at most, drawn by the seed; None takes all.
         batch_size: masked texts at once.
+        num_proc: processes over parts of 256 rows; each reads vectors and models for itself. The rows are the same
+            for any number. A script that asks for several needs `if __name__ == "__main__":`.
         seed: of everything random, also of the validation rows where the data has none: that of the distillation.
     """
 
@@ -54,11 +56,12 @@ class AugmentSettings:
     keep_labels: bool = False
     train_rows: int | None = None
     batch_size: int = 64
+    num_proc: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Check every range before anything is spent."""
-        for name in ("train_rows", "batch_size"):
+        for name in ("train_rows", "batch_size", "num_proc"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"expected `{name}` of at least 1, got {value}")

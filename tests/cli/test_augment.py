@@ -30,7 +30,7 @@ def test_machines_get_json_and_nothing_else(augmented, tmp_path):
     words.write_text("the a\n")
     options = ["--copies", "2", "--probability", "0.5", "--candidates", "4", "--keep-labels", "--train-rows", "20"]
     options += ["--language", "fr", "--stop-words", words, "--segmenter", "hf_tinybert.data.words:split_words"]
-    done = augmented(*options, "--no-beside-original", "--batch-size", "8", "--seed", "3", "--json")
+    done = augmented(*options, "--no-beside-original", "--batch-size", "8", "--num-proc", "2", "--seed", "3", "--json")
     assert done.exit_code == 0, done.stderr
     figures = json.loads(done.stdout)
     wanted = {
@@ -44,6 +44,7 @@ def test_machines_get_json_and_nothing_else(augmented, tmp_path):
         "segmenter": "hf_tinybert.data.words:split_words",
         "beside_original": False,
         "batch_size": 8,
+        "num_proc": 2,
         "seed": 3,
     }
     assert {name: figures["settings"][name] for name in wanted} == wanted
@@ -55,6 +56,7 @@ def test_machines_get_json_and_nothing_else(augmented, tmp_path):
     [
         ["--copies", "0"],
         ["--probability", "0"],
+        ["--num-proc", "0"],
         ["--language", "klingon"],
         ["--segmenter", "nowhere:cut"],
         ["--stop-words", "nowhere.txt"],

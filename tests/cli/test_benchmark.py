@@ -30,3 +30,20 @@ def test_benchmark_train_refuses_an_unknown_arm(run_cli):
     done = run_cli("benchmark", "train", "--dataset", "nowhere", "--arm", "turbo")
     assert done.exit_code == 2
     assert "Traceback" not in done.output
+
+
+def test_benchmark_augment_measures_and_prints_a_table(run_cli, tmp_path):
+    """Prevents a verb whose options do not reach the measurement."""
+    sizes = ["--rows", 16, "--words-per-row", 6, "--vectors", 300, "--width", 4, "--repeats", 1, "--seed", 3]
+    done = run_cli("benchmark", "augment", "--source", "vectors", *sizes, "--json", tmp_path / "speed.json")
+    assert done.exit_code == 0, done.output
+    assert "vectors" in done.output and "times faster" in done.output
+    (run,) = json.loads((tmp_path / "speed.json").read_text())["runs"]
+    wanted = {"rows": {"vectors": 16}, "words_per_row": 6, "vectors": 300, "width": 4, "repeats": 1, "seed": 3}
+    assert {name: run["settings"][name] for name in wanted} == wanted
+
+
+def test_benchmark_augment_refuses_an_unknown_source(run_cli):
+    """Prevents a traceback for a typing mistake."""
+    done = run_cli("benchmark", "augment", "--source", "dictionary")
+    assert done.exit_code == 2 and "Traceback" not in done.output

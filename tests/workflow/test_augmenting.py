@@ -10,7 +10,7 @@ from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
 from hf_tinybert.data.augmentation import Augmenter
 from hf_tinybert.data.tasks import TaskKind
-from hf_tinybert.workflow import AugmentSettings, DistilSettings, augment, augmenting, distil
+from hf_tinybert.workflow import AugmentSettings, DistilSettings, augment, augmentation_sources, augmenting, distil
 from hf_tinybert.workflow.row_reader import BadRow, read_rows
 from tests.conftest import WORDS
 from tests.workflow.conftest import FEW, SMALL
@@ -125,7 +125,7 @@ def test_other_settings_or_a_file_of_yours_are_refused(made, tmp_path):
 
 def test_a_masked_language_model_and_its_embeddings(made, vocabulary, monkeypatch, tmp_path):
     """Prevents `--masked-lm` without effect, or without vectors where nothing else is installed."""
-    monkeypatch.setattr(augmenting, "has_packaged_glove", lambda: False)
+    monkeypatch.setattr(augmentation_sources, "has_packaged_glove", lambda: False)
     torch.manual_seed(0)
     tokenizer = BertTokenizer(vocab=str(vocabulary), model_max_length=64)
     shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
@@ -138,13 +138,15 @@ def test_a_masked_language_model_and_its_embeddings(made, vocabulary, monkeypatc
     assert [row["text"] for row in alone] != [row["text"] for row in rows]
 
 
-@pytest.mark.parametrize(("installed", "chosen"), [(True, "glove"), (False, "packaged")])
-def test_english_has_vectors_without_naming_any(installed, chosen, monkeypatch):
-    """Prevents a first use from hunting for vectors."""
-    monkeypatch.setattr(augmenting, "has_packaged_glove", lambda: installed)
-    assert augmenting._chosen_vectors(AugmentSettings(data="rows.csv")) == chosen
-    with pytest.raises(ValueError, match="are English"):
-        augmenting._chosen_vectors(AugmentSettings(data="rows.csv", language="de"))
+def test_several_processes_write_the_same_bytes(made, vectors, monkeypatch, tmp_path):
+    """Prevents rows that hang on the number of processes, or on which of them is first."""
+    monkeypatch.setattr(augmenting, "_ROWS_PER_PART", 10)
+    made(name="one.jsonl")
+    _, figures = made(name="two.jsonl", num_proc=2, batch_size=7)
+    assert (tmp_path / "two.jsonl").read_bytes() == (tmp_path / "one.jsonl").read_bytes()
+    assert figures["rows"] == 48 and figures["settings"]["num_proc"] == 2
+    monkeypatch.setattr(Augmenter, "new_rows", None)
+    assert made(name="two.jsonl", num_proc=1)[1] == figures
 
 
 def test_what_changes_nothing_is_refused_and_what_changes_little_told(made, vectors, tmp_path, caplog, sentences):

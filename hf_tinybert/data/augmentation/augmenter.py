@@ -1,6 +1,11 @@
 """New rows of known ones: words replaced at random by words that fit.
 
-Source: TinyBERT (arXiv 1909.10351), section 4.2 and algorithm 1, and its published code.
+Source: TinyBERT (arXiv 1909.10351), section 4.2 and algorithm 1; huawei-noah/Pretrained-Language-Model,
+TinyBERT/data_augmentation.py. As there, candidates are those of the row as it is, found once for all copies.
+Where this differs from it: candidates are words of letters (there the best tokens without pieces, so fewer of them,
+and punctuation too); letters of any script (there a to z); all vectors of a file (there its first 100,000); cased
+words are looked up in lower case too; a text keeps its spaces; the source row is not written again; both sides of a
+pair vary in each copy (there one side at a time, and the second beside the last variant of the first).
 """
 
 from collections import Counter
@@ -105,13 +110,12 @@ class Augmenter:
     def _copies(self, row: Row, number: int, passages: Sequence[Passage], candidates: Candidates) -> Iterator[Row]:
         seen = {tuple(passage.text for passage in passages)}
         made = 0
-        draws = [self._draws(number, index, len(passage.words)) for index, passage in enumerate(passages)]
+        replaced = [
+            _replacements(passage, known, self._draws(number, index, passage), self._replacement.probability)
+            for index, (passage, known) in enumerate(zip(passages, candidates, strict=True))
+        ]
         for copy in range(self._replacement.copies):
-            replaced = [
-                _replacements(passage, known, drawn[copy], self._replacement.probability)
-                for passage, known, drawn in zip(passages, candidates, draws, strict=True)
-            ]
-            new = replaced_row(row, passages, replaced)
+            new = replaced_row(row, passages, [copies[copy] for copies in replaced])
             texts = tuple(_text(new, passage) for passage in passages)
             if texts not in seen:
                 seen.add(texts)
@@ -125,10 +129,10 @@ class Augmenter:
             unchanged_rows=int(not made),
         )
 
-    def _draws(self, number: int, passage: int, words: int) -> np.ndarray:
+    def _draws(self, number: int, index: int, passage: Passage) -> np.ndarray:
         """(copies, words, 2) in [0, 1): whether a word is replaced, and by which candidate."""
-        generator = np.random.default_rng((self._replacement.seed, number, passage))
-        return generator.random((self._replacement.copies, words, 2))
+        generator = np.random.default_rng((self._replacement.seed, number, index))
+        return generator.random((self._replacement.copies, len(passage.words), 2))
 
     def _candidates(self, rows: Sequence[Sequence[Passage]]) -> list[Candidates]:
         passages = [passage for own in rows for passage in own]
@@ -149,7 +153,8 @@ class Augmenter:
         self._look_up({word for words in wanted for _, word in words}, count)
         for known, words in zip(found, wanted, strict=True):
             known.update((position, self._neighbours[word]) for position, word in words if self._neighbours[word])
-        remaining = iter(found)
+        # In an order of their own: that of their closeness hangs on the last digits of sums, which batches change.
+        remaining = iter([{position: sorted(words) for position, words in known.items()} for known in found])
         return [[next(remaining) for _ in own] for own in rows]
 
     def _look_up(self, words: set[str], count: int) -> None:
@@ -161,24 +166,29 @@ class Augmenter:
 
 def _replacements(
     passage: Passage, candidates: dict[int, list[str]], drawn: np.ndarray, probability: float
-) -> dict[int, str]:
-    """Of one copy: position of a word -> the word that takes its place."""
-    replaced: dict[int, str] = {}
-    for position in np.flatnonzero(drawn[:, 0] < probability).tolist():
-        known = candidates.get(position)
-        if known:
-            word = passage.text[slice(*passage.words[position])]
-            replaced[position] = _written_as(word, known[int(drawn[position, 1] * len(known))])
+) -> list[dict[int, str]]:
+    """Of every copy: position of a word -> the word that takes its place."""
+    written = [
+        _written_as(passage.text[slice(*span)], candidates.get(position, []))
+        for position, span in enumerate(passage.words)
+    ]
+    known = np.array([len(words) for words in written], dtype=np.int64)
+    chosen = (drawn[:, :, 1] * known).astype(np.int64)
+    replaced: list[dict[int, str]] = [{} for _ in drawn]
+    copies, positions = np.nonzero((drawn[:, :, 0] < probability) & (known > 0))
+    for copy, position, index in zip(
+        copies.tolist(), positions.tolist(), chosen[copies, positions].tolist(), strict=True
+    ):
+        replaced[copy][position] = written[position][index]
     return replaced
 
 
-def _written_as(word: str, candidate: str) -> str:
-    """A candidate with the capitals of the word that it replaces; uncased vocabularies have none."""
-    if not candidate.islower():
-        return candidate
-    if word.isupper() and len(word) > 1:
-        return candidate.upper()
-    return candidate.capitalize() if word[0].isupper() else candidate
+def _written_as(word: str, candidates: list[str]) -> list[str]:
+    """Candidates with the capitals of the word that they replace; uncased vocabularies have none."""
+    if word.islower():
+        return candidates
+    write = str.upper if word.isupper() and len(word) > 1 else str.capitalize if word[0].isupper() else str
+    return [write(candidate) if candidate.islower() else candidate for candidate in candidates]
 
 
 def _text(row: Row, passage: Passage) -> str:

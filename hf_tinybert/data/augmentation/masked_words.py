@@ -1,6 +1,6 @@
 """What a masked language model puts in the place of words: many words of many texts at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,8 @@ _LONGEST_WINDOW = 126  # tokens of a text at once; a word is told by what is nea
 class _Question:
     """One masked word: which it is, and what the model reads."""
 
-    text: int
-    word: int
+    text: str
+    span: tuple[int, int]
     position: int
     inputs: dict[str, list[int]]
 
@@ -29,7 +29,8 @@ class MaskedWords:
     """Candidates of a masked language model.
 
     Each word of one piece is masked alone. Beside the masked text the model reads the whole one, as in TinyBERT's
-    published code, so that candidates keep to the meaning of what they replace.
+    published code, so that candidates keep to the meaning of what they replace; the word itself may be one. A long
+    text is read in windows (there cut to 512 tokens, and words beyond stay as they are).
 
     Args:
         model: with a trained head.
@@ -68,7 +69,7 @@ class MaskedWords:
     def candidates(
         self, texts: Sequence[str], words: Sequence[Sequence[tuple[int, int]]], count: int
     ) -> list[dict[int, list[str]]]:
-        """Gives the most probable words in the place of each word that is one piece.
+        """Gives the most probable words in the place of each word that is one piece; of equal texts once.
 
         Args:
             texts: any.
@@ -79,22 +80,23 @@ class MaskedWords:
             Of each text: position in its `words` -> candidates, the most probable first. A word of several pieces is
             not among them. Pieces of words and special tokens are no candidates.
         """
-        questions = [
-            question
-            for number, (text, spans) in enumerate(zip(texts, words, strict=True))
-            for question in self._questions(number, text, spans)
-        ]
+        places: dict[str, dict[tuple[int, int], list[tuple[int, int]]]] = {}
+        for number, (text, spans) in enumerate(zip(texts, words, strict=True)):
+            of_text = places.setdefault(text, {})
+            for position, span in enumerate(spans):
+                of_text.setdefault(span, []).append((number, position))
+        questions = [question for text, of_text in places.items() for question in self._questions(text, of_text)]
         questions.sort(key=lambda question: len(question.inputs["input_ids"]))
         found: list[dict[int, list[str]]] = [{} for _ in texts]
         for start in range(0, len(questions), self._batch_size):
             batch = questions[start : start + self._batch_size]
             for question, tokens in zip(batch, self._best(batch, count), strict=True):
-                found[question.text][question.word] = [self._words[token] for token in tokens]
+                for number, position in places[question.text][question.span]:
+                    found[number][position] = [self._words[token] for token in tokens]
         return found
 
-    def _questions(self, number: int, text: str, spans: Sequence[tuple[int, int]]) -> Iterator[_Question]:
-        asked = dict(zip(spans, range(len(spans)), strict=True))
-        if not asked:
+    def _questions(self, text: str, spans: Collection[tuple[int, int]]) -> Iterator[_Question]:
+        if not spans:
             return
         for begin, end in self._windows(text):
             part = text[begin:end]
@@ -107,12 +109,12 @@ class MaskedWords:
             )
             offsets = encoded.pop("offset_mapping")
             for position, (sequence, offset) in enumerate(zip(encoded.sequence_ids(), offsets, strict=True)):
-                span = _without_space(part, *offset)
-                word = asked.get((begin + span[0], begin + span[1]))
-                if sequence == 0 and word is not None:
+                inner = _without_space(part, *offset)
+                span = (begin + inner[0], begin + inner[1])
+                if sequence == 0 and span in spans:
                     ids = list(encoded["input_ids"])
                     ids[position] = self._tokenizer.mask_token_id
-                    yield _Question(number, word, position, {**encoded, "input_ids": ids})
+                    yield _Question(text, span, position, {**encoded, "input_ids": ids})
 
     def _windows(self, text: str) -> list[tuple[int, int]]:
         """Parts of a text that the model reads whole, cut between words."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from hf_tinybert.data.augmentation.word_spans import Segmenter, is_word, word_spans
@@ -43,6 +45,12 @@ class Passage:
     text: str
     words: tuple[Span, ...]
     tokens: tuple[Span, ...] | None = None
+
+    @cached_property
+    def pieces(self) -> tuple[str, ...]:
+        """The text cut around its `words`: word i is piece 2 i + 1."""
+        cuts = [0, *(bound for span in self.words for bound in span), len(self.text)]
+        return tuple(self.text[start:end] for start, end in pairwise(cuts))
 
 
 class PassageReader:
@@ -108,12 +116,14 @@ def replaced_row(row: Row, passages: Sequence[Passage], replaced: Sequence[Mappi
     """
     new = dict(row)
     for passage, words in zip(passages, replaced, strict=True):
-        changes = [(passage.words[position], word) for position, word in sorted(words.items())]
         if passage.tokens is not None:
-            by_span = dict(changes)
+            by_span = {passage.words[position]: word for position, word in words.items()}
             new["tokens"] = [by_span.get(span, passage.text[slice(*span)]) for span in passage.tokens]
             continue
-        text = _spliced(passage.text, changes)
+        pieces = list(passage.pieces)
+        for position, word in words.items():
+            pieces[2 * position + 1] = word
+        text = "".join(pieces)
         if passage.item is None:
             new[passage.column] = text
         else:
@@ -121,6 +131,7 @@ def replaced_row(row: Row, passages: Sequence[Passage], replaced: Sequence[Mappi
             texts[passage.item] = text
             new[passage.column] = texts
         if passage.column == "context" and row.get("answers"):
+            changes = [(passage.words[position], word) for position, word in words.items()]
             starts = [start + _shift(changes, start) for start in row["answers"]["answer_start"]]
             new["answers"] = {**row["answers"], "answer_start": starts}
     return new
@@ -129,15 +140,6 @@ def replaced_row(row: Row, passages: Sequence[Passage], replaced: Sequence[Mappi
 def _answer_spans(row: Row) -> list[Span]:
     answers = row.get("answers") or {"text": [], "answer_start": []}
     return [(start, start + len(text)) for start, text in zip(answers["answer_start"], answers["text"], strict=True)]
-
-
-def _spliced(text: str, changes: Sequence[tuple[Span, str]]) -> str:
-    pieces: list[str] = []
-    position = 0
-    for (start, end), word in changes:
-        pieces += [text[position:start], word]
-        position = end
-    return "".join((*pieces, text[position:]))
 
 
 def _shift(changes: Sequence[tuple[Span, str]], position: int) -> int:

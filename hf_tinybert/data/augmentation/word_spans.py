@@ -48,7 +48,7 @@ def word_spans(text: str, segmenter: Segmenter | None = None) -> list[tuple[int,
 def is_word(text: str) -> bool:
     """Whether a text is one word of letters, the only ones that are replaced.
 
-    Source: TinyBERT's published code, which leaves numbers, punctuation and mixtures alone.
+    Source: TinyBERT's published code, which leaves numbers, punctuation and mixtures alone; there letters are a to z.
     """
     categories = [unicodedata.category(character)[0] for character in text]
     return bool(categories) and categories[0] == "L" and set(categories) <= {"L", "M"}  # vowel signs are marks

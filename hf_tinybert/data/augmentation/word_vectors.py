@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 __all__ = ["WordVectors"]
 
-_SIMILARITIES_AT_ONCE = 1 << 24  # 64 MiB of float32
+_WORDS_AT_ONCE = 128
+_SIMILARITIES_AT_ONCE = 1 << 25  # 128 MiB of float32
+_GROUP = 128  # similarities whose largest is looked at first
 
 
 class WordVectors:
@@ -51,15 +53,27 @@ class WordVectors:
         self.source = source
         self._words = list(words)
         self._rows = {word: row for row, word in enumerate(self._words)}
-        self._directions = torch.nn.functional.normalize(vectors, dim=1)
+        directions = torch.nn.functional.normalize(vectors, dim=1)
+        self._without_direction = set((~directions.any(dim=1)).nonzero()[:, 0].tolist())
+        self._directions = torch.nn.functional.pad(directions, (0, 0, 0, -len(directions) % _GROUP))
         self._pieces, self._piece_matrix = pieces, piece_matrix
 
     def __len__(self) -> int:
         """Number of words."""
         return len(self._words)
 
+    @property
+    def words(self) -> list[str]:
+        """In the order of `directions`."""
+        return list(self._words)
+
+    @property
+    def directions(self) -> torch.Tensor:
+        """(words, width) of length 1, or 0."""
+        return self._directions[: len(self)]
+
     def neighbours(self, words: Sequence[str], count: int) -> dict[str, list[str]]:
-        """Gives the nearest words by the cosine, the nearest first: the word itself is one, as in the published code.
+        """Gives the nearest words by the cosine, the nearest first; the word itself is none, as in the published code.
 
         Args:
             words: as they stand in texts; where one is not known as it is, its lower-case form is looked up.
@@ -68,25 +82,52 @@ class WordVectors:
         Returns:
             Word -> neighbours, for the words that have a vector.
         """
-        found = [(word, query) for word in words if (query := self._query(word)) is not None]
-        count = min(count, len(self))
-        at_once = max(1, _SIMILARITIES_AT_ONCE // len(self))
+        found = [(word, *query) for word in words if (query := self._query(word)) is not None]
+        count = min(count, len(self) - 1)
+        at_once = max(1, min(_WORDS_AT_ONCE, _SIMILARITIES_AT_ONCE // len(self._directions)))
+        # All products have one shape: another would round otherwise, and the neighbours depend on who else is asked.
+        queries = torch.zeros(at_once, self._directions.shape[1])
+        similarities = torch.empty(at_once, len(self._directions))
         neighbours: dict[str, list[str]] = {}
         for start in range(0, len(found), at_once):
             block = found[start : start + at_once]
-            similarities = torch.stack([query for _, query in block]) @ self._directions.T
-            nearest = similarities.topk(count, dim=1).indices.tolist()
-            for (word, _), rows in zip(block, nearest, strict=True):
+            torch.stack([direction for _, _, direction in block], out=queries[: len(block)])
+            torch.mm(queries, self._directions.T, out=similarities)
+            similarities[:, len(self) :] = -torch.inf
+            own = [(position, row) for position, (_, row, _) in enumerate(block) if row is not None]
+            if own:
+                similarities[tuple(zip(*own, strict=True))] = -torch.inf
+            nearest = _largest(similarities[: len(block)], count).tolist()
+            for (word, _, _), rows in zip(block, nearest, strict=True):
                 neighbours[word] = [self._words[row] for row in rows]
         return neighbours
 
-    def _query(self, word: str) -> torch.Tensor | None:
-        """(width,) the direction of a word."""
+    def _query(self, word: str) -> tuple[int | None, torch.Tensor] | None:
+        """The row of a word, None where its pieces speak for it, and (width,) its direction."""
         row = self._rows.get(word, self._rows.get(word.lower()))
         if row is not None:
-            query = self._directions[row]
-        elif self._pieces is None or self._piece_matrix is None or not (rows := list(self._pieces(word))):
+            return None if row in self._without_direction else (row, self._directions[row])
+        if self._pieces is None or self._piece_matrix is None or not (rows := list(self._pieces(word))):
             return None
-        else:
-            query = torch.nn.functional.normalize(torch.tensor(self._piece_matrix[rows].mean(axis=0)), dim=0)
-        return query if bool(query.any()) else None
+        direction = torch.nn.functional.normalize(torch.tensor(self._piece_matrix[rows].mean(axis=0)), dim=0)
+        return (None, direction) if bool(direction.any()) else None
+
+
+def _largest(similarities: torch.Tensor, count: int) -> torch.Tensor:
+    """Positions of the largest numbers of each row, the largest first.
+
+    They stand in the groups of the largest maxima, as many groups as numbers: only these are sorted.
+
+    Args:
+        similarities: (rows, numbers), a multiple of `_GROUP` numbers.
+        count: numbers of each row.
+
+    Returns:
+        (rows, count) of int64.
+    """
+    groups: torch.Tensor = similarities.unflatten(1, (-1, _GROUP))
+    first = groups.amax(dim=2).topk(min(count, groups.shape[1]), dim=1).indices
+    chosen = groups.gather(1, first[:, :, None].expand(-1, -1, _GROUP)).flatten(1)
+    best = chosen.topk(count, dim=1).indices
+    positions: torch.Tensor = first.gather(1, best // _GROUP) * _GROUP + best % _GROUP
+    return positions
