@@ -8,13 +8,14 @@ from hf_tinybert.cli.convert import convert
 from hf_tinybert.cli.distill import distill
 from hf_tinybert.cli.doctor import doctor
 from hf_tinybert.cli.evaluate import evaluate
+from hf_tinybert.cli.export import export
 from hf_tinybert.cli.finetune import finetune
 from hf_tinybert.cli.predict import predict
 from hf_tinybert.cli.pretrain import pretrain
 from hf_tinybert.cli.quickstart import quickstart
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Distil BERT-like encoders into TinyBERTs.")
-for _verb in (quickstart, pretrain, finetune, augment, distill, evaluate, predict, doctor, convert):
+for _verb in (quickstart, pretrain, finetune, augment, distill, evaluate, predict, export, doctor, convert):
     app.command()(_verb)
 app.add_typer(benchmark_app, name="benchmark")
 

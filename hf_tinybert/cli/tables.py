@@ -87,6 +87,21 @@ def augmentation_table(figures: Mapping[str, Any]) -> Table:
     return table
 
 
+def export_table(figures: Mapping[str, Any]) -> Table:
+    """What `export` gives: metrics of model and exported model, the largest difference, sizes and seconds."""
+    table = Table(title=f"{figures['model']} to {figures['to']}")
+    table.add_column("", no_wrap=True)
+    for name in ("model", "exported"):
+        table.add_column(name, justify="right")
+    scores = figures["scores"] or {}
+    for metric in _metrics(scores.values()):
+        table.add_row(metric, *(f"{scores[name][metric]:.4g}" for name in ("model", "exported")))
+    table.add_row("megabytes", *(f"{figures['megabytes'][name]:.1f}" for name in ("model", "exported")))
+    table.add_row("largest difference of a number", "", f"{figures['largest_difference']:.3g}")
+    table.add_row("seconds", "", f"{figures['seconds']:.1f}")
+    return table
+
+
 def metrics_table(metrics: Mapping[str, float], title: str) -> Table:
     """What `evaluate` gives: one metric a row."""
     table = Table(title=title)
@@ -101,4 +116,11 @@ def _metrics(scores: Any) -> list[str]:  # noqa: ANN401 (views of a dictionary)
     return list(dict.fromkeys(name for by_metric in scores for name in by_metric))
 
 
-__all__ = ["augmentation_table", "metrics_table", "pretraining_table", "retention_table", "scores_table"]
+__all__ = [
+    "augmentation_table",
+    "export_table",
+    "metrics_table",
+    "pretraining_table",
+    "retention_table",
+    "scores_table",
+]

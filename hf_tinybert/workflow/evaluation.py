@@ -8,6 +8,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.data.kinds.definition import Prediction
 from hf_tinybert.data.tasks import Task
+from hf_tinybert.models.exported_runtime import ExportedRuntime
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow.inference import Inference
 from hf_tinybert.workflow.model_folder import load_model_folder
@@ -61,7 +62,7 @@ def evaluate_folder(
 
 
 def score_rows(
-    model: PreTrainedModel,
+    model: PreTrainedModel | ExportedRuntime,
     tokenizer: PreTrainedTokenizerBase,
     task: Task,
     rows: Dataset,

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from hf_tinybert.data.kinds.definition import Logits, Prediction
 from hf_tinybert.data.tasks import Task
 from hf_tinybert.distillation.encodings import model_input_names
+from hf_tinybert.models.exported_runtime import ExportedRuntime
 
 _PADDING = -100  # as the stock Trainer pads what it gathers
 _SPAN = ("start_logits", "end_logits")
@@ -33,7 +34,7 @@ class Inference:
 
     def __init__(
         self,
-        model: PreTrainedModel,
+        model: PreTrainedModel | ExportedRuntime,
         tokenizer: PreTrainedTokenizerBase,
         task: Task,
         *,
@@ -45,7 +46,7 @@ class Inference:
         self._model = model.eval()
         self._batch_size, self._on_batch = batch_size, on_batch
         self._collate, self._seed = task.collator(tokenizer), seed
-        self._inputs = model_input_names(model)
+        self._inputs = model.input_names if isinstance(model, ExportedRuntime) else model_input_names(model)
 
     def predict(self, rows: Dataset) -> list[Prediction]:
         """One prediction per raw row."""

@@ -9,6 +9,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrained
 
 from hf_tinybert.data.tasks import KINDS, TASK_FILE, Task, TaskKind, TaskSettings
 from hf_tinybert.distillation.checkpoints import check_weights
+from hf_tinybert.models.exported_runtime import ExportedRuntime, is_exported
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 from hf_tinybert.workflow.heads import load_with_head
 from hf_tinybert.workflow.task_data import longest_input, task_kind
@@ -22,19 +23,19 @@ class ModelFolder:
 
     Attributes:
         name: Hub name or folder.
-        model: with the head of the task.
+        model: with the head of the task; of an exported folder, the graph in its runtime.
         tokenizer: of the model.
         task: kind, label names and lengths.
     """
 
     name: str
-    model: PreTrainedModel
+    model: PreTrainedModel | ExportedRuntime
     tokenizer: PreTrainedTokenizerBase
     task: Task
 
 
 def load_model_folder(name: str | Path, *, task: str | None = None, kind: str | None = None) -> ModelFolder:
-    """A model that evaluates and predicts.
+    """A model that evaluates and predicts, exported ones among them.
 
     Args:
         name: Hub name or folder.
@@ -44,6 +45,7 @@ def load_model_folder(name: str | Path, *, task: str | None = None, kind: str | 
     Raises:
         FileNotFoundError: no such folder.
         ValueError: truncated weights, a head that is not there or was never trained, no kind.
+        ModuleNotFoundError: the runtime of an exported folder is not installed.
     """
     config = load_config(str(name))
     tokenizer = load_tokenizer(str(name))
@@ -58,6 +60,8 @@ def load_model_folder(name: str | Path, *, task: str | None = None, kind: str | 
             f"expected a multi-task model for `--task {task}`, got `{name}`, which has one head; leave the task out"
         )
     known = task_of_folder(str(name), config, tokenizer, kind)
+    if is_exported(name):
+        return ModelFolder(str(name), ExportedRuntime(name), tokenizer, known)
     return ModelFolder(str(name), load_with_head(str(name), config, known), tokenizer, known)
 
 

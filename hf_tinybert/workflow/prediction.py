@@ -9,6 +9,7 @@ from datasets import Dataset
 from torch import nn
 
 from hf_tinybert.data.kinds.definition import Prediction
+from hf_tinybert.models.exported_runtime import ExportedRuntime
 from hf_tinybert.workflow.inference import Inference
 from hf_tinybert.workflow.model_folder import ModelFolder, load_model_folder
 from hf_tinybert.workflow.row_columns import Row
@@ -51,7 +52,7 @@ def predict(
             number and after the predictions of the rows before it.
     """
     folder = model if isinstance(model, ModelFolder) else load_model_folder(model, task=task, kind=kind)
-    if torch.accelerator.is_available():
+    if torch.accelerator.is_available() and not isinstance(folder.model, ExportedRuntime):
         nn.Module.to(folder.model, torch.accelerator.current_accelerator())
     rows = read_rows(source, folder.task.kind, columns)
     inference = Inference(folder.model, folder.tokenizer, folder.task, batch_size=batch_size)

@@ -75,7 +75,9 @@ def teacher_model(
         ValueError: a term compares predictions, and the teacher's head is untrained.
     """
     if has_several_heads(config):
-        return load_model_folder(settings.teacher, task=settings.teacher_task).model, True
+        several = load_model_folder(settings.teacher, task=settings.teacher_task).model
+        if isinstance(several, PreTrainedModel):  # no exported folder has several heads
+            return several, True
     compares = settings.learn_from == LearnFrom.TEACHER and any(one.compares_predictions for one in objectives)
     answers = compares or is_finetuned(settings.teacher)
     return load_teacher(settings.teacher, student, needs_head=answers), answers
