@@ -1,6 +1,6 @@
 """The pieces that a tokenizer cuts texts into, and which of them stay when some are kept.
 
-A smaller vocabulary is exact: a text of which all pieces are kept is cut into the same pieces as before.
+A smaller vocabulary is exact: a text of known pieces, all of which are kept, is cut into the same ones as before.
 
 - WordPiece takes the longest piece that fits, from left to right. The longest of all pieces is the longest of fewer
   too if it is among them.
