@@ -21,11 +21,11 @@ def trim_model(model: _Model, kept: Sequence[int]) -> _Model:
 
     Args:
         model: of any class of transformers or of this package, with or without a head; it is not changed.
-        kept: old ids in rising order; the new id of `kept[i]` is `i`.
+        kept: old ids, each once; the new id of `kept[i]` is `i`.
 
     Raises:
-        ValueError: a model with an adapter or without a vocabulary, ids that are not its own, or a piece lost that
-            `required_ids` names.
+        ValueError: a model with an adapter or without a vocabulary, ids that are not its own or come twice, or a piece
+            lost that `required_ids` names.
     """
     _check(model, kept)
     lengthened = vocabulary_dimensions(model)
@@ -92,10 +92,10 @@ def _check(model: PreTrainedModel, kept: Sequence[int]) -> None:
     size = getattr(model.config, "vocab_size", None)
     if not isinstance(size, int):
         raise ValueError(f"expected a model with a `vocab_size`, got `{type(model).__name__}` without")
-    if list(kept) != sorted(set(kept)) or not kept or not 0 <= kept[0] <= kept[-1] < size:
+    if not kept or len(set(kept)) < len(kept) or not 0 <= min(kept) <= max(kept) < size:
         raise ValueError(
-            f"expected rising ids from 0 to {size - 1}, the model's vocabulary, got {len(kept)} of which some come "
-            "twice, are out of order or beyond; because each names a row of its embeddings; take them of its tokenizer"
+            f"expected ids from 0 to {size - 1}, the model's vocabulary, each once, got {len(kept)} of which some "
+            "come twice or are beyond; because each names a row of its embeddings; take them of its tokenizer"
         )
     lost = sorted(required_ids(model) - set(kept))
     if lost:
