@@ -42,10 +42,10 @@ def trim_tokenizer(tokenizer: _Tokenizer, kept: Sequence[int]) -> _Tokenizer:
         settings_file.write_text(json.dumps(settings, ensure_ascii=False), encoding="utf-8")
         trimmed: _Tokenizer = type(tokenizer).from_pretrained(folder)
     trimmed.name_or_path = tokenizer.name_or_path
-    if trimmed.get_vocab() != new_ids:
+    if trimmed.get_vocab() != new_ids or read_pieces(trimmed).content["model"] != content["model"]:
         raise ValueError(
             f"expected `{type(tokenizer).__name__}` to take over {len(new_ids):,} pieces as they are, got "
-            f"{len(trimmed.get_vocab()):,} or other ids; because its class rebuilds the vocabulary; load the "
+            f"{len(trimmed.get_vocab()):,} or others; because its class rebuilds the vocabulary; load the "
             "tokenizer as `PreTrainedTokenizerFast`"
         )
     return trimmed

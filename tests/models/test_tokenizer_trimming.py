@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from transformers import AutoTokenizer, BertTokenizer
+import tokenizers
+from transformers import AutoTokenizer, BertTokenizer, XLMRobertaTokenizer
 
 from hf_tinybert.models.piece_choice import PieceChoice, choose_pieces
 from hf_tinybert.models.pieces import PieceKind, read_pieces
@@ -100,6 +101,17 @@ def test_padding_that_the_file_sets_gets_the_new_id(trained_tokenizers, corpus):
     trimmed = trim_tokenizer(tokenizer, kept)
     padding = trimmed.backend_tokenizer.padding
     assert (padding["pad_token"], padding["pad_id"]) == ("[MASK]", kept.index(tokenizer.mask_token_id))
+
+
+def test_a_class_that_rebuilds_its_vocabulary_is_refused(trained_tokenizers, corpus):
+    """Prevents XLM-RoBERTa's class, for which the unknown token is number 3, from getting another piece."""
+    content = read_pieces(trained_tokenizers["Unigram"]).content["model"]["vocab"]
+    moved = [tuple(entry) for entry in (content[0], content[1], content[2], ["unused", -20.0], *content[3:])]
+    backend = tokenizers.Tokenizer(tokenizers.models.Unigram(moved, unk_id=4))
+    tokenizer = XLMRobertaTokenizer(vocab=moved)
+    tokenizer.backend_tokenizer.model = backend.model
+    with pytest.raises(ValueError, match="because its class rebuilds the vocabulary"):
+        trim_tokenizer(tokenizer, [0, 1, 2, *range(3, len(moved) - 3)])
 
 
 def test_tokens_that_a_user_added_stay_whole(trained_tokenizers, corpus):
