@@ -12,9 +12,10 @@ from hf_tinybert.cli.finetune import finetune
 from hf_tinybert.cli.predict import predict
 from hf_tinybert.cli.pretrain import pretrain
 from hf_tinybert.cli.quickstart import quickstart
+from hf_tinybert.cli.trim_vocab import trim_vocab
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Distil BERT-like encoders into TinyBERTs.")
-for _verb in (quickstart, pretrain, finetune, augment, distill, evaluate, predict, doctor, convert):
+for _verb in (quickstart, pretrain, finetune, augment, distill, evaluate, predict, trim_vocab, doctor, convert):
     app.command()(_verb)
 app.add_typer(benchmark_app, name="benchmark")
 
