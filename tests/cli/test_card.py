@@ -1,0 +1,19 @@
+"""Tests of `hf-tinybert card`."""
+
+from huggingface_hub import ModelCard
+
+
+def test_card_writes_what_a_real_distillation_left(run_cli, student):
+    """Prevents a card that knows the figures of tests only."""
+    done = run_cli("card", student, "--license", "apache-2.0", "--tag", "news", "--overwrite")
+    assert done.exit_code == 0, done.output
+    card = ModelCard.load(f"{student}/README.md")
+    assert card.data.license == "apache-2.0" and "news" in card.data.tags
+    assert {one.metric_type for one in card.data.eval_results} >= {"accuracy"}
+    assert "| embeddings | embeddings |" in card.text and "Cost:" in card.text
+
+
+def test_a_folder_without_a_model_is_one_message(run_cli, tmp_path):
+    """Prevents a traceback in the face of somebody who mistyped a folder."""
+    done = run_cli("card", tmp_path)
+    assert done.exit_code == 2 and "Traceback" not in done.output
