@@ -89,7 +89,7 @@ def _load(name: str, repo_id: str, argument: str = "", *, package: str = "transf
         else f"from {package} import {name}\nfrom transformers import AutoTokenizer"
     )
     return (
-        f'{imports}\n\ntokenizer = AutoTokenizer.from_pretrained("{repo_id}")\n'
+        f'{imports}\n\ntokenizer = AutoTokenizer.from_pretrained("{repo_id}"{argument})\n'
         f'model = {name}.from_pretrained("{repo_id}"{argument})'
     )
 

@@ -177,16 +177,18 @@ def _rows(figures: Mapping[str, Any]) -> str:
 
 
 def _method(record: Mapping[str, Any]) -> str:
-    if not record:
-        return ""
-    recipe = f"recipe `{record['recipe']}`" if record.get("recipe") else "objectives of its own"
-    phases = ", ".join(record.get("phases") or [])
-    sampling = f", tasks sampled by {record['task_sampling']}" if record.get("task_sampling") else ""
-    return (
-        f"{recipe}; phases: {phases}; {record.get('global_step'):,} optimizer steps in the last; temperature "
-        f"{record.get('temperature')}; loss reduction `{record.get('loss_reduction')}`; seed {record.get('seed')}"
-        f"{sampling}."
-    )
+    steps = record.get("global_step")
+    parts = {
+        "recipe": f"recipe `{record.get('recipe')}`",
+        "phases": f"phases: {', '.join(record.get('phases') or ())}",
+        "global_step": f"{steps:,} optimizer steps in the last" if isinstance(steps, int) else "",
+        "temperature": f"temperature {record.get('temperature')}",
+        "loss_reduction": f"loss reduction `{record.get('loss_reduction')}`",
+        "seed": f"seed {record.get('seed')}",
+        "task_sampling": f"tasks sampled by {record.get('task_sampling')}",
+    }
+    told = "; ".join(part for name, part in parts.items() if part and record.get(name) is not None)
+    return f"{told}." if told else ""
 
 
 def _intended_use(facts: ModelFacts) -> str:

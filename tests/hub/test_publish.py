@@ -23,7 +23,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 for name in ("plain", "coded"):
     trusted = name == "coded"
-    tokenizer = AutoTokenizer.from_pretrained(f"tester/{name}")
+    tokenizer = AutoTokenizer.from_pretrained(f"tester/{name}", trust_remote_code=trusted)
     model = AutoModelForSequenceClassification.from_pretrained(f"tester/{name}", trust_remote_code=trusted).eval()
     with torch.inference_mode():
         print("=", model.config.model_type, model(**tokenizer("a great song .", return_tensors="pt")).logits.tolist())
