@@ -17,6 +17,8 @@ import pytest
         "trim-vocab",
         "doctor",
         "convert",
+        "card",
+        "push",
         "benchmark train",
     ],
 )
