@@ -31,6 +31,7 @@ from hf_tinybert.distillation.projections import ProjectionLayout, attach_projec
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
 from hf_tinybert.distillation.teacher import HEADS, load_teacher
 from hf_tinybert.distillation.terms import Phase
+from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.configuration_tinybert import PRESETS, TinyBertConfig
 from hf_tinybert.models.modeling_tinybert import TinyBertModel
@@ -99,19 +100,21 @@ def examine(examination: Examination) -> PreflightReport:
     teacher, objectives = _load_teacher(examination.teacher, student, objectives, rows)
     if teacher is None or tokenizer is None:
         return PreflightReport((*rows, skipped("everything else", "needs a teacher and its tokenizer")))
-    encoded = None if task is None or data is None else _encode(examination, task, data, tokenizer, rows)
+    own = _student_tokenizer(examination, tokenizer)
+    read_by = tokenizer if find_token_map(own, tokenizer) is None else own  # a part of the pieces: the student's own
+    encoded = None if task is None or data is None else _encode(examination, task, data, read_by, rows)
     _prepare(student, teacher, objectives, arguments)
     setup = Setup(
         student,
         teacher,
         objectives=tuple(objectives),
         mapping=_mapping(arguments, student, teacher),
-        student_tokenizer=_student_tokenizer(examination, tokenizer),
+        student_tokenizer=own,
         teacher_tokenizer=tokenizer,
         train_dataset=None if encoded is None else encoded["train"],
         eval_dataset=None if encoded is None else encoded[examination.split],
         arguments=arguments,
-        collator=None if task is None else task.collator(tokenizer),
+        collator=None if task is None else task.collator(read_by),
         max_length=examination.max_length,
         trainer_class=DistillationTrainer,
     )

@@ -18,6 +18,7 @@ TREES = {module: ast.parse(module.read_text(encoding="utf-8")) for module in MOD
 ROOMS_BELOW = {
     "models": set(),
     "data": {"run_folder"},
+    "hub": {"models"},
     "distillation": {"data"},
     "benchmark": {"models", "data", "distillation", "progress"},
     "progress": set(),
@@ -38,6 +39,7 @@ ROOMS_BELOW = {
         "progress",
         "quickstart",
         "doctor",
+        "hub",
         "registration",
         "workflow",
     },

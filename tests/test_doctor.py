@@ -8,8 +8,10 @@ from transformers import BertForSequenceClassification, BertModel, MPNetConfig, 
 
 from hf_tinybert.distillation.preflight import Status
 from hf_tinybert.doctor import Examination, examine
-from hf_tinybert.models.configuration_tinybert import PRESETS
+from hf_tinybert.models.configuration_tinybert import PRESETS, TinyBertConfig
 from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassification, TinyBertModel
+from hf_tinybert.models.tokenizer_trimming import trim_tokenizer
+from hf_tinybert.models.vocabulary import trim_model
 
 
 @pytest.fixture
@@ -53,6 +55,24 @@ def test_folders_that_fit_have_no_failure(teacher_folder, data_folder, tiny_pres
     assert report.ok, report.table()
     assert statuses["teacher's score"] == "warn"
     assert {name for name, status in statuses.items() if status == "skip"} == set()
+
+
+def test_a_student_with_a_part_of_the_pieces_reads_the_data_by_its_own_tokenizer(
+    teacher_folder, data_folder, tiny_preset, tiny_teacher_config, tokenizer, tmp_path
+):
+    """Prevents ids beyond the student's table, and a good pair that is called ill."""
+    kept = list(range(36))
+    student = TinyBertForSequenceClassification(
+        TinyBertConfig.from_teacher(tiny_teacher_config, num_hidden_layers=2, hidden_size=16, intermediate_size=24)
+    )
+    trim_model(student, kept).save_pretrained(tmp_path / "student")
+    trim_tokenizer(tokenizer, kept).save_pretrained(tmp_path / "student")
+    examination = Examination(
+        str(teacher_folder), student=str(tmp_path / "student"), dataset=str(data_folder), max_length=16
+    )
+    report = examine(examination)
+    assert report.ok, report.table()
+    assert "36 of the teacher's 40 tokens" in report.table(), report.table()
 
 
 def test_models_alone_can_be_examined(teacher_folder, tiny_preset):

@@ -4,6 +4,7 @@ import typer
 
 from hf_tinybert.cli.augment import augment
 from hf_tinybert.cli.benchmark import benchmark_app
+from hf_tinybert.cli.card import card
 from hf_tinybert.cli.convert import convert
 from hf_tinybert.cli.distill import distill
 from hf_tinybert.cli.doctor import doctor
@@ -12,10 +13,27 @@ from hf_tinybert.cli.export import export
 from hf_tinybert.cli.finetune import finetune
 from hf_tinybert.cli.predict import predict
 from hf_tinybert.cli.pretrain import pretrain
+from hf_tinybert.cli.push import push
 from hf_tinybert.cli.quickstart import quickstart
+from hf_tinybert.cli.trim_vocab import trim_vocab
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Distil BERT-like encoders into TinyBERTs.")
-for _verb in (quickstart, pretrain, finetune, augment, distill, evaluate, predict, export, doctor, convert):
+_VERBS = (
+    quickstart,
+    pretrain,
+    finetune,
+    augment,
+    distill,
+    evaluate,
+    predict,
+    trim_vocab,
+    export,
+    doctor,
+    convert,
+    card,
+    push,
+)
+for _verb in _VERBS:
     app.command()(_verb)
 app.add_typer(benchmark_app, name="benchmark")
 

@@ -26,9 +26,7 @@ def export(
     column: options.Columns = None,
     task: options.HeadTask = None,
     rows: Annotated[int | None, typer.Option(help="Scored rows at most.")] = None,
-    largest_difference: Annotated[
-        float, typer.Option(help="Of any number on sentences; not of int8.")
-    ] = 1e-4,
+    largest_difference: Annotated[float, typer.Option(help="Of any number on sentences; not of int8.")] = 1e-4,
     largest_loss: Annotated[float, typer.Option(help="Of the main metric, as a share of the model's.")] = 0.01,
     seed: options.Seed = 0,
     as_json: options.AsJson = False,

@@ -37,6 +37,16 @@ ScoreTest = Annotated[bool, typer.Option("--test", help="Score the test split to
 Seed = Annotated[int, typer.Option(help="Of everything random.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, for machines.")]
 
+PublishedFolder = Annotated[Path, typer.Argument(help="Folder of the model.")]
+Form = Annotated[str, typer.Option(help="bert (plain BERT, loads everywhere) or tinybert (native).")]
+RemoteCode = Annotated[bool, typer.Option("--remote-code", help="A native model takes its code along.")]
+License = Annotated[str | None, typer.Option(help="Of the model: an identifier of the Hub.")]
+Language = Annotated[str | None, typer.Option(help="ISO code: en; several separated by commas.")]
+Dataset = Annotated[str | None, typer.Option(help="Hub name of the training data.")]
+BaseModel = Annotated[str | None, typer.Option(help="Hub name of the teacher.")]
+TeacherLicense = Annotated[str | None, typer.Option(help="Of the teacher.")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="For searching; repeat it.")]
+
 
 def parse_pairs(given: Iterable[str] | None, option: str) -> dict[str, str]:
     """NAME=VALUE options as a dictionary.
@@ -66,24 +76,33 @@ def parse_factors(given: Iterable[str] | None, option: str) -> dict[str, float]:
 
 __all__ = [
     "AsJson",
+    "BaseModel",
     "BatchSize",
     "Columns",
     "Data",
+    "Dataset",
+    "Form",
     "HeadTask",
     "Heads",
     "Kind",
+    "Language",
     "LayerMapping",
     "Layers",
+    "License",
     "LossWeights",
     "MaxLength",
     "Model",
     "ModelKind",
     "Output",
+    "PublishedFolder",
     "Recipe",
+    "RemoteCode",
     "ScoreTest",
     "Seed",
     "Shape",
     "Stride",
+    "Tags",
+    "TeacherLicense",
     "TrainRows",
     "Units",
     "ValidationRows",

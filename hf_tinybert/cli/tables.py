@@ -102,6 +102,29 @@ def export_table(figures: Mapping[str, Any]) -> Table:
     return table
 
 
+def vocabulary_table(figures: Mapping[str, Any]) -> Table:
+    """What `trim-vocab` gives: sizes before and after, and what became of the texts."""
+    table = Table(title=f"{figures['pieces']['after']:,} of {figures['pieces']['before']:,} pieces")
+    table.add_column("", no_wrap=True)
+    for name in ("before", "after", "left"):
+        table.add_column(name, justify="right")
+    for label, form, key in (
+        ("pieces", "{:,}", "pieces"),
+        ("parameters", "{:,}", "parameters"),
+        ("of which embeddings", "{:,}", "embedding_parameters"),
+        ("megabytes", "{:,.1f}", "megabytes"),
+        ("tokens of the texts", "{:,}", "tokens"),
+        ("unknown tokens", "{:,}", "unknown"),
+    ):
+        before, after = figures[key]["before"], figures[key]["after"]
+        table.add_row(label, form.format(before), form.format(after), f"{after / before:.1%}" if before else "")
+    if figures["covered"] is not None:
+        same, documents = figures["documents_as_before"], figures["documents"]
+        table.add_row("tokens of kept pieces", "", f"{figures['covered']:.2%}", "")
+        table.add_row("texts cut as before", f"{documents:,}", f"{same:,}", f"{same / documents:.1%}")
+    return table
+
+
 def metrics_table(metrics: Mapping[str, float], title: str) -> Table:
     """What `evaluate` gives: one metric a row."""
     table = Table(title=title)
@@ -123,4 +146,5 @@ __all__ = [
     "pretraining_table",
     "retention_table",
     "scores_table",
+    "vocabulary_table",
 ]

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from datasets import ClassLabel, Dataset, Value
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
 
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access, refusal
 from hf_tinybert.distillation.embedding_teacher import embedding_size, gives_embeddings
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.terms import Term
+from hf_tinybert.distillation.token_map import find_token_map, reading_differences
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ def check_models(
     objectives: Sequence[DistillationObjective],
     *,
     separate_encodings: bool = False,
+    token_map: Tensor | None = None,
 ) -> None:
     """Refuse a pair of models that these objectives cannot compare.
 
@@ -39,6 +41,7 @@ def check_models(
         teacher: the teacher.
         objectives: those of all phases.
         separate_encodings: each model reads an encoding of its own of the same texts.
+        token_map: the teacher's id of each id of the student, where the student's vocabulary is a part of it.
 
     Raises:
         ValueError: models that are not two, vocabularies, head counts, problem types, label names or embedding sizes
@@ -47,7 +50,7 @@ def check_models(
     check_two_models(student, teacher)
     check_encodings(objectives, separate_encodings=separate_encodings)
     if not separate_encodings:
-        check_vocabulary_sizes(student, teacher)
+        check_vocabulary_sizes(student, teacher, token_map)
     check_finite(teacher, "teacher")
     check_finite(student, "student")
     if any(compares_heads(objective) for objective in objectives):
@@ -123,17 +126,39 @@ def check_encodings(objectives: Sequence[DistillationObjective], *, separate_enc
         )
 
 
-def check_vocabulary_sizes(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
+def check_vocabulary_sizes(
+    student: PreTrainedModel, teacher: PreTrainedModel, token_map: Tensor | None = None
+) -> None:
     """Refuse embedding tables of different sizes where both models read the same token ids.
 
+    Args:
+        student: the student.
+        teacher: the teacher.
+        token_map: the teacher's id of each id of the student, where the student's vocabulary is a part of it.
+
     Raises:
-        ValueError: the sizes differ.
+        ValueError: the sizes differ; with a map, from what the map goes from or to.
     """
-    if student.config.vocab_size != teacher.config.vocab_size:
+    if token_map is not None:
+        _check_mapped_sizes(student, teacher, token_map)
+    elif student.config.vocab_size != teacher.config.vocab_size:
         raise ValueError(
             f"expected equal vocabularies, got {student.config.vocab_size} student and {teacher.config.vocab_size} "
             "teacher entries; because both models read the same token ids; set the student's `vocab_size` (and "
-            "tokenizer) to the teacher's"
+            "tokenizer) to the teacher's, or pass both tokenizers where the student's has a part of the teacher's "
+            "pieces"
+        )
+
+
+def _check_mapped_sizes(student: PreTrainedModel, teacher: PreTrainedModel, token_map: Tensor) -> None:
+    largest = int(token_map.max())
+    predicts = student.get_output_embeddings() is not None
+    wrong = student.config.vocab_size < len(token_map) or (predicts and student.config.vocab_size != len(token_map))
+    if wrong or largest >= teacher.config.vocab_size:
+        raise ValueError(
+            f"expected {len(token_map)} student and more than {largest} teacher entries, as the tokenizers have "
+            f"tokens, got {student.config.vocab_size} and {teacher.config.vocab_size}; because a token without a row "
+            "cannot be read, and a row without a token cannot be compared; take each model's own tokenizer"
         )
 
 
@@ -142,12 +167,20 @@ def check_tokenizers(
 ) -> None:
     """Refuse tokenizers that give a token different ids; vocabularies of one size may still differ.
 
+    A student's may have a part of the teacher's pieces under ids of its own, if it reads texts alike.
+
     Raises:
         ValueError: the token -> id maps differ and both models read one encoding.
     """
     student_vocabulary, teacher_vocabulary = student.get_vocab(), teacher.get_vocab()
-    if separate_encodings or student_vocabulary == teacher_vocabulary:
+    if separate_encodings or student_vocabulary == teacher_vocabulary or find_token_map(student, teacher) is not None:
         return
+    if len(student_vocabulary) < len(teacher_vocabulary) and student_vocabulary.keys() <= teacher_vocabulary.keys():
+        raise ValueError(
+            "expected a student's tokenizer with a part of the teacher's pieces to read texts as the teacher's does, "
+            f"got another {', another '.join(reading_differences(student, teacher))}; because the same text would "
+            "become other pieces; make the student's from the teacher's by `hf-tinybert trim-vocab`"
+        )
     different = sorted(
         token
         for token in student_vocabulary.keys() | teacher_vocabulary.keys()

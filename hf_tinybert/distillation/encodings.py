@@ -161,18 +161,23 @@ def student_inputs(batch: Mapping[str, Tensor], names: Set[str]) -> dict[str, Te
     return {name: batch[name] for name in batch if name in names}
 
 
-def teacher_inputs(batch: Mapping[str, Tensor], names: Set[str]) -> dict[str, Tensor]:
+def teacher_inputs(batch: Mapping[str, Tensor], names: Set[str], token_map: Tensor | None = None) -> dict[str, Tensor]:
     """What of a batch the teacher reads: its own encoding without the prefix, or its part of the common one.
 
     Args:
         batch: a batch, labels included, which no teacher gets.
         names: the teacher's `model_input_names`.
+        token_map: the teacher's id of each id of the common encoding, `(student_ids,)`, on the device of the batch;
+            None where both models have one vocabulary.
     """
     if has_teacher_encoding(batch):
         return {
             _without_prefix(name): batch[name] for name in batch if _prefixed(name) and _without_prefix(name) in names
         }
-    return {name: batch[name] for name in batch if name in names}
+    read = {name: batch[name] for name in batch if name in names}
+    if token_map is not None and "input_ids" in read:
+        read["input_ids"] = token_map[read["input_ids"]]
+    return read
 
 
 def input_columns(student: PreTrainedModel, teacher: PreTrainedModel) -> frozenset[str]:

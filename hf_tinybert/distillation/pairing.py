@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
+from datasets import Dataset
+from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.distillation.adapters import merged_teacher, transformers_model
@@ -16,6 +17,7 @@ from hf_tinybert.distillation.attention_access import AttentionAccess, attention
 from hf_tinybert.distillation.compatibility import check_two_models
 from hf_tinybert.distillation.distributed_teacher import check_deepspeed_config, check_distributed_teacher
 from hf_tinybert.distillation.embedding_teacher import teach_embeddings
+from hf_tinybert.distillation.encodings import has_teacher_encoding
 from hf_tinybert.distillation.layer_mapping import EncoderShape, mapping_table, resolve_layer_mapping
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.projections import (
@@ -31,6 +33,7 @@ from hf_tinybert.distillation.teacher import freeze, load_teacher, load_teacher_
 from hf_tinybert.distillation.teacher_forward import TeacherForward
 from hf_tinybert.distillation.teacher_outputs import TeacherOutputs
 from hf_tinybert.distillation.terms import MAPPED_STATES, Phase
+from hf_tinybert.distillation.token_map import find_token_map
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -52,6 +55,8 @@ class Pair:
         alignment: the teacher's states in the order in which they are compared: as `layer_mapping`, or all of its
             layers where a learned mapping weighs them.
         access: how the teacher's attention is had.
+        token_map: the teacher's id of each id of the student, `(student_ids,)`, where the student's vocabulary is a
+            part of the teacher's; None where it is the same, or each model reads an encoding of its own.
     """
 
     student: PreTrainedModel
@@ -62,10 +67,11 @@ class Pair:
     layer_mapping: tuple[int, ...]
     alignment: tuple[int, ...]
     access: AttentionAccess
+    token_map: Tensor | None = None
 
     def teacher_outputs(self, prepared: nn.Module) -> TeacherOutputs:
         """What the teacher says of batches; `prepared` is the teacher as the run's accelerator prepared it."""
-        forward = TeacherForward(self.teacher, prepared, self.access)
+        forward = TeacherForward(self.teacher, prepared, self.access, self.token_map)
         return TeacherOutputs(forward, self.objectives, self.student.config.num_hidden_layers, self.alignment)
 
     def mapping_table(self, strategy: str) -> str:
@@ -126,7 +132,31 @@ def pair_models(
     if any(one.reads_hidden_states for one in several):
         layout = ProjectionLayout(args.projection_layout)
         attach_projections(model, starting_projections(student, merged, initialization, layout, seed=args.seed))
-    return Pair(student, merged, teacher_name, tokenizers, phase_objectives, mapping, alignment, access)
+    return Pair(
+        student,
+        merged,
+        teacher_name,
+        tokenizers,
+        phase_objectives,
+        mapping,
+        alignment,
+        access,
+        token_map_of(tokenizers, train_dataset),
+    )
+
+
+def token_map_of(
+    tokenizers: tuple[PreTrainedTokenizerBase | None, PreTrainedTokenizerBase | None], train_dataset: object = None
+) -> Tensor | None:
+    """The map from the student's tokens to the teacher's; None without both tokenizers, or where none is needed.
+
+    Args:
+        tokenizers: of student and teacher, where known.
+        train_dataset: may hold an encoding of the teacher's own, which no map reads.
+    """
+    separate = isinstance(train_dataset, Dataset) and has_teacher_encoding(train_dataset.column_names)
+    student, teacher = tokenizers
+    return None if separate or student is None or teacher is None else find_token_map(student, teacher)
 
 
 def _recorded(student: PreTrainedModel, teacher: PreTrainedModel) -> AttentionAccess:
@@ -182,4 +212,4 @@ def _deepspeed_config(args: DistillationArguments) -> dict[str, Any] | None:
     return None if args.deepspeed_plugin is None else args.deepspeed_plugin.hf_ds_config.config
 
 
-__all__ = ["Pair", "pair_models", "warn_of_other_mapping"]
+__all__ = ["Pair", "pair_models", "token_map_of", "warn_of_other_mapping"]

@@ -35,6 +35,8 @@ class DistillationRecord:
         tasks: of a multi-task student, what was told of each task: its teacher, layer mapping and loss weights; None
             of a student of one task.
         task_sampling: how often each of these tasks came; None likewise.
+        vocabulary: of a student whose vocabulary was made smaller: pieces before and after, the texts that they were
+            chosen by, and the share of their tokens that stay as they were; None of a whole vocabulary.
     """
 
     teacher: str
@@ -57,6 +59,7 @@ class DistillationRecord:
     versions: dict[str, str]
     tasks: dict[str, dict[str, Any]] | None = None
     task_sampling: dict[str, Any] | None = None
+    vocabulary: dict[str, Any] | None = None
 
     def save(self, folder: Path) -> None:
         """Write `distillation.json` into a folder."""

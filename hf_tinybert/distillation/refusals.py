@@ -16,6 +16,7 @@ from hf_tinybert.distillation.compatibility import (
 )
 from hf_tinybert.distillation.encodings import check_separate_encodings, has_teacher_encoding
 from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.token_map import find_token_map
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -85,9 +86,11 @@ def check_pair(
     if separate:
         check_separate_encodings(student)
     own, other = tokenizers
+    token_map = None
     if own is not None and other is not None:
         check_tokenizers(own, other, separate_encodings=separate)
-    check_models(student, teacher, objectives, separate_encodings=separate)
+        token_map = None if separate else find_token_map(own, other)
+    check_models(student, teacher, objectives, separate_encodings=separate, token_map=token_map)
     check_loss_settings(student, objectives, arguments)
     if isinstance(train_dataset, Dataset):
         check_dataset(train_dataset, student, objectives)

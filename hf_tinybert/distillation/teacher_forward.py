@@ -4,14 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
+from transformers.utils.generic import ModelOutput
 
 from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.attention_access import AttentionAccess
 from hf_tinybert.distillation.attention_fallback import record_softmax
 from hf_tinybert.distillation.encodings import model_input_names, teacher_inputs
 from hf_tinybert.distillation.states import DistillationStates, StateRequest, teacher_states
+from hf_tinybert.distillation.task_head import predicts_vocabulary
 
 
 class TeacherForward:
@@ -21,10 +23,23 @@ class TeacherForward:
         teacher: the model itself.
         prepared: the same as the run's accelerator prepared it.
         access: how its attention is had.
+        token_map: the teacher's id of each id of the student, `(student_ids,)`, where the student's vocabulary is a
+            part of the teacher's; predictions over the vocabulary are then those of the student's tokens.
+
+    Attributes:
+        teacher: as given.
+        token_map: as given, on the device of the last batch.
     """
 
-    def __init__(self, teacher: PreTrainedModel, prepared: nn.Module, access: AttentionAccess) -> None:
+    def __init__(
+        self,
+        teacher: PreTrainedModel,
+        prepared: nn.Module,
+        access: AttentionAccess,
+        token_map: Tensor | None = None,
+    ) -> None:
         self.teacher, self._prepared, self._access = teacher, prepared, access
+        self.token_map = token_map
         self._input_names = model_input_names(teacher)
         self._request = StateRequest()
 
@@ -42,7 +57,9 @@ class TeacherForward:
             mapping: `mapping[student_layer] = teacher_layer`, 0 = embedding output.
         """
         layers = self._request.attentions
-        own = teacher_inputs(inputs, self._input_names)
+        if self.token_map is not None:
+            self.token_map = self.token_map.to(inputs["input_ids"].device)
+        own = teacher_inputs(inputs, self._input_names, self.token_map)
         model = self._runs()
         model.eval()  # an engine returns None from it
         arguments: dict[str, Any] = {"output_hidden_states": list(self._request.hidden_states) or False}
@@ -52,9 +69,17 @@ class TeacherForward:
                     output = model(**own, **arguments)
                 config = self.teacher.config
                 scores = recorder.scores(config.num_hidden_layers, config.num_attention_heads)
-                return teacher_states(output, own, mapping, scores)
+                return teacher_states(self._of_student_tokens(output), own, mapping, scores)
             output = model(**own, **arguments, output_attentions=bool(layers))
-        return teacher_states(output, own, mapping)
+        return teacher_states(self._of_student_tokens(output), own, mapping)
+
+    def _of_student_tokens(self, output: ModelOutput) -> ModelOutput:
+        """Predictions over the vocabulary in the order of the student's."""
+        if self.token_map is not None and predicts_vocabulary(self.teacher):
+            for name in ("logits", "prediction_logits"):
+                if output.get(name) is not None:
+                    output[name] = output[name][..., self.token_map]
+        return output
 
     def _runs(self) -> nn.Module:
         """The encoder alone where no term reads predictions; multiple choice takes its choices apart in the head."""

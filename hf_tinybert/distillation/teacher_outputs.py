@@ -27,6 +27,7 @@ from hf_tinybert.distillation.sharding import partitioned_parameters
 from hf_tinybert.distillation.states import DistillationStates, StateRequest
 from hf_tinybert.distillation.teacher_forward import TeacherForward
 from hf_tinybert.distillation.terms import Phase
+from hf_tinybert.distillation.token_map import token_map_sha256
 
 Collator = Callable[[list[dict[str, Any]]], Any]
 
@@ -148,13 +149,16 @@ class TeacherOutputs:
     def _source(
         self, rows: Dataset, collator: Collator, columns: Sequence[str], weights_sha256: str, device: torch.device
     ) -> CacheSource:
-        teacher = self._forward.teacher
+        teacher, token_map = self._forward.teacher, self._forward.token_map
+        identity = teacher_identity(teacher, weights_sha256, str(teacher.dtype).removeprefix("torch."))
+        if token_map is not None:
+            identity["token_map_sha256"] = token_map_sha256(token_map.cpu())
         prefix = TEACHER_PREFIX if has_teacher_encoding(rows.column_names) else ""
         return CacheSource(
             dataset=rows.select_columns([name for name in rows.column_names if name in columns]),
             collator=collator,
             forward=lambda inputs: self._forward(inputs, self._alignment),
-            teacher=teacher_identity(teacher, weights_sha256, str(teacher.dtype).removeprefix("torch.")),
+            teacher=identity,
             columns=columns,
             device=device,
             token_column=f"{prefix}input_ids",

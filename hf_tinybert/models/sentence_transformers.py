@@ -5,6 +5,7 @@ in order, the first one lies in the folder itself, each other one in a folder of
 """
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,13 @@ def read_sentence_transformer(name: str | Path) -> SentenceTransformerSettings |
             "because a teacher of embeddings is an encoder whose states are pooled; take another teacher, or pass a "
             "`TinyBertForSentenceEmbedding`, which has a linear layer"
         )
-    pooling = _read(name, f"{modules[1]['path']}/{_MODULE_FILE}") or {}
+    folder = str(modules[1]["path"])
+    if not re.fullmatch(r"\w[\w-]*", folder):
+        raise ValueError(
+            f"expected the name of a folder for the pooling of `{name}`, got `{folder}`; because files outside the "
+            f"model are not read for it; correct `{MODULES_FILE}`"
+        )
+    pooling = _read(name, f"{folder}/{_MODULE_FILE}") or {}
     transformer = _read(name, _TRANSFORMER_FILE) or {}
     return SentenceTransformerSettings(
         pooling=_pooling(pooling, name), normalize=len(kinds) == 3, max_length=transformer.get("max_seq_length")

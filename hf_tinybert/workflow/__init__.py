@@ -13,6 +13,8 @@ from hf_tinybert.workflow.prediction import predict
 from hf_tinybert.workflow.pretrain_settings import PretrainSettings
 from hf_tinybert.workflow.pretraining import pretrain
 from hf_tinybert.workflow.summarization import summarize
+from hf_tinybert.workflow.trim_settings import TrimSettings
+from hf_tinybert.workflow.trimming import trim_vocabulary
 
 __all__ = [
     "AugmentSettings",
@@ -22,6 +24,7 @@ __all__ = [
     "ModelFolder",
     "MultiTaskSettings",
     "PretrainSettings",
+    "TrimSettings",
     "augment",
     "distil",
     "distil_tasks",
@@ -31,4 +34,5 @@ __all__ = [
     "predict",
     "pretrain",
     "summarize",
+    "trim_vocabulary",
 ]

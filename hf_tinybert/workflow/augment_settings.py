@@ -36,8 +36,9 @@ class AugmentSettings:
             change. Tags and answers, which stay right, always are.
         train_rows: training rows at most, drawn by the seed; None takes all.
         batch_size: masked texts at once.
-        num_proc: processes over parts of 256 rows; each reads vectors and models for itself. The rows are the same
-            for any number. A script that asks for several needs `if __name__ == "__main__":`.
+        num_proc: processes over parts of 256 rows. Each reads vectors and models for itself, which pays where there
+            are many rows or a masked language model. The rows are the same for any number. A script that asks for
+            several needs `if __name__ == "__main__":`.
         seed: of everything random, also of the validation rows where the data has none: that of the distillation.
     """
 

@@ -12,6 +12,7 @@ from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
+from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.initialization import StudentInitialization
 from hf_tinybert.models.sentence_transformers import save_as_sentence_transformer
@@ -30,7 +31,7 @@ from hf_tinybert.workflow.figures import (
 from hf_tinybert.workflow.heads import STUDENT_CLASSES
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, resumes
-from hf_tinybert.workflow.student_start import new_student, start_student, student_config
+from hf_tinybert.workflow.student_start import new_student, start_student, student_config, student_tokenizer
 from hf_tinybert.workflow.supervised import evaluations, train_on_labels, trainer_data
 from hf_tinybert.workflow.task_data import prepare_data
 from hf_tinybert.workflow.teachers import (
@@ -80,8 +81,9 @@ class _Distillation:
         self.checkpoints = output / CHECKPOINTS
         check_weights(Path(settings.teacher))
         self.config = load_config(settings.teacher)
-        self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(settings.teacher)
-        known = teacher_task(settings, self.config, self.tokenizer)
+        self.teacher_tokenizer: PreTrainedTokenizerBase = load_tokenizer(settings.teacher)
+        self.tokenizer = student_tokenizer(settings, self.teacher_tokenizer)
+        known = teacher_task(settings, self.config, self.teacher_tokenizer)
         with display.bar("reading and tokenising"):
             self.data = prepare_data(settings, self.tokenizer, self.config, known)
         self.task = self.data.task
@@ -148,7 +150,8 @@ class _Distillation:
 
     def _initialize(self) -> StudentInitialization:
         texts = calibration_texts(self.data, self.teacher, self.tokenizer, self.settings)
-        return start_student(self.student, self.teacher, self.settings, texts)
+        token_map = find_token_map(self.tokenizer, self.teacher_tokenizer)
+        return start_student(self.student, self.teacher, self.settings, texts, token_map)
 
     def _train(self, initial: StudentInitialization) -> list[dict[str, float]]:
         data = trainer_data(self.data, self.tokenizer, self.settings.seed)
@@ -156,6 +159,7 @@ class _Distillation:
             self.student,
             self.arguments,
             teacher=self.teacher,
+            teacher_processing_class=self.teacher_tokenizer,
             initialization=initial,
             **{**data, "train_dataset": self.train_rows},
         )
@@ -227,7 +231,7 @@ class _Distillation:
     def _score(self, model: PreTrainedModel, name: str, split: str) -> dict[str, float]:
         return score_rows(
             model,
-            self.tokenizer,
+            self.teacher_tokenizer if model is self.teacher else self.tokenizer,
             self.task,
             self.data.rows[split],
             seed=self.settings.seed,

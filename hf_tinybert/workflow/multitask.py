@@ -17,10 +17,12 @@ from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.multitask.objectives import DistillationTask
 from hf_tinybert.distillation.multitask.trainer import MEAN_SCORE, MultiTaskDistillationTrainer
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
+from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.models.initialization import InitializationMethod, StudentInitialization
 from hf_tinybert.models.modeling_tinybert import TinyBertModel
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 from hf_tinybert.models.multitask_initialization import initialize_heads_from_teachers
+from hf_tinybert.models.vocabulary import trim_model
 from hf_tinybert.progress import ProgressDisplay, show_progress
 from hf_tinybert.run_folder import RunFolder
 from hf_tinybert.workflow.distil_settings import DistilSettings
@@ -36,7 +38,7 @@ from hf_tinybert.workflow.figures import (
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, task_folder
 from hf_tinybert.workflow.multitask_settings import MultiTaskSettings
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, resumes
-from hf_tinybert.workflow.student_start import new_student, start_student, student_config
+from hf_tinybert.workflow.student_start import new_student, start_student, student_config, student_tokenizer
 from hf_tinybert.workflow.supervised import evaluations, trainer_data
 from hf_tinybert.workflow.task_data import PreparedData, prepare_data
 from hf_tinybert.workflow.teachers import (
@@ -107,7 +109,8 @@ class _MultiTaskDistillation:
         self.settings, self.output, self.display = settings, output, display
         self.checkpoints = output / CHECKPOINTS
         self.shared = settings.of_task(settings.base)
-        self.tokenizer = load_tokenizer(self.shared.teacher)
+        self.teacher_tokenizer = load_tokenizer(self.shared.teacher)
+        self.tokenizer = student_tokenizer(self.shared, self.teacher_tokenizer)
         with display.bar("reading and tokenising"):
             self.parts = {name: self._part(name) for name in settings.tasks}
         scored = any(part.data.has_gold for part in self.parts.values())
@@ -158,7 +161,7 @@ class _MultiTaskDistillation:
         return _Part(settings, data, training_rows(data, settings, self.tokenizer), spec)
 
     def _check_tokenizer(self, name: str, tokenizer: PreTrainedTokenizerBase) -> None:
-        if tokenizer.get_vocab() != self.tokenizer.get_vocab():
+        if tokenizer.get_vocab() != self.teacher_tokenizer.get_vocab():
             raise ValueError(
                 f"expected one vocabulary for all tasks, got another one of the teacher of `{name}` than of "
                 f"`{self.settings.base}`; because the student reads all tasks with one encoder; take teachers "
@@ -190,9 +193,12 @@ class _MultiTaskDistillation:
         base = taught[self.settings.base].teacher
         if base is None:
             raise ValueError(f"expected a teacher of `{self.settings.base}`, got none")
-        initial = start_student(self.student, base, self.shared, _in_turns(list(texts.values())))
+        token_map = find_token_map(self.tokenizer, self.teacher_tokenizer)
+        initial = start_student(self.student, base, self.shared, _in_turns(list(texts.values())), token_map)
         if self.shared.start_method is not InitializationMethod.RANDOM:
             answering = {name: part.teacher for name, part in taught.items() if part.answers and part.teacher}
+            if token_map is not None:
+                answering = {name: trim_model(one, token_map.tolist()) for name, one in answering.items()}
             initialize_heads_from_teachers(
                 self.student, answering, calibration=texts, start=initial, seed=self.shared.seed
             )
@@ -221,6 +227,7 @@ class _MultiTaskDistillation:
             train_dataset=part.train_rows,
             eval_dataset=data["eval_dataset"],
             teacher=part.teacher,
+            teacher_processing_class=None if part.teacher is None else self.teacher_tokenizer,
             collator=data["data_collator"],
             compute_metrics=data.get("compute_metrics"),
             main_metric=part.data.task.main_metric if part.data.has_gold else None,
@@ -243,7 +250,7 @@ class _MultiTaskDistillation:
         return {
             split: score_rows(
                 model,
-                self.tokenizer,
+                self.teacher_tokenizer if model is part.teacher else self.tokenizer,
                 part.data.task,
                 part.data.rows[split],
                 seed=part.settings.seed,

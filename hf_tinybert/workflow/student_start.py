@@ -8,8 +8,10 @@ from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from hf_tinybert.distillation.checkpoints import check_weights
+from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.initialization import InitializationMethod, StudentInitialization, initialize_from_teacher
+from hf_tinybert.models.vocabulary import trim_model
 from hf_tinybert.workflow.distil_settings import DistilSettings
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 
@@ -46,6 +48,19 @@ def student_config(settings: DistilSettings, teacher: PreTrainedConfig, **fields
     return TinyBertConfig.from_teacher(known, **{**sizes, "problem_type": teacher.problem_type, **everything})
 
 
+def student_tokenizer(settings: DistilSettings, teacher: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """The tokenizer that a student reads by: its teacher's, or its own where it starts with a part of the pieces.
+
+    Args:
+        settings: of the run.
+        teacher: tokenizer of the teacher.
+    """
+    if settings.start_folder is None:
+        return teacher
+    own = load_tokenizer(settings.start_folder)
+    return teacher if find_token_map(own, teacher) is None else own
+
+
 def new_student(
     model_class: type[_Model], config: TinyBertConfig, settings: DistilSettings, tokenizer: PreTrainedTokenizerBase
 ) -> _Model:
@@ -55,7 +70,7 @@ def new_student(
         model_class: of the student.
         config: see `student_config`.
         settings: of the run.
-        tokenizer: of the teacher.
+        tokenizer: see `student_tokenizer`.
 
     Raises:
         ValueError: the trained student has another vocabulary, or lacks weights of the encoder.
@@ -67,8 +82,9 @@ def new_student(
     check_weights(Path(folder))
     if load_tokenizer(folder).get_vocab() != tokenizer.get_vocab():
         raise ValueError(
-            f"expected a student with the vocabulary of its teacher as `start`, got another one in `{folder}`; "
-            "because both read the same tokens; take a student of this teacher's family, or `start` projection"
+            f"expected a student with all or a part of the vocabulary of its teacher as `start`, got another one in "
+            f"`{folder}`; because both read the same tokens; take a student of this teacher's family, or `start` "
+            "projection"
         )
     loader: Any = model_class  # its return type leaves out the loading info
     student, info = loader.from_pretrained(
@@ -92,6 +108,7 @@ def start_student(
     teacher: PreTrainedModel,
     settings: DistilSettings,
     calibration: Iterable[Mapping[str, Tensor]],
+    token_map: Tensor | None = None,
 ) -> StudentInitialization:
     """Fill what a student takes over from its teacher: all of it, or what a trained student lacks.
 
@@ -99,8 +116,11 @@ def start_student(
         student: to fill, in place.
         teacher: to read.
         settings: of the run.
-        calibration: batches of texts to fit on; not read where nothing is fitted.
+        calibration: batches of texts to fit on, in the student's ids; not read where nothing is fitted.
+        token_map: the teacher's id of each id of the student where the student's vocabulary is a part of it.
     """
+    if token_map is not None:
+        teacher = trim_model(teacher, token_map.tolist())  # it reads and predicts the student's tokens
     method = settings.start_method
     return initialize_from_teacher(
         student,
@@ -111,4 +131,4 @@ def start_student(
     )
 
 
-__all__ = ["new_student", "start_student", "student_config"]
+__all__ = ["new_student", "start_student", "student_config", "student_tokenizer"]

@@ -7,7 +7,21 @@ import pytest
 
 @pytest.mark.parametrize(
     "verb",
-    ["quickstart", "pretrain", "finetune", "distill", "evaluate", "predict", "doctor", "convert", "benchmark train"],
+    [
+        "quickstart",
+        "pretrain",
+        "finetune",
+        "distill",
+        "evaluate",
+        "predict",
+        "trim-vocab",
+        "export",
+        "doctor",
+        "convert",
+        "card",
+        "push",
+        "benchmark train",
+    ],
 )
 def test_every_verb_has_an_example_in_its_help(run_cli, verb):
     """Prevents a help page that leaves people guessing."""

@@ -4,7 +4,14 @@ import io
 
 from rich.console import Console
 
-from hf_tinybert.cli.tables import augmentation_table, metrics_table, pretraining_table, retention_table, scores_table
+from hf_tinybert.cli.tables import (
+    augmentation_table,
+    metrics_table,
+    pretraining_table,
+    retention_table,
+    scores_table,
+    vocabulary_table,
+)
 
 
 def _shown(table) -> str:
@@ -102,3 +109,14 @@ def test_an_augmentation_shows_what_changed_and_what_did_not():
     shown = _shown(augmentation_table({"kind": "regression", "seconds": 4.56, **figures}))
     for figure in ("regression", "5,432", "321", "12", "987", "876", "4.6"):
         assert figure in shown
+
+
+def test_a_smaller_vocabulary_has_a_table_with_and_without_texts():
+    """Prevents a division by no unknown token, and a table that needs texts where a list chose."""
+    sizes = ("pieces", "parameters", "embedding_parameters", "megabytes", "tokens")
+    figures = {name: {"before": 4000, "after": 1000} for name in sizes} | {"unknown": {"before": 0, "after": 3}}
+    told = {"covered": 0.9991, "documents": 20, "documents_as_before": 19}
+    shown = _shown(vocabulary_table({**figures, **told}))
+    for word in ("1,000 of 4,000 pieces", "25.0%", "99.91%", "95.0%"):
+        assert word in shown
+    assert "cut as before" not in _shown(vocabulary_table({**figures, **told, "covered": None}))

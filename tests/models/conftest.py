@@ -1,8 +1,22 @@
 """Teachers whose every weight matters, and token batches to fit students on."""
 
+import json
+import random
+
 import pytest
+import tokenizers
 import torch
-from transformers import BertConfig, BertModel
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer, ByteLevel, Metaspace
+from tokenizers.trainers import BpeTrainer, UnigramTrainer, WordPieceTrainer
+from transformers import (
+    BertConfig,
+    BertModel,
+    BertTokenizer,
+    PreTrainedTokenizerBase,
+    RobertaTokenizer,
+    XLMRobertaTokenizer,
+)
 
 SHAPE = {
     "vocab_size": 60,
@@ -93,3 +107,41 @@ def _lift(small, large, embedding):
         elif name.endswith("output.dense"):
             module.weight.copy_(embedding @ source.weight)
             module.bias.copy_(embedding @ source.bias)
+
+
+@pytest.fixture(scope="session")
+def corpus() -> list[str]:
+    """Texts of a word each and more, with numbers, accents and other scripts; enough to train pieces on."""
+    syllables = ["lo", "wer", "new", "est", "wi", "den", "ing", "ly", "un", "re", "tion", "al", "ism", "er", "s"]
+    generator = random.Random(0)
+    words = ["".join(generator.choices(syllables, k=generator.randint(1, 4))) for _ in range(400)]
+    words += ["naïve", "café", "3.14", "1999", "don't", "Straße", "film", "映画", "фильм"]
+    return [" ".join(generator.choices(words, k=generator.randint(1, 9))) for _ in range(300)]
+
+
+@pytest.fixture(scope="session")
+def trained_tokenizers(corpus) -> dict[str, PreTrainedTokenizerBase]:
+    """A tokenizer of each kind, of some three hundred pieces, in the classes that published models have."""
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    bert = ["[PAD]", "[unused0]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    pieces = tokenizers.Tokenizer(tokenizers.models.WordPiece(unk_token="[UNK]"))
+    pieces.normalizer, pieces.pre_tokenizer = BertNormalizer(), BertPreTokenizer()
+    pieces.train_from_iterator(corpus, WordPieceTrainer(vocab_size=400, special_tokens=bert, show_progress=False))
+    joined = tokenizers.Tokenizer(tokenizers.models.BPE())
+    joined.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    alphabet = ByteLevel.alphabet()
+    joined.train_from_iterator(
+        corpus, BpeTrainer(vocab_size=500, special_tokens=special, initial_alphabet=alphabet, show_progress=False)
+    )
+    scored = tokenizers.Tokenizer(tokenizers.models.Unigram())
+    scored.pre_tokenizer = Metaspace()
+    scored.train_from_iterator(
+        corpus, UnigramTrainer(vocab_size=200, special_tokens=special, unk_token="<unk>", show_progress=False)
+    )
+    content = json.loads(joined.to_str())["model"]
+    vocabulary = [tuple(entry) for entry in json.loads(scored.to_str())["model"]["vocab"]]
+    return {
+        "WordPiece": BertTokenizer(vocab=pieces.get_vocab()),
+        "BPE": RobertaTokenizer(vocab=content["vocab"], merges=[tuple(pair) for pair in content["merges"]]),
+        "Unigram": XLMRobertaTokenizer(vocab=vocabulary),
+    }

@@ -154,3 +154,12 @@ def test_our_own_folder_is_read_back(build_embedder, tokenizer, tmp_path):
     """What is written must be what is read."""
     folder = save_as_sentence_transformer(build_embedder(pooling="cls"), tokenizer, tmp_path / "embedder")
     assert read_sentence_transformer(folder) == SentenceTransformerSettings("cls", normalize=True, max_length=64)
+
+
+def test_a_module_outside_the_folder_is_not_read(tmp_path):
+    """Prevents a downloaded model that has other files of this machine read."""
+    kinds = [("Transformer", ""), ("Pooling", "../elsewhere")]
+    modules = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for kind, path in kinds]
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(ValueError, match="expected the name of a folder for the pooling"):
+        read_sentence_transformer(tmp_path)

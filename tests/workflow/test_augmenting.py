@@ -5,7 +5,6 @@ import logging
 
 import numpy as np
 import pytest
-import torch
 from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
 from hf_tinybert.data.augmentation import Augmenter
@@ -123,30 +122,35 @@ def test_other_settings_or_a_file_of_yours_are_refused(made, tmp_path):
         made(name="more.csv")
 
 
-def test_a_masked_language_model_and_its_embeddings(made, vocabulary, monkeypatch, tmp_path):
-    """Prevents `--masked-lm` without effect, or without vectors where nothing else is installed."""
-    monkeypatch.setattr(augmentation_sources, "has_packaged_glove", lambda: False)
-    torch.manual_seed(0)
+@pytest.fixture
+def masked(vocabulary, tmp_path) -> str:
+    """The folder of a tiny masked language model."""
     tokenizer = BertTokenizer(vocab=str(vocabulary), model_max_length=64)
     shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
     shape["initializer_range"] = 1.0  # else what surrounds a word hardly matters
     BertForMaskedLM(BertConfig(vocab_size=len(tokenizer), **shape)).save_pretrained(tmp_path / "masked")
     tokenizer.save_pretrained(tmp_path / "masked")
-    rows, figures = made(masked_lm=str(tmp_path / "masked"), vectors=None)
-    assert figures["vectors"] == str(tmp_path / "masked") and figures["words"] == figures["words_with_candidates"]
-    alone, _ = made(name="alone.jsonl", masked_lm=str(tmp_path / "masked"), vectors="none", beside_original=False)
+    return str(tmp_path / "masked")
+
+
+def test_a_masked_language_model_and_its_embeddings(made, masked, monkeypatch):
+    """Prevents `--masked-lm` without effect, or without vectors where nothing else is installed."""
+    monkeypatch.setattr(augmentation_sources, "has_packaged_glove", lambda: False)
+    rows, figures = made(masked_lm=masked, vectors=None)
+    assert figures["vectors"] == masked and figures["words"] == figures["words_with_candidates"]
+    alone, _ = made(name="alone.jsonl", masked_lm=masked, vectors="none", beside_original=False)
     assert [row["text"] for row in alone] != [row["text"] for row in rows]
 
 
-def test_several_processes_write_the_same_bytes(made, vectors, monkeypatch, tmp_path):
-    """Prevents rows that hang on the number of processes, or on which of them is first."""
+def test_several_processes_write_the_same_bytes(made, masked, monkeypatch, tmp_path):
+    """Prevents rows that hang on the number of processes, on which is first, or on how many texts a forward holds."""
     monkeypatch.setattr(augmenting, "_ROWS_PER_PART", 10)
-    made(name="one.jsonl")
-    _, figures = made(name="two.jsonl", num_proc=2, batch_size=7)
+    made(name="one.jsonl", masked_lm=masked)
+    _, figures = made(name="two.jsonl", masked_lm=masked, num_proc=2, batch_size=7)
     assert (tmp_path / "two.jsonl").read_bytes() == (tmp_path / "one.jsonl").read_bytes()
     assert figures["rows"] == 48 and figures["settings"]["num_proc"] == 2
     monkeypatch.setattr(Augmenter, "new_rows", None)
-    assert made(name="two.jsonl", num_proc=1)[1] == figures
+    assert made(name="two.jsonl", masked_lm=masked, num_proc=1)[1] == figures
 
 
 def test_what_changes_nothing_is_refused_and_what_changes_little_told(made, vectors, tmp_path, caplog, sentences):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from rich.console import Console
 from safetensors.torch import load_file
-from transformers import AutoConfig
+from transformers import AutoConfig, AutoTokenizer
 
 from hf_tinybert.data.tasks import KINDS as DEFINITIONS
 from hf_tinybert.data.tasks import Task, TaskKind
@@ -21,11 +21,13 @@ from hf_tinybert.progress import ProgressDisplay, TrainingProgress
 from hf_tinybert.workflow import (
     DistilSettings,
     PretrainSettings,
+    TrimSettings,
     distil,
     evaluate_folder,
     load_model_folder,
     predict,
     pretrain,
+    trim_vocabulary,
 )
 
 KINDS = [str(kind) for kind in TaskKind]
@@ -241,3 +243,24 @@ def test_a_general_student_of_other_words_is_refused_before_the_folder_is_claime
     with pytest.raises(ValueError, match="vocabulary of its teacher as `start`"):
         distil(settings, tmp_path / "out", display)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_student_with_a_part_of_the_pieces_is_distilled_by_its_whole_teacher(
+    student_of, teacher_of, data_of, tmp_path, display
+):
+    """Prevents a smaller vocabulary at the price of every further distillation; and a teacher scored by it."""
+    kind = "text-classification"
+    whole, before = student_of(kind)
+    texts = tmp_path / "texts.txt"
+    texts.write_text("the market falls today .\n\na film is good\n", encoding="utf-8")
+    trim_vocabulary(TrimSettings(model=whole, texts=(str(texts),)), tmp_path / "small", display)
+    few = {name: value for name, value in SMALL.items() if name not in ("layers", "width", "heads", "units")}
+    settings = DistilSettings(
+        data=data_of(kind), teacher=teacher_of(kind), start=str(tmp_path / "small"), score_test=True, **{**FEW, **few}
+    )
+    figures = distil(settings, tmp_path / "again", display)
+    assert figures["scores"]["test"]["teacher"] == before["scores"]["test"]["teacher"]
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "again")
+    small = AutoTokenizer.from_pretrained(tmp_path / "small")
+    assert tokenizer.get_vocab() == small.get_vocab()
+    assert figures["parameters"]["student"] < before["parameters"]["student"]

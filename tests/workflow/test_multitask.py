@@ -9,6 +9,8 @@ from safetensors.torch import load_file
 
 from hf_tinybert import TinyBertConfig, TinyBertForMultiTask, TinyBertModel
 from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
+from hf_tinybert.models.tokenizer_trimming import trim_tokenizer
+from hf_tinybert.models.vocabulary import trim_model
 from hf_tinybert.progress import TrainingProgress
 from hf_tinybert.workflow import MultiTaskSettings, distil_tasks, evaluate_folder, load_model_folder, predict
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
@@ -51,6 +53,25 @@ def settings_of(data_of, teacher_of):
         return MultiTaskSettings(tasks=tasks, shared={**SHARED, **shared})
 
     return make
+
+
+def test_tasks_share_an_encoder_with_a_part_of_the_pieces(
+    settings_of, teacher_of, data_of, encoder, tmp_path, display
+):
+    """Prevents a smaller general student from being refused, or its whole teachers from being scored by its pieces."""
+    torch.manual_seed(0)
+    shape = {"num_hidden_layers": 2, "hidden_size": 16, "num_attention_heads": 4, "intermediate_size": 40}
+    general, kept = TinyBertModel(TinyBertConfig.from_teacher(load_config(encoder), **shape)), list(range(34))
+    trim_model(general, kept).save_pretrained(tmp_path / "small")
+    trim_tokenizer(load_tokenizer(encoder), kept).save_pretrained(tmp_path / "small")
+    tasks = ("news", "words")
+    settings = settings_of(*tasks, start=str(tmp_path / "small"), **dict.fromkeys(SIZES))
+    figures = distil_tasks(settings, tmp_path / "out", display)
+    assert TinyBertForMultiTask.from_pretrained(tmp_path / "out").config.vocab_size == len(kept)
+    assert len(load_tokenizer(str(tmp_path / "out"))) == len(kept)
+    for name in tasks:
+        alone = evaluate_folder(teacher_of(KINDS[name]), data_of(KINDS[name]), "validation")
+        assert figures["tasks"][name]["scores"]["validation"]["teacher"] == pytest.approx(alone, abs=1e-4)
 
 
 def test_tasks_of_five_kinds_share_an_encoder(settings_of, data_of, tmp_path, display):

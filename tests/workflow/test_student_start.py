@@ -22,9 +22,11 @@ from hf_tinybert import (
     TinyBertModel,
 )
 from hf_tinybert.models.initialization import InitializationMethod
+from hf_tinybert.models.tokenizer_trimming import trim_tokenizer
+from hf_tinybert.models.vocabulary import trim_model
 from hf_tinybert.workflow import DistilSettings
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
-from hf_tinybert.workflow.student_start import new_student, start_student, student_config
+from hf_tinybert.workflow.student_start import new_student, start_student, student_config, student_tokenizer
 
 SHAPE = {"num_hidden_layers": 2, "hidden_size": 16, "num_attention_heads": 4, "intermediate_size": 40}
 
@@ -195,3 +197,47 @@ def test_a_folder_that_is_nowhere_is_named(make):
     """Prevents a traceback of the hub's client."""
     with pytest.raises(FileNotFoundError, match="expected a model folder or a Hub name, got `runs/general`"):
         make("runs/general")
+
+
+@pytest.fixture
+def trimmed(trained, tmp_path):
+    """The folder of a trained student with twenty of the pieces."""
+    folder = Path(trained(TinyBertForMaskedLM, name="whole"))
+    kept = list(range(20))
+    model = trim_model(TinyBertForMaskedLM.from_pretrained(folder), kept)
+    model.save_pretrained(tmp_path / "trimmed")
+    trim_tokenizer(load_tokenizer(str(folder)), kept).save_pretrained(tmp_path / "trimmed")
+    return str(tmp_path / "trimmed")
+
+
+def test_a_student_with_a_part_of_the_pieces_reads_by_its_own_tokenizer(encoder, trained, trimmed):
+    """Prevents ids of the teacher from being looked up in the student's smaller table."""
+    teacher = load_tokenizer(encoder)
+    whole = DistilSettings(data="data", teacher=encoder, start=trained())
+    part = DistilSettings(data="data", teacher=encoder, start=trimmed)
+    assert student_tokenizer(whole, teacher) is teacher
+    assert student_tokenizer(DistilSettings(data="data", teacher=encoder), teacher) is teacher
+    own = student_tokenizer(part, teacher)
+    assert len(own) == 20
+    student = new_student(TinyBertForSequenceClassification, student_config(part, load_config(encoder)), part, own)
+    assert student.config.vocab_size == 20 and same_encoder(student, trimmed)
+
+
+def test_the_start_is_fitted_to_what_the_teacher_reads(encoder, trimmed, tokenizer):
+    """Prevents heads and projections that are fitted to other words, or an index error on the first of them."""
+    settings = DistilSettings(data="data", teacher=encoder, start=trimmed)
+    config = student_config(settings, load_config(encoder))
+    own = student_tokenizer(settings, load_tokenizer(encoder))
+    teacher = AutoModel.from_pretrained(encoder)
+    texts = ["the film game match", "a team player of law", "goal of the match"] * 20
+    starts = []
+    for token_map in (torch.arange(20), torch.arange(20).flip(0)):
+        student = new_student(TinyBertForSequenceClassification, config, settings, own)
+        rows = [own(texts, padding=True, return_tensors="pt")]
+        starts.append(start_student(student, teacher, settings, rows, token_map).projection)
+    student = TinyBertForSequenceClassification(TinyBertConfig.from_pretrained(trimmed, vocab_size=40))
+    student.bert.load_state_dict(AutoModel.from_pretrained(Path(trimmed).parent / "whole").state_dict(), strict=False)
+    whole = start_student(student, teacher, settings, [tokenizer(texts, padding=True, return_tensors="pt")])
+    torch.testing.assert_close(starts[0], whole.projection, rtol=1e-3, atol=1e-4)
+    assert (starts[0] - starts[1]).abs().max() > 1e-2
+    assert teacher.config.vocab_size == 40

@@ -36,7 +36,8 @@ class MaskedWords:
         model: with a trained head.
         tokenizer: of the model; it must tell offsets.
         beside_original: whether the whole text is read beside the masked one. The paper's text masks alone.
-        batch_size: masked texts at once; it changes nothing but the time.
+        batch_size: masked texts at once. It changes the time, and a candidate only where the last one and the next
+            are equal but for rounding.
 
     Raises:
         ValueError: If the tokenizer tells no offsets or has no mask.

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hf_tinybert.distillation.preflight.setup import Rows, Setup, evaluating, spread
 from hf_tinybert.distillation.states import IGNORED_LABEL
+from hf_tinybert.distillation.task_head import predicts_vocabulary
 
 _BATCH_SIZE = 32
 
@@ -82,6 +83,8 @@ def teacher_answers(setup: Setup) -> Answers | str:
                 return f"`{type(setup.teacher).__name__}` gives no predictions"
             if batch.get("labels") is None:
                 return "the collator gives no labels"
+            if setup.token_map is not None and predicts_vocabulary(setup.teacher):
+                logits = logits[..., setup.token_map.to(logits.device)]
             answers.append(_answers(logits, batch["labels"]))
     classes = max(part.scores.shape[-1] for part in answers) if answers[0].kind is AnswerKind.CLASS else 0
     scores = [_widened(part.scores, classes) if classes else part.scores for part in answers]

@@ -30,6 +30,7 @@ from hf_tinybert.distillation.layer_mapping import resolve_layer_mapping
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.states import DistillationStates, student_states
 from hf_tinybert.distillation.teacher_forward import TeacherForward
+from hf_tinybert.distillation.token_map import find_token_map
 
 StatesOfBatch = Callable[[DistillationObjective, Mapping[str, Tensor]], tuple[DistillationStates, DistillationStates]]
 """Both forwards of a batch, the student's states first."""
@@ -125,7 +126,16 @@ class Setup:
 
     def teacher_inputs(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What of a batch the teacher reads."""
-        return teacher_inputs(batch, model_input_names(self.teacher))
+        token_map = None if self.token_map is None else self.token_map.to(self.student.device)
+        return teacher_inputs(batch, model_input_names(self.teacher), token_map)
+
+    @cached_property
+    def token_map(self) -> Tensor | None:
+        """The teacher's id of each id of the student where the student's vocabulary is a part of the teacher's."""
+        student, teacher = self.student_tokenizer, self.teacher_tokenizer
+        if self.separate_encodings or student is None or teacher is None:
+            return None
+        return find_token_map(student, teacher)
 
     @cached_property
     def _sample(self) -> list[Mapping[str, Any]]:
@@ -148,7 +158,7 @@ class Setup:
                 output_attentions=bool(request.attentions),
             )
             access = self.teacher_access if request.attentions else AttentionAccess.INTERFACE
-            run_teacher = TeacherForward(self.teacher, self.teacher, access)
+            run_teacher = TeacherForward(self.teacher, self.teacher, access, self.token_map)
             implementation = self.teacher.config._attn_implementation
             run_teacher.ask_for(objective.teacher_request(layers, alignment))
             try:

@@ -1,0 +1,220 @@
+"""The card of a model, from its folder alone: what is not in the files is left out or said to be not measured."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import ModelCard
+
+from hf_tinybert.hub.card_metadata import CardDetails, card_metadata, card_name, head_of, is_hub_name, teacher_of
+from hf_tinybert.hub.card_tables import (
+    held_out_table,
+    losses_table,
+    mapping_table,
+    scores_table,
+    size_table,
+    speed_note,
+    training_cost,
+)
+from hf_tinybert.hub.loading_code import library_of, loading_ways
+from hf_tinybert.hub.model_facts import ModelFacts, read_facts
+from hf_tinybert.hub.published_files import CARD_FILE, PublishedForm
+
+TEMPLATE = Path(__file__).with_name("model_card_template.md")
+_FORM = re.compile(r"<!-- hf-tinybert card: ([\w+ ]+) -->")
+
+
+def model_card(
+    folder: Path,
+    details: CardDetails | None = None,
+    form: PublishedForm = PublishedForm.BERT,
+    *,
+    remote_code: bool = False,
+) -> ModelCard:
+    """The card of a model folder.
+
+    Args:
+        folder: With config.json and weights, and what there is of task.json, distillation.json and figures.json.
+        details: What no folder knows.
+        form: That will be published; the card says how that is loaded.
+        remote_code: Whether the model code goes along.
+
+    Raises:
+        FileNotFoundError: Configuration or weights are missing.
+        ValueError: A file is damaged, or metadata is not allowed.
+    """
+    details = details or CardDetails()
+    facts = read_facts(folder)
+    repo_id = details.repo_id or facts.name
+    scores, record, figures = facts.scores, facts.record or {}, facts.figures or {}
+    card: ModelCard = ModelCard.from_template(
+        card_metadata(facts, details, library=library_of(facts, form)),
+        template_path=str(TEMPLATE),
+        form=_form_words(form, remote_code),
+        name=card_name(facts, details),
+        summary=_summary(facts, details),
+        ways=loading_ways(facts, form, repo_id, remote_code=remote_code),
+        max_length=(facts.task or {}).get("max_length"),
+        scores=scores_table(scores) if scores else "",
+        score_notes=_score_notes(facts),
+        held_out=held_out_table(figures),
+        size=size_table(facts),
+        speed_note=speed_note(facts),
+        teacher=teacher_of(facts, details),
+        teacher_link=_link(teacher_of(facts, details)),
+        teacher_class=record.get("teacher_class"),
+        teacher_hash=str(record.get("teacher_sha256", ""))[:12],
+        teacher_license=details.teacher_license,
+        data=_data(facts, details),
+        rows=_rows(figures),
+        method=_method(record),
+        cost=training_cost(facts),
+        versions=", ".join(f"{name} {number}" for name, number in (record.get("versions") or {}).items()),
+        losses=losses_table(record),
+        mapping=mapping_table(record),
+        intended_use=details.intended_use or _intended_use(facts),
+        limits=_limits(facts),
+        license=details.license,
+    )
+    return card
+
+
+def write_model_card(
+    folder: Path,
+    details: CardDetails | None = None,
+    form: PublishedForm = PublishedForm.BERT,
+    *,
+    remote_code: bool = False,
+    overwrite: bool = False,
+) -> Path:
+    """Write the card of a folder into it, as README.md; see `model_card`.
+
+    Raises:
+        FileExistsError: There is a card, and it may have been edited.
+    """
+    path = folder / CARD_FILE
+    if path.exists() and not overwrite:
+        raise FileExistsError(
+            f"expected no `{CARD_FILE}` in `{folder}`, got one; because it may hold words of yours; move it away, or "
+            "have it replaced with `--overwrite`"
+        )
+    model_card(folder, details, form, remote_code=remote_code).save(path)
+    return path
+
+
+def check_card_form(text: str, form: PublishedForm, *, remote_code: bool = False) -> None:
+    """Refuse a card that tells how another form is loaded than the one that goes up; a card of one's own may say all.
+
+    Raises:
+        ValueError: It was written for another form.
+    """
+    found, wanted = _FORM.search(text), _form_words(form, remote_code)
+    if found and found[1] != wanted:
+        raise ValueError(
+            f"expected a card of the form `{wanted}`, got one of `{found[1]}`; because it would tell people to load "
+            "what is not there; write it again with `hf-tinybert card --overwrite`, or delete it"
+        )
+
+
+def _form_words(form: PublishedForm, remote_code: bool) -> str:
+    return f"{form} + code" if remote_code else str(form)
+
+
+def _summary(facts: ModelFacts, details: CardDetails) -> str:
+    config, teacher = facts.config, teacher_of(facts, details)
+    shape = (
+        f"{config['num_hidden_layers']} layers of width {config['hidden_size']} and "
+        if {"num_hidden_layers", "hidden_size"} <= config.keys()
+        else ""
+    )
+    what = f"{'An encoder' if not facts.kind else 'A model'} of {shape}{facts.parameters:,} parameters"
+    if not teacher:
+        origin = (facts.figures or {}).get("model")
+        made = f", fine-tuned from {_link(str(origin))}" if origin else ""
+    else:
+        made = f", distilled from {_link(teacher)} with the TinyBERT method"
+    tasks = facts.config.get("tasks") or {}
+    purpose = f", for {facts.kind}" if facts.kind else f", for the tasks {', '.join(tasks)}" if tasks else ""
+    return f"{what}{purpose}{made} (made by hf_tinybert)."
+
+
+def _score_notes(facts: ModelFacts) -> str:
+    figures, scores = facts.figures or {}, facts.scores
+    has_teacher = any(score.teacher is not None for score in scores)
+    notes = {
+        f"Labels: {', '.join(figures.get('labels') or ())}.": figures.get("labels"),
+        '"kept" is the score of this model over that of its teacher.': has_teacher,
+        "The same shape trained without a teacher was not measured.": facts.teacher
+        and all(score.undistilled is None for score in scores),
+        "Test rows were not scored.": all(score.split != "test" for score in scores),
+        "Validation rows also chose the best epoch, which flatters their scores a little.": (
+            figures.get("settings") or {}
+        ).get("keep_best"),
+    }
+    return " ".join(note for note, holds in notes.items() if holds)
+
+
+def _link(name: str | None) -> str:
+    return f"[{name}](https://huggingface.co/{name})" if is_hub_name(name) else f"`{name}`"
+
+
+def _data(facts: ModelFacts, details: CardDetails) -> str:
+    if details.dataset:
+        return f"[{details.dataset}](https://huggingface.co/datasets/{details.dataset})"
+    return ", ".join(f"`{name}`" for name in facts.datasets)
+
+
+def _rows(figures: Mapping[str, Any]) -> str:
+    rows = {str(name): count for name, count in (figures.get("rows") or {}).items()}
+    if figures.get("unlabeled_rows"):
+        rows["unlabelled"] = figures["unlabeled_rows"]
+    if rows:
+        return ", ".join(f"{count:,} {name} rows" for name, count in rows.items())
+    if figures.get("documents"):
+        return f"{figures['documents']:,} documents, {figures['tokens']:,} tokens of raw text"
+    return ""
+
+
+def _method(record: Mapping[str, Any]) -> str:
+    steps = record.get("global_step")
+    parts = {
+        "recipe": f"recipe `{record.get('recipe')}`",
+        "phases": f"phases: {', '.join(record.get('phases') or ())}",
+        "global_step": f"{steps:,} optimizer steps in the last" if isinstance(steps, int) else "",
+        "temperature": f"temperature {record.get('temperature')}",
+        "loss_reduction": f"loss reduction `{record.get('loss_reduction')}`",
+        "seed": f"seed {record.get('seed')}",
+        "task_sampling": f"tasks sampled by {record.get('task_sampling')}",
+    }
+    told = "; ".join(part for name, part in parts.items() if part and record.get(name) is not None)
+    return f"{told}." if told else ""
+
+
+def _intended_use(facts: ModelFacts) -> str:
+    tag = head_of(facts).pipeline_tag
+    if facts.kind:
+        return (
+            f"For {facts.kind} on text like that of its training data, where a small and fast model is wanted. For "
+            "other text measure it first: `hf-tinybert evaluate`."
+        )
+    if facts.config.get("tasks"):
+        return "One encoder for the tasks named above, on text like that of their training data."
+    if tag == "feature-extraction":
+        return "A start for students of tasks, and features of texts; it answers nothing by itself."
+    return "On text like that of its training data."
+
+
+def _limits(facts: ModelFacts) -> str:
+    longest = facts.config.get("max_position_embeddings")
+    length = f" It reads {longest} tokens at most; longer texts are cut or split." if longest else ""
+    inherited = (
+        "It has the biases and mistakes of its teacher and of the data, and may lose more on rare words, rare classes "
+        "and long texts than the mean score shows."
+        if facts.teacher
+        else "It has the biases and mistakes of its pretraining and of the data."
+    )
+    return f"{inherited}{length} Fairness, calibration and other languages were not measured."
+
+
+__all__ = ["TEMPLATE", "check_card_form", "model_card", "write_model_card"]

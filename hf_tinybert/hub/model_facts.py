@@ -1,0 +1,202 @@
+"""What a model folder says of its model: read once, for the card and for the choice of files that are published."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from hf_tinybert.models.checkpoint_folder import CONFIG_FILE, read_json
+
+RECORD_FILE = "distillation.json"
+FIGURES_FILE = "figures.json"
+TASK_FILE = "task.json"
+WEIGHTS = "model*.safetensors"
+_HEAD = re.compile(r"(For[A-Z]\w*|LMHeadModel|Model)$")
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one split, of the models that were scored.
+
+    Attributes:
+        task: of a multi-task model; None of a model of one task.
+        kind: of the task, such as `text-classification`.
+        data: name of its data set; None where it is not told.
+        split: such as `test`.
+        metric: such as `accuracy`.
+        student: of the model of the folder.
+        teacher: of its teacher; None where it was not scored.
+        undistilled: of the same shape trained without a teacher; None likewise.
+        kept: student score / teacher score; None where that says nothing.
+    """
+
+    task: str | None
+    kind: str
+    data: str | None
+    split: str
+    metric: str
+    student: float
+    teacher: float | None = None
+    undistilled: float | None = None
+    kept: float | None = None
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What the files of a model folder say.
+
+    Attributes:
+        name: of the folder.
+        config: `config.json`.
+        record: `distillation.json`; None of a model that was not distilled.
+        figures: `figures.json` of the run; None without.
+        task: `task.json`; None without.
+        parameters: of the saved weights.
+        weight_bytes: of the weight files.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    record: Mapping[str, Any] | None
+    figures: Mapping[str, Any] | None
+    task: Mapping[str, Any] | None
+    parameters: int
+    weight_bytes: int
+
+    @property
+    def model_type(self) -> str:
+        """As in the configuration; `tinybert` of a native folder."""
+        return str(self.config.get("model_type"))
+
+    @property
+    def architecture(self) -> str:
+        """Name of the model class; empty where the configuration does not say it."""
+        return str((self.config.get("architectures") or [""])[0])
+
+    @property
+    def head(self) -> str:
+        """End of the class name that says the head, such as `ForSequenceClassification`, or `Model` without one."""
+        found = _HEAD.search(self.architecture)
+        return found[1] if found else "Model"
+
+    @property
+    def kind(self) -> str | None:
+        """Of the task; None of a model without one, or of several."""
+        told = (self.task or {}).get("kind") or (self.figures or {}).get("kind")
+        return None if told is None else str(told)
+
+    @property
+    def teacher(self) -> str | None:
+        """Hub name or folder name of the teacher; None without."""
+        told = (self.record or {}).get("teacher") or (self.figures or {}).get("teacher")
+        return str(told) if told else None
+
+    @property
+    def data(self) -> str | None:
+        """Name of the data set, without the folders of a machine; None where it is not told."""
+        return _data_of((self.figures or {}).get("settings"))
+
+    @property
+    def datasets(self) -> list[str]:
+        """Names of all data sets that scores and settings tell of."""
+        told = [self.data, *(score.data for score in self.scores)]
+        return list(dict.fromkeys(name for name in told if name))
+
+    @property
+    def scores(self) -> list[Score]:
+        """Every score of the figures, in their order."""
+        figures = self.figures or {}
+        tasks = figures.get("tasks")
+        if isinstance(tasks, Mapping):
+            settings = (figures.get("settings") or {}).get("tasks") or {}
+            named = ((str(name), one, _data_of(settings.get(name))) for name, one in tasks.items())
+            return [score for name, one, data in named for score in _scores(one, name, data)]
+        return list(_scores(figures, None, self.data))
+
+
+def read_facts(folder: Path) -> ModelFacts:
+    """Read a model folder.
+
+    Args:
+        folder: with at least `config.json` and weights in safetensors.
+
+    Raises:
+        FileNotFoundError: one of these is missing.
+        ValueError: a file is damaged.
+    """
+    config = read_json(folder / CONFIG_FILE)
+    weights = sorted(folder.glob(WEIGHTS))
+    if not weights:
+        raise FileNotFoundError(
+            f"expected `model.safetensors` in `{folder}`, got none; because only weights that hold no code are read "
+            "and published; save the model with `save_pretrained`, an adapter after `merge_and_unload`"
+        )
+    optional = {
+        name: read_json(folder / file) if (folder / file).is_file() else None
+        for name, file in (("record", RECORD_FILE), ("figures", FIGURES_FILE), ("task", TASK_FILE))
+    }
+    return ModelFacts(
+        name=folder.resolve().name,
+        config=config,
+        parameters=sum(_parameters(path) for path in weights),
+        weight_bytes=sum(path.stat().st_size for path in weights),
+        **optional,
+    )
+
+
+def last_part(name: str) -> str:
+    """A Hub name as it is; of a path, of this machine or another, only the last part."""
+    parts = name.replace("\\", "/").rstrip("/").split("/")
+    is_hub_name = len(parts) == 2 and all(re.fullmatch(r"\w[\w.-]*", part) for part in parts)
+    return name if is_hub_name and not Path(name).exists() else parts[-1]
+
+
+def _parameters(path: Path) -> int:
+    try:
+        with safe_open(path, framework="np") as file:
+            return sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 (no mapping)
+    except SafetensorError as error:
+        raise ValueError(
+            f"expected whole weights in `{path}`, got a file that cannot be read ({error}); because its writing or "
+            "download was cut off; save or fetch it again"
+        ) from error
+
+
+def _data_of(settings: Mapping[str, Any] | None) -> str | None:
+    told = (settings or {}).get("data")
+    return last_part(str(told)) if told else None
+
+
+def _scores(figures: Mapping[str, Any], task: str | None, data: str | None) -> Iterator[Score]:
+    for split, by_model in (figures.get("scores") or {}).items():
+        # of a fine-tuned model metrics stand where a student's figures name the models
+        models = by_model if isinstance(by_model.get("student"), Mapping) else {"student": by_model}
+        kept = (figures.get("retention") or {}).get(split, {})
+        for metric, value in models["student"].items():
+            yield Score(
+                task=task,
+                kind=str(figures.get("kind")),
+                data=data,
+                split=str(split),
+                metric=str(metric),
+                student=float(value),
+                teacher=models.get("teacher", {}).get(metric),
+                undistilled=models.get("undistilled", {}).get(metric),
+                kept=kept.get(metric),
+            )
+
+
+__all__ = [
+    "FIGURES_FILE",
+    "RECORD_FILE",
+    "TASK_FILE",
+    "WEIGHTS",
+    "ModelFacts",
+    "Score",
+    "last_part",
+    "read_facts",
+]

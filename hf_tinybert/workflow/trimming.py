@@ -1,0 +1,182 @@
+"""A model folder with a smaller vocabulary: weights, tokenizer, task, record and the map to the old ids."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from hf_tinybert.benchmark import machine
+from hf_tinybert.data.raw_text import check_sources, read_documents
+from hf_tinybert.data.tasks import TASK_FILE
+from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
+from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
+from hf_tinybert.models.piece_choice import choose_pieces
+from hf_tinybert.models.pieces import PieceInventory, read_pieces
+from hf_tinybert.models.sentence_transformers import MODULES_FILE, save_as_sentence_transformer
+from hf_tinybert.models.tokenizer_trimming import trim_tokenizer
+from hf_tinybert.models.vocabulary import required_ids, trim_model
+from hf_tinybert.progress import ProgressDisplay
+from hf_tinybert.run_folder import RunFolder
+from hf_tinybert.workflow.corpus_pieces import PieceCounts, compare_pieces, count_pieces
+from hf_tinybert.workflow.distilling import SENTENCE_TRANSFORMERS_FOLDER
+from hf_tinybert.workflow.figures import finished_figures, model_size, save_figures
+from hf_tinybert.workflow.model_folder import load_tokenizer
+from hf_tinybert.workflow.saved_class import load_as_saved
+from hf_tinybert.workflow.teachers import public_name
+from hf_tinybert.workflow.trim_settings import TrimSettings
+
+VOCABULARY_MAP_FILE = "vocabulary_map.json"
+_STAGE = "trimming"
+# what a folder tells beside weights and tokenizer, and no vocabulary changes
+_CARRIED = (TASK_FILE, "tasks", MODULES_FILE, "sentence_bert_config.json", "config_sentence_transformers.json")
+
+
+def trim_vocabulary(settings: TrimSettings, output: Path, display: ProgressDisplay) -> dict[str, Any]:
+    """Write a model folder anew with the pieces that texts need, without the embeddings of the others.
+
+    Finished, the same call gives the figures again.
+
+    Args:
+        settings: what to do.
+        output: folder of the smaller model.
+        display: where progress is shown.
+
+    Returns:
+        Pieces, parameters and megabytes before and after; of the texts the share of tokens that stay as they were, and
+        tokens and unknown ones before and after.
+
+    Raises:
+        ValueError: texts or settings that choose nothing or everything, a vocabulary that would lose special tokens, a
+            tokenizer or model that cannot be trimmed, or an output folder that holds something else.
+        FileNotFoundError: no such model, texts or list.
+    """
+    finished = finished_figures(output, settings.to_json(), _STAGE)
+    if finished is not None:
+        display.line("  finished before")
+        return finished
+    return _Trimming(settings, output, display).run()
+
+
+class _Trimming:
+    """One run: what can be refused is refused before the output folder is claimed."""
+
+    def __init__(self, settings: TrimSettings, output: Path, display: ProgressDisplay) -> None:
+        self.settings, self.output, self.display = settings, output, display
+        check_sources(settings.texts, settings.columns)
+        self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(settings.model)
+        self.inventory = read_pieces(self.tokenizer)
+        listed = read_piece_list(Path(settings.keep), self.inventory) if settings.keep else []
+        self.model: PreTrainedModel = load_as_saved(settings.model)
+        with display.bar("counting pieces"):
+            self.counted = self._counted()
+        self.kept = choose_pieces(
+            self.inventory,
+            self.counted.counts,
+            settings.choice,
+            also=listed,
+            required_ids=required_ids(self.model) & set(self.inventory.ids.values()),
+        )
+        self.trimmed_tokenizer = trim_tokenizer(self.tokenizer, self.kept)
+        with display.bar("comparing the texts"):
+            self.compared = compare_pieces(self._documents(), self.tokenizer, self.trimmed_tokenizer, self.kept)
+        self.trimmed = trim_model(self.model, self.kept)
+
+    def run(self) -> dict[str, Any]:
+        """Write everything."""
+        folder = RunFolder(self.output, self.settings.to_json())
+        self.trimmed.save_pretrained(self.output, save_original_format=False)
+        self.trimmed_tokenizer.save_pretrained(self.output)
+        source = Path(self.settings.model)
+        carry_over(source, self.output)
+        if isinstance(self.trimmed, TinyBertForSentenceEmbedding):
+            folder_of_both = self.output / SENTENCE_TRANSFORMERS_FOLDER
+            shutil.rmtree(folder_of_both, ignore_errors=True)  # of an earlier try of this run
+            save_as_sentence_transformer(self.trimmed, self.trimmed_tokenizer, folder_of_both)
+        figures = self._figures()
+        write_map(self.output, self.inventory, self.kept)
+        if (source / RECORD_FILE).is_file():
+            told = {name: figures[name] for name in ("pieces", "covered", "texts")}
+            replace(DistillationRecord.load(source), vocabulary=told).save(self.output)
+        save_figures(self.output, figures)
+        folder.finish(_STAGE, figures)
+        return figures
+
+    def _documents(self) -> Iterator[str]:
+        return read_documents(self.settings.texts, self.settings.columns)
+
+    def _counted(self) -> PieceCounts:
+        if self.settings.texts:
+            return count_pieces(self._documents(), self.tokenizer)
+        nothing = count_pieces(["0"], self.tokenizer)  # a list alone chooses
+        return PieceCounts(nothing.counts * 0, 0)
+
+    def _figures(self) -> dict[str, Any]:
+        sizes = {"before": model_size(self.model), "after": model_size(self.trimmed)}
+        tokens = self.compared
+        return {
+            "model": public_name(self.settings.model),
+            "pieces": {"before": len(self.inventory.ids), "after": len(self.kept)},
+            **{name: {when: size[name] for when, size in sizes.items()} for name in ("parameters", "megabytes")},
+            "embedding_parameters": {
+                "before": _embedding_size(self.model),
+                "after": _embedding_size(self.trimmed),
+            },
+            "texts": [public_name(text) for text in self.settings.texts],
+            "documents": tokens["documents"],
+            "documents_as_before": tokens["same"],
+            "covered": self.counted.share(self.kept) if self.counted.documents else None,
+            "tokens": {"before": tokens["tokens"], "after": tokens["tokens_after"]},
+            "unknown": {"before": tokens["unknown"], "after": tokens["unknown_after"]},
+            "settings": self.settings.to_json(),
+            "machine": machine(),
+        }
+
+
+def _embedding_size(model: PreTrainedModel) -> int:
+    table: Any = model.get_input_embeddings()
+    return int(table.weight.numel())
+
+
+def read_piece_list(file: Path, inventory: PieceInventory) -> list[str]:
+    """The pieces that a file lists, one a line; empty lines are none.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a piece that is not of the vocabulary, with the number of its line.
+    """
+    pieces = []
+    for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), start=1):
+        piece = line.rstrip("\r")
+        if piece and piece not in inventory.ids:
+            raise ValueError(
+                f"expected pieces of the vocabulary in `{file}`, got `{piece}` in line {number}; because there is no "
+                "embedding of it to keep; write pieces as the tokenizer does (`##ing`, `Ġthe`), or leave the line out"
+            )
+        pieces += [piece] if piece else []
+    return pieces
+
+
+def write_map(folder: Path, inventory: PieceInventory, kept: tuple[int, ...]) -> None:
+    """Write which old id each new one had: `old_ids[new_id]`, of a vocabulary of so many pieces."""
+    content = {"pieces_before": len(inventory.ids), "old_ids": list(kept)}
+    (folder / VOCABULARY_MAP_FILE).write_text(json.dumps(content) + "\n", encoding="utf-8")
+
+
+def carry_over(source: Path, output: Path) -> None:
+    """Copy what a folder tells beside weights, tokenizer and figures: its task, and how it makes embeddings."""
+    names = [name for name in _CARRIED if (source / name).exists()]
+    if MODULES_FILE in names:
+        modules = json.loads((source / MODULES_FILE).read_text(encoding="utf-8"))
+        names += [module["path"] for module in modules if module["path"]]
+    for name in names:
+        if (source / name).is_dir():
+            shutil.copytree(source / name, output / name, dirs_exist_ok=True)
+        else:
+            shutil.copyfile(source / name, output / name)
+
+
+__all__ = ["VOCABULARY_MAP_FILE", "carry_over", "read_piece_list", "trim_vocabulary", "write_map"]

@@ -1,0 +1,22 @@
+"""Tests of `hf-tinybert card`."""
+
+import shutil
+
+from huggingface_hub import ModelCard
+
+
+def test_card_writes_what_a_real_distillation_left(run_cli, student, tmp_path):
+    """Prevents a card that knows the figures of tests only."""
+    folder = shutil.copytree(student, tmp_path / "student")  # other tests push the original, without a card
+    done = run_cli("card", folder, "--license", "apache-2.0", "--tag", "news")
+    assert done.exit_code == 0, done.output
+    card = ModelCard.load(folder / "README.md")
+    assert card.data.license == "apache-2.0" and "news" in card.data.tags
+    assert {one.metric_type for one in card.data.eval_results} >= {"accuracy"}
+    assert "| embeddings | embeddings |" in card.text and "Cost:" in card.text
+
+
+def test_a_folder_without_a_model_is_one_message(run_cli, tmp_path):
+    """Prevents a traceback in the face of somebody who mistyped a folder."""
+    done = run_cli("card", tmp_path)
+    assert done.exit_code == 2 and "Traceback" not in done.output

@@ -1,0 +1,36 @@
+"""Tests of `hf-tinybert push`."""
+
+import huggingface_hub.constants
+import pytest
+
+from tests.hub.fake_hub import TOKEN, FakeHub
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A Hub that this process talks to."""
+    with FakeHub() as running:
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", running.url)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        yield running
+
+
+def test_push_publishes_what_a_real_distillation_left(run_cli, student, hub):
+    """Prevents a verb that knows the folders of tests only, or that says what did not happen."""
+    done = run_cli("push", student, "tester/student", "--private", "--tag", "news", "--form", "tinybert")
+    assert done.exit_code == 0, done.output
+    assert hub.repositories["tester/student"].private
+    files = hub.files("tester/student")
+    assert {"model.safetensors", "distillation.json", "README.md"} <= set(files)
+    assert not {"figures.json", "run.json", "training_args.bin"} & set(files)
+    assert "Published:" in done.output and TOKEN not in done.output
+
+
+def test_a_refusal_is_one_message(run_cli, student, hub, monkeypatch):
+    """Prevents a traceback, and a token in it, where the Hub refuses."""
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    done = run_cli("push", student, "tester/student", "--form", "tinybert")
+    assert done.exit_code == 2
+    assert "Traceback" not in done.output and "hf_wrong" not in done.output

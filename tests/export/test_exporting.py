@@ -1,0 +1,75 @@
+"""Tests of exporting a model folder."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from hf_tinybert.export import ExportSettings, export_folder
+from hf_tinybert.export import exporting as module
+from hf_tinybert.workflow import evaluate_folder, load_model_folder, predict
+
+
+def test_an_exported_classifier_is_scored_and_answers_like_the_model(model_of, labelled_rows, display, tmp_path):
+    """Prevents a folder that only its own exporter can read: `evaluate` and `predict` take it, labels by name."""
+    model, output = model_of("text-classification"), tmp_path / "onnx"
+    figures = export_folder(ExportSettings(model=model, data=labelled_rows), output, display)
+    assert figures["largest_difference"] < 1e-5
+    assert figures["scores"]["exported"] == figures["scores"]["model"]
+    assert json.loads((output / "figures.json").read_text(encoding="utf-8")) == figures
+    texts = ["the team won the match", "a film"]
+    assert [answer["label"] for answer in predict(output, texts)] == [
+        answer["label"] for answer in predict(model, texts)
+    ]
+    assert evaluate_folder(output, labelled_rows, "validation") == figures["scores"]["exported"]
+    with pytest.raises(ValueError, match="which is exported"):
+        export_folder(ExportSettings(model=str(output)), tmp_path / "again", display)
+
+
+def test_int8_is_smaller_and_refused_where_it_loses_more_than_is_allowed(
+    model_of, labelled_rows, display, tmp_path, monkeypatch
+):
+    """Prevents that a quantised model which answers worse is kept."""
+    settings = ExportSettings(
+        model=model_of("text-classification"), to="onnx-int8", data=labelled_rows, largest_loss=1.0
+    )
+    figures = export_folder(settings, tmp_path / "int8", display)
+    assert 0 < figures["largest_difference"] < 0.5
+    scores = iter([{"accuracy": 0.9}, {"accuracy": 0.8}])
+    monkeypatch.setattr(module, "score_rows", lambda *arguments, **named: next(scores))
+    with pytest.raises(ValueError, match="11.1% \\(0.9 to 0.8\\)"):
+        export_folder(replace(settings, largest_loss=0.05), tmp_path / "worse", display)
+    assert not (tmp_path / "worse").exists()
+
+
+def test_numbers_that_differ_are_refused_and_nothing_is_kept(model_of, display, tmp_path):
+    """Prevents a plain BERT folder of other answers from being handed on."""
+    settings = ExportSettings(model=model_of("text-classification"), to="bert")
+    assert export_folder(settings, tmp_path / "bert", display)["largest_difference"] < 1e-6
+    assert load_model_folder(tmp_path / "bert").model.config.model_type == "bert"
+
+    class Other(torch.nn.Module):
+        def forward(self, **inputs):
+            return load_model_folder(tmp_path / "bert").model(**inputs).__class__(logits=torch.ones(1))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "load_with_head", lambda *arguments: Other())
+        with pytest.raises(ValueError, match="nothing was kept"):
+            export_folder(settings, tmp_path / "wrong", display)
+    assert not (tmp_path / "wrong").exists()
+
+
+def test_an_embedding_model_becomes_a_folder_of_sentence_transformers(model_of, display, tmp_path):
+    """Prevents an encoder of other states under the same pooling."""
+    settings = ExportSettings(model=model_of("sentence-embedding"), to="sentence-transformers")
+    figures = export_folder(settings, tmp_path / "embedder", display)
+    assert figures["largest_difference"] < 1e-6
+    assert (tmp_path / "embedder" / "modules.json").is_file()
+
+
+def test_what_is_there_is_not_replaced(model_of, display, tmp_path):
+    """Prevents the loss of a folder by a wrong name."""
+    (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(FileExistsError):
+        export_folder(ExportSettings(model=model_of("text-classification"), to="bert"), tmp_path, display)

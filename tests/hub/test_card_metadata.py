@@ -1,0 +1,45 @@
+"""Tests of the metadata of cards."""
+
+import pytest
+from huggingface_hub import ModelCard
+
+from hf_tinybert.hub import CardDetails, model_card
+from hf_tinybert.hub.card_metadata import HEADS, card_metadata, is_hub_name
+from hf_tinybert.hub.model_facts import read_facts
+
+
+def test_scores_become_a_model_index_that_reads_back(student_folder, hub):
+    """Prevents scores that the Hub does not show, or refuses."""
+    card = model_card(student_folder, CardDetails(repo_id="tester/model", license="apache-2.0", language="en"))
+    card.validate()
+    assert "POST /api/validate-yaml" in hub.requests
+    read = ModelCard(str(card)).data
+    assert [(one.metric_type, one.metric_value, one.dataset_split) for one in read.eval_results] == [
+        ("accuracy", 0.75, "test"),
+        ("f1", 0.5, "test"),
+    ]
+    assert (read.model_name, read.base_model, read.language) == ("model", "google-bert/bert-base-uncased", ["en"])
+    assert read.datasets is None  # a file, not a data set of the Hub
+    assert read.pipeline_tag == "text-classification"
+
+
+def test_what_is_not_known_is_left_out(student_folder):
+    """Prevents invented licences, data sets and scores."""
+    for name in ("figures.json", "distillation.json", "task.json"):
+        (student_folder / name).unlink()
+    data = card_metadata(read_facts(student_folder), CardDetails(), library="transformers").to_dict()
+    assert data == {"library_name": "transformers", "pipeline_tag": "text-classification", "tags": ["tinybert"]}
+
+
+def test_a_path_is_no_hub_name():
+    """Prevents links to nowhere."""
+    assert not is_hub_name("teacher") and not is_hub_name(None) and is_hub_name("owner/name")
+    with pytest.raises(ValueError, match="expected a Hub name such as `owner/name` as `dataset`"):
+        CardDetails(dataset="/home/me/reviews.csv")
+
+
+def test_every_auto_class_of_the_table_is_there():
+    """Prevents a card whose code fails at its first line."""
+    import transformers
+
+    assert [head for head in HEADS.values() if not hasattr(transformers, head.auto_class)] == []

@@ -1,0 +1,55 @@
+"""Tests of model cards."""
+
+import pytest
+
+from hf_tinybert.hub import CardDetails, PublishedForm, model_card, write_model_card
+from hf_tinybert.hub.model_card import TEMPLATE, check_card_form
+
+
+def test_a_card_tells_what_the_folder_says(student_folder):
+    """Prevents a card that leaves out teacher, scores, mapping, cost, licence or how to load the model."""
+    text = str(model_card(student_folder, CardDetails(repo_id="me/it", license="mit", teacher_license="apache-2.0")))
+    for part in (
+        "# it",
+        "[google-bert/bert-base-uncased](https://huggingface.co/google-bert/bert-base-uncased)",
+        "Its licence: apache-2.0.",
+        "`reviews.csv`; 48 train rows, 12 test rows.",
+        "| test | accuracy | 0.8 | 0.75 | 93.8% |",
+        "The same shape trained without a teacher was not measured.",
+        "Speed and latency were not measured.",
+        "recipe `tinybert-joint`; phases: joint; 6 optimizer steps",
+        "| 2 | 4 |",
+        'AutoModelForSequenceClassification.from_pretrained("me/it")',
+        "up to 32 tokens",
+        "jiao2020tinybert",
+    ):
+        assert part in text
+    assert "{{" not in text.replace("{{TinyBERT}", "") and "None" not in text
+
+
+def test_without_figures_nothing_is_claimed(student_folder):
+    """Prevents numbers from nowhere."""
+    for name in ("figures.json", "distillation.json", "task.json"):
+        (student_folder / name).unlink()
+    text = str(model_card(student_folder))
+    assert "It was not measured, or the folder does not tell." in text
+    assert "Teacher:" not in text and "distilled" not in text and "None" not in text
+
+
+def test_a_card_is_not_written_over_another(student_folder):
+    """Prevents words of the owner lost."""
+    assert write_model_card(student_folder).read_text().startswith("---\n")
+    with pytest.raises(FileExistsError, match="--overwrite"):
+        write_model_card(student_folder)
+    write_model_card(student_folder, form=PublishedForm.TINYBERT, overwrite=True)
+    text = (student_folder / "README.md").read_text()
+    check_card_form(text, PublishedForm.TINYBERT)
+    with pytest.raises(ValueError, match="of the form `bert`"):
+        check_card_form(text, PublishedForm.BERT)
+
+
+def test_the_template_is_part_of_the_package():
+    """Prevents an installed package that cannot write cards."""
+    assert TEMPLATE.is_file()
+    setup = (TEMPLATE.parent.parent.parent / "setup.cfg").read_text()
+    assert "hub/*.md" in setup

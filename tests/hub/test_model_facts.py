@@ -1,0 +1,64 @@
+"""Tests of reading a model folder."""
+
+import pytest
+
+from hf_tinybert.data.tasks import TASK_FILE as TASK_FILE_OF_TASKS
+from hf_tinybert.distillation.record import RECORD_FILE as RECORD_FILE_OF_TRAINING
+from hf_tinybert.hub.model_facts import FIGURES_FILE, RECORD_FILE, TASK_FILE, last_part, read_facts
+from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassification
+from hf_tinybert.workflow.figures import FIGURES_FILE as FIGURES_FILE_OF_RUNS
+
+
+def test_the_files_have_the_names_that_runs_give_them():
+    """Prevents cards without scores because a file was renamed on one side."""
+    assert RECORD_FILE == RECORD_FILE_OF_TRAINING
+    assert (FIGURES_FILE, TASK_FILE) == (FIGURES_FILE_OF_RUNS, TASK_FILE_OF_TASKS)
+
+
+def test_a_folder_tells_its_model(student_folder):
+    """Prevents sizes and scores of something else than the saved weights."""
+    facts = read_facts(student_folder)
+    model = TinyBertForSequenceClassification.from_pretrained(student_folder)
+    assert facts.parameters == model.num_parameters()
+    assert facts.head == "ForSequenceClassification"
+    assert facts.data == "reviews.csv"
+    accuracy, f1 = facts.scores
+    assert (accuracy.student, accuracy.teacher, accuracy.kept) == (0.75, 0.8, 0.9375)
+    assert (f1.teacher, f1.kept) == (0.0, None)
+
+
+def test_scores_of_a_fine_tuned_model_and_of_several_tasks_are_read(student_folder):
+    """Prevents empty tables for the other two forms of figures.json."""
+    (student_folder / FIGURES_FILE).write_text('{"kind": "regression", "scores": {"validation": {"pearson": 0.5}}}')
+    (score,) = read_facts(student_folder).scores
+    assert (score.kind, score.split, score.student, score.teacher) == ("regression", "validation", 0.5, None)
+    (student_folder / FIGURES_FILE).write_text(
+        '{"tasks": {"news": {"kind": "regression", "scores": {"test": {"student": {"pearson": 0.5}}}}}, '
+        '"settings": {"tasks": {"news": {"data": "/a/b.csv"}}}}'
+    )
+    (score,) = read_facts(student_folder).scores
+    assert (score.task, score.data) == ("news", "b.csv")
+
+
+def test_weights_that_could_hold_code_are_not_read(student_folder):
+    """Prevents pickles read, and published, in the place of safetensors."""
+    (student_folder / "model.safetensors").rename(student_folder / "pytorch_model.bin")
+    with pytest.raises(FileNotFoundError, match="only weights that hold no code"):
+        read_facts(student_folder)
+
+
+def test_truncated_weights_are_refused(student_folder):
+    """Prevents half a download published as a model."""
+    weights = student_folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="expected whole weights"):
+        read_facts(student_folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("nyu-mll/glue", "nyu-mll/glue"), ("/home/me/x.csv", "x.csv"), ("C:\\me\\x.csv", "x.csv"), ("../a", "a")],
+)
+def test_of_paths_only_the_last_part_is_told(name, shown):
+    """Prevents folders of a machine in public."""
+    assert last_part(name) == shown

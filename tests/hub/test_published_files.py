@@ -1,0 +1,72 @@
+"""Tests of the choice of files."""
+
+import json
+
+import pytest
+
+from hf_tinybert.hub.published_files import PublishedForm, prepared_files, published_paths
+from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
+
+
+def test_both_forms_hold_named_files_only(student_folder):
+    """Prevents optimizer states, projections and settings of a run in public."""
+    for form, model_type in ((PublishedForm.BERT, "bert"), (PublishedForm.TINYBERT, "tinybert")):
+        with prepared_files(student_folder, form) as staged:
+            assert published_paths(staged) == [
+                "config.json",
+                "distillation.json",
+                "model.safetensors",
+                "task.json",
+                "tokenizer.json",
+                "tokenizer_config.json",
+            ]
+            assert json.loads((staged / "config.json").read_text())["model_type"] == model_type
+        assert not staged.exists()
+
+
+def test_fields_of_this_machine_are_left_out(student_folder):
+    """Prevents a tokenizer that loads from local files only for everybody, and code that did not go along."""
+    for name in ("config.json", "tokenizer_config.json"):
+        content = json.loads((student_folder / name).read_text())
+        told = {**content, "local_files_only": True, "_name_or_path": "/home/me", "auto_map": {"AutoModel": "x.Y"}}
+        (student_folder / name).write_text(json.dumps(told))
+    for form in PublishedForm:
+        with prepared_files(student_folder, form) as staged:
+            for name in ("config.json", "tokenizer_config.json"):
+                content = json.loads((staged / name).read_text())
+                assert not {"local_files_only", "_name_or_path", "auto_map"} & content.keys()
+
+
+def test_a_link_out_of_the_folder_is_refused(student_folder, tmp_path):
+    """Prevents a checkpoint of somebody else that takes a file of this machine along."""
+    secret = tmp_path / "secret.json"
+    secret.write_text("{}")
+    (student_folder / "task.json").unlink()
+    (student_folder / "task.json").symlink_to(secret)
+    with pytest.raises(ValueError, match="got `task.json` as a link to"), prepared_files(student_folder):
+        pass
+
+
+def test_a_folder_without_a_tokenizer_is_refused(student_folder):
+    """Prevents a published model that answers no text."""
+    (student_folder / "tokenizer.json").unlink()
+    with (
+        pytest.raises(FileNotFoundError, match="expected a tokenizer"),
+        prepared_files(student_folder, PublishedForm.TINYBERT),
+    ):
+        pass
+
+
+def test_code_is_refused_for_a_form_that_needs_none(student_folder):
+    """Prevents plain BERT that asks people to trust code."""
+    with pytest.raises(ValueError, match="for remote code"), prepared_files(student_folder, remote_code=True):
+        pass
+
+
+def test_an_embedding_student_goes_up_for_sentence_transformers(tmp_path, tiny_student_config, tokenizer):
+    """Prevents a plain encoder in whose embeddings the pooling is missing."""
+    folder = tmp_path / "embedding"
+    TinyBertForSentenceEmbedding(tiny_student_config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    with prepared_files(folder) as staged:
+        assert {"modules.json", "1_Pooling/config.json", "model.safetensors"} <= set(published_paths(staged))
