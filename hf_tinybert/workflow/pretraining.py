@@ -35,6 +35,7 @@ from hf_tinybert.workflow.pretrain_settings import PretrainSettings
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE
 from hf_tinybert.workflow.task_data import longest_input
 from hf_tinybert.workflow.teachers import public_name
+from hf_tinybert.workflow.training_cost import training_operations
 
 _BLOCKS = ".blocks"
 _STAGE = "general distillation"
@@ -70,7 +71,8 @@ def pretrain(
 
     Returns:
         Documents, tokens and blocks; the terms on held-out blocks before and after; parameters, megabytes, seconds,
-        tokens per second, hours that a billion tokens would take.
+        tokens per second of all processes, hours that a billion tokens would take; operations per token, by
+        `training_operations`, and per second.
 
     Raises:
         ValueError: unusable texts or settings, or an output folder that holds something else.
@@ -222,6 +224,7 @@ class _Pretraining:
         steps = trainer.state.global_step
         tokens = steps * self.settings.batch_size * self.settings.block_length
         speed = tokens / max(seconds, 1e-9)
+        operations = training_operations(self.student.config, self.teacher.config, self.settings.block_length)
         return {
             "teacher": self.teacher_name,
             "documents": self.blocks.documents,
@@ -235,6 +238,8 @@ class _Pretraining:
             "tokens_per_second": round(speed, 1),
             "hours_per_billion_tokens": round(_BILLION / speed / 3600, 1),
             "settings": self.settings.to_json(),
+            "operations_per_token": operations,
+            "operations_per_second": round(operations * speed),
             "processes": self.arguments.world_size,
             "machine": machine(),
         }

@@ -193,6 +193,7 @@ def test_the_cost_is_that_of_all_calls_together(settings, tmp_path, display, mon
     assert figures["seconds"] == 10.0 * figures["steps"]
     speed = figures["tokens_seen"] / figures["seconds"]
     assert figures["tokens_per_second"] == pytest.approx(speed, abs=0.05)
+    assert figures["operations_per_second"] == pytest.approx(figures["operations_per_token"] * speed, rel=1e-6)
     assert figures["hours_per_billion_tokens"] == pytest.approx(1e9 / speed / 3600, rel=1e-4)
 
 
