@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -71,3 +72,23 @@ class RunFolder:
         temporary = self._file.with_suffix(".json.partial")
         temporary.write_text(json.dumps(self._state, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         os.replace(temporary, self._file)
+
+
+def wait_for_stage(path: Path, stage: str | None = None, seconds: float = 1.0) -> dict[str, Any]:
+    """The figures of a stage that another process finishes, as soon as it has.
+
+    It looks at the folder, because a stage may take hours and collectives of torch give up after minutes. Where the
+    other process fails, it is the launcher of both that ends this one.
+
+    Args:
+        path: the folder of the run, on a disk that both processes see.
+        stage: None waits until the folder is claimed, and gives nothing.
+        seconds: between two looks.
+    """
+    file = path / RUN_FILE
+    while True:
+        if file.is_file():
+            stages = json.loads(file.read_text(encoding="utf-8"))["stages"]
+            if stage is None or stage in stages:
+                return dict(stages.get(stage, {}))
+        time.sleep(seconds)

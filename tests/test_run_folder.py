@@ -1,10 +1,11 @@
 """Tests of the output folder of a run in stages."""
 
 import json
+from threading import Thread
 
 import pytest
 
-from hf_tinybert.run_folder import RUN_FILE, RunFolder
+from hf_tinybert.run_folder import RUN_FILE, RunFolder, wait_for_stage
 
 
 def test_finished_stages_are_found_again(tmp_path):
@@ -52,3 +53,24 @@ def test_the_run_file_is_replaced_in_one_step(tmp_path):
     folder.finish("teacher", {"accuracy": 1.0})
     assert [path.name for path in tmp_path.iterdir()] == [RUN_FILE]
     assert json.loads((tmp_path / RUN_FILE).read_text())["stages"] == {"teacher": {"accuracy": 1.0}}
+
+
+def test_one_waits_for_what_another_does(tmp_path):
+    """Prevents a second process from reading before the first has claimed the folder, or finished the stage."""
+    found = []
+
+    def follow():
+        found.append(wait_for_stage(tmp_path / "run", seconds=0.01))
+        found.append(wait_for_stage(tmp_path / "run", "packed", seconds=0.01))
+
+    follower = Thread(target=follow, daemon=True)
+    follower.start()
+    follower.join(0.1)
+    assert follower.is_alive() and not found
+    folder = RunFolder(tmp_path / "run", {"seed": 1})
+    folder.finish("other", {"blocks": 2})
+    follower.join(0.1)
+    assert follower.is_alive() and found == [{}]
+    folder.finish("packed", {"blocks": 3})
+    follower.join(5)
+    assert found == [{}, {"blocks": 3}]

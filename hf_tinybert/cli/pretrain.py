@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from hf_tinybert.cli import options
-from hf_tinybert.cli.loading import figures_alone, loading
+from hf_tinybert.cli.loading import figures_alone, leads, loading
 from hf_tinybert.cli.outcome import show_outcome
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 from hf_tinybert.cli.tables import pretraining_table
@@ -37,7 +37,7 @@ def pretrain(
     recipe: options.Recipe = None,
     loss_weight: options.LossWeights = None,
     layer_mapping: options.LayerMapping = None,
-    batch_size: Annotated[int, typer.Option(help="Blocks per step.")] = 32,
+    batch_size: Annotated[int, typer.Option(help="Blocks per step, of all processes together.")] = 32,
     blocks: Annotated[
         Path | None, typer.Option(help="Folder that keeps the tokenised text for other runs; of this one if none.")
     ] = None,
@@ -49,12 +49,13 @@ def pretrain(
     """Distil a teacher into a general student on raw text: a start for every task, by `distill --start FOLDER`.
 
     In a .txt file an empty line ends a document; elsewhere each row is one. Interrupted, the same command goes on.
+    For several processes: torchrun --nproc_per_node 2 -m hf_tinybert.cli pretrain ...
 
     Example: hf-tinybert pretrain books.txt articles.jsonl --output general
 
     Example: hf-tinybert pretrain reviews.parquet --column review --teacher bert-base-uncased --output general --json
     """
-    console = Console(stderr=as_json)
+    console = Console(stderr=as_json, quiet=not leads())
     try:
         with figures_alone(as_json):
             with loading():
@@ -86,7 +87,8 @@ def pretrain(
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
     written = f"Student: {escape(str(output))}   figures: {escape(str(output / 'figures.json'))}"
-    show_outcome(figures, pretraining_table, written, console, as_json=as_json)
+    if leads():
+        show_outcome(figures, pretraining_table, written, console, as_json=as_json)
 
 
 __all__ = ["pretrain"]

@@ -63,11 +63,14 @@ def pretraining_table(figures: Mapping[str, Any]) -> Table:
         ("tokens seen", "{:,}", "tokens_seen"),
         ("tokens per second", "{:,.0f}", "tokens_per_second"),
         ("hours for 1,000,000,000 tokens", "{:,.1f}", "hours_per_billion_tokens"),
+        ("modelled operations per token", "{:.3g}", "operations_per_token"),
+        ("operations per second", "{:.3g}", "operations_per_second"),
         ("seconds", "{:,.1f}", "seconds"),
         ("parameters", "{:,}", "parameters"),
         ("megabytes", "{:.1f}", "megabytes"),
     ):
-        table.add_row(label, "", form.format(figures[key]))
+        if key in figures:  # runs that were finished earlier tell no operations
+            table.add_row(label, "", form.format(figures[key]))
     return table
 
 

@@ -6,7 +6,7 @@ end as every input of the model. Source: RoBERTa (arXiv 1907.11692), "full-sente
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -18,9 +18,9 @@ from datasets import Dataset, Features, List, Value, concatenate_datasets
 from datasets.arrow_writer import ArrowWriter
 from transformers import PreTrainedTokenizerBase
 
-from hf_tinybert.run_folder import RunFolder
+from hf_tinybert.run_folder import RunFolder, wait_for_stage
 
-__all__ = ["PackedBlocks", "check_blocks", "pack_documents"]
+__all__ = ["PackedBlocks", "check_blocks", "pack_documents", "wait_for_blocks"]
 
 _CHUNK_CHARACTERS = 2_000_000
 _LAST = "last"  # the blocks that the ends of all parts fill together
@@ -121,6 +121,25 @@ def pack_documents(
         _write(folder / _LAST, blocks, frame)
         last = {"blocks": len(blocks), "left_out": len(end)}
         run.finish(_LAST, last)
+    return _read(folder, last, length)
+
+
+def wait_for_blocks(folder: Path, length: int, seconds: float = 1.0) -> PackedBlocks:
+    """The blocks that another process packs, as soon as they are whole.
+
+    Args:
+        folder: of the blocks, on a disk that both processes see.
+        length: tokens of a block.
+        seconds: between two looks at it.
+
+    Raises:
+        ValueError: If the documents did not fill a block.
+    """
+    return _read(folder, wait_for_stage(folder, _LAST, seconds), length)
+
+
+def _read(folder: Path, last: Mapping[str, int], length: int) -> PackedBlocks:
+    """Blocks that are whole; `last` is what `run.json` says of those that the ends of all parts fill."""
     parts = _parts(folder)
     files = [_name(number) for number, part in enumerate(parts) if part["blocks"]]
     files += [_LAST] if last["blocks"] else []

@@ -13,9 +13,12 @@ from hf_tinybert.distillation.compatibility import (
     check_loss_settings,
     check_models,
     check_tokenizers,
+    check_two_models,
 )
 from hf_tinybert.distillation.encodings import check_separate_encodings, has_teacher_encoding
+from hf_tinybert.distillation.layer_mapping import resolve_layer_mapping
 from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
 from hf_tinybert.distillation.token_map import find_token_map
 
 if TYPE_CHECKING:
@@ -96,4 +99,40 @@ def check_pair(
         check_dataset(train_dataset, student, objectives)
 
 
-__all__ = ["check_pair", "check_trainer_arguments"]
+def check_before_data(
+    model: "PreTrainedModel | PeftModel",
+    teacher: PreTrainedModel,
+    arguments: DistillationArguments,
+    *,
+    tokenizers: tuple[PreTrainedTokenizerBase | None, PreTrainedTokenizerBase | None] = (None, None),
+) -> list[DistillationObjective]:
+    """Refuse what `DistillationTrainer` will refuse of these models and arguments, while there is no data yet.
+
+    Neither model is changed.
+
+    Args:
+        model: the student as given, with its adapter if it has one.
+        teacher: merged.
+        arguments: of the run.
+        tokenizers: of student and teacher, where known.
+
+    Returns:
+        The objectives of all phases.
+
+    Raises:
+        ValueError: see `check_trainer_arguments`, `check_pair`, `resolve_layer_mapping` and the objectives' `request`.
+    """
+    check_trainer_arguments(arguments, {})
+    student = transformers_model(model)
+    described = arguments.objectives(problem_of(student), masked_lm=predicts_vocabulary(student))
+    objectives = list(described.values())
+    check_two_models(student, teacher)
+    layers = student.config.num_hidden_layers
+    resolve_layer_mapping(str(arguments.layer_mapping), layers, teacher.config.num_hidden_layers)
+    for objective in objectives:
+        objective.request(layers)  # refuses layers that the student does not have
+    check_pair(model, teacher, objectives, arguments, tokenizers=tokenizers)
+    return objectives
+
+
+__all__ = ["check_before_data", "check_pair", "check_trainer_arguments"]

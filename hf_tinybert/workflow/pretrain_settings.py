@@ -37,7 +37,7 @@ class PretrainSettings:
         epochs: passes over the blocks. Source: TinyBERT, section 4.2, takes 3.
         max_steps: optimizer steps; wins over epochs.
         learning_rate: peak. Not chosen by measurement; benchmarks/results/tasks.json was made with 6e-4 and one pass.
-        batch_size: blocks per step.
+        batch_size: blocks per step, of all processes together.
         weight_decay: of all weights but biases and LayerNorms.
         warmup: share of the steps over which the learning rate rises.
         recipe: method whose intermediate terms and mapping are the defaults.
@@ -95,13 +95,13 @@ class PretrainSettings:
         return StudentShape(self.shape, self.layers, self.width, self.heads, self.units)
 
     def arguments(self, checkpoints: Path) -> DistillationArguments:
-        """The arguments of the trainer.
+        """The arguments of the trainer; under a launcher each process takes its share of a step.
 
         Args:
             checkpoints: folder for them.
 
         Raises:
-            ValueError: a value out of range.
+            ValueError: a value out of range, or a step that the processes cannot share evenly.
         """
         given: dict[str, Any] = {
             "recipe": self.recipe,
@@ -109,13 +109,11 @@ class PretrainSettings:
             "loss_weights": None if self.loss_weights is None else dict(self.loss_weights),
             "layer_mapping": self.layer_mapping,
         }
-        return DistillationArguments(
+        arguments = DistillationArguments(
             output_dir=str(checkpoints),
             phases=[str(Phase.INTERMEDIATE)],
             intermediate_num_train_epochs=self.epochs,
             intermediate_learning_rate=self.learning_rate,
-            per_device_train_batch_size=self.batch_size,
-            per_device_eval_batch_size=self.batch_size,
             weight_decay=self.weight_decay,
             warmup_steps=self.warmup,
             train_sampling_strategy="random",
@@ -126,10 +124,20 @@ class PretrainSettings:
             seed=self.seed,
             report_to="none",
             disable_tqdm=True,
+            # without it accelerate takes each of several processes on processors for a run of its own
+            use_cpu=not torch.accelerator.is_available(),
             dataloader_pin_memory=torch.accelerator.is_available(),
             preflight=self.preflight,
             **{name: value for name, value in given.items() if value is not None},
         )
+        share, left = divmod(self.batch_size, arguments.world_size)
+        if left:
+            raise ValueError(
+                f"expected a `batch_size` that {arguments.world_size} processes share evenly, got {self.batch_size}; "
+                "because each takes as many blocks of a step as the others; choose a multiple"
+            )
+        arguments.per_device_train_batch_size = arguments.per_device_eval_batch_size = share
+        return arguments
 
     def to_json(self) -> dict[str, Any]:
         """As JSON gives them back: what a finished run is told apart by."""

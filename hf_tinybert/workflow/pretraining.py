@@ -1,21 +1,21 @@
 """A general student from raw text: the teacher's layers imitated before there is a task."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import Dataset
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, default_data_collator, set_seed
 
 from hf_tinybert.benchmark import machine
-from hf_tinybert.data.blocks import PackedBlocks, check_blocks, pack_documents
+from hf_tinybert.data.blocks import PackedBlocks, check_blocks, wait_for_blocks
 from hf_tinybert.data.packages import packaged_teacher
-from hf_tinybert.data.raw_text import check_sources, describe_sources, each_once, read_documents
 from hf_tinybert.distillation.checkpoints import check_weights, last_whole_checkpoint
+from hf_tinybert.distillation.layer_mapping import is_learned
+from hf_tinybert.distillation.preflight import Setup, run_preflight
 from hf_tinybert.distillation.record import DistillationRecord
+from hf_tinybert.distillation.refusals import check_before_data
 from hf_tinybert.distillation.teacher import load_teacher
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.initialization import (
@@ -26,7 +26,8 @@ from hf_tinybert.models.initialization import (
 )
 from hf_tinybert.models.modeling_tinybert import TinyBertModel
 from hf_tinybert.progress import ProgressDisplay, show_progress
-from hf_tinybert.run_folder import RunFolder
+from hf_tinybert.run_folder import RunFolder, wait_for_stage
+from hf_tinybert.workflow.corpus import check_corpus, pack_corpus, split_corpus
 from hf_tinybert.workflow.figures import finished_figures, model_size, save_figures
 from hf_tinybert.workflow.finetuning import PACKAGED_TEACHER
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
@@ -34,13 +35,13 @@ from hf_tinybert.workflow.pretrain_settings import PretrainSettings
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE
 from hf_tinybert.workflow.task_data import longest_input
 from hf_tinybert.workflow.teachers import public_name
+from hf_tinybert.workflow.training_cost import training_operations
 
 _BLOCKS = ".blocks"
 _STAGE = "general distillation"
 _BEFORE = "before"
 _RESUMED = "resumed"
 _CALIBRATION_BLOCKS = 128  # what `read_calibration` takes at the usual length
-_MOST_HELD_OUT = 10  # of so many blocks one at most is held out
 _BILLION = 1_000_000_000
 _NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
@@ -58,6 +59,9 @@ def pretrain(
     The student has no head; `DistilSettings(start=output)` gives it one. Interrupted, the same call goes on at the
     last whole checkpoint, in the middle of a pass; finished, it gives the figures again.
 
+    Called by every process of `torchrun` or `accelerate launch`, the first one tokenises and writes, and each trains
+    on its share of every step; they must see the same disk. A step has the same blocks for any number of processes.
+
     Args:
         settings: what to do.
         output: folder of the student.
@@ -67,7 +71,8 @@ def pretrain(
 
     Returns:
         Documents, tokens and blocks; the terms on held-out blocks before and after; parameters, megabytes, seconds,
-        tokens per second, hours that a billion tokens would take.
+        tokens per second of all processes, hours that a billion tokens would take; operations per token, by
+        `training_operations`, and per second.
 
     Raises:
         ValueError: unusable texts or settings, or an output folder that holds something else.
@@ -101,12 +106,13 @@ class _Pretraining:
         self.student = TinyBertModel(settings.student_shape.config(config, **_NO_DROPOUT), add_pooling_layer=False)
         self.teacher: PreTrainedModel = load_teacher(source, self.student, needs_head=False)
         check_start(self.student, self.teacher, method=settings.start)
-        check_sources(settings.texts, settings.columns)
-        self._check_enough()
-        self.folder = RunFolder(output, settings.to_json())
+        self._check_run()
+        self.leads = self.arguments.process_index == 0
+        if self.leads:
+            check_corpus(settings, self.tokenizer)
         with display.bar("reading and tokenising"):
-            self.blocks = self._packed(blocks, num_proc)
-        self.train_rows, self.held_out_rows = _split(self.blocks.rows, settings)
+            self.folder, self.blocks = self._claimed_and_packed(blocks, num_proc)
+        self.train_rows, self.held_out_rows = split_corpus(self.blocks.rows, settings)
         self.checkpoint = last_whole_checkpoint(self.checkpoints)
 
     def run(self) -> dict[str, Any]:
@@ -125,42 +131,43 @@ class _Pretraining:
             show_progress(trainer, bar)
             trainer.train(resume_from_checkpoint=None if self.checkpoint is None else str(self.checkpoint))
         trainer.save_model(str(self.output))
-        (self.output / TRAINING_ARGUMENTS_FILE).unlink(missing_ok=True)  # paths of this machine, no part of a model
         figures = self._figures(trainer, before, seconds + sum(trainer.phase_seconds.values()))
+        if self.leads:
+            self._finish(figures)
+        return figures
+
+    def _finish(self, figures: dict[str, Any]) -> None:
+        (self.output / TRAINING_ARGUMENTS_FILE).unlink(missing_ok=True)  # paths of this machine, no part of a model
         save_figures(self.output, figures)
         self.folder.finish(_STAGE, figures)
         for kept in (self.checkpoints, self.output / _BLOCKS):
             shutil.rmtree(kept, ignore_errors=True)
-        return figures
 
-    def _documents(self) -> Iterator[str]:
-        documents = read_documents(self.settings.texts, self.settings.columns)
-        return each_once(documents) if self.settings.deduplicate else documents
+    def _check_run(self) -> None:
+        """What the trainer would refuse hours later, when the texts are packed."""
+        tokenizers = self.tokenizer, self.tokenizer
+        objectives = check_before_data(self.student, self.teacher, self.arguments, tokenizers=tokenizers)
+        if self.settings.preflight:
+            mapping = str(self.arguments.layer_mapping)
+            setup = Setup(
+                self.student,
+                self.teacher,
+                tuple(objectives),
+                None if is_learned(mapping) else mapping,
+                *tokenizers,
+                arguments=self.arguments,
+                trainer_class=DistillationTrainer,
+            )
+            run_preflight(setup).raise_on_fail()
 
-    def _check_enough(self) -> None:
-        """Reads as many documents as are needed to hold out a block."""
-        wanted = (self.settings.block_length - 2) * _MOST_HELD_OUT
-        tokens = 0
-        for document in self._documents():
-            tokens += len(self.tokenizer(document, add_special_tokens=False, verbose=False)["input_ids"]) + 1
-            if tokens >= wanted:
-                return
-        raise ValueError(
-            f"expected texts of at least {wanted:,} tokens, {_MOST_HELD_OUT} blocks of {self.settings.block_length}, "
-            f"got {tokens:,} in {', '.join(f'`{text}`' for text in self.settings.texts)}; because one block in "
-            f"{_MOST_HELD_OUT} is held out to compare on; bring more text, or lower `block_length`"
-        )
-
-    def _packed(self, folder: Path, num_proc: int) -> PackedBlocks:
+    def _claimed_and_packed(self, blocks: Path, num_proc: int) -> tuple[RunFolder, PackedBlocks]:
+        """The first of several processes claims and tokenises; the others wait for it."""
         settings = self.settings
-        source = {
-            "texts": describe_sources(settings.texts),
-            "columns": list(settings.columns),
-            "deduplicate": settings.deduplicate,
-        }
-        return pack_documents(
-            self._documents(), self.tokenizer, settings.block_length, folder, source=source, num_proc=num_proc
-        )
+        if not self.leads:
+            wait_for_stage(self.output)
+            return RunFolder(self.output, settings.to_json()), wait_for_blocks(blocks, settings.block_length)
+        folder = RunFolder(self.output, settings.to_json())
+        return folder, pack_corpus(settings, self.tokenizer, blocks, num_proc)
 
     def _initialize(self) -> StudentInitialization:
         rows = self.train_rows.select(np.linspace(0, len(self.train_rows) - 1, _CALIBRATION_BLOCKS, dtype=int))
@@ -193,7 +200,8 @@ class _Pretraining:
         known = self.folder.finished(_BEFORE)
         if known is None:
             known = _terms(trainer)
-            self.folder.finish(_BEFORE, known)
+            if self.leads:
+                self.folder.finish(_BEFORE, known)
         return known
 
     def _seconds_before(self) -> float:
@@ -208,13 +216,15 @@ class _Pretraining:
         if known["step"] != step:
             seconds = known["seconds"] + DistillationRecord.load(self.checkpoint).seconds
             known = {"step": step, "seconds": seconds}
-            self.folder.finish(_RESUMED, known)
+            if self.leads:
+                self.folder.finish(_RESUMED, known)
         return float(known["seconds"])
 
     def _figures(self, trainer: DistillationTrainer, before: dict[str, float], seconds: float) -> dict[str, Any]:
         steps = trainer.state.global_step
-        tokens = self._rows_seen(steps) * self.settings.block_length
+        tokens = steps * self.settings.batch_size * self.settings.block_length
         speed = tokens / max(seconds, 1e-9)
+        operations = training_operations(self.student.config, self.teacher.config, self.settings.block_length)
         return {
             "teacher": self.teacher_name,
             "documents": self.blocks.documents,
@@ -228,21 +238,11 @@ class _Pretraining:
             "tokens_per_second": round(speed, 1),
             "hours_per_billion_tokens": round(_BILLION / speed / 3600, 1),
             "settings": self.settings.to_json(),
+            "operations_per_token": operations,
+            "operations_per_second": round(operations * speed),
+            "processes": self.arguments.world_size,
             "machine": machine(),
         }
-
-    def _rows_seen(self, steps: int) -> int:
-        """Rows of so many steps; the last step of a pass may be a small one."""
-        size = self.settings.batch_size
-        per_pass = -(-len(self.train_rows) // size)
-        return steps // per_pass * len(self.train_rows) + steps % per_pass * size
-
-
-def _split(rows: Dataset, settings: PretrainSettings) -> tuple[Dataset, Dataset]:
-    """Rows to train on, and rows held out, drawn by the seed."""
-    drawn = np.random.default_rng(settings.seed).permutation(len(rows))
-    count = min(settings.held_out_blocks, len(rows) // _MOST_HELD_OUT)
-    return rows.select(np.sort(drawn[count:])), rows.select(np.sort(drawn[:count]))
 
 
 def _terms(trainer: DistillationTrainer) -> dict[str, float]:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hf_tinybert.cli.loading import leads
+
 COMMAND = Path(sys.executable).with_name("hf-tinybert")
 HEAVY = ("torch", "transformers", "datasets")
 
@@ -47,3 +49,13 @@ def test_a_machine_reads_figures_alone(news, encoder, few_steps, tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=environment)
     assert json.loads(done.stdout)["kind"] == "text-classification", done.stderr
+
+
+def test_the_first_of_several_processes_speaks_for_all(monkeypatch):
+    """Prevents a table per process, and JSON that is there twice."""
+    monkeypatch.delenv("RANK", raising=False)
+    assert leads()
+    monkeypatch.setenv("RANK", "0")
+    assert leads()
+    monkeypatch.setenv("RANK", "1")
+    assert not leads()

@@ -49,6 +49,8 @@ def test_it_distils_and_shows_terms_and_cost(pretrained, tmp_path):
         "192",  # 3 steps of 4 blocks of 16
         "tokens per second",
         "hours for 1,000,000,000 tokens",
+        "modelled operations per token",
+        "operations per second",
         "parameters",
     ):
         assert word in done.output

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from transformers import BertTokenizer, GPT2Tokenizer
 
-from hf_tinybert.data.blocks import check_blocks, pack_documents
+from hf_tinybert.data.blocks import check_blocks, pack_documents, wait_for_blocks
 
 LENGTH = 10
 
@@ -140,6 +140,14 @@ def test_finished_blocks_are_not_made_again(documents, tokenizer, tmp_path):
     first = pack_documents(documents, tokenizer, LENGTH, tmp_path / "blocks")
     again = pack_documents(stopped_after(documents, 0), tokenizer, LENGTH, tmp_path / "blocks")
     assert content_of(again) == content_of(first) and again.tokens == first.tokens
+
+
+def test_another_process_reads_the_same_blocks(documents, tokenizer, tmp_path):
+    """Prevents processes that train on different blocks, or that each pack them."""
+    packed = pack_documents(documents, tokenizer, LENGTH, tmp_path / "blocks")
+    read = wait_for_blocks(tmp_path / "blocks", LENGTH)
+    assert content_of(read) == content_of(packed)
+    assert (read.documents, read.tokens, read.left_out) == (packed.documents, packed.tokens, packed.left_out)
 
 
 def test_blocks_stay_on_disk(documents, tokenizer, tmp_path):

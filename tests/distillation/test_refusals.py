@@ -2,7 +2,7 @@ import pytest
 import torch
 from transformers import TrainingArguments
 
-from hf_tinybert.distillation.refusals import check_pair, check_trainer_arguments
+from hf_tinybert.distillation.refusals import check_before_data, check_pair, check_trainer_arguments
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,30 @@ def test_a_pair_is_checked_as_a_whole(build_student, build_teacher, build_argume
     separate = build_rows(4).add_column("teacher_input_ids", [[5, 6]] * 4)
     with pytest.raises(ValueError, match="encoding"):
         check_pair(build_student(), build_teacher(vocab_size=50), objectives, arguments, train_dataset=separate)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"layer_mapping": "2,9"}, "strictly increasing teacher layers"),
+        ({"loss_layers": {"hidden_states_loss": [7]}}, "the student has 2 layers"),
+    ],
+)
+def test_without_data_the_same_is_refused_as_by_the_trainer(
+    build_student, build_teacher, build_arguments, settings, message
+):
+    """Prevents hours of preparing data for a run that is refused when it starts."""
+    assert len(check_before_data(build_student(), build_teacher(), build_arguments())) == 2
+    with pytest.raises(ValueError, match=message):
+        check_before_data(build_student(), build_teacher(), build_arguments(**settings))
+    with pytest.raises(ValueError, match="divide"):
+        odd = build_student(hidden_size=24, num_attention_heads=3)
+        check_before_data(odd, build_teacher(), build_arguments())
+
+
+def test_looking_before_there_is_data_changes_neither_model(build_student, build_teacher, build_arguments):
+    """Prevents models that record attention, or hold projections, before the trainer has them."""
+    student, teacher = build_student(), build_teacher()
+    before = [(str(model), model.config._attn_implementation, model.training) for model in (student, teacher)]
+    check_before_data(student, teacher, build_arguments())
+    assert [(str(model), model.config._attn_implementation, model.training) for model in (student, teacher)] == before

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from hf_tinybert.distillation import DistillationArguments
 from hf_tinybert.workflow import PretrainSettings
 
 
@@ -68,3 +69,12 @@ def test_settings_come_back_from_json():
     values = PretrainSettings(texts=("books.txt", "owner/more"), columns=("text", "body")).to_json()
     assert values == json.loads(json.dumps(values))
     assert values["texts"] == ["books.txt", "owner/more"] and values["columns"] == ["text", "body"]
+
+
+def test_processes_share_a_step_evenly_or_not_at_all(tmp_path, monkeypatch):
+    """Prevents a step that grows with the number of processes, and blocks that no process takes."""
+    monkeypatch.setattr(DistillationArguments, "world_size", 4)
+    made = PretrainSettings(texts=("books.txt",), batch_size=32).arguments(tmp_path)
+    assert (made.per_device_train_batch_size, made.per_device_eval_batch_size) == (8, 8)
+    with pytest.raises(ValueError, match="expected a `batch_size` that 4 processes share evenly, got 30"):
+        PretrainSettings(texts=("books.txt",), batch_size=30).arguments(tmp_path)

@@ -107,9 +107,10 @@ def test_every_block_but_the_held_out_ones_is_seen_once_a_pass(settings, tmp_pat
     """Prevents training on what is compared, and blocks that are drawn twice or never."""
     figures = pretrain(settings, tmp_path / "out", display, blocks=tmp_path / "blocks")
     blocks = figures["blocks"]
-    per_pass = -(-blocks // BATCH)
+    per_pass = blocks // BATCH
     assert figures["steps"] == len(seen) == 2 * per_pass and figures["tokens_seen"] == 2 * blocks * LENGTH
-    assert blocks + TINY["held_out_blocks"] == figures["tokens"] // (LENGTH - 2)
+    held_out = figures["tokens"] // (LENGTH - 2) - blocks
+    assert blocks % BATCH == 0 and 4 <= held_out < 4 + BATCH
     first, second = ([block for step in part for block in step] for part in (seen[:per_pass], seen[per_pass:]))
     assert sorted(first) == sorted(second) and first != second and len(first) == blocks
     again = pretrain(replace(settings, max_steps=1), tmp_path / "again", display, blocks=tmp_path / "blocks")
@@ -192,6 +193,7 @@ def test_the_cost_is_that_of_all_calls_together(settings, tmp_path, display, mon
     assert figures["seconds"] == 10.0 * figures["steps"]
     speed = figures["tokens_seen"] / figures["seconds"]
     assert figures["tokens_per_second"] == pytest.approx(speed, abs=0.05)
+    assert figures["operations_per_second"] == pytest.approx(figures["operations_per_token"] * speed, rel=1e-6)
     assert figures["hours_per_billion_tokens"] == pytest.approx(1e9 / speed / 3600, rel=1e-4)
 
 
@@ -297,6 +299,8 @@ REFUSALS = {
     "deeper": ({"layers": 5}, None, None, r"no deeper than its teacher, got 5"),
     "wider": ({"width": 64}, None, None, r"`hidden_size` of at most the teacher's 32, got 64"),
     "layers": ({"start": "layers"}, None, None, r"`hidden_size` as in the teacher, 32, got 16"),
+    "mapping": ({"layer_mapping": "2,9"}, None, None, r"2 strictly increasing teacher layers from 1 to 4"),
+    "heads": ({"heads": 3, "width": 24, "start": "random"}, None, None, r"heads of which one divides the other"),
     "term": ({"loss_weights": {"magic_loss": 1.0}}, None, None, r"magic_loss"),
     "teacher": ({"teacher": "nowhere/nothing"}, None, None, r"a model folder or a Hub name, got `nowhere/nothing`"),
 }
@@ -309,13 +313,26 @@ def test_what_cannot_work_is_refused_before_anything_is_spent(settings, tmp_path
     def packed(*args, **kwargs):
         raise RuntimeError("packed")
 
-    monkeypatch.setattr("hf_tinybert.workflow.pretraining.pack_documents", packed)
+    monkeypatch.setattr("hf_tinybert.workflow.pretraining.pack_corpus", packed)
     changes, name, content, message = REFUSALS[case]
     if name is not None:
         (tmp_path / name).write_bytes(content)
         changes = {"texts": (*changes.get("texts", settings.texts), str(tmp_path / name))}
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         pretrain(replace(settings, **changes), tmp_path / "out", display, blocks=tmp_path / "blocks")
+    assert not (tmp_path / "out").exists() and not (tmp_path / "blocks").exists()
+
+
+def test_a_failed_check_before_training_comes_before_the_texts_are_packed(settings, tmp_path, display, encoder):
+    """Prevents hours of tokenising for a teacher whose tokenizer has tokens that it does not know."""
+    folder = tmp_path / "teacher"
+    tokenizer = AutoTokenizer.from_pretrained(encoder)
+    tokenizer.add_tokens(["brontosaurus"])
+    tokenizer.save_pretrained(folder)
+    BertModel.from_pretrained(encoder).save_pretrained(folder)
+    unfit = replace(settings, teacher=str(folder), preflight=True)
+    with pytest.raises(ValueError, match="expected token ids below 40, the student's `vocab_size`, got 40"):
+        pretrain(unfit, tmp_path / "out", display, blocks=tmp_path / "blocks")
     assert not (tmp_path / "out").exists() and not (tmp_path / "blocks").exists()
 
 

@@ -1,0 +1,41 @@
+"""What a general distillation computes per token: a model of two configurations, beside what is measured."""
+
+from transformers import PreTrainedConfig
+
+# a product with weights costs once in the forward and twice in the backward pass, for its input and for its weights
+_WITH_BACKWARD = 3
+
+
+def forward_operations(config: PreTrainedConfig, length: int) -> int:
+    """Floating-point operations of an encoder's forward pass per token; a multiplication and an addition are two.
+
+    Of every layer: query, key, value and output `8 width^2`, the two feed-forward products `4 width units`, and
+    attention over all positions of a block `4 length width`. Look-ups, LayerNorms, softmax and activations are left
+    out: no products of matrices.
+
+    Args:
+        config: of a model laid out as BERT.
+        length: tokens of a block.
+    """
+    width = config.hidden_size
+    layer = 8 * width**2 + 4 * width * config.intermediate_size + 4 * length * width
+    return int(config.num_hidden_layers * layer)
+
+
+def training_operations(student: PreTrainedConfig, teacher: PreTrainedConfig, length: int) -> int:
+    """Floating-point operations of a step per token.
+
+    The teacher's forward, three forwards of the student for its forward and backward, and its projections to the
+    teacher's width, one for each state. The terms themselves and the optimizer are left out.
+
+    Args:
+        student: its configuration.
+        teacher: its configuration.
+        length: tokens of a block.
+    """
+    projections = (student.num_hidden_layers + 1) * 2 * student.hidden_size * teacher.hidden_size
+    learned = forward_operations(student, length) + projections
+    return int(forward_operations(teacher, length) + _WITH_BACKWARD * learned)
+
+
+__all__ = ["forward_operations", "training_operations"]
