@@ -140,7 +140,10 @@ def smallest(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def draw(results: dict[str, Any], file: Path) -> None:
-    """Retention on the test split against parameters, and against milliseconds where they were measured."""
+    """Retention on the test split against parameters, and against milliseconds where they were measured.
+
+    A line joins the students that nothing smaller, or faster, matches.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -159,9 +162,15 @@ def draw(results: dict[str, Any], file: Path) -> None:
                 for value, run in zip(values, runs, strict=True)
                 if value is not None
             )
-            panel.plot([point[0] for point in points], [point[1] for point in points], "o-", label=task)
+            best = [point for index, point in enumerate(points) if all(point[1] > one[1] for one in points[:index])]
+            (line,) = panel.plot([point[0] for point in best], [point[1] for point in best], "-")
+            panel.plot(
+                [point[0] for point in points], [point[1] for point in points], "o", color=line.get_color(), label=task
+            )
             for value, kept, shape in points:
                 panel.annotate(shape, (value, kept), textcoords="offset points", xytext=(0, 6), fontsize=7)
+    panels[0].margins(x=0.1)
+    panels[1].margins(x=0.1)
     for panel, label in zip(panels, ("million parameters", "milliseconds a text, batches of 32"), strict=True):
         panel.axhline(100 * ENOUGH, color="grey", linestyle="--", linewidth=1)
         panel.set_xlabel(label)
