@@ -12,12 +12,14 @@ import random
 from pathlib import Path
 
 import datasets
+import huggingface_hub.constants
 import numpy as np
 import pytest
 import torch
 from transformers import BertConfig, BertTokenizer
 
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
+from tests.hub.fake_hub import TOKEN, FakeHub
 
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 # fmt: off
@@ -107,3 +109,14 @@ def _shape(**sizes: int) -> dict[str, object]:
         "id2label": dict(enumerate(CLASSES)),
         "label2id": {name: label for label, name in enumerate(CLASSES)},
     }
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A Hub that this process talks to, with the token that may write."""
+    with FakeHub() as running:
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", running.url)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        yield running

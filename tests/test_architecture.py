@@ -19,7 +19,7 @@ ROOMS_BELOW = {
     "models": set(),
     "data": {"run_folder"},
     "hub": {"models"},
-    "distillation": {"data"},
+    "distillation": {"data", "hub"},
     "benchmark": {"models", "data", "distillation", "progress"},
     "progress": set(),
     "run_folder": set(),

@@ -13,7 +13,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, RandomSampler, Sampler, SequentialSampler
 from tqdm.auto import tqdm
-from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
+from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from transformers.trainer_utils import EvalLoopOutput, TrainOutput, has_length
 
 from hf_tinybert.data.length_grouping import LengthGroupedRows, row_lengths
@@ -47,6 +47,7 @@ from hf_tinybert.distillation.projections import (
     ProjectionStart,
     TrainingProjections,
 )
+from hf_tinybert.distillation.publishing_trainer import PublishingTrainer
 from hf_tinybert.distillation.record import DistillationRecord, public_name
 from hf_tinybert.distillation.refusals import check_trainer_arguments
 from hf_tinybert.distillation.resume import (
@@ -86,7 +87,7 @@ _CHANGED_BY_A_PHASE = (
 )
 
 
-class DistillationTrainer(Trainer):
+class DistillationTrainer(PublishingTrainer):
     """Trains a student to imitate a teacher, in one or more phases.
 
     `train()` runs the phases of `args.phases` in turn, each with fresh optimizer and schedule. Every term is logged

@@ -1,20 +1,6 @@
 """Tests of `hf-tinybert push`."""
 
-import huggingface_hub.constants
-import pytest
-
-from tests.hub.fake_hub import TOKEN, FakeHub
-
-
-@pytest.fixture
-def hub(monkeypatch):
-    """A Hub that this process talks to."""
-    with FakeHub() as running:
-        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", running.url)
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        yield running
+from tests.hub.fake_hub import TOKEN
 
 
 def test_push_publishes_what_a_real_distillation_left(run_cli, student, hub):

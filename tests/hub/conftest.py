@@ -2,12 +2,10 @@
 
 import json
 
-import huggingface_hub.constants
 import pytest
 import torch
 
 from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassification
-from tests.hub.fake_hub import TOKEN, FakeHub
 
 RECORD = {
     "teacher": "google-bert/bert-base-uncased",
@@ -55,14 +53,3 @@ def student_folder(tmp_path, tiny_student_config, tokenizer):
     (folder / "checkpoint-6").mkdir()
     (folder / "checkpoint-6" / "config.json").write_text("{}")
     return folder
-
-
-@pytest.fixture
-def hub(monkeypatch):
-    """A Hub that this process talks to, with the token that may write."""
-    with FakeHub() as running:
-        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", running.url)
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        yield running

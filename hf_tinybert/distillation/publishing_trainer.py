@@ -1,0 +1,108 @@
+"""The stock Trainer, which puts named files of a model on the Hub and nothing else of its output folder.
+
+The stock one uploads the folder as it is: the training arguments with their access token, projections and states.
+"""
+
+import logging
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import CommitInfo, HfApi
+from transformers import Trainer
+from transformers.trainer_utils import HubStrategy, SaveStrategy
+
+from hf_tinybert.distillation.adapters import is_adapter_model
+
+logger = logging.getLogger(__name__)
+
+
+class PublishingTrainer(Trainer):
+    """Pushes by `hf_tinybert.hub.publish`, in the format of the folder, at the moments that `hub_strategy` names.
+
+    Checkpoints with their optimizer state are never pushed: `checkpoint` and `all_checkpoints` push what `every_save`
+    does. Students that are adapters go up the stock way, which knows their files.
+    """
+
+    def push_to_hub(  # type: ignore[override]  # the stock one gives futures and None too, and does not say so
+        self,
+        commit_message: str | None = "End of training",
+        blocking: bool = True,
+        token: str | None = None,
+        revision: str | None = None,
+        private: bool | None = None,
+        **kwargs: Any,  # noqa: ANN401 (as in its base)
+    ) -> CommitInfo | Future[CommitInfo] | None:
+        """Save the student and put it on the Hub: model, tokenizer, record and a card, in one commit.
+
+        Args:
+            commit_message: of the commit.
+            blocking: whether to wait for the upload.
+            token: with the right to write; by default `hub_token`, then that of `HF_TOKEN` or `hf auth login`.
+            revision: branch; by default `hub_revision`.
+            private: of a repository that is made; by default `hub_private_repo`.
+            **kwargs: of the card: `license`, `language`, `tags`, `dataset` and `finetuned_from`, as the stock Trainer
+                takes them; its others are passed over.
+
+        Returns:
+            The commit, or its future with `blocking=False`; None in all processes but the first.
+
+        Raises:
+            ValueError: a file tells a token or a path of this machine.
+            OSError: the Hub refused.
+        """
+        if is_adapter_model(self.model):
+            stock: CommitInfo | Future[CommitInfo] | None = super().push_to_hub(
+                commit_message, blocking, token, revision, private, **kwargs
+            )
+            return stock
+        self.callback_handler.on_push_begin(self.args, self.state, self.control)
+        if self.hub_model_id is None:
+            self.init_hf_repo(token=token or self.args.hub_token, private=private)
+        self.save_model(_internal_call=True)
+        if not self.is_world_process_zero():
+            return None
+        self._finish_current_push()
+        message = commit_message or "End of training"
+        arguments = (Path(str(self.args.output_dir)), message, token, revision, kwargs)
+        return self._publish(*arguments) if blocking else HfApi().run_as_future(self._publish, *arguments)
+
+    def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
+        """Put the student of a checkpoint on the Hub; what the Hub refuses does not end the training."""
+        if is_adapter_model(self.model):
+            super()._push_from_checkpoint(checkpoint_folder)
+            return
+        if not self.is_world_process_zero() or self.args.hub_strategy == HubStrategy.END:
+            return
+        self.callback_handler.on_push_begin(self.args, self.state, self.control)
+        steps = self.args.save_strategy == SaveStrategy.STEPS
+        at = f"step {self.state.global_step}" if steps else f"epoch {int(self.state.epoch or 0)}"
+        try:  # at once: the checkpoint may be gone before an upload in the background gets to it
+            self._publish(Path(checkpoint_folder), f"Training in progress, {at}", None, None, {})
+        except (OSError, ValueError) as error:
+            logger.warning("The student of %s was not put on the Hub: %s Training goes on.", at, error)
+
+    def _publish(
+        self, folder: Path, message: str, token: str | None, revision: str | None, told: dict[str, Any]
+    ) -> CommitInfo:
+        from hf_tinybert.hub import CardDetails, Publication, PublishedForm, publish
+
+        tags = told.get("tags") or ()
+        details = CardDetails(
+            license=told.get("license"),
+            language=told.get("language"),
+            dataset=told.get("dataset"),
+            base_model=told.get("finetuned_from"),
+            tags=(tags,) if isinstance(tags, str) else tuple(tags),
+        )
+        publication = Publication(
+            str(self.hub_model_id),
+            PublishedForm.TINYBERT,
+            revision=revision or self.args.hub_revision,
+            message=message,
+            details=details,
+        )
+        return publish(folder, publication, token=token or self.args.hub_token).commit
+
+
+__all__ = ["PublishingTrainer"]
