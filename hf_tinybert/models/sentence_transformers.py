@@ -6,6 +6,7 @@ in order, the first one lies in the folder itself, each other one in a folder of
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,17 +104,32 @@ def read_sentence_transformer(name: str | Path) -> SentenceTransformerSettings |
             "because a teacher of embeddings is an encoder whose states are pooled; take another teacher, or pass a "
             "`TinyBertForSentenceEmbedding`, which has a linear layer"
         )
-    folder = str(modules[1]["path"])
-    if not re.fullmatch(r"\w[\w-]*", folder):
-        raise ValueError(
-            f"expected the name of a folder for the pooling of `{name}`, got `{folder}`; because files outside the "
-            f"model are not read for it; correct `{MODULES_FILE}`"
-        )
+    folder, *_ = module_folders(modules[1:2], name)
     pooling = _read(name, f"{folder}/{_MODULE_FILE}") or {}
     transformer = _read(name, _TRANSFORMER_FILE) or {}
     return SentenceTransformerSettings(
         pooling=_pooling(pooling, name), normalize=len(kinds) == 3, max_length=transformer.get("max_seq_length")
     )
+
+
+def module_folders(modules: Sequence[Mapping[str, Any]], name: str | Path) -> list[str]:
+    """The folders of modules, none of them outside the model.
+
+    Args:
+        modules: entries of modules.json that have a folder of their own.
+        name: folder or Hub name that they are of.
+
+    Raises:
+        ValueError: a path that is not the name of a folder.
+    """
+    folders = [str(module["path"]) for module in modules]
+    for folder in folders:
+        if not re.fullmatch(r"\w[\w-]*", folder):
+            raise ValueError(
+                f"expected the name of a folder for the modules of `{name}`, got `{folder}`; because files outside "
+                f"the model are not read for it; correct `{MODULES_FILE}`"
+            )
+    return folders
 
 
 def _write_modules(folder: Path, model: TinyBertForSentenceEmbedding) -> None:
@@ -180,6 +196,7 @@ def _write(file: Path, content: object) -> None:
 __all__ = [
     "MODULES_FILE",
     "SentenceTransformerSettings",
+    "module_folders",
     "read_sentence_transformer",
     "save_as_sentence_transformer",
 ]

@@ -16,7 +16,7 @@ from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
 from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
 from hf_tinybert.models.piece_choice import choose_pieces
 from hf_tinybert.models.pieces import PieceInventory, read_pieces
-from hf_tinybert.models.sentence_transformers import MODULES_FILE, save_as_sentence_transformer
+from hf_tinybert.models.sentence_transformers import MODULES_FILE, module_folders, save_as_sentence_transformer
 from hf_tinybert.models.tokenizer_trimming import trim_tokenizer
 from hf_tinybert.models.vocabulary import required_ids, trim_model
 from hf_tinybert.progress import ProgressDisplay
@@ -69,6 +69,7 @@ class _Trimming:
         check_sources(settings.texts, settings.columns)
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(settings.model)
         self.inventory = read_pieces(self.tokenizer)
+        self.carried = carried_names(Path(settings.model))
         listed = read_piece_list(Path(settings.keep), self.inventory) if settings.keep else []
         self.model: PreTrainedModel = load_as_saved(settings.model)
         with display.bar("counting pieces"):
@@ -91,7 +92,7 @@ class _Trimming:
         self.trimmed.save_pretrained(self.output, save_original_format=False)
         self.trimmed_tokenizer.save_pretrained(self.output)
         source = Path(self.settings.model)
-        carry_over(source, self.output)
+        _carry_over(source, self.output, self.carried)
         if isinstance(self.trimmed, TinyBertForSentenceEmbedding):
             folder_of_both = self.output / SENTENCE_TRANSFORMERS_FOLDER
             shutil.rmtree(folder_of_both, ignore_errors=True)  # of an earlier try of this run
@@ -166,12 +167,20 @@ def write_map(folder: Path, inventory: PieceInventory, kept: tuple[int, ...]) ->
     (folder / VOCABULARY_MAP_FILE).write_text(json.dumps(content) + "\n", encoding="utf-8")
 
 
-def carry_over(source: Path, output: Path) -> None:
-    """Copy what a folder tells beside weights, tokenizer and figures: its task, and how it makes embeddings."""
+def carried_names(source: Path) -> list[str]:
+    """What a folder tells beside weights, tokenizer and figures: its task, and how it makes embeddings.
+
+    Raises:
+        ValueError: the folder names modules outside itself.
+    """
     names = [name for name in _CARRIED if (source / name).exists()]
     if MODULES_FILE in names:
         modules = json.loads((source / MODULES_FILE).read_text(encoding="utf-8"))
-        names += [module["path"] for module in modules if module["path"]]
+        names += module_folders([module for module in modules if module["path"]], source)
+    return names
+
+
+def _carry_over(source: Path, output: Path, names: list[str]) -> None:
     for name in names:
         if (source / name).is_dir():
             shutil.copytree(source / name, output / name, dirs_exist_ok=True)
@@ -179,4 +188,4 @@ def carry_over(source: Path, output: Path) -> None:
             shutil.copyfile(source / name, output / name)
 
 
-__all__ = ["VOCABULARY_MAP_FILE", "carry_over", "read_piece_list", "trim_vocabulary", "write_map"]
+__all__ = ["VOCABULARY_MAP_FILE", "carried_names", "read_piece_list", "trim_vocabulary", "write_map"]

@@ -161,5 +161,5 @@ def test_a_module_outside_the_folder_is_not_read(tmp_path):
     kinds = [("Transformer", ""), ("Pooling", "../elsewhere")]
     modules = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for kind, path in kinds]
     (tmp_path / "modules.json").write_text(json.dumps(modules))
-    with pytest.raises(ValueError, match="expected the name of a folder for the pooling"):
+    with pytest.raises(ValueError, match="expected the name of a folder for the modules"):
         read_sentence_transformer(tmp_path)

@@ -1,6 +1,7 @@
 """Tests of model folders with a smaller vocabulary."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,13 @@ def test_a_folder_that_holds_something_else_is_refused(student, texts, tmp_path,
     (tmp_path / "small" / "mine.txt").write_text("mine")
     with pytest.raises(ValueError, match="holds something else"):
         trim_vocabulary(TrimSettings(model=student, texts=(texts,)), tmp_path / "small", display)
+
+
+@pytest.mark.parametrize("path", ["../theirs", "/etc", "1_Pooling/../../theirs"])
+def test_modules_outside_the_folder_are_neither_read_nor_written(student, texts, tmp_path, display, path):
+    """Prevents a downloaded model from having folders of this machine copied, or written over."""
+    downloaded = Path(shutil.copytree(student, tmp_path / "downloaded"))
+    (downloaded / "modules.json").write_text(json.dumps([{"path": ""}, {"path": path}]), encoding="utf-8")
+    with pytest.raises(ValueError, match="expected the name of a folder for the modules"):
+        trim_vocabulary(TrimSettings(model=str(downloaded), texts=(texts,)), tmp_path / "small", display)
+    assert not (tmp_path / "small").exists()
