@@ -33,6 +33,7 @@ from hf_tinybert.data.metrics import accuracy_from_logits
 from hf_tinybert.data.packages import packaged_bbc_news, packaged_teacher
 from hf_tinybert.data.preprocessing import label_names, tokenize_texts
 from hf_tinybert.data.sources import load_task_data
+from hf_tinybert.data.tasks import Task, TaskSettings
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.checkpoints import check_weights, last_whole_checkpoint
 from hf_tinybert.distillation.recipes import RecipeName
@@ -46,6 +47,9 @@ from hf_tinybert.run_folder import RunFolder
 
 SUMMARY_FILE = "summary.json"
 STUDENT_FOLDER = "student"
+FIGURES_FILE = "figures.json"  # of a model folder, as the workflow names it
+_MODELS = ("teacher", "undistilled", STUDENT_FOLDER)
+_SPEED_RUNS = ((1, 30), (32, 5))  # sentences at once, and how often
 _PACKAGED_TEACHER = "sentence-transformers/all-MiniLM-L6-v2"
 _BATCH_SIZE = 32
 # the display shows progress; pinning memory without an accelerator only warns
@@ -154,6 +158,7 @@ class Quickstart:
         summary = self._summary()
         text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
         (self.folder.path / SUMMARY_FILE).write_text(text, encoding="utf-8")
+        self._tell_folders(summary)
         return summary
 
     def classify(self) -> list[tuple[str, str, float]]:
@@ -300,7 +305,7 @@ class Quickstart:
 
     def _score(self) -> dict[str, Any]:
         figures: dict[str, Any] = {}
-        for name in ("teacher", "undistilled", STUDENT_FOLDER):
+        for name in _MODELS:
             for split in ("validation", "test"):
                 figures[f"{name}_{split}_accuracy"] = self._accuracy(self._load(name), name, split)
         return figures
@@ -326,7 +331,7 @@ class Quickstart:
         models = {name: self._load(name) for name in ("teacher", STUDENT_FOLDER)}
         texts = [str(text) for text in self.texts["test"]["text"]]
         figures: dict[str, Any] = {}
-        for batch_size, runs in ((1, 30), (32, 5)):
+        for batch_size, runs in _SPEED_RUNS:
             with self.display.bar(f"measuring speed at batch {batch_size}"):
                 rates = sentences_per_second(
                     models,
@@ -360,6 +365,46 @@ class Quickstart:
             "settings": asdict(self.settings),
             "machine": machine(),
         }
+
+    def _tell_folders(self, summary: dict[str, Any]) -> None:
+        """Give each model its task, and the student its figures in the form of `hf-tinybert distill`.
+
+        So every other verb reads them, and the student's card tells its scores and speed.
+        """
+        task = Task(
+            TaskSettings(TaskKind.TEXT_CLASSIFICATION, tuple(self.labels), max_length=self.settings.max_length)
+        )
+        for name in _MODELS:
+            task.save(self.folder.path / name)
+        pair = ("teacher", STUDENT_FOLDER)
+        scores = {
+            split: {name: {"accuracy": summary[f"{name}_{split}_accuracy"]} for name in _MODELS}
+            for split in ("validation", "test")
+        }
+        figures = {
+            "teacher": self.settings.teacher or _PACKAGED_TEACHER,
+            "kind": str(TaskKind.TEXT_CLASSIFICATION),
+            "main_metric": "accuracy",
+            "labels": summary["labels"],
+            "max_length": self.settings.max_length,
+            "rows": {name: len(split) for name, split in self.texts.items()},
+            "scores": scores,
+            "retention": {"test": {"accuracy": round(summary["retention"], 4)}},
+            **{key: {name: summary[f"{name}_{key}"] for name in pair} for key in ("parameters", "megabytes")},
+            "sentences_per_second": {
+                str(size): {name: summary[f"{name}_sentences_per_second_batch_{size}"] for name in pair}
+                for size, _ in _SPEED_RUNS
+            },
+            "seconds": {  # a phase that an interrupted run finished has none
+                name: summary[key]
+                for name in ("initialization", str(Phase.INTERMEDIATE), str(Phase.PREDICTION))
+                if (key := f"{name.replace('-', '_')}_seconds") in summary
+            },
+            "settings": {"data": self.settings.dataset or "BBC news"},
+            "machine": summary["machine"],
+        }
+        text = json.dumps(figures, indent=2, ensure_ascii=False) + "\n"
+        (self.folder.path / STUDENT_FOLDER / FIGURES_FILE).write_text(text, encoding="utf-8")
 
     def _load(self, name: str) -> PreTrainedModel:
         model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(self.folder.path / name)

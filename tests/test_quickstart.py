@@ -14,8 +14,11 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, BertModel
 
 from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
+from hf_tinybert.hub import model_card
 from hf_tinybert.progress import ProgressDisplay, TrainingProgress
-from hf_tinybert.quickstart import Quickstart, QuickstartSettings
+from hf_tinybert.quickstart import FIGURES_FILE, Quickstart, QuickstartSettings
+from hf_tinybert.workflow import evaluate_folder
+from hf_tinybert.workflow.figures import FIGURES_FILE as FIGURES_FILE_OF_RUNS
 
 NO_NETWORK = Path(__file__).parent / "no_network"
 
@@ -66,6 +69,19 @@ def test_it_writes_a_student_and_every_figure(settings, tmp_path):
     assert student.num_parameters() == summary["student_parameters"] < summary["teacher_parameters"]
     for text, label, probability in run.classify():
         assert text and label in summary["labels"] and 0 <= probability <= 1
+
+
+def test_other_verbs_read_its_student_and_the_card_tells_its_figures(settings, tmp_path):
+    """Prevents a first student that `predict`, `export` and `evaluate` refuse, and a card that says nothing of it."""
+    assert FIGURES_FILE == FIGURES_FILE_OF_RUNS
+    summary = _quickstart(settings, tmp_path / "out").run()
+    student = tmp_path / "out" / "student"
+    scored = evaluate_folder(student, settings.dataset, "test")
+    assert scored["accuracy"] == summary["student_test_accuracy"]
+    card = str(model_card(student))
+    assert "| same shape, undistilled |" in card and "| sentences per second, batch 1 |" in card
+    assert f"| {summary['teacher_test_accuracy']:.4g} |" in card
+    assert str(tmp_path) not in card
 
 
 def test_a_finished_run_is_not_trained_again(settings, tmp_path, monkeypatch):
