@@ -8,7 +8,7 @@ from typing import Any
 
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.models.initialization import InitializationMethod
-from hf_tinybert.workflow.run_arguments import DataSettings, stock_arguments
+from hf_tinybert.workflow.run_arguments import DataSettings, share_steps, stock_arguments
 from hf_tinybert.workflow.student_shape import StudentShape
 
 
@@ -117,14 +117,14 @@ class DistilSettings(DataSettings):
         return {"hidden_dropout_prob": self.dropout, "attention_probs_dropout_prob": self.dropout}
 
     def arguments(self, checkpoints: Path, metric: str) -> DistillationArguments:
-        """The arguments of the trainer.
+        """The arguments of the trainer; under a launcher each process takes its share of a step.
 
         Args:
             checkpoints: folder for them.
             metric: that decides which epoch is best.
 
         Raises:
-            ValueError: a value out of range.
+            ValueError: a value out of range, or a step that the processes cannot share evenly.
         """
         given: dict[str, Any] = {
             "recipe": self.recipe,
@@ -138,11 +138,13 @@ class DistilSettings(DataSettings):
             "layer_mapping": self.layer_mapping,
             "teacher_cache_dir": self.cache_dir,
         }
-        return DistillationArguments(
+        arguments = DistillationArguments(
             **stock_arguments(self, checkpoints, metric=metric),
             preflight=self.preflight,
             **{name: value for name, value in given.items() if value is not None},
         )
+        share_steps(arguments, self.batch_size)
+        return arguments
 
     def _check_start(self) -> None:
         if self.start in _FROM_TEACHER:

@@ -17,7 +17,7 @@ from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.initialization import StudentInitialization
 from hf_tinybert.models.sentence_transformers import save_as_sentence_transformer
 from hf_tinybert.progress import ProgressDisplay, show_progress
-from hf_tinybert.run_folder import RunFolder
+from hf_tinybert.run_folder import RunFolder, claim_folder, wait_for_stage
 from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
 from hf_tinybert.workflow.evaluation import score_rows
 from hf_tinybert.workflow.figures import (
@@ -32,7 +32,7 @@ from hf_tinybert.workflow.heads import STUDENT_CLASSES
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, resumes
 from hf_tinybert.workflow.student_start import new_student, start_student, student_config, student_tokenizer
-from hf_tinybert.workflow.supervised import evaluations, train_on_labels, trainer_data
+from hf_tinybert.workflow.supervised import evaluations, supervised_arguments, train_on_labels, trainer_data
 from hf_tinybert.workflow.task_data import prepare_data
 from hf_tinybert.workflow.teachers import (
     calibration_texts,
@@ -52,6 +52,9 @@ def distil(settings: DistilSettings, output: Path, display: ProgressDisplay) -> 
 
     Interrupted, the same call goes on at the last whole checkpoint; finished, it gives the figures again. A student
     for sentence embedding is also saved as a folder that sentence-transformers loads.
+
+    Called by every process of `torchrun` or `accelerate launch`, each trains on its share of every step, and the first
+    one scores and writes; they must see the same disk.
 
     Args:
         settings: what to do.
@@ -88,6 +91,7 @@ class _Distillation:
             self.data = prepare_data(settings, self.tokenizer, self.config, known)
         self.task = self.data.task
         self.arguments = settings.arguments(self.checkpoints, self.data.best_metric)
+        self.leads = self.arguments.process_index == 0
         if self.task.kind is TaskKind.SENTENCE_EMBEDDING and settings.learn_from == LearnFrom.LABELS:
             raise ValueError(
                 "expected `learn_from` teacher for sentence embedding, got labels; because an embedding has no gold "
@@ -105,7 +109,7 @@ class _Distillation:
 
     def run(self) -> dict[str, Any]:
         """Train, save and score."""
-        folder = RunFolder(self.output, self.settings.to_json())
+        folder = claim_folder(self.output, self.settings.to_json(), leads=self.leads)
         name = public_name(self.settings.teacher)
         self.display.line(f"  teacher: {name}   task: {self.task.kind}   data: {describe_rows(self.data)}")
         teacher_scores = self._teacher_scores(folder)
@@ -116,6 +120,8 @@ class _Distillation:
         from_labels = self.settings.learn_from == LearnFrom.LABELS
         epochs = self._train_on_labels() if from_labels else self._train(initial)
         self.seconds["total"] = round(time.perf_counter() - start, 1)
+        if not self.leads:
+            return wait_for_stage(self.output, STAGE)
         self.task.save(self.output)
         # what was saved, without what only training needs
         self.student = STUDENT_CLASSES[self.task.definition.head].from_pretrained(self.output)
@@ -168,23 +174,23 @@ class _Distillation:
             show_progress(trainer, bar)
             trainer.train(resume_from_checkpoint=resumes(self.checkpoints, self.arguments.stages))
         trainer.save_model(str(self.output))
-        (self.output / TRAINING_ARGUMENTS_FILE).unlink(missing_ok=True)  # paths of this machine, no part of a model
+        if self.leads:  # paths of this machine, no part of a model
+            (self.output / TRAINING_ARGUMENTS_FILE).unlink(missing_ok=True)
         self.seconds |= {str(phase): round(seconds, 1) for phase, seconds in trainer.phase_seconds.items()}
         return evaluations(trainer)
 
     def _train_on_labels(self) -> list[dict[str, float]]:
-        epochs = train_on_labels(
-            self.student,
+        arguments = supervised_arguments(
             self.settings,
-            self.data,
-            self.tokenizer,
             self.checkpoints,
-            self.display,
+            metric=self.data.best_metric,
             epochs=self.arguments.num_train_epochs,
             learning_rate=self.arguments.learning_rate,
         )
-        self.student.save_pretrained(self.output)
-        self.tokenizer.save_pretrained(self.output)
+        epochs = train_on_labels(self.student, arguments, self.data, self.tokenizer, self.display)
+        if self.leads:
+            self.student.save_pretrained(self.output)
+            self.tokenizer.save_pretrained(self.output)
         return epochs
 
     def _figures(
@@ -217,6 +223,8 @@ class _Distillation:
 
     def _teacher_scores(self, folder: RunFolder) -> dict[str, dict[str, float]]:
         """The teacher by split, before training casts its weights to bfloat16; none where it has no trained head."""
+        if not self.leads:
+            return wait_for_stage(self.output, "teacher")
         known = folder.finished("teacher")
         if known is None:
             splits = self._scored_splits if self.settings.score_teacher and self.answers else ()

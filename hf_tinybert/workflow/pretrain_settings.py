@@ -12,6 +12,7 @@ from hf_tinybert.data.raw_text import DEFAULT_COLUMNS
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.models.initialization import InitializationMethod
+from hf_tinybert.workflow.run_arguments import share_steps
 from hf_tinybert.workflow.student_shape import StudentShape
 
 _LOGGED_PER_RUN = 50
@@ -130,13 +131,7 @@ class PretrainSettings:
             preflight=self.preflight,
             **{name: value for name, value in given.items() if value is not None},
         )
-        share, left = divmod(self.batch_size, arguments.world_size)
-        if left:
-            raise ValueError(
-                f"expected a `batch_size` that {arguments.world_size} processes share evenly, got {self.batch_size}; "
-                "because each takes as many blocks of a step as the others; choose a multiple"
-            )
-        arguments.per_device_train_batch_size = arguments.per_device_eval_batch_size = share
+        share_steps(arguments, self.batch_size)
         return arguments
 
     def to_json(self) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from hf_tinybert.models.initialization import (
 )
 from hf_tinybert.models.modeling_tinybert import TinyBertModel
 from hf_tinybert.progress import ProgressDisplay, show_progress
-from hf_tinybert.run_folder import RunFolder, wait_for_stage
+from hf_tinybert.run_folder import RunFolder, claim_folder
 from hf_tinybert.workflow.corpus import check_corpus, pack_corpus, split_corpus
 from hf_tinybert.workflow.figures import finished_figures, model_size, save_figures
 from hf_tinybert.workflow.finetuning import PACKAGED_TEACHER
@@ -163,10 +163,9 @@ class _Pretraining:
     def _claimed_and_packed(self, blocks: Path, num_proc: int) -> tuple[RunFolder, PackedBlocks]:
         """The first of several processes claims and tokenises; the others wait for it."""
         settings = self.settings
+        folder = claim_folder(self.output, settings.to_json(), leads=self.leads)
         if not self.leads:
-            wait_for_stage(self.output)
-            return RunFolder(self.output, settings.to_json()), wait_for_blocks(blocks, settings.block_length)
-        folder = RunFolder(self.output, settings.to_json())
+            return folder, wait_for_blocks(blocks, settings.block_length)
         return folder, pack_corpus(settings, self.tokenizer, blocks, num_proc)
 
     def _initialize(self) -> StudentInitialization:

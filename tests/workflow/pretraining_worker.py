@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,8 +71,13 @@ def work(group: Group, rank: int) -> None:
     leave()
 
 
-def start(group: Group) -> None:
-    """All processes of a group; it ends with the first that fails, or with the last."""
+def start(group: Group, work: Callable[[Group, int], None] = work) -> None:
+    """All processes of a group; it ends with the first that fails, or with the last.
+
+    Args:
+        group: what to do.
+        work: what each process does, with its rank.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
