@@ -18,18 +18,29 @@ SMALL = {"layers": 2, "width": 16, "heads": 4, "units": 40, "preflight": False, 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, encoder, data_of):
-    """A teacher and two students, one of labels alone, by one process and by two, without dropout."""
+    """A teacher and three students, by one process and by two, without dropout."""
     folder = tmp_path_factory.mktemp("distributed")
     still = folder / "encoder"
     shutil.copytree(encoder, still)
     config = json.loads((still / "config.json").read_text())
     config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     (still / "config.json").write_text(json.dumps(config))
-    shared = {"data": data_of("text-classification"), **FEW}
+    data = {"data": data_of("text-classification"), **FEW}
+    shared = {**data, "teacher": str(folder / "teacher-1"), **SMALL}
     runs = {
-        "teacher": ("finetune", {**shared, "model": str(still)}),
-        "student": ("distil", {**shared, "teacher": str(folder / "teacher-1"), **SMALL}),
-        "labels": ("distil", {**shared, "teacher": str(folder / "teacher-1"), **SMALL, "learn_from": "labels"}),
+        "teacher": ("finetune", {**data, "model": str(still)}),
+        "student": ("distil", shared),
+        "labels": ("distil", {**shared, "learn_from": "labels"}),
+        "several": (
+            "distil_tasks",
+            {
+                "tasks": {
+                    "topic": {"data": shared["data"], "teacher": shared["teacher"], "kind": FEW["kind"]},
+                    "score": {"data": data_of("regression"), "kind": "regression"},
+                },
+                "shared": {name: value for name, value in {**FEW, **SMALL}.items() if name != "kind"},
+            },
+        ),
     }
     groups = [
         {"verb": verb, "settings": settings, "output": str(folder / f"{name}-{processes}"), "processes": processes}
@@ -46,7 +57,7 @@ def folder(tmp_path_factory, encoder, data_of):
 
 
 @pytest.mark.distributed
-@pytest.mark.parametrize("name", ["teacher", "student", "labels"])
+@pytest.mark.parametrize("name", ["teacher", "student", "labels", "several"])
 def test_two_processes_leave_the_model_of_one(folder, name):
     """Prevents a step of twice the rows, and several processes on processors that each train alone."""
     one, two = (load_file(folder / f"{name}-{processes}" / "model.safetensors") for processes in (1, 2))
@@ -61,12 +72,12 @@ def test_two_processes_leave_the_model_of_one(folder, name):
 
 
 @pytest.mark.distributed
-@pytest.mark.parametrize("name", ["teacher", "student", "labels"])
+@pytest.mark.parametrize("name", ["teacher", "student", "labels", "several"])
 def test_both_processes_tell_the_figures_of_the_folder(folder, name):
     """Prevents a process that ends before the folder is whole, or scores of a model that only it has."""
     first, second = (json.loads((folder / f"{name}-2.{rank}.json").read_text()) for rank in range(2))
     assert first == second == json.loads((folder / f"{name}-2" / "figures.json").read_text())
     alone = json.loads((folder / f"{name}-1.0.json").read_text())
-    assert first["rows"] == alone["rows"] and len(first["epochs"]) == len(alone["epochs"]) == 2
+    assert first.keys() == alone.keys() and len(first["epochs"]) == len(alone["epochs"]) == 2
     assert first["epochs"][-1]["loss"] == pytest.approx(alone["epochs"][-1]["loss"], rel=1e-2)
     assert not {".checkpoints", "training_args.bin"} & {file.name for file in (folder / f"{name}-2").iterdir()}
