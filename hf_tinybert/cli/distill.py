@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from hf_tinybert.cli import options
-from hf_tinybert.cli.loading import figures_alone, loading
+from hf_tinybert.cli.loading import figures_alone, leads, loading
 from hf_tinybert.cli.outcome import show_outcome
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 from hf_tinybert.cli.tables import retention_table
@@ -62,7 +62,7 @@ def distill(
 
     Example: hf-tinybert distill reviews.csv --teacher teacher --layers 2 --width 192 --output smaller --json
     """
-    console = Console(stderr=as_json)
+    console = Console(stderr=as_json, quiet=not leads())
     try:
         with figures_alone(as_json):
             with loading():
@@ -104,7 +104,8 @@ def distill(
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
     written = f"Student: {escape(str(output))}   figures: {escape(str(output / 'figures.json'))}"
-    show_outcome(figures, retention_table, written, console, as_json=as_json)
+    if leads():
+        show_outcome(figures, retention_table, written, console, as_json=as_json)
 
 
 __all__ = ["distill"]

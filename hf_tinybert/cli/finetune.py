@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from hf_tinybert.cli import options
-from hf_tinybert.cli.loading import figures_alone, loading
+from hf_tinybert.cli.loading import figures_alone, leads, loading
 from hf_tinybert.cli.outcome import show_outcome
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 from hf_tinybert.cli.tables import scores_table
@@ -39,7 +39,7 @@ def finetune(
 
     Example: hf-tinybert finetune ner.jsonl --kind token-classification --column tags=ner_tags --output ner-teacher
     """
-    console = Console(stderr=as_json)
+    console = Console(stderr=as_json, quiet=not leads())
     try:
         with figures_alone(as_json):
             with loading():
@@ -66,7 +66,8 @@ def finetune(
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
     written = f"Model: {escape(str(output))}   figures: {escape(str(output / 'figures.json'))}"
-    show_outcome(figures, scores_table, written, console, as_json=as_json)
+    if leads():
+        show_outcome(figures, scores_table, written, console, as_json=as_json)
 
 
 __all__ = ["finetune"]
