@@ -4,13 +4,16 @@ Source: TinyBERT (arXiv 1909.10351), section 4.2, whose variants are written onc
 and what is drawn of them is new in every pass.
 """
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from datasets import Dataset
 from torch.utils.data import Dataset as ItemDataset
 
+from hf_tinybert.data import kinds
 from hf_tinybert.data.augmentation.candidates import candidates_of
 from hf_tinybert.data.augmentation.passages import PassageReader, Row, replaced_row
 from hf_tinybert.data.augmentation.replacement import Replacement
@@ -140,7 +143,9 @@ class FreshVariants(ItemDataset[dict[str, Any]]):
             ]
             new.append(replaced_row(row, passages, replaced))
         windows: list[list[dict[str, Any]]] = [[] for _ in numbers]
-        for item in self._encode(Dataset.from_list(new, features=self._rows.features)).to_list():
+        with _told_before():
+            encoded = self._encode(Dataset.from_list(new, features=self._rows.features))
+        for item in encoded.to_list():
             position = item[ROW_NUMBER]
             windows[position].append({**item, ROW_NUMBER: numbers[position]})
         return windows
@@ -148,6 +153,18 @@ class FreshVariants(ItemDataset[dict[str, Any]]):
     def _raw(self, numbers: Sequence[int]) -> list[Row]:
         columns = self._rows[list(numbers)]
         return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+@contextmanager
+def _told_before() -> Iterator[None]:
+    """What an encoding warns of was said of the rows themselves, and not every batch says it again."""
+    logger = logging.getLogger(kinds.__name__)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _places(row_numbers: Sequence[int]) -> list[tuple[int, int]]:

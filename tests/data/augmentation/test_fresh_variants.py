@@ -1,5 +1,6 @@
 """Tests of training rows that change from epoch to epoch."""
 
+import logging
 import pickle
 from functools import partial
 
@@ -108,6 +109,16 @@ def test_tags_stay_with_their_words_in_every_window(fresh, tokenizer):
             for token, label in zip(item["input_ids"], item["labels"], strict=True):
                 assert label in (-100, int(token not in kept))
         assert {item["row_number"] for item in items} == {0, 1}
+
+
+def test_what_was_said_of_the_rows_is_not_said_in_every_batch(fresh, caplog):
+    """Prevents a log of the same warning, thousands of times."""
+    rows = Dataset.from_list([{"tokens": ["film", "\u200b", "song"]}])
+    with caplog.at_level(logging.WARNING):
+        variants = fresh(rows, TaskKind.TOKEN_CLASSIFICATION, {"labels": ("O",), "max_length": 8})
+        assert len(caplog.messages) == 1 and "1 of 3 words" in caplog.text
+        _epochs(variants, 2)
+    assert len(caplog.messages) == 1
 
 
 def test_the_columns_are_those_of_the_rows(fresh):
