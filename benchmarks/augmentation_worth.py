@@ -10,9 +10,10 @@ of a seed. The student of 4 x 312 starts from the teacher's projected weights an
 - `unlabelled`: beside the training rows that were left out, without their labels.
 
 All arms take the same number of steps of 32 rows, so that an arm with more text sees each row less often, and the
-last weights are scored: none is chosen by a look at the validation split. What was chosen on it, for all arms alike,
-stands in `TEACHERS`, `STEPS` and `STUDENT`. The test split is scored once, at the end of a run. Runs that the result
-file holds are not repeated; an interrupted run goes on at its last epoch.
+last weights are scored: no arm is chosen by a look at the validation split. `TEACHERS`, `STEPS` and `STUDENT` are the
+same for all arms and were not tuned. An epoch of `without` and `fresh` holds each row 21 times, as one of `on-disk`
+does: it ends with a checkpoint, of which a hundred would be written otherwise. The test split is scored once, at the
+end of a run. Runs that the result file holds are not repeated; an interrupted run goes on at its last epoch.
 
     python benchmarks/augmentation_worth.py --data DATA                      # everything, 3 seeds
     python benchmarks/augmentation_worth.py --data DATA --task banking77 --rows 300 --arm fresh --seed 0
@@ -53,9 +54,10 @@ LEFT_OUT = "left_out.jsonl"
 COPIES = 20  # source: TinyBERT, section 4.2, of SST-2
 BATCH = 32
 STEPS = 1000
+TEACHER_BATCH = 16
 TEACHERS: dict[str, dict[str, float]] = {  # steps and peak learning rate
-    "rotten_tomatoes": {"steps": 300, "learning_rate": 1e-4},
-    "banking77": {"steps": 600, "learning_rate": 2e-4},
+    "rotten_tomatoes": {"steps": 200, "learning_rate": 1e-4},
+    "banking77": {"steps": 400, "learning_rate": 2e-4},
 }
 STUDENT: dict[str, Any] = {"phases": ["joint"], "learning_rate": 3e-4, "batch_size": BATCH, "keep_best": False}
 
@@ -70,6 +72,7 @@ def main() -> None:
     parser.add_argument("--rows", action="append", type=int, help="only so many rows (repeatable); default 300, 1000")
     parser.add_argument("--arm", action="append", choices=ARMS, help="only this arm (repeatable)")
     parser.add_argument("--seed", action="append", type=int, help="only this seed (repeatable); default 0, 1, 2")
+    parser.add_argument("--steps", type=int, default=STEPS, help=f"of a student (default {STEPS})")
     parser.add_argument("--vectors", help="see `hf-tinybert augment --vectors`; default: what it takes for English")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "tinybert_tasks", help="models")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
@@ -100,7 +103,7 @@ class Run:
 
     def __init__(self, task: str, rows: int, arm: str, seed: int, vectors: str, options: argparse.Namespace) -> None:
         words = vectors if arm in ("on-disk", "fresh") else None  # the others read none
-        self.key = {"task": task, "rows": rows, "arm": arm, "seed": seed, "steps": STEPS, "vectors": words}
+        self.key = {"task": task, "rows": rows, "arm": arm, "seed": seed, "steps": options.steps, "vectors": words}
         self.task, self.rows, self.arm, self.seed, self.vectors = task, rows, arm, seed, vectors
         self.output: Path = options.output
         self.source: Path = options.data / task
@@ -119,11 +122,11 @@ class Run:
         return {"data": str(self.data), "kind": run.kind, "max_length": run.max_length, "seed": self.seed}
 
     def unlabeled(self) -> tuple[str, ...]:
-        """The file of the arm's additional text."""
+        """The files of what the arm reads beside the rows."""
         if self.arm == "unlabelled":
             return (str(self.folder / LEFT_OUT),)
         if self.arm != "on-disk":
-            return ()
+            return (str(self.data / "train.jsonl"),) * COPIES
         file = self.folder / f"copies-{Path(self.vectors).name}.jsonl"
         settings = AugmentSettings(
             data=str(self.data), kind=TASKS[self.task].kind, vectors=self.vectors, copies=COPIES, seed=self.seed
@@ -145,7 +148,7 @@ def measure(run: Run) -> None:
     settings = DistilSettings(
         **run.common,
         **STUDENT,
-        epochs=epochs_of(STEPS, seen),
+        epochs=epochs_of(run.key["steps"], seen, BATCH),
         teacher=str(teacher),
         unlabeled=unlabeled,
         augment="replace" if fresh else None,
@@ -155,7 +158,8 @@ def measure(run: Run) -> None:
         score_test=True,
     )
     words = [Path(run.vectors).name] if run.key["vectors"] else []
-    figures = distil(settings, run.folder / "-".join([run.arm, *words]), run.display)
+    name = "-".join([run.arm, *words, f"{run.key['steps']}-steps"])
+    figures = distil(settings, run.folder / name, run.display)
     kept = ("main_metric", "unlabeled_rows", "scores", "retention", "seconds", "machine")
     results = read_results(run.output)
     results["runs"].append({**run.key, "epochs": settings.epochs, **{name: figures[name] for name in kept}})
@@ -168,18 +172,18 @@ def fine_tuned_teacher(run: Run) -> Path:
     given = TEACHERS[run.task]
     settings = FinetuneSettings(
         **run.common,
-        batch_size=BATCH,
+        batch_size=TEACHER_BATCH,
         keep_best=False,
-        epochs=epochs_of(given["steps"], run.rows),
+        epochs=epochs_of(given["steps"], run.rows, TEACHER_BATCH),
         learning_rate=given["learning_rate"],
     )
     finetune(settings, run.folder / "teacher", run.display)
     return run.folder / "teacher"
 
 
-def epochs_of(steps: float, rows: int) -> float:
+def epochs_of(steps: float, rows: int, batch: int) -> float:
     """Passes over so many rows that take so many steps: half a step less, as parts of a step count as one."""
-    return (steps - 0.5) / -(-rows // BATCH)
+    return (steps - 0.5) / -(-rows // batch)
 
 
 def write_sample(run: Run) -> None:
