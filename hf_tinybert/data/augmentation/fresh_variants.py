@@ -14,8 +14,8 @@ from datasets import Dataset
 from torch.utils.data import Dataset as ItemDataset
 
 from hf_tinybert.data import kinds
-from hf_tinybert.data.augmentation.candidates import candidates_of
-from hf_tinybert.data.augmentation.passages import PassageReader, Row, replaced_row
+from hf_tinybert.data.augmentation.candidates import Candidates, candidates_of
+from hf_tinybert.data.augmentation.passages import Passage, PassageReader, Row, replaced_row
 from hf_tinybert.data.augmentation.replacement import Replacement
 from hf_tinybert.data.kinds.definition import ROW_NUMBER
 from hf_tinybert.data.length_grouping import row_lengths
@@ -23,6 +23,7 @@ from hf_tinybert.data.length_grouping import row_lengths
 __all__ = ["FreshVariants"]
 
 _PHASE, _EPOCH = 0, 1
+_TRIED = 32  # rows
 
 
 class FreshVariants(ItemDataset[dict[str, Any]]):
@@ -55,7 +56,8 @@ class FreshVariants(ItemDataset[dict[str, Any]]):
         lengths: of each item, tokens; of a variant the length of what it stands for, which is near to its own.
 
     Raises:
-        ValueError: If there is no row, the candidates are of another number of rows, or `encode` numbers no rows.
+        ValueError: If there is no row, the candidates are of other rows or of another reader, or `encode` numbers no
+            rows.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class FreshVariants(ItemDataset[dict[str, Any]]):
         self._unchanged = len(self.encoded) if beside_rows else 0
         # in shared memory: worker processes that outlive an epoch see the next one
         self._now = torch.zeros(2, dtype=torch.int64).share_memory_()
+        self._variants(range(min(_TRIED, len(rows))))  # what does not go together is refused before training
 
     @property
     def column_names(self) -> list[str]:
@@ -136,6 +139,7 @@ class FreshVariants(ItemDataset[dict[str, Any]]):
             numbers, self._raw(numbers), candidates_of(self._candidates, numbers), strict=True
         ):
             passages = self._reader.read(row)
+            self._check_words(passages, candidates)
             # the file of `Augmenter` has keys of two numbers: a third of 0 would give its draws
             replaced = [
                 self._replacement.draw(passage, known, (number, index, 1 + epoch, phase), copies=1)[0]
@@ -149,6 +153,15 @@ class FreshVariants(ItemDataset[dict[str, Any]]):
             position = item[ROW_NUMBER]
             windows[position].append({**item, ROW_NUMBER: numbers[position]})
         return windows
+
+    def _check_words(self, passages: Sequence[Passage], candidates: Candidates) -> None:
+        words, known = [len(passage.words) for passage in passages], [len(one) for one in candidates]
+        if words != known:
+            raise ValueError(
+                f"expected candidates of {words} words in the texts of a row, got those of {known}; because they were "
+                "found with other stop words, another segmenter or for other rows; give the reader that they were "
+                "found with, or find them again."
+            )
 
     def _raw(self, numbers: Sequence[int]) -> list[Row]:
         columns = self._rows[list(numbers)]

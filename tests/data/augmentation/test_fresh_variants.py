@@ -5,7 +5,6 @@ import pickle
 from functools import partial
 
 import pytest
-import torch
 from datasets import ClassLabel, Dataset, List
 from torch.utils.data import DataLoader
 
@@ -127,7 +126,7 @@ def test_the_columns_are_those_of_the_rows(fresh):
     assert variants.column_names == variants.encoded.column_names == list(variants[0])
 
 
-def test_candidates_of_other_rows_and_rows_without_numbers_are_refused(fresh):
+def test_candidates_of_others_and_rows_without_numbers_are_refused(fresh):
     """Prevents words of one row in another, and encoded rows of which nobody knows the text."""
     variants = fresh()
     rows = Dataset.from_list(ROWS)
@@ -136,4 +135,5 @@ def test_candidates_of_other_rows_and_rows_without_numbers_are_refused(fresh):
         FreshVariants(rows, variants._candidates.select(range(3)), variants._encode, **given)
     with pytest.raises(ValueError, match="`row_number`"):
         FreshVariants(rows, variants._candidates, lambda rows: rows, **given)
-    assert torch.equal(variants._now, torch.tensor([0, 0]))
+    with pytest.raises(ValueError, match="other stop words"):
+        fresh(reader=PassageReader(TaskKind.TEXT_CLASSIFICATION))
