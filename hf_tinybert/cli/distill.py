@@ -21,6 +21,13 @@ def distill(
     column: options.Columns = None,
     task: Annotated[str | None, typer.Option("--task", help="Of a multi-task teacher: the head that teaches.")] = None,
     unlabeled: Annotated[list[str] | None, typer.Option(help="File of more texts for the teacher; repeat it.")] = None,
+    augment: Annotated[
+        str | None, typer.Option(help="Other variants of the rows in every epoch: replace (them) or join (them).")
+    ] = None,
+    augment_words: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=VALUE, as options of `augment`: masked_lm, vectors, probability, ...; repeat it."),
+    ] = None,
     shape: options.Shape = "4L-312",
     layers: options.Layers = None,
     width: options.Width = None,
@@ -60,6 +67,8 @@ def distill(
 
     Example: hf-tinybert distill reviews.csv --teacher teacher --start general --output student
 
+    Example: hf-tinybert distill reviews.csv --teacher teacher --augment join --output student
+
     Example: hf-tinybert distill reviews.csv --teacher teacher --layers 2 --width 192 --output smaller --json
     """
     console = Console(stderr=as_json, quiet=not leads())
@@ -75,6 +84,8 @@ def distill(
                 kind=kind,
                 columns=options.parse_pairs(column, "--column"),
                 unlabeled=tuple(unlabeled or ()),
+                augment=augment,
+                augment_words=options.parse_values(augment_words, "--augment-words") or None,
                 shape=shape,
                 layers=layers,
                 width=width,

@@ -1,8 +1,9 @@
 """Options that several verbs share, and how their values are read."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -74,6 +75,23 @@ def parse_factors(given: Iterable[str] | None, option: str) -> dict[str, float]:
     return {name: float(factor) for name, factor in parse_pairs(given, option).items()}
 
 
+def parse_values(given: Iterable[str] | None, option: str) -> dict[str, Any]:
+    """NAME=VALUE options as a dictionary; a value is a number, `true` or `false` where it reads like one.
+
+    Raises:
+        ValueError: one without `=`, or a name given twice.
+    """
+    return {name: _value(text) for name, text in parse_pairs(given, option).items()}
+
+
+def _value(text: str) -> Any:  # noqa: ANN401 (of a setting)
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, bool | int | float) else text
+
+
 __all__ = [
     "AsJson",
     "BaseModel",
@@ -109,4 +127,5 @@ __all__ = [
     "Width",
     "parse_factors",
     "parse_pairs",
+    "parse_values",
 ]

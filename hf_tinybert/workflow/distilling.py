@@ -5,9 +5,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.benchmark import machine
+from hf_tinybert.data.augmentation import FreshVariants
 from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.objective import DistillationObjective
@@ -18,6 +20,7 @@ from hf_tinybert.models.initialization import StudentInitialization
 from hf_tinybert.models.sentence_transformers import save_as_sentence_transformer
 from hf_tinybert.progress import ProgressDisplay, show_progress
 from hf_tinybert.run_folder import RunFolder, claim_folder, wait_for_stage
+from hf_tinybert.workflow.augmentation_sources import ALIGNED_COLUMNS
 from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
 from hf_tinybert.workflow.evaluation import score_rows
 from hf_tinybert.workflow.figures import (
@@ -28,6 +31,7 @@ from hf_tinybert.workflow.figures import (
     save_figures,
     task_figures,
 )
+from hf_tinybert.workflow.fresh_rows import FreshRows
 from hf_tinybert.workflow.heads import STUDENT_CLASSES
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, resumes
@@ -41,7 +45,7 @@ from hf_tinybert.workflow.teachers import (
     teacher_model,
     teacher_task,
 )
-from hf_tinybert.workflow.unlabeled import training_rows
+from hf_tinybert.workflow.unlabeled import raw_training_rows, training_rows
 
 SENTENCE_TRANSFORMERS_FOLDER = "sentence-transformers"
 STAGE = "distillation"
@@ -103,6 +107,7 @@ class _Distillation:
                 "hidden in every epoch, and the teacher answers anew; leave it out"
             )
         self.train_rows = training_rows(self.data, settings, self.tokenizer)
+        self.fresh_rows = self._fresh_rows()
         self.student = self._untrained_student()
         self.teacher, self.answers = teacher_model(settings, self.config, self.student, self._objectives())
         self.seconds: dict[str, float] = {}
@@ -112,13 +117,15 @@ class _Distillation:
         folder = claim_folder(self.output, self.settings.to_json(), leads=self.leads)
         name = public_name(self.settings.teacher)
         self.display.line(f"  teacher: {name}   task: {self.task.kind}   data: {describe_rows(self.data)}")
+        # first, as rows that cannot change are refused
+        rows = self.train_rows if self.fresh_rows is None else self.fresh_rows.variants(self.display)
         teacher_scores = self._teacher_scores(folder)
         start = time.perf_counter()
         with self.display.bar("initialising the student"):
             initial = self._initialize()
         self.seconds["initialization"] = round(time.perf_counter() - start, 1)
         from_labels = self.settings.learn_from == LearnFrom.LABELS
-        epochs = self._train_on_labels() if from_labels else self._train(initial)
+        epochs = self._train_on_labels() if from_labels else self._train(initial, rows)
         self.seconds["total"] = round(time.perf_counter() - start, 1)
         if not self.leads:
             return wait_for_stage(self.output, STAGE)
@@ -144,6 +151,13 @@ class _Distillation:
             )
         return new_student(STUDENT_CLASSES[self.task.definition.head], config, settings, self.tokenizer)
 
+    def _fresh_rows(self) -> FreshRows | None:
+        words = self.settings.word_settings
+        if words is None:
+            return None
+        rows = raw_training_rows(self.data, self.settings)
+        return FreshRows(self.settings, words, self.task, rows, self.tokenizer, self.checkpoints)
+
     def _objectives(self) -> list[DistillationObjective]:
         vocabulary = predicts_vocabulary(self.student)
         objectives = list(self.arguments.objectives(problem_of(self.student), masked_lm=vocabulary).values())
@@ -152,6 +166,12 @@ class _Distillation:
                 "expected terms that compare with the teacher alone for `unlabeled` rows, got one that reads labels; "
                 "because these rows have none; leave `label_loss` out of `loss_weights`"
             )
+        stale = sorted(set(self.task.definition.label_columns) - ALIGNED_COLUMNS)
+        if self.settings.augment and stale and any(one.reads_labels for one in objectives):
+            raise ValueError(
+                f"expected terms that compare with the teacher alone with `augment`, got one that reads `{stale[0]}`; "
+                "because it may be wrong of a text with other words; leave `label_loss` out of `loss_weights`"
+            )
         return objectives
 
     def _initialize(self) -> StudentInitialization:
@@ -159,7 +179,7 @@ class _Distillation:
         token_map = find_token_map(self.tokenizer, self.teacher_tokenizer)
         return start_student(self.student, self.teacher, self.settings, texts, token_map)
 
-    def _train(self, initial: StudentInitialization) -> list[dict[str, float]]:
+    def _train(self, initial: StudentInitialization, rows: Dataset | FreshVariants) -> list[dict[str, float]]:
         data = trainer_data(self.data, self.tokenizer, self.settings.seed)
         trainer = DistillationTrainer(
             self.student,
@@ -167,7 +187,7 @@ class _Distillation:
             teacher=self.teacher,
             teacher_processing_class=self.teacher_tokenizer,
             initialization=initial,
-            **{**data, "train_dataset": self.train_rows},
+            **{**data, "train_dataset": rows},
         )
         trainer.teacher_name = self.settings.teacher
         with self.display.bar("distilling") as bar:

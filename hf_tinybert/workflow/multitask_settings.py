@@ -39,8 +39,8 @@ class MultiTaskSettings:
         sampling: how often each task comes: `proportional`, `temperature` or `annealed`.
 
     Raises:
-        ValueError: no task, a name that is none, a field that all tasks share or that there is not, no data, or no
-            teacher at all.
+        ValueError: no task, a name that is none, a field that all tasks share or that there is not, no data, no
+            teacher at all, or `augment`.
     """
 
     tasks: Mapping[str, Mapping[str, Any]]
@@ -63,6 +63,11 @@ class MultiTaskSettings:
             raise ValueError(
                 f"expected a teacher of at least one of the tasks {', '.join(self.tasks) or 'given'}, got none; "
                 "because the student starts from it and takes its tokenizer"
+            )
+        if self.shared.get("augment") is not None:
+            raise ValueError(
+                f"expected no `augment` for several tasks, got {self.shared['augment']!r}; because their batches are "
+                "of rows that stay as they are; write variants by `hf-tinybert augment`, and name them as `unlabeled`"
             )
         for name in self.tasks:
             if self.of_task(name).learn_from != LearnFrom.TEACHER:

@@ -32,6 +32,16 @@ def test_a_finished_run_shows_its_table_again(student, distilled):
     assert Path(student, "model.safetensors").stat().st_mtime_ns == before
 
 
+def test_variants_are_asked_for_by_options(distilled, tmp_path, encoder):
+    """Prevents options of variants that do not reach the run."""
+    words = ["--augment-words", f"vectors={encoder}", "--augment-words", "probability=0.3"]
+    done = distilled(tmp_path / "out", "--json", "--phase", "prediction-layer", "--augment", "replace", *words)
+    assert done.exit_code == 0, done.output
+    settings = json.loads(done.stdout)["settings"]
+    assert settings["augment"] == "replace"
+    assert settings["augment_words"] == {"vectors": encoder, "probability": 0.3}
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -42,6 +52,8 @@ def test_a_finished_run_shows_its_table_again(student, distilled):
         ["--layers", "9"],
         ["--task", "news"],
         ["--unlabeled", "nowhere.jsonl"],
+        ["--augment", "both"],
+        ["--augment", "join", "--augment-words", "size=3"],
     ],
     ids=" ".join,
 )
