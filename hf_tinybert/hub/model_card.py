@@ -8,15 +8,8 @@ from typing import Any
 from huggingface_hub import ModelCard
 
 from hf_tinybert.hub.card_metadata import CardDetails, card_metadata, card_name, head_of, is_hub_name, teacher_of
-from hf_tinybert.hub.card_tables import (
-    held_out_table,
-    losses_table,
-    mapping_table,
-    scores_table,
-    size_table,
-    speed_note,
-    training_cost,
-)
+from hf_tinybert.hub.card_tables import markdown_table, speed_note, training_cost
+from hf_tinybert.hub.fact_tables import held_out_table, losses_table, mapping_table, scores_table, size_table
 from hf_tinybert.hub.loading_code import library_of, loading_ways
 from hf_tinybert.hub.model_facts import ModelFacts, read_facts
 from hf_tinybert.hub.published_files import CARD_FILE, PublishedForm
@@ -56,10 +49,10 @@ def model_card(
         summary=_summary(facts, details),
         ways=loading_ways(facts, form, repo_id, remote_code=remote_code),
         max_length=(facts.task or {}).get("max_length"),
-        scores=scores_table(scores) if scores else "",
+        scores=markdown_table(scores_table(scores)),
         score_notes=_score_notes(facts),
-        held_out=held_out_table(figures),
-        size=size_table(facts),
+        held_out=markdown_table(held_out_table(figures)),
+        size=markdown_table(size_table(facts)),
         speed_note=speed_note(facts),
         teacher=teacher_of(facts, details),
         teacher_link=_link(teacher_of(facts, details)),
@@ -71,8 +64,8 @@ def model_card(
         method=_method(record),
         cost=training_cost(facts),
         versions=", ".join(f"{name} {number}" for name, number in (record.get("versions") or {}).items()),
-        losses=losses_table(record),
-        mapping=mapping_table(record),
+        losses=markdown_table(losses_table(record)),
+        mapping=markdown_table(mapping_table(record)),
         intended_use=details.intended_use or _intended_use(facts),
         limits=_limits(facts),
         license=details.license,
