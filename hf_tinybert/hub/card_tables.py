@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hf_tinybert.hub.fact_tables import SPEED, Table
+from hf_tinybert.hub.fact_tables import Table
 from hf_tinybert.hub.model_facts import ModelFacts
 
 
@@ -18,16 +18,14 @@ def markdown_table(table: Table) -> str:
 
 def speed_note(facts: ModelFacts) -> str:
     """On what machine speed was measured, or that it was not."""
-    figures = facts.figures or {}
-    if not figures.get(SPEED):
+    if not facts.speeds:
         return "Speed and latency were not measured."
-    machine = machine_words(figures) or "a machine that is not told"
+    machine = machine_words(facts.speed_machine) or "a machine that is not told"
     return f"Speed was measured on {machine}; tokenising is not counted."
 
 
-def machine_words(figures: Mapping[str, Any]) -> str:
-    """The machine of a run in words; empty where it is not told."""
-    machine = figures.get("machine") or {}
+def machine_words(machine: Mapping[str, Any]) -> str:
+    """A machine in words; empty where it is not told."""
     if not machine:
         return ""
     accelerator = machine.get("accelerator", "none")
@@ -48,7 +46,7 @@ def training_cost(facts: ModelFacts) -> str:
     total = parts.pop("total", None)
     stages = ", ".join(f"{name} {value:,.1f} s" for name, value in parts.items())
     whole = f"{total:,.1f} s in all" if total is not None else ""
-    machine = machine_words(figures)
+    machine = machine_words(figures.get("machine") or {})
     return f"{stages}{'; ' if stages and whole else ''}{whole}{f', on {machine}' if machine else ''}."
 
 

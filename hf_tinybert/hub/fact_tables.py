@@ -6,8 +6,6 @@ from typing import Any
 
 from hf_tinybert.hub.model_facts import ModelFacts, Score
 
-SPEED = "sentences_per_second"
-
 
 @dataclass(frozen=True)
 class Table:
@@ -57,8 +55,7 @@ def size_table(facts: ModelFacts) -> Table:
         row("parameters", f"{teacher['parameters']:,}" if "parameters" in teacher else "", f"{facts.parameters:,}"),
         row("weights, MB", f"{teacher.get('megabytes', '')}", f"{facts.weight_bytes / 1e6:.3g}"),
     ]
-    speeds: Mapping[str, Any] = figures.get(SPEED) or {}
-    for batch_size, rates in speeds.items():
+    for batch_size, rates in facts.speeds.items():
         label = f"sentences per second, batch {batch_size}"
         rows.append(row(label, _rate(rates.get("teacher"), batch_size), _rate(rates["student"], batch_size)))
     return Table(header, rows)
@@ -122,7 +119,6 @@ def _weight(weight: object) -> str:
 
 
 __all__ = [
-    "SPEED",
     "Table",
     "held_out_table",
     "losses_table",
