@@ -26,7 +26,7 @@ def confusion_matrix(
     whole = np.asarray(counts, dtype=float)
     shares = whole / np.maximum(whole.sum(axis=1, keepdims=True), 1.0)
     many = len(labels) > _NUMBERED
-    size = max(2.4, 0.9 + (0.22 if many else 0.55) * len(labels))
+    size = max(2.4, 0.9 + (0.2 if many else 0.55) * len(labels))
     names = [_short(label) for label in labels]
     with canvas(size + (0.02 if many else 0.07) * max(len(one) for one in names), size) as (figure, (axes,)):
         draw_heat(axes, shares.tolist(), rows=names, columns=names, form=".1f" if many else ".2f")

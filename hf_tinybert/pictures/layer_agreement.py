@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hf_tinybert.pictures.drawing import INK, Picture, canvas, draw_heat
+from hf_tinybert.pictures.drawing import STUDENT_COLOR, Picture, canvas, draw_heat
 
 _CELL = 0.42
 
@@ -31,7 +31,7 @@ def layer_agreement_map(
         pairs = [(one, other) for one, other in enumerate(mapping) if one >= first_layer]
         for one, other in pairs:
             corner = (other - first_layer - 0.5, one - first_layer - 0.5)
-            axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=INK, linewidth=1.6))
+            axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=STUDENT_COLOR, linewidth=2))
     told = ", ".join(
         f"student layer {one} and teacher layer {other} {values[one - first_layer][other - first_layer]:.2f}"
         for one, other in pairs

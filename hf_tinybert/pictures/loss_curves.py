@@ -94,7 +94,8 @@ def _draw(axes: "Axes", panel: CurvePanel) -> None:
     if panel.teacher is not None:
         axes.axhline(panel.teacher, color=TEACHER_COLOR, linewidth=1.2, linestyle="--", label="teacher")
     if panel.from_zero:
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.12 * max(value for _, value in [*panel.training, *panel.evaluation]) or 1)
+    axes.set_xlim(0, 1.05 * max(epoch for epoch, _ in [*panel.training, *panel.evaluation]))
     axes.set_xlabel("epoch")
     axes.locator_params(axis="x", integer=True, nbins=6)
     axes.locator_params(axis="y", nbins=5)

@@ -55,8 +55,9 @@ def _most_confused(answers: Sequence[tuple[str, str, str]], names: Sequence[str]
     for answer in answers:
         if len(set(answer)) > 1:
             mistakes.update(set(answer))
-    worst = {name for name, _ in mistakes.most_common(_MOST_CLASSES - 1)}
-    return [name for name in names if name in worst]
+    worst = [name for name, _ in mistakes.most_common()]
+    shown = [*worst, *(name for name in names if name not in mistakes)][: _MOST_CLASSES - 1]
+    return [name for name in names if name in shown]
 
 
 __all__ = ["OTHERS", "Confusion", "count_confusion"]
