@@ -19,10 +19,10 @@ def layer_agreement_map(
         name: of the picture.
         title: above it.
     """
-    from matplotlib.patches import Rectangle
-
     rows, columns = len(values), len(values[0])
     with canvas(max(2.6, 1.1 + _CELL * columns), max(1.5, 1.0 + _CELL * rows)) as (figure, (axes,)):
+        from matplotlib.patches import Rectangle
+
         student, teacher = (_names(count, first_layer) for count in (rows, columns))
         draw_heat(axes, values, rows=student, columns=teacher)
         axes.set_title(title)

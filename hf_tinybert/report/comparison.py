@@ -45,6 +45,7 @@ class Comparison:
         without_agreement: why not.
         sentences_per_second: by batch size and model; empty where the tokenizers differ.
         machine: that this was measured on.
+        task: of a multi-task folder, the one that was compared.
     """
 
     split: str
@@ -58,6 +59,7 @@ class Comparison:
     without_agreement: str = ""
     sentences_per_second: dict[str, dict[str, float]] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
+    task: str | None = None
 
     def save(self, folder: Path) -> None:
         """Write `comparison.json`, in one step."""

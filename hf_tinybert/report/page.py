@@ -7,10 +7,11 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from hf_tinybert.hub.card_pictures import agreement_pictures
 from hf_tinybert.hub.card_tables import speed_note, training_cost
 from hf_tinybert.hub.fact_tables import held_out_table, losses_table, scores_table, size_table
 from hf_tinybert.hub.model_facts import ModelFacts, Score
-from hf_tinybert.pictures import Picture, bars, curve_panels, layer_agreement_map, loss_curve
+from hf_tinybert.pictures import Picture, bars, curve_panels, loss_curve
 from hf_tinybert.report.answer_pictures import answer_pictures
 
 TEMPLATE = Path(__file__).with_name("report_template.html")
@@ -40,7 +41,7 @@ def render_page(facts: ModelFacts, *, without_comparison: str = "") -> str:
         held_out=held_out_table(figures),
         curves=[loss_curve(panel, f"curve-{number}") for number, panel in enumerate(curve_panels(figures), 1)],
         losses=losses_table(record),
-        agreement=_agreement_pictures(record, comparison),
+        agreement=agreement_pictures(record, comparison),
         comparison=comparison,
         without_comparison=without_comparison,
         answers=answer_pictures(comparison) if comparison else [],
@@ -154,23 +155,6 @@ def _mappings(record: Mapping[str, Any], comparison: Mapping[str, Any] | None) -
 
 def _layer(layer: int) -> str:
     return "emb." if layer == 0 else str(layer)
-
-
-def _agreement_pictures(record: Mapping[str, Any], comparison: Mapping[str, Any] | None) -> list[Picture]:
-    agreement = (comparison or {}).get("agreement")
-    if not agreement:
-        return []
-    mapping = record.get("layer_mapping") or []
-    found = [
-        layer_agreement_map(
-            agreement["hidden_states"], mapping, first_layer=0, name="hidden-states", title="Hidden states"
-        )
-    ]
-    if agreement["attention"]:
-        found.append(
-            layer_agreement_map(agreement["attention"], mapping, first_layer=1, name="attention", title="Attention")
-        )
-    return found
 
 
 def _size_pictures(facts: ModelFacts) -> list[Picture]:

@@ -1,7 +1,7 @@
 """From a folder to `report.html` in it."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from huggingface_hub.errors import StrictDataclassError
@@ -52,7 +52,7 @@ def write_report(settings: ReportSettings, display: ProgressDisplay) -> Report:
         pair, reason = _pair(settings, facts)
         if pair is not None:
             found = compare(pair, split=settings.split, batch_size=settings.batch_size, display=display)
-            found.save(settings.folder)
+            replace(found, task=settings.task).save(settings.folder)
             facts = read_facts(settings.folder)
     elif facts.comparison is None:
         reason = "It was left out. `hf-tinybert report` without `--files-only` makes it."
