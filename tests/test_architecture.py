@@ -18,7 +18,8 @@ TREES = {module: ast.parse(module.read_text(encoding="utf-8")) for module in MOD
 ROOMS_BELOW = {
     "models": set(),
     "data": {"run_folder"},
-    "hub": {"models"},
+    "pictures": set(),
+    "hub": {"models", "pictures"},
     "distillation": {"data", "hub"},
     "benchmark": {"models", "data", "distillation", "progress"},
     "progress": set(),
@@ -29,9 +30,20 @@ ROOMS_BELOW = {
     "quickstart": {"__init__", "models", "data", "distillation", "benchmark", "progress", "run_folder"},
     "doctor": {"__init__", "models", "data", "distillation", "progress", "workflow"},
     "export": {"models", "data", "distillation", "benchmark", "progress", "workflow"},
+    "report": {
+        "models",
+        "data",
+        "pictures",
+        "hub",
+        "distillation",
+        "benchmark",
+        "progress",
+        "workflow",
+    },
     "cli": {
         "__init__",
         "export",
+        "report",
         "models",
         "data",
         "distillation",
@@ -169,9 +181,11 @@ def test_every_dependency_is_pinned_in_the_constraints():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     wanted = setup["options"]["install_requires"] + setup["options.extras_require"]["quickstart"]
-    for extra in ("deepspeed", "augment", "onnx", "openvino"):
+    for extra in ("deepspeed", "augment", "onnx", "openvino", "report"):
         wanted += setup["options.extras_require"][extra]
-    wanted += setup["options.extras_require"]["test"].replace("hf-tinybert[deepspeed,onnx,openvino,quickstart]", "")
+    wanted += setup["options.extras_require"]["test"].replace(
+        "hf-tinybert[deepspeed,onnx,openvino,quickstart,report]", ""
+    )
     lines = [line for line in wanted.splitlines() if line.strip() and not line.strip().startswith("#")]
     names = {_distribution(line) for line in lines}
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()

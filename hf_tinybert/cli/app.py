@@ -15,6 +15,7 @@ from hf_tinybert.cli.predict import predict
 from hf_tinybert.cli.pretrain import pretrain
 from hf_tinybert.cli.push import push
 from hf_tinybert.cli.quickstart import quickstart
+from hf_tinybert.cli.report import report
 from hf_tinybert.cli.trim_vocab import trim_vocab
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Distil BERT-like encoders into TinyBERTs.")
@@ -30,6 +31,7 @@ _VERBS = (
     export,
     doctor,
     convert,
+    report,
     card,
     push,
 )

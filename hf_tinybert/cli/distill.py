@@ -114,7 +114,11 @@ def distill(
             figures = distil(settings, output, ProgressDisplay(console))
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
-    written = f"Student: {escape(str(output))}   figures: {escape(str(output / 'figures.json'))}"
+    told = escape(str(output))
+    written = (
+        f"Student: {told}   figures: {escape(str(output / 'figures.json'))}\n"
+        f"Its story on one page: hf-tinybert report {told}"
+    )
     if leads():
         show_outcome(figures, retention_table, written, console, as_json=as_json)
 

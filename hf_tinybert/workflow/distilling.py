@@ -33,6 +33,7 @@ from hf_tinybert.workflow.figures import (
 )
 from hf_tinybert.workflow.fresh_rows import FreshRows
 from hf_tinybert.workflow.heads import STUDENT_CLASSES
+from hf_tinybert.workflow.loss_history import Curves, LossHistory
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, resumes
 from hf_tinybert.workflow.student_start import new_student, start_student, student_config, student_tokenizer
@@ -111,6 +112,7 @@ class _Distillation:
         self.student = self._untrained_student()
         self.teacher, self.answers = teacher_model(settings, self.config, self.student, self._objectives())
         self.seconds: dict[str, float] = {}
+        self.curves: Curves = {}
 
     def run(self) -> dict[str, Any]:
         """Train, save and score."""
@@ -190,6 +192,8 @@ class _Distillation:
             **{**data, "train_dataset": rows},
         )
         trainer.teacher_name = self.settings.teacher
+        history = LossHistory(trainer, self.checkpoints)
+        trainer.add_callback(history)
         with self.display.bar("distilling") as bar:
             show_progress(trainer, bar)
             trainer.train(resume_from_checkpoint=resumes(self.checkpoints, self.arguments.stages))
@@ -197,6 +201,7 @@ class _Distillation:
         if self.leads:  # paths of this machine, no part of a model
             (self.output / TRAINING_ARGUMENTS_FILE).unlink(missing_ok=True)
         self.seconds |= {str(phase): round(seconds, 1) for phase, seconds in trainer.phase_seconds.items()}
+        self.curves = history.curves()
         return evaluations(trainer)
 
     def _train_on_labels(self) -> list[dict[str, float]]:
@@ -235,6 +240,7 @@ class _Distillation:
                 if "teacher" in by_model
             },
             "epochs": epochs,
+            "curves": self.curves,
             **{name: {model: size[name] for model, size in sizes.items()} for name in ("parameters", "megabytes")},
             "seconds": self.seconds,
             "settings": self.settings.to_json(),

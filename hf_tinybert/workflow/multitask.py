@@ -35,6 +35,7 @@ from hf_tinybert.workflow.figures import (
     save_figures,
     task_figures,
 )
+from hf_tinybert.workflow.loss_history import Curves, LossHistory
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, task_folder
 from hf_tinybert.workflow.multitask_settings import MultiTaskSettings
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, resumes
@@ -121,6 +122,7 @@ class _MultiTaskDistillation:
             if settings.is_taught(name):
                 self._load_teacher(name, part)
         self.seconds: dict[str, float] = {}
+        self.curves: Curves = {}
 
     def run(self) -> dict[str, Any]:
         """Train, save and score."""
@@ -216,6 +218,8 @@ class _MultiTaskDistillation:
             initialization=initial,
             processing_class=self.tokenizer,
         )
+        history = LossHistory(trainer, self.checkpoints)
+        trainer.add_callback(history)
         with self.display.bar("distilling") as bar:
             show_progress(trainer, bar)
             trainer.train(resume_from_checkpoint=resumes(self.checkpoints, self.arguments.stages))
@@ -223,6 +227,7 @@ class _MultiTaskDistillation:
         if self.leads:  # paths of this machine, no part of a model
             (self.output / TRAINING_ARGUMENTS_FILE).unlink(missing_ok=True)
         self.seconds |= {str(phase): round(seconds, 1) for phase, seconds in trainer.phase_seconds.items()}
+        self.curves = history.curves()
         return evaluations(trainer)
 
     def _distillation_task(self, part: _Part) -> DistillationTask:
@@ -272,6 +277,7 @@ class _MultiTaskDistillation:
         return {
             "tasks": {name: self._task_figures(name, teacher_scores[name]) for name in self.parts},
             "epochs": epochs,
+            "curves": self.curves,
             **{
                 name: {model: sum(size[name] for size in several) for model, several in sizes.items()}
                 for name in ("parameters", "megabytes")

@@ -18,6 +18,7 @@ import pytest
         "export",
         "doctor",
         "convert",
+        "report",
         "card",
         "push",
         "benchmark train",
