@@ -40,8 +40,10 @@ ROOMS_BELOW = {
         "progress",
         "workflow",
     },
+    "demo": {"models", "data", "distillation", "benchmark", "run_folder", "workflow"},
     "cli": {
         "__init__",
+        "demo",
         "export",
         "report",
         "models",
@@ -181,10 +183,10 @@ def test_every_dependency_is_pinned_in_the_constraints():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     wanted = setup["options"]["install_requires"] + setup["options.extras_require"]["quickstart"]
-    for extra in ("deepspeed", "augment", "onnx", "openvino", "report"):
+    for extra in ("deepspeed", "augment", "demo", "onnx", "openvino", "report"):
         wanted += setup["options.extras_require"][extra]
     wanted += setup["options.extras_require"]["test"].replace(
-        "hf-tinybert[deepspeed,onnx,openvino,quickstart,report]", ""
+        "hf-tinybert[deepspeed,demo,onnx,openvino,quickstart,report]", ""
     )
     lines = [line for line in wanted.splitlines() if line.strip() and not line.strip().startswith("#")]
     names = {_distribution(line) for line in lines}

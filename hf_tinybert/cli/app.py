@@ -6,6 +6,7 @@ from hf_tinybert.cli.augment import augment
 from hf_tinybert.cli.benchmark import benchmark_app
 from hf_tinybert.cli.card import card
 from hf_tinybert.cli.convert import convert
+from hf_tinybert.cli.demo import demo
 from hf_tinybert.cli.distill import distill
 from hf_tinybert.cli.doctor import doctor
 from hf_tinybert.cli.evaluate import evaluate
@@ -29,6 +30,7 @@ _VERBS = (
     predict,
     trim_vocab,
     export,
+    demo,
     doctor,
     convert,
     report,

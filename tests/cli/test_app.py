@@ -16,6 +16,7 @@ import pytest
         "predict",
         "trim-vocab",
         "export",
+        "demo",
         "doctor",
         "convert",
         "report",
