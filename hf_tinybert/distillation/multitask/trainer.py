@@ -117,7 +117,11 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
         for name, task in self.paired.items():
             outputs = None if task.pair is None else task.pair.teacher_outputs(self.teachers[name])
             self._tasks[name] = TaskDistillation(
-                self._student, task.objectives, outputs, predicts_vocabulary=task.predicts_vocabulary
+                self._student,
+                task.objectives,
+                outputs,
+                predicts_vocabulary=task.predicts_vocabulary,
+                whole_logits=bool(self.args.torch_compile),
             )
 
     def evaluate(
