@@ -36,6 +36,13 @@ def pretrain(
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-3,
     recipe: options.Recipe = None,
     loss_weight: options.LossWeights = None,
+    masked_lm: Annotated[
+        float | None,
+        typer.Option(
+            help="Weight of masked LM beside the intermediate terms; the student keeps its head. With --loss-weight "
+            "prediction_kl_loss=1 the predictions of a teacher that has such a head count too."
+        ),
+    ] = None,
     layer_mapping: options.LayerMapping = None,
     batch_size: Annotated[int, typer.Option(help="Blocks per step, of all processes together.")] = 32,
     blocks: Annotated[
@@ -52,6 +59,8 @@ def pretrain(
     For several processes: torchrun --nproc_per_node 2 -m hf_tinybert.cli pretrain ...
 
     Example: hf-tinybert pretrain books.txt articles.jsonl --output general
+
+    Example: hf-tinybert pretrain books.txt --masked-lm 1 --output general
 
     Example: hf-tinybert pretrain reviews.parquet --column review --teacher bert-base-uncased --output general --json
     """
@@ -80,6 +89,7 @@ def pretrain(
                 batch_size=batch_size,
                 recipe=recipe,
                 loss_weights=options.parse_factors(loss_weight, "--loss-weight") or None,
+                masked_lm=masked_lm,
                 layer_mapping=layer_mapping,
                 seed=seed,
             )

@@ -9,12 +9,12 @@ import torch
 from datasets import Dataset
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from hf_tinybert.data.kinds.masking import check_mask_token, hide_tokens
 from hf_tinybert.data.kinds.windows import IGNORED
 
-__all__ = ["HIDDEN_SHARE", "BlockMaskingCollator", "hidden_tokens"]
+__all__ = ["HIDDEN_SHARE", "BlockMaskingCollator", "MaskingPasses", "hidden_tokens"]
 
 HIDDEN_SHARE = 0.15
 """Of the tokens of a block. Source: Devlin et al. 2019, section 3.1."""
@@ -88,9 +88,30 @@ class BlockMaskingCollator:
         drawn = np.zeros_like(hideable)
         np.put_along_axis(drawn, chosen, True, axis=1)
         drawn &= hideable
-        ids = torch.from_numpy(blocks)
-        hidden = hide_tokens(ids, *(torch.from_numpy(array) for array in (drawn, fate, words)), self._mask)
-        return {"input_ids": hidden, "labels": torch.from_numpy(np.where(drawn, blocks, IGNORED))}
+        ids, places, fates, others = (torch.from_numpy(array) for array in (blocks, drawn, fate, words))
+        labels = ids.masked_fill(~places, IGNORED)
+        return {"input_ids": hide_tokens(ids, places, fates, others, self._mask), "labels": labels}
+
+
+class MaskingPasses(TrainerCallback):
+    """Tells a collator which pass a Trainer is in, also where that goes on in the middle of one.
+
+    Args:
+        collator: of the Trainer.
+    """
+
+    def __init__(self, collator: BlockMaskingCollator) -> None:
+        self._collator = collator
+
+    def on_epoch_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,  # noqa: ANN401 (the interface of transformers)
+    ) -> None:
+        """A pass begins, or goes on."""
+        self._collator.begin_pass(int(state.epoch or 0))
 
 
 def _stacked(rows: Sequence[Mapping[str, Any]], column: str) -> NDArray[np.int64]:

@@ -1,6 +1,7 @@
 """What a general distillation depends on: teacher, raw text, shape and start of the student, how long it learns."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,11 +11,13 @@ import torch
 
 from hf_tinybert.data.raw_text import DEFAULT_COLUMNS
 from hf_tinybert.distillation.arguments import DistillationArguments
-from hf_tinybert.distillation.terms import Phase
+from hf_tinybert.distillation.terms import Phase, Reads, Term, reads_of
 from hf_tinybert.models.initialization import InitializationMethod
 from hf_tinybert.workflow.student_shape import StudentShape
 
 _LOGGED_PER_RUN = 50
+_PREDICTION_TERMS = frozenset(str(term) for term in Term if reads_of(term) & Reads.LOGITS)
+_TEACHER_TERMS = frozenset({str(Term.PREDICTION), str(Term.PREDICTION_KL), str(Term.LOGITS_MSE)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,9 @@ class PretrainSettings:
         warmup: share of the steps over which the learning rate rises.
         recipe: method whose intermediate terms and mapping are the defaults.
         loss_weights: factors of terms.
+        masked_lm: factor of masked LM on the words of the text beside the intermediate terms; the student then keeps
+            its masked-LM head. None leaves it out. `loss_weights` of `prediction_kl_loss`, `prediction_loss` or
+            `logits_mse_loss` add the teacher's predictions of the hidden words, where it has a trained head.
         layer_mapping: teacher layer of each student layer.
         checkpoint_steps: optimizer steps between checkpoints; an interrupted run loses fewer.
         preflight: whether the run is examined before its first step.
@@ -68,6 +74,7 @@ class PretrainSettings:
     warmup: float = 0.1
     recipe: str | None = None
     loss_weights: Mapping[str, Any] | None = None
+    masked_lm: float | None = None
     layer_mapping: str | None = None
     checkpoint_steps: int = 500
     preflight: bool = True
@@ -88,6 +95,8 @@ class PretrainSettings:
         if self.start not in starts:
             raise ValueError(f"expected `start` of {', '.join(starts)}, got {self.start!r}")
         self.student_shape  # noqa: B018 (checks the sizes)
+        if self.masked_lm is not None:
+            self._check_masked_lm(self.masked_lm)
 
     @property
     def student_shape(self) -> StudentShape:
@@ -105,14 +114,18 @@ class PretrainSettings:
         """
         given: dict[str, Any] = {
             "recipe": self.recipe,
+            "max_steps": self.max_steps,
             "intermediate_max_steps": self.max_steps,
-            "loss_weights": None if self.loss_weights is None else dict(self.loss_weights),
+            "loss_weights": self._weights(),
             "layer_mapping": self.layer_mapping,
         }
         arguments = DistillationArguments(
             output_dir=str(checkpoints),
-            phases=[str(Phase.INTERMEDIATE)],
+            # masked LM reads the head, and is trained at once with the terms below it
+            phases=[str(Phase.INTERMEDIATE if self.masked_lm is None else Phase.JOINT)],
+            num_train_epochs=self.epochs,
             intermediate_num_train_epochs=self.epochs,
+            learning_rate=self.learning_rate,
             intermediate_learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             warmup_steps=self.warmup,
@@ -139,9 +152,29 @@ class PretrainSettings:
         arguments.per_device_train_batch_size = arguments.per_device_eval_batch_size = share
         return arguments
 
+    def _check_masked_lm(self, weight: float) -> None:
+        if not (math.isfinite(weight) and weight > 0):
+            raise ValueError(f"expected a positive `masked_lm`, got {weight}; None leaves it out")
+        others = sorted(set(self.loss_weights or {}) & (_PREDICTION_TERMS - _TEACHER_TERMS))
+        if others:
+            raise ValueError(
+                f"expected of the terms of predictions {', '.join(sorted(_TEACHER_TERMS))} in `loss_weights`, got "
+                f"{', '.join(others)}; because the words of the text are weighted by `masked_lm`, and there are no "
+                "other labels; take them out"
+            )
+
+    def _weights(self) -> dict[str, Any] | None:
+        """With masked LM a recipe's terms of predictions, which are those of tasks, are left out."""
+        given = None if self.loss_weights is None else dict(self.loss_weights)
+        if self.masked_lm is None:
+            return given
+        return {**dict.fromkeys(_PREDICTION_TERMS, 0.0), **(given or {}), str(Term.MASKED_LM): self.masked_lm}
+
     def to_json(self) -> dict[str, Any]:
         """As JSON gives them back: what a finished run is told apart by."""
         values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        if self.masked_lm is None:
+            del values["masked_lm"]  # so that runs begun before there was such a setting go on
         return values
 
 

@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, default_data_collator, set_seed
 
 from hf_tinybert.benchmark import machine
+from hf_tinybert.data.block_masking import BlockMaskingCollator, MaskingPasses
 from hf_tinybert.data.blocks import PackedBlocks, check_blocks, wait_for_blocks
 from hf_tinybert.data.packages import packaged_teacher
 from hf_tinybert.distillation.checkpoints import check_weights, last_whole_checkpoint
@@ -16,7 +17,6 @@ from hf_tinybert.distillation.layer_mapping import is_learned
 from hf_tinybert.distillation.preflight import Setup, run_preflight
 from hf_tinybert.distillation.record import DistillationRecord
 from hf_tinybert.distillation.refusals import check_before_data
-from hf_tinybert.distillation.teacher import load_teacher
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.initialization import (
     InitializationMethod,
@@ -24,12 +24,12 @@ from hf_tinybert.models.initialization import (
     check_start,
     initialize_from_teacher,
 )
-from hf_tinybert.models.modeling_tinybert import TinyBertModel
 from hf_tinybert.progress import ProgressDisplay, show_progress
 from hf_tinybert.run_folder import RunFolder, wait_for_stage
 from hf_tinybert.workflow.corpus import check_corpus, pack_corpus, split_corpus
 from hf_tinybert.workflow.figures import finished_figures, model_size, save_figures
 from hf_tinybert.workflow.finetuning import PACKAGED_TEACHER
+from hf_tinybert.workflow.general_models import general_teacher, untrained_student
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 from hf_tinybert.workflow.pretrain_settings import PretrainSettings
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE
@@ -43,7 +43,6 @@ _BEFORE = "before"
 _RESUMED = "resumed"
 _CALIBRATION_BLOCKS = 128  # what `read_calibration` takes at the usual length
 _BILLION = 1_000_000_000
-_NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
 def pretrain(
@@ -56,7 +55,13 @@ def pretrain(
 ) -> dict[str, Any]:
     """Distil a teacher into a general student on raw text, and save it with its tokenizer, record and figures.
 
-    The student has no head; `DistilSettings(start=output)` gives it one. Interrupted, the same call goes on at the
+    The student has no head; `DistilSettings(start=output)` gives it one. With `settings.masked_lm` it has a masked-LM
+    head, which starts as its teacher's where that has one, and learns the words of the text beside the intermediate
+    terms. Both models then read the same text with hidden words: states are compared token by token, and a student
+    asked for states of words that it cannot see would learn the mean of all words, in its embedding of the mask first;
+    and a teacher that sees the words predicts nothing worth learning. The masks are those of `BlockMaskingCollator`.
+
+    Interrupted, the same call goes on at the
     last whole checkpoint, in the middle of a pass; finished, it gives the figures again.
 
     Called by every process of `torchrun` or `accelerate launch`, the first one tokenises and writes, and each trains
@@ -78,7 +83,8 @@ def pretrain(
         ValueError: unusable texts or settings, or an output folder that holds something else.
         FileNotFoundError: no such teacher or texts.
 
-    Source: TinyBERT (arXiv 1909.10351), "general distillation", section 3.2.
+    Source: TinyBERT (arXiv 1909.10351), "general distillation", section 3.2, whose code also gives both models masked
+        text; masked LM beside it as in DistilBERT (arXiv 1910.01108), section 3.
     """
     finished = finished_figures(output, settings.to_json(), _STAGE)
     if finished is not None:
@@ -103,8 +109,9 @@ class _Pretraining:
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(source)
         check_blocks(self.tokenizer, settings.block_length, longest_input(self.tokenizer, config))
         set_seed(settings.seed)
-        self.student = TinyBertModel(settings.student_shape.config(config, **_NO_DROPOUT), add_pooling_layer=False)
-        self.teacher: PreTrainedModel = load_teacher(source, self.student, needs_head=False)
+        self.collator = None if settings.masked_lm is None else BlockMaskingCollator(self.tokenizer, settings.seed)
+        self.student: PreTrainedModel = untrained_student(settings, config)
+        self.teacher: PreTrainedModel = general_teacher(source, self.student, self.arguments)
         check_start(self.student, self.teacher, method=settings.start)
         self._check_run()
         self.leads = self.arguments.process_index == 0
@@ -182,14 +189,16 @@ class _Pretraining:
         )
 
     def _trainer(self, initial: StudentInitialization) -> DistillationTrainer:
+        masks = self.collator
         trainer = DistillationTrainer(
             self.student,
             self.arguments,
             teacher=self.teacher,
             initialization=initial,
             train_dataset=self.train_rows,
-            eval_dataset=self.held_out_rows,
-            data_collator=default_data_collator,
+            eval_dataset=self.held_out_rows if masks is None else masks.with_fixed_masks(self.held_out_rows),
+            data_collator=default_data_collator if masks is None else masks,
+            callbacks=None if masks is None else [MaskingPasses(masks)],
             processing_class=self.tokenizer,
         )
         trainer.teacher_name = self.teacher_name
@@ -224,7 +233,13 @@ class _Pretraining:
         steps = trainer.state.global_step
         tokens = steps * self.settings.batch_size * self.settings.block_length
         speed = tokens / max(seconds, 1e-9)
-        operations = training_operations(self.student.config, self.teacher.config, self.settings.block_length)
+        operations = training_operations(
+            self.student.config,
+            self.teacher.config,
+            self.settings.block_length,
+            masked_lm=self.settings.masked_lm is not None,
+            teacher_predicts=trainer.phase_objective.compares_predictions,
+        )
         return {
             "teacher": self.teacher_name,
             "documents": self.blocks.documents,

@@ -71,6 +71,8 @@ def test_machines_get_json_and_nothing_else(pretrained, tmp_path, texts):
         "random",
         "--loss-weight",
         "hidden_states_loss=2",
+        "--masked-lm",
+        "0.5",
         "--layer-mapping",
         "last",
         "--recipe",
@@ -97,6 +99,7 @@ def test_machines_get_json_and_nothing_else(pretrained, tmp_path, texts):
         "learning_rate": 5e-4,
         "start": "random",
         "loss_weights": {"hidden_states_loss": 2.0},
+        "masked_lm": 0.5,
         "layer_mapping": "last",
         "recipe": "tinybert",
         "seed": 3,
@@ -106,8 +109,8 @@ def test_machines_get_json_and_nothing_else(pretrained, tmp_path, texts):
 
 
 def test_a_general_student_starts_a_task(pretrained, run_cli, news, teacher, few_steps, tmp_path):
-    """Prevents a folder that `distill --start` does not read."""
-    assert pretrained(tmp_path / "general").exit_code == 0
+    """Prevents a folder, one with a masked-LM head here, that `distill --start` does not read."""
+    assert pretrained(tmp_path / "general", "--masked-lm", "1").exit_code == 0
     start = ["--start", tmp_path / "general", "--phase", "joint"]
     done = run_cli("distill", news, "--teacher", teacher, "--output", tmp_path / "out", *few_steps, *start)
     assert done.exit_code == 0, done.output
@@ -123,6 +126,8 @@ def test_a_general_student_starts_a_task(pretrained, run_cli, news, teacher, few
         ["--loss-weight", "hidden_states_loss"],
         ["--loss-weight", "hidden_states_loss=much"],
         ["--layers", "9"],
+        ["--masked-lm", "0"],
+        ["--masked-lm", "1", "--loss-weight", "prediction_kl_loss=1"],
         ["--teacher", "nowhere/nothing"],
     ],
     ids=" ".join,

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
+from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from hf_tinybert.data.block_masking import BlockMaskingCollator, hidden_tokens
+from hf_tinybert.data.block_masking import BlockMaskingCollator, MaskingPasses, hidden_tokens
 
 LENGTH = 42
 
@@ -100,3 +101,14 @@ def test_a_tokenizer_without_a_mask_is_refused(tokenizer):
     tokenizer.mask_token = None
     with pytest.raises(ValueError, match="expected a tokenizer with a mask token"):
         BlockMaskingCollator(tokenizer, 0)
+
+
+@pytest.mark.parametrize(("epoch", "number"), [(0, 0), (0.6, 0), (1.0, 1), (1.99, 1), (3, 3)])
+def test_the_pass_is_the_one_that_training_is_in(tokenizer, rows, tmp_path, epoch, number):
+    """Prevents a run that goes on in the middle of a pass with the masks of the first, or of the next."""
+    told, wanted = BlockMaskingCollator(tokenizer, 0), BlockMaskingCollator(tokenizer, 0)
+    told.begin_pass(7)
+    arguments = TrainingArguments(str(tmp_path), use_cpu=True)
+    MaskingPasses(told).on_epoch_begin(arguments, TrainerState(epoch=epoch), TrainerControl())
+    wanted.begin_pass(number)
+    assert told(rows)["labels"].equal(wanted(rows)["labels"])

@@ -81,9 +81,7 @@ def test_predictions_at_labels_alone_teach_what_all_of_them_teach(
         student = build_student("ForMaskedLM", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0).train()
         pair = pair_models(student, teacher, arguments, objectives={Phase.JOINT: DistillationObjective(weights)})
         outputs = pair.teacher_outputs(pair.teacher)
-        task = TaskDistillation(
-            student, pair.objectives, outputs, predicts_vocabulary=True, whole_logits=whole
-        )
+        task = TaskDistillation(student, pair.objectives, outputs, predicts_vocabulary=True, whole_logits=whole)
         losses, output = task.losses(student, batch)
         assert output.logits.shape == ((4, 8, 40) if whole else (5, 40))
         task.objective.total(losses).backward()
