@@ -117,6 +117,21 @@ def test_a_general_student_starts_a_task(pretrained, run_cli, news, teacher, few
     assert AutoConfig.from_pretrained(tmp_path / "out").hidden_size == 16
 
 
+def test_tasks_are_learned_beside_the_text_and_shown(pretrained, sentences, sentence_labels, tmp_path):
+    """Prevents options of tasks that do not reach the run, and a table without them."""
+    news = tmp_path / "news.jsonl"
+    rows = [{"text": text, "label": label} for text, label in zip(sentences, sentence_labels, strict=True)]
+    news.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    given = ["--masked-lm", "1", "--task", f"news={news}", "--task-kind", "news=text-classification"]
+    done = pretrained(tmp_path / "out", *given, "--task-weight", "news=0.5", "--sampling", "temperature")
+    assert done.exit_code == 0, done.output
+    for word in ("held-out text_masked_lm_loss", "held-out news_label_loss", "held-out news_accuracy"):
+        assert word in done.output
+    settings = json.loads((tmp_path / "out" / "figures.json").read_text())["settings"]
+    assert settings["tasks"] == {"news": {"data": str(news), "kind": "text-classification", "weight": 0.5}}
+    assert settings["sampling"] == "temperature"
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -127,6 +142,9 @@ def test_a_general_student_starts_a_task(pretrained, run_cli, news, teacher, few
         ["--loss-weight", "hidden_states_loss=much"],
         ["--layers", "9"],
         ["--masked-lm", "0"],
+        ["--task", "news=bbc-news"],
+        ["--masked-lm", "1", "--task-kind", "news=text-classification"],
+        ["--masked-lm", "1", "--task", "news=nowhere.csv"],
         ["--masked-lm", "1", "--loss-weight", "prediction_kl_loss=1"],
         ["--teacher", "nowhere/nothing"],
     ],

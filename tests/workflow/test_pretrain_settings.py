@@ -29,6 +29,14 @@ from hf_tinybert.workflow import PretrainSettings
         {"masked_lm": float("nan")},
         {"masked_lm": 1.0, "loss_weights": {"masked_lm_loss": 2.0}},
         {"masked_lm": 1.0, "loss_weights": {"label_loss": 2.0}},
+        {"tasks": {"news": {"data": "news.csv"}}},
+        {"masked_lm": 1.0, "tasks": {"text": {"data": "news.csv"}}},
+        {"masked_lm": 1.0, "tasks": {"a.b": {"data": "news.csv"}}},
+        {"masked_lm": 1.0, "tasks": {"news": {"kind": "regression"}}},
+        {"masked_lm": 1.0, "tasks": {"news": {"data": "news.csv", "teacher": "bert"}}},
+        {"masked_lm": 1.0, "tasks": {"news": {"data": "news.csv", "weight": 0.0}}},
+        {"masked_lm": 1.0, "tasks": {"news": {"data": "news.csv", "train_rows": 0}}},
+        {"sampling": "random"},
     ],
     ids=str,
 )
@@ -105,5 +113,12 @@ def test_masked_lm_is_trained_at_once_with_the_intermediate_terms(tmp_path, reci
 
 def test_settings_without_masked_lm_are_those_of_runs_before_it():
     """Prevents a run that was interrupted, or finished, before there was masked LM from being refused as another."""
-    assert "masked_lm" not in PretrainSettings(texts=("books.txt",)).to_json()
-    assert PretrainSettings(texts=("books.txt",), masked_lm=2.0).to_json()["masked_lm"] == 2.0
+    assert not {"masked_lm", "tasks", "sampling"} & set(PretrainSettings(texts=("books.txt",)).to_json())
+    masked = PretrainSettings(texts=("books.txt",), masked_lm=2.0).to_json()
+    assert masked["masked_lm"] == 2.0 and not {"tasks", "sampling"} & set(masked)
+    tasks = {"news": {"data": "news.csv", "weight": 2.0}}
+    several = PretrainSettings(texts=("books.txt",), masked_lm=2.0, tasks=tasks, batch_size=4, seed=3)
+    assert several.to_json().items() >= {"masked_lm": 2.0, "tasks": tasks, "sampling": "proportional"}.items()
+    assert several.task_weight("news") == 2.0
+    data = several.data_of("news")
+    assert (data.data, data.batch_size, data.seed) == ("news.csv", 4, 3)

@@ -209,6 +209,11 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
                 runs_models=not (self.is_deepspeed_enabled or self.is_fsdp_enabled),
             )
 
+    def steps_of(self, task: str) -> int:
+        """Optimizer steps of this phase so far that were of a task; 0 before training."""
+        order = self._row_order
+        return order.tasks(0, self.state.global_step).count(task) if isinstance(order, SingleTaskSteps) else 0
+
     def best_folder(self, task: str) -> Path:
         """Where the student is kept as it was at a task's best evaluation of this phase."""
         return self._phase_folder(self.phase) / "best" / task
