@@ -153,7 +153,11 @@ class DistillationTrainer(PublishingTrainer):
         self._plain_teacher, self.teacher = pair.teacher, self._placed(pair.teacher, self._teacher_sha256)
         outputs = pair.teacher_outputs(self.teacher)
         self._tasks[_ONLY_TASK] = TaskDistillation(
-            pair.student, pair.objectives, outputs, predicts_vocabulary=predicts_vocabulary(pair.student)
+            pair.student,
+            pair.objectives,
+            outputs,
+            predicts_vocabulary=predicts_vocabulary(pair.student),
+            whole_logits=bool(self.args.torch_compile),
         )
 
     def _start(
