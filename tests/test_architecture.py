@@ -169,7 +169,7 @@ def test_every_dependency_is_pinned_in_the_constraints():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     wanted = setup["options"]["install_requires"] + setup["options.extras_require"]["quickstart"]
-    for extra in ("deepspeed", "augment", "onnx", "openvino"):
+    for extra in ("deepspeed", "augment", "docs", "onnx", "openvino"):
         wanted += setup["options.extras_require"][extra]
     wanted += setup["options.extras_require"]["test"].replace("hf-tinybert[deepspeed,onnx,openvino,quickstart]", "")
     lines = [line for line in wanted.splitlines() if line.strip() and not line.strip().startswith("#")]
