@@ -7,6 +7,7 @@ import ast
 import importlib
 import re
 import shlex
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -60,8 +61,8 @@ def _tables(page: Path) -> list[list[list[str]]]:
     return tables
 
 
-def _numbers(cell: str) -> list[str]:
-    return re.findall(r"\d[\d,.]*\d|\d", cell)
+def _numbers(text: str) -> list[str]:
+    return re.findall(r"\d[\d,.]*\d|\d", text)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
@@ -137,6 +138,12 @@ def test_both_readmes_have_the_same_figures_in_their_tables():
     )
     assert len(english) >= 4
     assert chinese == english
+
+
+def test_both_readmes_have_the_same_numbers_in_their_text():
+    """Prevents a score, a number of seeds or a setting in a sentence that only one language corrects."""
+    english, chinese = (Counter(_numbers(re.sub(r"\]\([^)]*\)", "]", _prose(page)))) for page in READMES)
+    assert english == chinese
 
 
 def _without_comments(page: Path) -> str:
