@@ -12,7 +12,10 @@ import pytest
 pytestmark = pytest.mark.slow  # pip builds a wheel, and every module is imported in a process of its own
 
 ROOT = Path(__file__).parent.parent
-_NOT_SOURCE = shutil.ignore_patterns(".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", "results")
+# What .gitignore leaves out of the copy, and figures, which no one installs.
+_NOT_SOURCE = shutil.ignore_patterns(
+    ".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", "results", "quickstart-output", "runs"
+)
 _BUILD = "import sys; from setuptools import build_meta; print(build_meta.build_sdist(sys.argv[1]))"
 # Every module but those that run when they are imported; nothing of the checkout may be among them.
 _IMPORT_ALL = """
