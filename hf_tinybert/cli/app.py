@@ -15,9 +15,18 @@ from hf_tinybert.cli.predict import predict
 from hf_tinybert.cli.pretrain import pretrain
 from hf_tinybert.cli.push import push
 from hf_tinybert.cli.quickstart import quickstart
+from hf_tinybert.cli.recipe import RECIPE_VERBS
+from hf_tinybert.cli.recipe_verb import RecipeVerb
+from hf_tinybert.cli.refusals import EXIT_CODES
 from hf_tinybert.cli.trim_vocab import trim_vocab
+from hf_tinybert.cli.verb import Verb
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Distil BERT-like encoders into TinyBERTs.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Distil BERT-like encoders into TinyBERTs.",
+    epilog=EXIT_CODES,
+)
 _VERBS = (
     quickstart,
     pretrain,
@@ -34,7 +43,8 @@ _VERBS = (
     push,
 )
 for _verb in _VERBS:
-    app.command()(_verb)
+    _name = _verb.__name__.replace("_", "-")
+    app.command(_name, cls=RecipeVerb if _name in RECIPE_VERBS else Verb)(_verb)
 app.add_typer(benchmark_app, name="benchmark")
 
 
