@@ -45,6 +45,8 @@ _VERBS = (
 for _verb in _VERBS:
     _name = _verb.__name__.replace("_", "-")
     app.command(_name, cls=RecipeVerb if _name in RECIPE_VERBS else Verb)(_verb)
+for _measurement in benchmark_app.registered_commands:
+    _measurement.cls = Verb
 app.add_typer(benchmark_app, name="benchmark")
 
 

@@ -28,3 +28,10 @@ def test_figures_are_a_table_or_json_and_never_both(as_json, capsys):
         assert json.loads(printed) == FIGURES and "Zürich" in printed and not screen.getvalue()
     else:
         assert not printed and "Zürich" in screen.getvalue() and "Model: here" in screen.getvalue()
+
+
+def test_no_line_is_printed_where_nothing_was_written():
+    """Prevents `None` below a table."""
+    screen = io.StringIO()
+    show_outcome(FIGURES, _table, None, Console(file=screen), as_json=False)
+    assert "None" not in screen.getvalue()
