@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from hf_tinybert.cli.recipe import TASKS, check_keys, checked
-from hf_tinybert.cli.recipe_file import PlacedValues
+from hf_tinybert.cli.recipe_file import PlacedValues, overlaid
 from hf_tinybert.cli.recipe_settings import checked_fields, on_command_line, recipe_settings
 
 if TYPE_CHECKING:
@@ -24,12 +24,25 @@ def has_tasks(context: typer.Context) -> bool:
 def configured_tasks(context: typer.Context, given: Mapping[str, Any]) -> "MultiTaskSettings":
     """The settings of a multi-task distillation.
 
+    Args:
+        context: of the verb.
+        given: fields of `DistilSettings` from options; those on the command line are shared by all tasks.
+
+    Raises:
+        ValueError: see `task_settings`.
+    """
+    return task_settings(recipe_settings(context), on_command_line(context, given))
+
+
+def task_settings(recipe: PlacedValues, options: Mapping[str, Any]) -> "MultiTaskSettings":
+    """The settings of a recipe of several tasks.
+
     What the tasks share is written out whole, defaults as well: two runs of one recipe are the same run, whatever a
     later version takes by default.
 
     Args:
-        context: of the verb.
-        given: fields of `DistilSettings` from options; those on the command line are shared by all tasks.
+        recipe: its keys.
+        options: fields of `DistilSettings` that are shared by all tasks, and win over the recipe's.
 
     Raises:
         ValueError: a key that there is not, a value of another type or out of range, or data or a teacher beside the
@@ -38,18 +51,16 @@ def configured_tasks(context: typer.Context, given: Mapping[str, Any]) -> "Multi
     from hf_tinybert.workflow import DistilSettings, MultiTaskSettings
     from hf_tinybert.workflow.multitask_settings import OF_A_TASK
 
-    recipe = recipe_settings(context)
     fields = list(DistilSettings.__dataclass_fields__)
     check_keys(recipe, [TASKS, _SAMPLING, *fields], "a recipe with `tasks`")
     beside = {key: value for key, value in recipe.values.items() if key not in (TASKS, _SAMPLING)}
-    options = on_command_line(context, given)
     lonely = [name for name in _OF_ONE_TASK if name in beside or name in options]
     if lonely:
         raise ValueError(
             f"{recipe.place(TASKS)}: expected {' and '.join(f'`{name}`' for name in lonely)} in each of the `tasks`, "
             "got it beside them; because each task has its own; write it there"
         )
-    shared = {**checked_fields(PlacedValues(beside, recipe.places), DistilSettings), **options}
+    shared = overlaid(checked_fields(PlacedValues(beside, recipe.places), DistilSettings), options)
     sampling = checked(
         recipe.values.get(_SAMPLING, MultiTaskSettings.sampling), str, _SAMPLING, recipe.place(_SAMPLING)
     )
@@ -66,18 +77,17 @@ def tasks_as_recipe(settings: "MultiTaskSettings") -> dict[str, Any]:
 
 
 def _tasks(recipe: PlacedValues) -> dict[str, dict[str, Any]]:
+    """Every task's own fields, in their types."""
     from hf_tinybert.workflow import DistilSettings
 
     tasks = checked(recipe.values[TASKS], dict[str, dict[str, Any]], TASKS, recipe.place(TASKS))
-    fields = list(DistilSettings.__dataclass_fields__)
     typed = {}
     for name, own in tasks.items():
-        placed = PlacedValues(
-            own, {path[2:]: place for path, place in recipe.places.items() if path[:2] == (TASKS, name)}
-        )
-        check_keys(placed, fields, f"the task `{name}`")
+        inner = {path[2:]: place for path, place in recipe.places.items() if path[:2] == (TASKS, name)}
+        placed = PlacedValues(own, inner)
+        check_keys(placed, DistilSettings.__dataclass_fields__, f"the task `{name}`")
         typed[name] = checked_fields(placed, DistilSettings)
     return typed
 
 
-__all__ = ["configured_tasks", "has_tasks", "tasks_as_recipe"]
+__all__ = ["configured_tasks", "has_tasks", "task_settings", "tasks_as_recipe"]
