@@ -1,6 +1,8 @@
 """`hf-tinybert distill`: a teacher distilled into a student of any shape, on a task of any kind."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -9,11 +11,14 @@ from rich.markup import escape
 from hf_tinybert.cli import options
 from hf_tinybert.cli.loading import figures_alone, leads, loading
 from hf_tinybert.cli.outcome import show_outcome
+from hf_tinybert.cli.recipe_settings import RECIPE_FILE, configured, recipe_kept
+from hf_tinybert.cli.recipe_tasks import configured_tasks, has_tasks, tasks_as_recipe
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
-from hf_tinybert.cli.tables import retention_table
+from hf_tinybert.cli.tables import retention_table, tasks_table
 
 
 def distill(
+    context: typer.Context,
     data: options.Data,
     teacher: Annotated[str, typer.Option(help="Folder of the fine-tuned teacher, or a Hub name.")],
     output: options.Output,
@@ -61,9 +66,12 @@ def distill(
 ) -> None:
     """Distil a teacher into a small student, and show what was kept.
 
-    The epoch with the best score on the validation split is kept. Interrupted, the same command goes on.
+    The epoch with the best score on the validation split is kept. Interrupted, the same command goes on. One student
+    for several tasks: a recipe with `tasks`.
 
     Example: hf-tinybert distill reviews.csv --teacher teacher --output student
+
+    Example: hf-tinybert distill recipe.yaml --epochs 6 --set dropout=0.1
 
     Example: hf-tinybert distill reviews.csv --teacher teacher --start general --output student
 
@@ -75,9 +83,8 @@ def distill(
     try:
         with figures_alone(as_json):
             with loading():
-                from hf_tinybert.progress import ProgressDisplay
-                from hf_tinybert.workflow import DistilSettings, distil
-            settings = DistilSettings(
+                import hf_tinybert.workflow  # noqa: F401 (what takes its time)
+            given = dict(
                 data=data,
                 teacher=teacher,
                 teacher_task=task,
@@ -111,16 +118,32 @@ def distill(
                 score_test=test,
                 seed=seed,
             )
-            figures = distil(settings, output, ProgressDisplay(console))
+            figures = _distilled(context, given, output, console)
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
     told = escape(str(output))
-    written = (
-        f"Student: {told}   figures: {escape(str(output / 'figures.json'))}\n"
-        f"Its story on one page: hf-tinybert report {told}"
-    )
+    written = f"Student: {told}   figures: {escape(str(output / 'figures.json'))}"
+    table = tasks_table if has_tasks(context) else retention_table
+    if table is retention_table:
+        written += f"\nIts story on one page: hf-tinybert report {told}"
     if leads():
-        show_outcome(figures, retention_table, written, console, as_json=as_json)
+        show_outcome(figures, table, written, console, as_json=as_json)
+
+
+def _distilled(context: typer.Context, given: Mapping[str, Any], output: Path, console: Console) -> dict[str, Any]:
+    """The figures of a run on the task of the options, or on the tasks of the recipe."""
+    from hf_tinybert.progress import ProgressDisplay
+    from hf_tinybert.workflow import DistilSettings, distil, distil_tasks
+
+    display, file = ProgressDisplay(console), output / RECIPE_FILE
+    if not has_tasks(context):
+        settings = configured(context, DistilSettings, **given)
+        with recipe_kept(context, settings, file, console):
+            return distil(settings, output, display)
+    tasks = configured_tasks(context, given)
+    recipe = tasks_as_recipe(tasks)
+    with recipe_kept(context, tasks, file, console, recipe=recipe, defaults_of=DistilSettings):
+        return distil_tasks(tasks, output, display)
 
 
 __all__ = ["distill"]

@@ -10,11 +10,13 @@ from rich.markup import escape
 from hf_tinybert.cli import options
 from hf_tinybert.cli.loading import figures_alone, leads, loading
 from hf_tinybert.cli.outcome import show_outcome
+from hf_tinybert.cli.recipe_settings import RECIPE_FILE, configured, recipe_kept
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 from hf_tinybert.cli.tables import pretraining_table
 
 
 def pretrain(
+    context: typer.Context,
     texts: Annotated[
         list[str],
         typer.Argument(help="Files of raw text (txt, jsonl, json, csv, tsv, parquet) or Hub data sets, streamed."),
@@ -78,6 +80,8 @@ def pretrain(
 
     Example: hf-tinybert pretrain books.txt --masked-lm 1 --task news=news.csv --task tags=tags.jsonl --output general
 
+    Example: hf-tinybert pretrain recipe.yaml --set held_out_blocks=64
+
     Example: hf-tinybert pretrain reviews.parquet --column review --teacher bert-base-uncased --output general --json
     """
     console = Console(stderr=as_json, quiet=not leads())
@@ -87,7 +91,9 @@ def pretrain(
                 from hf_tinybert.progress import ProgressDisplay
                 from hf_tinybert.workflow import PretrainSettings
                 from hf_tinybert.workflow import pretrain as run
-            settings = PretrainSettings(
+            settings = configured(
+                context,
+                PretrainSettings,
                 texts=tuple(texts),
                 columns=tuple(column) if column else PretrainSettings.columns,
                 deduplicate=deduplicate,
@@ -111,7 +117,8 @@ def pretrain(
                 layer_mapping=layer_mapping,
                 seed=seed,
             )
-            figures = run(settings, output, ProgressDisplay(console), blocks=blocks, num_proc=num_proc)
+            with recipe_kept(context, settings, output / RECIPE_FILE, console):
+                figures = run(settings, output, ProgressDisplay(console), blocks=blocks, num_proc=num_proc)
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
     written = f"Student: {escape(str(output))}   figures: {escape(str(output / 'figures.json'))}"

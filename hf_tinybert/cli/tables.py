@@ -48,6 +48,29 @@ def retention_table(figures: Mapping[str, Any]) -> Table:
     return table
 
 
+def tasks_table(figures: Mapping[str, Any]) -> Table:
+    """What `distill` gives for several tasks: metrics of each by split and what was kept, then sizes and seconds."""
+    table = Table(title=f"{len(figures['tasks'])} tasks")
+    table.add_column("", no_wrap=True)
+    for name in ("teacher", "student", "kept"):
+        table.add_column(name, justify="right")
+    for task, own in figures["tasks"].items():
+        for split, by_model in own["scores"].items():
+            kept = own["retention"].get(split, {})
+            for metric, score in by_model["student"].items():
+                of_teacher = by_model.get("teacher", {}).get(metric)
+                table.add_row(
+                    f"{task}, {split} {metric}",
+                    "" if of_teacher is None else f"{of_teacher:.4g}",
+                    f"{score:.4g}",
+                    f"{kept[metric]:.1%}" if metric in kept else "",
+                )
+    for label, form in (("parameters", "{:,}"), ("megabytes", "{:.1f}")):
+        table.add_row(label, form.format(figures[label]["teacher"]), form.format(figures[label]["student"]), "")
+    table.add_row("seconds", "", f"{figures['seconds']['total']:.1f}", "")
+    return table
+
+
 def pretraining_table(figures: Mapping[str, Any]) -> Table:
     """What `pretrain` gives: terms on held-out blocks before and after, then text, size and speed."""
     before, after = figures["held_out"]["before"], figures["held_out"]["after"]
@@ -149,5 +172,6 @@ __all__ = [
     "pretraining_table",
     "retention_table",
     "scores_table",
+    "tasks_table",
     "vocabulary_table",
 ]

@@ -17,7 +17,7 @@ def test_benchmark_train_measures_and_prints_a_table(
     (tmp_path / "rows.csv").write_text("line\n" + "the film is good\n" * 4, encoding="utf-8")
     folders = [part for name in ("teacher", "student", "tokenizer") for part in (f"--{name}", tmp_path / name)]
     sizes = ["--max-length", 8, "--batch-size", 2, "--steps", 2, "--textbook-steps", 1, "--repeats", 1]
-    data = ["--dataset", tmp_path / "rows.csv", "--text-column", "line", "--json", tmp_path / "speed.json"]
+    data = ["--dataset", tmp_path / "rows.csv", "--text-column", "line", "--results", tmp_path / "speed.json"]
     done = run_cli("benchmark", "train", *data, *folders, *sizes, "--phase", "prediction-layer", "--arm", "engine")
     assert done.exit_code == 0, done.output
     assert "engine" in done.output and "prediction-layer" in done.output
@@ -35,10 +35,12 @@ def test_benchmark_train_refuses_an_unknown_arm(run_cli):
 def test_benchmark_augment_measures_and_prints_a_table(run_cli, tmp_path):
     """Prevents a verb whose options do not reach the measurement."""
     sizes = ["--rows", 16, "--words-per-row", 6, "--vectors", 300, "--width", 4, "--repeats", 1, "--seed", 3]
-    done = run_cli("benchmark", "augment", "--source", "vectors", *sizes, "--json", tmp_path / "speed.json")
+    done = run_cli("benchmark", "augment", "--source", "vectors", *sizes, "--results", tmp_path / "speed.json")
     assert done.exit_code == 0, done.output
     assert "vectors" in done.output and "times faster" in done.output
     (run,) = json.loads((tmp_path / "speed.json").read_text())["runs"]
+    again = ["--source", "vectors", *sizes, "--results", tmp_path / "speed.json", "--json"]
+    assert json.loads(run_cli("benchmark", "augment", *again).stdout)["settings"] == run["settings"]
     wanted = {"rows": {"vectors": 16}, "words_per_row": 6, "vectors": 300, "width": 4, "repeats": 1, "seed": 3}
     assert {name: run["settings"][name] for name in wanted} == wanted
 

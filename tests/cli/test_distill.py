@@ -62,3 +62,10 @@ def test_bad_input_is_one_message_and_exit_status_two(distilled, tmp_path, wrong
     done = distilled(tmp_path / "out", *wrong)
     assert done.exit_code == 2, done.output
     assert done.stderr.count("error:") == 1
+
+
+def test_the_recipe_of_a_run_is_the_same_run(run_cli, student):
+    """Prevents a saved recipe that gives another run, which the folder refuses, and settings that nobody sees."""
+    done = run_cli("distill", Path(student, "recipe.yaml"))
+    assert done.exit_code == 0 and "finished before" in done.output
+    assert "settings:" in done.output and "layers=2" in done.output
