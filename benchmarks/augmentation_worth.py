@@ -159,9 +159,10 @@ def measure(run: Run) -> None:
     words = [Path(run.vectors).name] if run.key["vectors"] else []
     name = "-".join([run.arm, *words, f"{run.key['steps']}-steps"])
     figures = distil(settings, run.folder / name, run.display)
-    kept = ("main_metric", "unlabeled_rows", "scores", "retention", "seconds", "machine")
+    kept = ("main_metric", "scores", "retention", "seconds", "machine")
     results = read_results(run.output)
-    results["runs"].append({**run.key, "epochs": settings.epochs, **{name: figures[name] for name in kept}})
+    told = {"epochs": settings.epochs, "rows_of_an_epoch": seen, **{name: figures[name] for name in kept}}
+    results["runs"].append({**run.key, **told})
     results["summary"] = summary(results["runs"])
     write_results(run.output, results)
 
