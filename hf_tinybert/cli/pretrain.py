@@ -1,5 +1,6 @@
 """`hf-tinybert pretrain`: a teacher distilled into a general student on raw text, before there is a task."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -135,7 +136,7 @@ def _tasks(data: list[str] | None, kinds: list[str] | None, weights: list[str] |
     tasks: dict[str, dict[str, Any]] = {
         name: {"data": source} for name, source in options.parse_pairs(data, "--task").items()
     }
-    given = {
+    given: dict[str, Mapping[str, str | float]] = {
         "kind": options.parse_pairs(kinds, "--task-kind"),
         "weight": options.parse_factors(weights, "--task-weight"),
     }

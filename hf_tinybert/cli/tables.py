@@ -94,6 +94,8 @@ def pretraining_table(figures: Mapping[str, Any]) -> Table:
     ):
         if key in figures:  # runs that were finished earlier tell no operations
             table.add_row(label, "", form.format(figures[key]))
+    for name, task in figures.get("tasks", {}).items():
+        table.add_row(f"steps of {name}", "", f"{task['steps']:,}")
     return table
 
 

@@ -7,7 +7,13 @@ from typing import Any
 
 import numpy as np
 from torch.utils.data import DataLoader
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, default_data_collator, set_seed
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    default_data_collator,
+    set_seed,
+)
 
 from hf_tinybert.benchmark import machine
 from hf_tinybert.data.block_masking import BlockMaskingCollator, MaskingPasses
@@ -145,6 +151,7 @@ class _Pretraining:
         with self.display.bar("initialising the student"):
             initial = self._initialize()
         trainer = self._trainer(initial)
+        trainer.remove_callback(PrinterCallback)  # the display shows what there is to see
         before = self._before(trainer)
         seconds = self._seconds_before()
         with self.display.bar("distilling") as bar:
