@@ -84,22 +84,18 @@ def on_command_line(context: typer.Context, given: Mapping[str, Any]) -> dict[st
     return {name: value for name, value in given.items() if stands_on_command_line(context, options[name])}
 
 
-def checked_fields(given: PlacedValues, kind: type, *path: str) -> dict[str, Any]:
+def checked_fields(given: PlacedValues, kind: type) -> dict[str, Any]:
     """Values of a recipe in the types of a dataclass.
 
     Args:
         given: values by field.
         kind: dataclass.
-        path: keys around them.
 
     Raises:
         ValueError: a value of another type.
     """
     types = _field_types(kind)
-    return {
-        key: checked(value, types[key], ".".join([*path, key]), given.place(*path, key))
-        for key, value in given.values.items()
-    }
+    return {key: checked(value, types[key], key, given.place(key)) for key, value in given.values.items()}
 
 
 @contextmanager
