@@ -10,8 +10,8 @@ from rich.table import Table
 
 
 def show_outcome(
-    figures: Mapping[str, Any],
-    table: Callable[[Mapping[str, Any]], Table],
+    figures: dict[str, Any],
+    table: Callable[[dict[str, Any]], Table],
     written: str | None,
     console: Console,
     *,

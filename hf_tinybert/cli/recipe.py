@@ -49,14 +49,13 @@ def read_recipe(file: Path | None, assignments: Iterable[str], verb: str) -> Pla
     return recipe
 
 
-def check_keys(given: PlacedValues, keys: Iterable[str], owner: str, *path: str) -> None:
+def check_keys(given: PlacedValues, keys: Iterable[str], owner: str) -> None:
     """Refuse a key that there is not.
 
     Args:
         given: keys and where they stand.
         keys: that there are.
         owner: what has them, for the message.
-        path: keys around them.
 
     Raises:
         ValueError: with the place and the nearest right name.
@@ -64,7 +63,7 @@ def check_keys(given: PlacedValues, keys: Iterable[str], owner: str, *path: str)
     known = list(keys)
     for key in given.values:
         if key not in known:
-            place, nearest = given.place(*path, key), _nearest(key, known)
+            place, nearest = given.place(key), _nearest(key, known)
             advice = f"did you mean `{nearest}`?" if nearest else f"there are {', '.join(sorted(known))}"
             raise ValueError(f"{place}: expected a key of {owner}, got `{key}`; {advice}")
 

@@ -1,6 +1,7 @@
 """The settings of a verb from its options and its recipe, shown before a run and kept beside what it writes."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields
@@ -15,10 +16,9 @@ from hf_tinybert import __version__
 from hf_tinybert.cli.loading import leads
 from hf_tinybert.cli.recipe import OPTION_OF_FIELD, RUN_KEYS, check_keys, checked, recipe_text
 from hf_tinybert.cli.recipe_file import PlacedValues, overlaid
-from hf_tinybert.cli.recipe_verb import RECIPE
+from hf_tinybert.cli.recipe_verb import MISSING_KEYS, RECIPE, stands_on_command_line
 
 RECIPE_FILE = "recipe.yaml"
-_ON_COMMAND_LINE = "COMMANDLINE"
 
 
 class Settings(Protocol):
@@ -47,8 +47,28 @@ def configured(context: typer.Context, kind: type[_Settings], /, **given: Any) -
     """
     recipe = recipe_settings(context)
     check_keys(recipe, [*_field_types(kind), *_run_keys(context)], f"`{context.info_name}`")
+    check_complete(context)
     values = checked_fields(recipe, kind)
     return kind(**overlaid({**given, **values}, on_command_line(context, given)))
+
+
+def check_complete(context: typer.Context, *others: str) -> None:
+    """Refuse a recipe without a key that is needed, where no argument has it either.
+
+    Args:
+        context: of the verb.
+        others: keys that are not needed.
+
+    Raises:
+        ValueError: with the keys.
+    """
+    missing = [key for key in context.meta[MISSING_KEYS] if key not in others]
+    if missing:
+        names = " and ".join(f"`{key}`" for key in missing)
+        raise ValueError(
+            f"expected {names} in the recipe of `{context.info_name}` or beside it, got neither; write it there "
+            f"(`hf-tinybert {context.info_name} --help`)"
+        )
 
 
 def recipe_settings(context: typer.Context) -> PlacedValues:
@@ -60,30 +80,22 @@ def recipe_settings(context: typer.Context) -> PlacedValues:
 
 def on_command_line(context: typer.Context, given: Mapping[str, Any]) -> dict[str, Any]:
     """Those fields whose option stands on the command line."""
-    sources = {name: context.get_parameter_source(OPTION_OF_FIELD.get(name, name)) for name in given}
-    return {
-        name: value
-        for name, value in given.items()
-        if (source := sources[name]) is not None and source.name == _ON_COMMAND_LINE
-    }
+    options = {name: OPTION_OF_FIELD.get(name, name) for name in given}
+    return {name: value for name, value in given.items() if stands_on_command_line(context, options[name])}
 
 
-def checked_fields(given: PlacedValues, kind: type, *path: str) -> dict[str, Any]:
+def checked_fields(given: PlacedValues, kind: type) -> dict[str, Any]:
     """Values of a recipe in the types of a dataclass.
 
     Args:
         given: values by field.
         kind: dataclass.
-        path: keys around them.
 
     Raises:
         ValueError: a value of another type.
     """
     types = _field_types(kind)
-    return {
-        key: checked(value, types[key], ".".join([*path, key]), given.place(*path, key))
-        for key, value in given.values.items()
-    }
+    return {key: checked(value, types[key], key, given.place(key)) for key, value in given.values.items()}
 
 
 @contextmanager
@@ -120,7 +132,9 @@ def recipe_kept(
             run = {key: context.params[key] for key in _run_keys(context)}
             paths = {key: value if isinstance(value, int) else str(value) for key, value in run.items() if value}
             verb = str(context.info_name)
-            file.write_text(recipe_text({**recipe, **paths}, verb, __version__), encoding="utf-8")
+            temporary = file.with_name(f"{file.name}.partial")
+            temporary.write_text(recipe_text({**recipe, **paths}, verb, __version__), encoding="utf-8")
+            os.replace(temporary, file)
 
 
 def _run_keys(context: typer.Context) -> list[str]:
@@ -164,6 +178,7 @@ def _claimed(folder: Path, values: Mapping[str, Any]) -> bool:
 __all__ = [
     "RECIPE_FILE",
     "Settings",
+    "check_complete",
     "checked_fields",
     "configured",
     "on_command_line",

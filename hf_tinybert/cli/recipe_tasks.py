@@ -7,7 +7,7 @@ import typer
 
 from hf_tinybert.cli.recipe import TASKS, check_keys, checked
 from hf_tinybert.cli.recipe_file import PlacedValues, overlaid
-from hf_tinybert.cli.recipe_settings import checked_fields, on_command_line, recipe_settings
+from hf_tinybert.cli.recipe_settings import check_complete, checked_fields, on_command_line, recipe_settings
 
 if TYPE_CHECKING:
     from hf_tinybert.workflow import MultiTaskSettings
@@ -31,7 +31,9 @@ def configured_tasks(context: typer.Context, given: Mapping[str, Any]) -> "Multi
     Raises:
         ValueError: see `task_settings`.
     """
-    return task_settings(recipe_settings(context), on_command_line(context, given))
+    settings = task_settings(recipe_settings(context), on_command_line(context, given))
+    check_complete(context, *_OF_ONE_TASK)
+    return settings
 
 
 def task_settings(recipe: PlacedValues, options: Mapping[str, Any]) -> "MultiTaskSettings":

@@ -6,15 +6,18 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from hf_tinybert.cli.recipe import OPTION_OF_FIELD, RUN_KEYS, TASKS, checked, read_recipe
+from hf_tinybert.cli.recipe import OPTION_OF_FIELD, RUN_KEYS, checked, read_recipe
 from hf_tinybert.cli.recipe_file import RECIPE_ENDINGS, PlacedValues
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 from hf_tinybert.cli.verb import Verb
 
 RECIPE = "hf_tinybert.recipe"
 """Where a context keeps the values of its recipe."""
+MISSING_KEYS = "hf_tinybert.missing_keys"
+"""Where a context keeps the keys that are needed, and stand neither in the recipe nor beside it."""
 _ASSIGNMENTS = "assignments"
 _MARK = "\0"
+_ON_COMMAND_LINE = "COMMANDLINE"
 _FIELD_OF_OPTION = {option: field for field, option in OPTION_OF_FIELD.items()}
 
 
@@ -41,7 +44,11 @@ class RecipeVerb(Verb):
         except EXPECTED_ERRORS as error:
             raise refusal(error) from error
         ctx.meta[RECIPE] = recipe
-        return super().parse_args(ctx, words)
+        needed = self._needed(recipe) if recipe.values else {}
+        ctx.default_map |= {option: "" for option in needed.values()}
+        left = super().parse_args(ctx, words)
+        ctx.meta[MISSING_KEYS] = [key for key, option in needed.items() if not stands_on_command_line(ctx, option)]
+        return left
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401
         """The recipe among the arguments."""
@@ -73,9 +80,26 @@ class RecipeVerb(Verb):
                 elif param.required:
                     several = value if isinstance(value, list) else [value]
                     defaults[param.name] = str(value) if param.nargs == 1 else [str(one) for one in several]
-            elif TASKS in recipe.values and param.required and param.name not in RUN_KEYS:
-                defaults[param.name] = ""  # each task has its own
         return defaults
+
+    def _needed(self, recipe: PlacedValues) -> dict[str, str]:
+        """Keys that are needed and not in the recipe, and their options.
+
+        Nobody misses them before the keys of the recipe have been read: one of those may be misspelt.
+        """
+        required = {_FIELD_OF_OPTION.get(one.name, one.name): one.name for one in self.params if one.required}
+        return {key: option for key, option in required.items() if key not in recipe.values}
+
+
+def stands_on_command_line(context: Any, option: str) -> bool:  # noqa: ANN401 (of a private package)
+    """Whether the value of an option is the person's own, and no default.
+
+    Args:
+        context: of the verb.
+        option: its name as a parameter; False for one that there is not.
+    """
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == _ON_COMMAND_LINE
 
 
 def _assignments_option() -> Any:  # noqa: ANN401 (a class of a private package)
@@ -96,4 +120,4 @@ def _assignments_option() -> Any:  # noqa: ANN401 (a class of a private package)
     return option
 
 
-__all__ = ["RECIPE", "RecipeVerb"]
+__all__ = ["MISSING_KEYS", "RECIPE", "RecipeVerb", "stands_on_command_line"]

@@ -40,7 +40,7 @@ def refusal(error: Exception) -> typer.Exit:
 
 @contextmanager
 def errors_told(as_json: bool) -> Iterator[None]:
-    """What stops the block is also told on standard output, as one JSON object with `error` and `exit_code`.
+    """What stops the block is told on standard output too, as one JSON object with `error` and `exit_code`.
 
     Args:
         as_json: whether a machine reads standard output; nothing is told otherwise.
@@ -55,7 +55,8 @@ def errors_told(as_json: bool) -> Iterator[None]:
         _tell(as_json, error.format_message(), ExitCode.REFUSED)
         raise
     except KeyboardInterrupt:
-        _tell(as_json, "interrupted; the same command goes on", ExitCode.INTERRUPTED)
+        Console(stderr=True, quiet=not leads()).print("interrupted")
+        _tell(as_json, "interrupted", ExitCode.INTERRUPTED)
         raise
     except Exception as error:
         _tell(as_json, f"{type(error).__name__}: {error}", ExitCode.FAILED)

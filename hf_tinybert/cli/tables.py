@@ -30,16 +30,7 @@ def retention_table(figures: Mapping[str, Any]) -> Table:
     table.add_column("", no_wrap=True)
     for name in ("teacher", "student", "kept"):
         table.add_column(name, justify="right")
-    for split, by_model in figures["scores"].items():
-        kept = figures["retention"].get(split, {})
-        for metric, score in by_model["student"].items():
-            of_teacher = by_model.get("teacher", {}).get(metric)
-            table.add_row(
-                f"{split} {metric}",
-                "" if of_teacher is None else f"{of_teacher:.4g}",
-                f"{score:.4g}",
-                f"{kept[metric]:.1%}" if metric in kept else "",
-            )
+    _add_scores(table, figures)
     for label, form in (("parameters", "{:,}"), ("megabytes", "{:.1f}")):
         teacher, student = figures[label]["teacher"], figures[label]["student"]
         table.add_row(label, form.format(teacher), form.format(student), f"{student / teacher:.1%}")
@@ -55,16 +46,7 @@ def tasks_table(figures: Mapping[str, Any]) -> Table:
     for name in ("teacher", "student", "kept"):
         table.add_column(name, justify="right")
     for task, own in figures["tasks"].items():
-        for split, by_model in own["scores"].items():
-            kept = own["retention"].get(split, {})
-            for metric, score in by_model["student"].items():
-                of_teacher = by_model.get("teacher", {}).get(metric)
-                table.add_row(
-                    f"{task}, {split} {metric}",
-                    "" if of_teacher is None else f"{of_teacher:.4g}",
-                    f"{score:.4g}",
-                    f"{kept[metric]:.1%}" if metric in kept else "",
-                )
+        _add_scores(table, own, f"{task}, ")
     for label, form in (("parameters", "{:,}"), ("megabytes", "{:.1f}")):
         table.add_row(label, form.format(figures[label]["teacher"]), form.format(figures[label]["student"]), "")
     table.add_row("seconds", "", f"{figures['seconds']['total']:.1f}", "")
@@ -161,6 +143,20 @@ def metrics_table(metrics: Mapping[str, float], title: str) -> Table:
     for name, value in metrics.items():
         table.add_row(name, f"{value:.4g}")
     return table
+
+
+def _add_scores(table: Table, figures: Mapping[str, Any], before: str = "") -> None:
+    """A row for each metric of each split: teacher, student, and what was kept."""
+    for split, by_model in figures["scores"].items():
+        kept = figures["retention"].get(split, {})
+        for metric, score in by_model["student"].items():
+            of_teacher = by_model.get("teacher", {}).get(metric)
+            table.add_row(
+                f"{before}{split} {metric}",
+                "" if of_teacher is None else f"{of_teacher:.4g}",
+                f"{score:.4g}",
+                f"{kept[metric]:.1%}" if metric in kept else "",
+            )
 
 
 def _metrics(scores: Any) -> list[str]:  # noqa: ANN401 (views of a dictionary)

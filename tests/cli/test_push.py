@@ -12,7 +12,7 @@ def test_push_publishes_what_a_real_distillation_left(run_cli, student, hub):
     assert hub.repositories["tester/student"].private
     files = hub.files("tester/student")
     assert {"model.safetensors", "distillation.json", "README.md"} <= set(files)
-    assert not {"figures.json", "run.json", "training_args.bin"} & set(files)
+    assert not {"figures.json", "run.json", "recipe.yaml", "training_args.bin"} & set(files)
     assert "Published:" in done.output and TOKEN not in done.output
 
 

@@ -86,6 +86,8 @@ def test_an_option_wins_even_with_the_value_of_its_default(finetune):
         ("data: [a]\n", "given.yaml, line 2: expected `data` as a valid string, got ['a']"),
         ("data: a\nblocks: b\n", "line 3: expected a key of `finetune`, got `blocks`"),
         ("tasks: {one: {data: a}}\n", "line 2: expected a key of `finetune`, got `tasks`"),
+        ("dta: a\n", "line 2: expected a key of `finetune`, got `dta`; did you mean `data`?"),
+        ("epochs: 3\n", "expected `data` in the recipe of `finetune` or beside it, got neither"),
         ("data: a\nbatch_size: 0\n", "expected `batch_size` of at least 1, got 0"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from hf_tinybert.cli.recipe_verb import RECIPE, RecipeVerb
+from hf_tinybert.cli.recipe_verb import MISSING_KEYS, RECIPE, RecipeVerb
 
 
 def _answering(verb, **parameters):
@@ -30,7 +30,16 @@ def one():
     ) -> None:
         sources = {name: context.get_parameter_source(name).name for name in ("data", "teacher", "epochs")}
         given = {"data": data, "teacher": teacher, "output": str(output), "epochs": epochs}
-        typer.echo(json.dumps({"given": given, "sources": sources, "recipe": context.meta[RECIPE].values}))
+        typer.echo(
+            json.dumps(
+                {
+                    "given": given,
+                    "sources": sources,
+                    "recipe": context.meta[RECIPE].values,
+                    "missing": context.meta[MISSING_KEYS],
+                }
+            )
+        )
 
     return _answering(verb)
 
@@ -88,10 +97,11 @@ def test_what_cannot_be_used_is_one_message_and_exit_code_two(one, words, said):
     assert done.exit_code == 2 and said in done.stderr and "Traceback" not in done.output
 
 
-def test_several_tasks_need_no_data_of_their_own(one, tmp_path):
-    """Prevents a multi-task recipe from being refused because its tasks have the data."""
-    (tmp_path / "tasks.yaml").write_text("output: o\ntasks: {one: {data: a, teacher: t}}\n", encoding="utf-8")
-    assert json.loads(one(tmp_path / "tasks.yaml").stdout)["recipe"]["tasks"]["one"]["data"] == "a"
+def test_what_a_recipe_lacks_is_left_to_the_verb(one, tmp_path):
+    """Prevents a misspelt key from being told as a missing argument, and tasks that are asked for data beside them."""
+    (tmp_path / "tasks.yaml").write_text("outptu: o\ntasks: {one: {data: a, teacher: t}}\n", encoding="utf-8")
+    assert json.loads(one(tmp_path / "tasks.yaml").stdout)["missing"] == ["data", "teacher", "output"]
+    assert json.loads(one(tmp_path / "tasks.yaml", "a", "--output", ".").stdout)["missing"] == ["teacher"]
 
 
 def test_many_arguments_may_come_from_a_recipe(tmp_path):
