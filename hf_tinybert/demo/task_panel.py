@@ -46,15 +46,16 @@ class TaskPanel:
         button = gradio.Button("Answer", variant="primary")
         message = gradio.HTML(visible=_HIDDEN, elem_classes="message")
         with gradio.Row():
-            outputs = [part for model in self._models for part in self._column(*model)]
+            columns = [self._column(*model) for model in self._models]
         gradio.HTML(f"<p>{escape(self._explained())}</p>", elem_classes="explained")
         gradio.on(
             [button.click, *(box.submit for box in boxes)],
             self._answered,
             boxes,
-            [message, *outputs],
+            [message, *(part for column in columns for part in column)],
             api_visibility="private",
-            show_progress="hidden",
+            show_progress="minimal",
+            show_progress_on=[column[0] for column in columns],
         )
 
     def _box(self, field: InputField) -> Any:  # noqa: ANN401 (a component of gradio)
