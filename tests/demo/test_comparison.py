@@ -85,7 +85,10 @@ def test_another_teacher_of_the_same_name_is_told(moved, save_model):
 def test_any_folder_called_teacher_is_not_taken(moved, save_model):
     """Prevents the teacher of somebody else, in a folder of the quickstart's name, from answering."""
     save_model(moved.parent / "teacher", KIND, layers=3, width=32, seed=5)
-    assert _one(moved).teacher is None
+    comparison = _one(moved)
+    assert comparison.teacher is None and "big is not here" in comparison.told
+    (moved.parent / "teacher" / "task.json").write_text("{}", encoding="utf-8")
+    assert "big is not here" in _one(moved).told
 
 
 def test_a_teacher_of_another_task_is_refused_where_it_was_named(moved, student_of):
