@@ -1,6 +1,5 @@
 """`hf-tinybert demo`: a page on which student and teacher answer side by side."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,7 +28,8 @@ def demo(
 ) -> None:
     """Type a text, see the answers of student and teacher side by side, and the time of each.
 
-    Everything stays on this machine unless `--share` is given. A multi-task model has a tab for each task.
+    Everything stays on this machine unless `--host` or `--share` says otherwise. A multi-task model has a tab for
+    each task.
 
     Example: hf-tinybert demo student
 
@@ -41,10 +41,11 @@ def demo(
             raise ValueError("expected `--teacher` or `--no-teacher`, got both; leave one out")
         with loading():
             from hf_tinybert.demo import ServeSettings, build_page, import_gradio, open_comparisons, serve
+            from hf_tinybert.workflow.teachers import public_name
 
             import_gradio()  # before models are loaded: a missing one is told at once
             comparisons = open_comparisons(model, teacher=teacher, with_teacher=not no_teacher, task=task, kind=kind)
-            page = build_page(comparisons, Path(model).resolve().name if Path(model).exists() else model)
+            page = build_page(comparisons, public_name(model))
             address = serve(page, ServeSettings(host, port, share, open_browser))
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error

@@ -3,6 +3,7 @@
 from html import escape
 
 from hf_tinybert.demo.comparison import ModelAnswer
+from hf_tinybert.demo.model_clock import RUNS
 
 
 def answer_html(role: str, model: str, answer: ModelAnswer | None = None, teacher: ModelAnswer | None = None) -> str:
@@ -20,18 +21,19 @@ def answer_html(role: str, model: str, answer: ModelAnswer | None = None, teache
         lines.append(f'<p class="time">{escape(time_text(answer, teacher))}</p>')
         if answer.cut is not None:
             tokens, read = answer.cut
-            lines.append(f'<p class="cut">The text has {tokens:,} tokens; the model read the first {read:,}.</p>')
+            lines.append(f'<p class="cut">The text has {tokens:,} tokens; the model read {read:,} of them.</p>')
     return "".join(lines)
 
 
 def time_text(answer: ModelAnswer, teacher: ModelAnswer | None = None) -> str:
-    """Milliseconds, and how many times faster than the teacher where it is.
+    """Milliseconds, how often they were timed where that is less than usual, and how they compare with the teacher's.
 
     Args:
         answer: of a model.
         teacher: of its teacher; None where there is nothing to compare with.
     """
-    text = f"{answer.milliseconds:.1f} ms"
+    runs = "" if answer.runs >= RUNS else f" ({answer.runs} {'run' if answer.runs == 1 else 'runs'})"
+    text = f"{answer.milliseconds:.1f} ms{runs}"
     if teacher is None or teacher is answer or not answer.milliseconds:
         return text
     ratio = teacher.milliseconds / answer.milliseconds

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -16,6 +17,7 @@ from hf_tinybert.distillation.teacher import weights_sha256
 from hf_tinybert.models.exported_runtime import ExportedRuntime
 from hf_tinybert.workflow.figures import model_size
 from hf_tinybert.workflow.model_folder import ModelFolder, load_config, load_model_folder
+from hf_tinybert.workflow.teachers import public_name
 
 _GRAPH_FILES = (".onnx", ".data", ".xml", ".bin")
 
@@ -77,7 +79,7 @@ class Comparison:
         """What was typed with the mask of the model, which the page names by the student's."""
         mask, own = self.student.tokenizer.mask_token, folder.tokenizer.mask_token
         if mask and own and mask != own:
-            typed = [text.replace(str(mask), str(own)) for text in typed]
+            typed = [(text or "").replace(str(mask), str(own)) for text in typed]
         return read_form(folder.task, folder.tokenizer, typed)
 
 
@@ -117,9 +119,8 @@ def open_comparisons(
 
 def describe(folder: ModelFolder) -> str:
     """Name, shape and size of a model in a line."""
-    config, name = folder.model.config, Path(folder.name).name
-    layers = config.num_hidden_layers
-    shape = f"{name}: {layers} {'layer' if layers == 1 else 'layers'} x {config.hidden_size}"
+    config, layers = folder.model.config, folder.model.config.num_hidden_layers
+    shape = f"{public_name(folder.name)}: {layers} {'layer' if layers == 1 else 'layers'} x {config.hidden_size}"
     if isinstance(folder.model, PreTrainedModel):
         size = model_size(folder.model)
         return f"{shape}, {size['parameters'] / 1e6:.1f} M parameters, {size['megabytes']:.1f} MB"
@@ -137,19 +138,21 @@ def _teacher(
         return found, _unlike_recorded(found, recorded)
     refusals = []
     for folder in recorded.folders:
+        is_named = folder.name == Path(str(recorded.name)).name
         try:
             found = _load(str(folder), student, recorded, task)
-        except (ValueError, OSError, ModuleNotFoundError) as error:
-            refusals.append(str(error))
+        except (ValueError, TypeError, OSError, ModuleNotFoundError, StrictDataclassError) as error:
+            if is_named:
+                refusals.append(str(error).replace(f"{folder.parent}/", ""))  # a page tells no paths of its machine
             continue
         unlike = _unlike_recorded(found, recorded)
-        if folder.name == Path(str(recorded.name)).name or (recorded.sha256 and not unlike):
+        if is_named or (recorded.sha256 and not unlike):
             return found, unlike
     if refusals:
         return None, f"The student alone: its teacher cannot answer here: {refusals[0]}"
     if recorded.name is None:
         return None, "The student alone: its folder names no teacher; name one with --teacher."
-    return None, f"The student alone: its teacher {recorded.name} is not here; name it with --teacher."
+    return None, f"The student alone: its teacher {recorded.name} is not here; name its folder with --teacher."
 
 
 def _load(name: str, student: ModelFolder, recorded: RecordedTeacher, task: str | None) -> ModelFolder:
@@ -177,7 +180,7 @@ def _unlike_recorded(teacher: ModelFolder, recorded: RecordedTeacher) -> str:
         return ""
     if weights_sha256(teacher.model) == recorded.sha256:
         return ""
-    return f"{Path(teacher.name).name} is another teacher than the one that this student was distilled from."
+    return f"{public_name(teacher.name)} is another teacher than the one that this student was distilled from."
 
 
 def _on_accelerator(folder: ModelFolder) -> ModelFolder:

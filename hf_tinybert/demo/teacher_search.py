@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hf_tinybert.distillation.record import RECORD_FILE
+from hf_tinybert.distillation.record import RECORD_FILE, public_name
 from hf_tinybert.models.checkpoint_folder import read_json
 from hf_tinybert.run_folder import RUN_FILE
 
@@ -17,7 +17,7 @@ class RecordedTeacher:
     """What a student folder says of the teacher of one task.
 
     Attributes:
-        name: Hub name or folder; None where nothing is told.
+        name: Hub name, or last part of a folder; None where nothing is told.
         task: of a multi-task teacher, the head that taught.
         sha256: of its weights; None where it is not told.
         folders: that exist on this machine and may hold it, the likeliest first.
@@ -51,7 +51,7 @@ def recorded_teacher(student: str | Path, task: str | None = None) -> RecordedTe
         return RecordedTeacher(None, None, None, ())
     found = dict.fromkeys(one.resolve() for one in _places(folder, own.get("teacher"), told.get("teacher")))
     here = tuple(one for one in found if one.is_dir() and one != folder.resolve())
-    return RecordedTeacher(str(name), own.get("teacher_task"), told.get("teacher_sha256"), here)
+    return RecordedTeacher(public_name(str(name)), own.get("teacher_task"), told.get("teacher_sha256"), here)
 
 
 def _places(student: Path, of_run: str | None, of_record: str | None) -> Iterator[Path]:

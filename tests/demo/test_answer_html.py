@@ -6,6 +6,7 @@ import pytest
 
 from hf_tinybert.demo.answer_html import answer_html, message_html, time_text
 from hf_tinybert.demo.comparison import ModelAnswer
+from hf_tinybert.demo.model_clock import RUNS
 from hf_tinybert.demo.shown_answers import ShownAnswer
 
 SCRIPT = "<script>alert(1)</script>"
@@ -37,6 +38,12 @@ def test_a_time_alone_is_compared_with_nothing():
     assert time_text(ANSWER) == time_text(ANSWER, ANSWER) == "10.0 ms"
 
 
+@pytest.mark.parametrize(("runs", "text"), [(1, "10.0 ms (1 run)"), (3, "10.0 ms (3 runs)"), (RUNS, "10.0 ms")])
+def test_fewer_runs_are_told(runs, text):
+    """Prevents a single run from being taken for a median of five."""
+    assert time_text(replace(ANSWER, runs=runs)) == text
+
+
 def test_what_was_not_read_is_told():
     """Prevents an answer to a part from being taken for one to the whole."""
-    assert "82 tokens; the model read the first 32" in answer_html("Student", "small", ANSWER)
+    assert "82 tokens; the model read 32 of them" in answer_html("Student", "small", ANSWER)

@@ -20,14 +20,14 @@ def _write(folder, name, content):
 
 
 def test_the_folder_of_the_run_comes_first(student, tmp_path):
-    """Prevents another teacher of the same name, beside the student, from taking the place of the right one."""
+    """Prevents another teacher of the same name from taking its place, and paths from being shown on a page."""
     for folder in (tmp_path / "elsewhere" / "big", student.parent / "big"):
         folder.mkdir(parents=True)
     _write(student, "run.json", {"settings": {"teacher": str(tmp_path / "elsewhere" / "big"), "teacher_task": "ner"}})
     _write(student, "distillation.json", {"teacher": "big", "teacher_sha256": "abc"})
     found = recorded_teacher(student)
     assert found.folders == (tmp_path / "elsewhere" / "big", student.parent / "big")
-    assert found.task == "ner" and found.sha256 == "abc"
+    assert found.task == "ner" and found.sha256 == "abc" and found.name == "big"
 
 
 def test_a_moved_teacher_is_found_beside_the_student(student):
