@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -139,8 +140,8 @@ def _teacher(
     for folder in recorded.folders:
         try:
             found = _load(str(folder), student, recorded, task)
-        except (ValueError, OSError, ModuleNotFoundError) as error:
-            refusals.append(str(error))
+        except (ValueError, TypeError, OSError, ModuleNotFoundError, StrictDataclassError) as error:
+            refusals.append(str(error).replace(f"{folder.parent}/", ""))  # a page tells no paths of its machine
             continue
         unlike = _unlike_recorded(found, recorded)
         if folder.name == Path(str(recorded.name)).name or (recorded.sha256 and not unlike):

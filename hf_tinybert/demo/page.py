@@ -103,8 +103,9 @@ def serve(page: Any, settings: ServeSettings) -> str:  # noqa: ANN401 (gradio.Bl
         )
     except OSError as error:
         raise OSError(
-            f"expected a free port on {settings.host}, got {settings.port or 'none from 7860 on'} ({error}); because "
-            "another program may hold it; name another by `--port`"
+            f"expected an address to listen on, got {settings.host}, port {settings.port or 'from 7860 on'}; because "
+            "another program may hold the port, or the host may be none of this machine; name others by `--port` and "
+            "`--host`"
         ) from error
     return str(shared or local)
 

@@ -5,14 +5,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hf_tinybert.data.kinds.definition import Prediction
+from hf_tinybert.data.metrics.entities import OUTSIDE
 from hf_tinybert.data.sentences import split_sentences
 from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.demo.input_forms import Asked
 
 Passages = list[tuple[str, str | None]]
 """A text in parts, each with its mark or None; together they are the text."""
-
-_OUTSIDE = "O"
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def _number(prediction: Prediction, asked: Asked, mask: str) -> ShownAnswer:
 def _tags(prediction: Prediction, asked: Asked, mask: str) -> ShownAnswer:
     words = word_spans(asked.text, prediction["tokens"])
     if "entities" not in prediction:
-        named = [(*span, tag) for span, tag in zip(words, prediction["tags"], strict=True) if tag != _OUTSIDE]
+        named = [(*span, tag) for span, tag in zip(words, prediction["tags"], strict=True) if tag != OUTSIDE]
         return ShownAnswer(_counted(len(named), "tagged word"), passages=marked(asked.text, named))
     entities = prediction["entities"]
     spans = [(words[one["start"]][0], words[one["end"] - 1][1], one["type"]) for one in entities]

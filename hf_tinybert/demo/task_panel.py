@@ -4,10 +4,12 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from html import escape
+from itertools import cycle
 from typing import Any
 
 import torch
 
+from hf_tinybert.data.metrics.entities import OUTSIDE, is_iob2
 from hf_tinybert.demo.answer_html import answer_html, message_html
 from hf_tinybert.demo.comparison import Comparison, ModelAnswer, describe
 from hf_tinybert.demo.input_forms import FORMS, InputField
@@ -20,6 +22,7 @@ BARS = 5
 """Bars of an answer at most: a model may have a hundred classes."""
 
 _MARKS = {"answer": "#facc15", "filled": "#facc15", "kept": "#4ade80"}
+_COLOURS = ("red", "green", "blue", "yellow", "purple", "teal", "orange", "cyan", "lime", "pink")
 _HIDDEN = "hidden"  # stays in the page, so that an answer finds its place
 
 
@@ -46,15 +49,16 @@ class TaskPanel:
         button = gradio.Button("Answer", variant="primary")
         message = gradio.HTML(visible=_HIDDEN, elem_classes="message")
         with gradio.Row():
-            outputs = [part for model in self._models for part in self._column(*model)]
+            columns = [self._column(*model) for model in self._models]
         gradio.HTML(f"<p>{escape(self._explained())}</p>", elem_classes="explained")
         gradio.on(
             [button.click, *(box.submit for box in boxes)],
             self._answered,
             boxes,
-            [message, *outputs],
+            [message, *(part for column in columns for part in column)],
             api_visibility="private",
-            show_progress="hidden",
+            show_progress="minimal",
+            show_progress_on=[column[0] for column in columns],
         )
 
     def _box(self, field: InputField) -> Any:  # noqa: ANN401 (a component of gradio)
@@ -78,11 +82,19 @@ class TaskPanel:
                     gradio.HighlightedText(
                         show_label=False,
                         show_inline_category=form.names_marks,
-                        color_map=None if form.names_marks else _MARKS,
+                        color_map=self._colours(),
                         visible=_HIDDEN,
                     )
                 )
         return parts
+
+    def _colours(self) -> dict[str, str]:
+        """A colour for each mark, the same in both columns whichever mark comes first."""
+        if not self._form.names_marks:
+            return _MARKS
+        labels = self._comparison.task.settings.labels
+        types = dict.fromkeys(label[2:] if is_iob2(labels) else label for label in labels if label != OUTSIDE)
+        return dict(zip(types, cycle(_COLOURS), strict=False))
 
     def _answered(self, *typed: str) -> list[Any]:
         """New values of the message and of every part of every column; runs in one of gradio's threads."""

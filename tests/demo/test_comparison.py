@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -36,6 +37,17 @@ def test_the_teacher_of_the_folder_is_found(comparison_of, student_of):
     comparison = comparison_of(KIND)
     assert comparison.teacher.name == str(student_of(KIND).parent / "big") and comparison.told == ""
     assert describe(comparison.teacher).startswith("big: 3 layers x 32, 0.0 M parameters")
+
+
+def test_an_exported_folder_has_the_size_of_its_graph(comparison_of, tmp_path):
+    """Prevents a graph, whose weights cannot be counted, from having no description."""
+    (tmp_path / "model.onnx").write_bytes(b"0" * 150_000)
+    (tmp_path / "model.onnx.data").write_bytes(b"0" * 1_000_000)
+    student = comparison_of(KIND).student
+    graph = torch.nn.Module()
+    graph.config = student.model.config
+    exported = replace(student, name=str(tmp_path), model=graph)
+    assert describe(exported) == f"{tmp_path.name}: 1 layer x 16, exported graph, 1.1 MB"
 
 
 @pytest.fixture
@@ -90,6 +102,7 @@ def test_a_damaged_teacher_that_was_found_is_told(moved, save_model):
     (moved.parent / "big" / "task.json").write_text("{}", encoding="utf-8")
     comparison = _one(moved)
     assert comparison.teacher is None and "cannot answer" in comparison.told
+    assert str(moved.parent) not in comparison.told
 
 
 def test_a_teacher_reads_its_own_mask(comparison_of):

@@ -1,7 +1,5 @@
 """Tests of the times that are shown."""
 
-import time
-
 import pytest
 import torch
 from torch import nn
@@ -13,9 +11,15 @@ from hf_tinybert.workflow import load_model_folder, predict
 ROW = {"text": "the film is good"}
 
 
-class _Sleeper(nn.Module):
-    def forward(self, seconds: float) -> torch.Tensor:
-        time.sleep(seconds)
+class _Worker(nn.Module):
+    """A model that takes as many seconds of a clock as it is told."""
+
+    def __init__(self, clock):
+        super().__init__()
+        self.clock = clock
+
+    def forward(self, seconds):
+        self.clock["now"] += seconds
         return torch.zeros(1)
 
 
@@ -25,14 +29,16 @@ def timed(student_of):
     return TimedModel(load_model_folder(student_of("text-classification")))
 
 
-def test_the_time_is_that_of_the_model_alone():
+def test_the_time_is_that_of_the_model_alone(monkeypatch):
     """Prevents tokenising and decoding, which are alike for both, from hiding how much faster the student is."""
-    model = _Sleeper()
+    time = {"now": 0.0}
+    monkeypatch.setattr(model_clock, "synchronized_seconds", lambda: time["now"])
+    model = _Worker(time)
     clock = ModelClock(model)
-    time.sleep(0.05)
-    model(0.02)
-    model(0.01)
-    assert 0.03 <= clock.seconds < 0.05
+    model(2.0)
+    time["now"] += 50.0
+    model(1.0)
+    assert clock.seconds == 3.0
 
 
 def test_models_take_turns_after_a_first_run(timed, monkeypatch):

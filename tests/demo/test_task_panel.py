@@ -37,6 +37,12 @@ def test_an_answer_takes_the_message_away(panel_of):
     assert "headline" in student and bars.visible is True
 
 
+def test_a_mark_has_one_colour_in_both_columns(panel_of):
+    """Prevents a person who is red beside a person who is green, because another mark came first."""
+    assert panel_of("token-classification")._colours() == {"thing": "red"}
+    assert set(panel_of("question-answering")._colours()) >= {"answer"}
+
+
 def test_an_error_of_the_program_is_no_message(panel_of, monkeypatch):
     """Prevents a defect from being shown as a mistake of whoever typed."""
     panel = panel_of("regression")
