@@ -195,7 +195,7 @@ def test_every_dependency_is_pinned_in_the_constraints():
 
 
 def test_no_distribution_is_pinned_twice():
-    """Prevents two pins of one package, which no installation satisfies, left by changes that were made side by side."""
+    """Prevents two pins of one package, which no installation satisfies, left by branches that were merged."""
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     names = [_distribution(pin) for pin in pins if "==" in pin]
     assert sorted(names) == sorted(set(names))
