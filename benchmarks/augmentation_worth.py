@@ -11,9 +11,10 @@ of a seed. The student of 4 x 312 starts from the teacher's projected weights an
 
 All arms take the same number of steps of 32 rows, so that an arm with more text sees each row less often, and the
 last weights are scored: no arm is chosen by a look at the validation split. `TEACHERS`, `STEPS` and `STUDENT` are the
-same for all arms and were not tuned. An epoch of `without` and `fresh` holds each row 21 times, as one of `on-disk`
-does: it ends with a checkpoint, of which a hundred would be written otherwise. The test split is scored once, at the
-end of a run. Runs that the result file holds are not repeated; an interrupted run goes on at its last epoch.
+same for all arms and were not tuned. The teacher answers while training, in every arm. An epoch of `without` and
+`fresh` holds each row 21 times, as one of `on-disk` does: it ends with a checkpoint, of which a hundred would be
+written otherwise. The test split is scored once, at the end of a run. Runs that the result file holds are not
+repeated; an interrupted run goes on at its last epoch.
 
     python benchmarks/augmentation_worth.py --data DATA                      # everything, 3 seeds
     python benchmarks/augmentation_worth.py --data DATA --task banking77 --rows 300 --arm fresh --seed 0
@@ -153,16 +154,15 @@ def measure(run: Run) -> None:
         unlabeled=unlabeled,
         augment="replace" if fresh else None,
         augment_words={"vectors": run.vectors} if fresh else None,
-        # what the teacher says of texts that stay as they are is the same in every pass
-        cache_dir=None if fresh else str(run.folder / "cache"),
         score_test=True,
     )
     words = [Path(run.vectors).name] if run.key["vectors"] else []
     name = "-".join([run.arm, *words, f"{run.key['steps']}-steps"])
     figures = distil(settings, run.folder / name, run.display)
-    kept = ("main_metric", "unlabeled_rows", "scores", "retention", "seconds", "machine")
+    kept = ("main_metric", "scores", "retention", "seconds", "machine")
     results = read_results(run.output)
-    results["runs"].append({**run.key, "epochs": settings.epochs, **{name: figures[name] for name in kept}})
+    told = {"epochs": settings.epochs, "rows_of_an_epoch": seen, **{name: figures[name] for name in kept}}
+    results["runs"].append({**run.key, **told})
     results["summary"] = summary(results["runs"])
     write_results(run.output, results)
 
@@ -278,7 +278,7 @@ def table(runs: list[dict[str, Any]]) -> str:
 
 def _cell(figures: dict[str, float]) -> str:
     mean, least, most = (100 * figures[name] for name in ("mean", "min", "max"))
-    return f"{mean:.1f} ({least:.1f} to {most:.1f})"
+    return f"{mean:.1f}" if least == most else f"{mean:.1f} ({least:.1f} to {most:.1f})"
 
 
 if __name__ == "__main__":
