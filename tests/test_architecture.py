@@ -194,6 +194,13 @@ def test_every_dependency_is_pinned_in_the_constraints():
     assert names <= {_distribution(pin) for pin in pins if "==" in pin}
 
 
+def test_no_distribution_is_pinned_twice():
+    """Prevents two pins of one package, which no installation satisfies, left by branches that were merged."""
+    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    names = [_distribution(pin) for pin in pins if "==" in pin]
+    assert sorted(names) == sorted(set(names))
+
+
 def _distribution(requirement: str) -> str:
     name = requirement.strip()
     for sign in "=<>~!;[":

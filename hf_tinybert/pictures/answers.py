@@ -43,7 +43,14 @@ def confusion_matrix(
 
 
 def score_scatter(
-    across: Sequence[float], up: Sequence[float], *, columns: str, rows: str, name: str, title: str
+    across: Sequence[float],
+    up: Sequence[float],
+    *,
+    columns: str,
+    rows: str,
+    name: str,
+    title: str,
+    one_scale: bool = True,
 ) -> Picture:
     """Two numbers of every row, and the line on which they are the same.
 
@@ -54,17 +61,19 @@ def score_scatter(
         rows: what `up` is.
         name: of the picture.
         title: above it.
+        one_scale: whether both are on one scale; similarities and gold scores from 0 to 5 are not, and have no line.
     """
     color = STUDENT_COLOR if "student" in rows else TEACHER_COLOR
     with canvas(3.3, 3.0) as (figure, (axes,)):
         axes.scatter(across, up, s=9, color=color, alpha=0.55, linewidths=0)
-        low, high = axes.get_xlim()
-        axes.plot((low, high), (low, high), color=INK, linewidth=0.7, linestyle=":")
+        if one_scale:
+            low, high = axes.get_xlim()
+            axes.plot((low, high), (low, high), color=INK, linewidth=0.7, linestyle=":")
         axes.set_title(title)
         axes.set_xlabel(columns)
         axes.set_ylabel(rows)
-    distance = float(np.abs(np.subtract(across, up)).mean()) if len(across) else 0.0
-    return Picture(name, f"{title}: {len(across)} rows, {distance:.3g} apart in the mean.", figure)
+    apart = f", {np.abs(np.subtract(across, up)).mean():.3g} apart in the mean" if one_scale and len(across) else ""
+    return Picture(name, f"{title}: {len(across)} rows{apart}.", figure)
 
 
 def _short(name: str) -> str:

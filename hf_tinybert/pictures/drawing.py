@@ -20,7 +20,7 @@ HEAT_COLORS = "Blues"
 # Of lines and letters; in an SVG it becomes the colour of the text around it.
 INK = "#1b1e23"
 _PNG_DOTS_PER_INCH = 150
-_STYLE: dict[str, Any] = {
+_STYLE: dict[Any, Any] = {
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "axes.linewidth": 0.6,

@@ -6,12 +6,17 @@ from typing import Any
 from hf_tinybert.pictures import Picture, confusion_matrix, score_scatter
 
 
-def answer_pictures(comparison: Mapping[str, Any]) -> list[Picture]:
-    """Of `comparison.json`; none for kinds whose answers are neither classes nor numbers."""
+def answer_pictures(comparison: Mapping[str, Any], kind: str | None = None) -> list[Picture]:
+    """The pictures of `comparison.json`; none for kinds whose answers are neither classes nor numbers.
+
+    Args:
+        comparison: of student and teacher.
+        kind: of the task; similarities of embeddings are on another scale than gold scores.
+    """
     confusion, numbers = comparison.get("confusion"), comparison.get("numbers")
     if confusion:
         return _matrices(confusion)
-    return _scatters(numbers) if numbers else []
+    return _scatters(numbers, one_scale=kind != "sentence-embedding") if numbers else []
 
 
 def _matrices(confusion: Mapping[str, Any]) -> list[Picture]:
@@ -28,7 +33,7 @@ def _matrices(confusion: Mapping[str, Any]) -> list[Picture]:
     ]
 
 
-def _scatters(numbers: Mapping[str, Any]) -> list[Picture]:
+def _scatters(numbers: Mapping[str, Any], *, one_scale: bool) -> list[Picture]:
     student, teacher, right = numbers["student"], numbers["teacher"], numbers.get("right")
     found = [
         score_scatter(
@@ -50,6 +55,7 @@ def _scatters(numbers: Mapping[str, Any]) -> list[Picture]:
                     rows=f"{name} says",
                     name=f"scatter-{name}",
                     title=f"{name.capitalize()} against the right scores",
+                    one_scale=one_scale,
                 )
             )
     return found

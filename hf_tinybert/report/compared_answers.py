@@ -71,26 +71,6 @@ def compared_answers(
     ]
 
 
-def word_classes(
-    task: Task, rows: Dataset, student: Sequence[Prediction], teacher: Sequence[Prediction]
-) -> list[tuple[str, str, str]]:
-    """Of token classification: right class, student's and teacher's of every word; the `B-` and `I-` of tags left out.
-
-    Empty where the rows have no tags.
-    """
-    tags = gold_tags(rows, task.settings.labels)
-    if tags is None:
-        return []
-    labels = task.settings.labels
-    iob = is_iob2(labels)
-    right = ([labels[tag] for tag in own] for own in tags)
-    return [
-        (_class(gold, iob), _class(own, iob), _class(other, iob))
-        for golds, one, two in zip(right, student, teacher, strict=True)
-        for gold, own, other in zip(golds, one["tags"], two["tags"], strict=True)
-    ]
-
-
 def _compared(kind: TaskKind, question: str, right: Answer | None, student: Answer, teacher: Answer) -> ComparedAnswer:
     if right is None or not isinstance(right, str):
         return ComparedAnswer(question, right, student, teacher, None, None)
@@ -179,8 +159,4 @@ def _tagged(words: Sequence[str], tags: Sequence[str], iob: bool) -> str:
     return "; ".join(found) or _NOTHING
 
 
-def _class(tag: str, iob: bool) -> str:
-    return tag.partition("-")[2] if iob and "-" in tag else tag
-
-
-__all__ = ["ComparedAnswer", "compared_answers", "word_classes"]
+__all__ = ["ComparedAnswer", "compared_answers"]

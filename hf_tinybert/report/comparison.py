@@ -14,14 +14,16 @@ from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.encodings import model_input_names
 from hf_tinybert.hub.model_facts import COMPARISON_FILE
 from hf_tinybert.progress import ProgressDisplay
-from hf_tinybert.report.compared_answers import ComparedAnswer, compared_answers, word_classes
+from hf_tinybert.report.compared_answers import ComparedAnswer, compared_answers
 from hf_tinybert.report.confusion import Confusion, count_confusion
-from hf_tinybert.report.layer_agreement import Encoder, LayerAgreement, Text, layer_agreement
+from hf_tinybert.report.layer_agreement import Encoder, LayerAgreement, Text, encoder_of, layer_agreement
 from hf_tinybert.report.pair import Pair
+from hf_tinybert.report.tagged_words import entity_counts, word_classes
 from hf_tinybert.workflow.inference import Inference
 
 _EXAMPLES = 24
 _TEXTS = 64
+_ONE_CLASS = (TaskKind.TEXT_CLASSIFICATION, TaskKind.PAIR_CLASSIFICATION)
 _NUMBERS = (TaskKind.REGRESSION, TaskKind.SENTENCE_EMBEDDING)
 # batch size -> counted forwards of each model
 _SPEED_RUNS = {1: 12, 32: 4}
@@ -86,12 +88,9 @@ def compare(pair: Pair, *, split: str, batch_size: int, display: ProgressDisplay
         with display.bar(f"{name} on {split}", total=len(rows)) as bar:
             inference = Inference(model, tokenizer, task, batch_size=batch_size, seed=pair.seed, on_batch=bar.advance)
             said.append(inference.predict(rows))
-    answers = compared_answers(task, rows, said[0], said[1])
-    classes: list[tuple[str, str, str]] = []
-    if task.kind is TaskKind.TOKEN_CLASSIFICATION:
-        classes = word_classes(task, rows, said[0], said[1])
-    elif task.kind in (TaskKind.TEXT_CLASSIFICATION, TaskKind.PAIR_CLASSIFICATION):
-        classes = [(str(one.right), str(one.student), str(one.teacher)) for one in answers if one.right is not None]
+    answers = compared_answers(task, rows, *said)
+    tagged = task.kind is TaskKind.TOKEN_CLASSIFICATION
+    classes = word_classes(task, rows, *said) if tagged else _classes(answers) if task.kind in _ONE_CLASS else []
     texts = _texts(pair)
     with display.bar("comparing layers and speed"):
         speed = _speed(pair, [f"{text} {other or ''}".strip() for text, other in texts])
@@ -100,15 +99,19 @@ def compare(pair: Pair, *, split: str, batch_size: int, display: ProgressDisplay
         split=split,
         rows=len(rows),
         answers={} if task.kind in _NUMBERS else dict(Counter(key for one in answers for key in _keys(one))),
-        examples=[_example(one) for one in _disagreements(answers)],
+        examples=[asdict(one) for one in _disagreements(answers)],
         confusion=count_confusion(classes, task.settings.labels) if classes else None,
-        entities=_entities(answers) if any("entities" in one for one in said[0][:1]) else [],
+        entities=entity_counts(task, rows, *said) if tagged else [],
         numbers=_numbers(answers) if task.kind in _NUMBERS else {},
         agreement=agreement,
         without_agreement=why_not,
         sentences_per_second=speed,
         machine=dict(machine()),
     )
+
+
+def _classes(answers: Sequence[ComparedAnswer]) -> list[tuple[str, str, str]]:
+    return [(str(one.right), str(one.student), str(one.teacher)) for one in answers if one.right is not None]
 
 
 def _keys(answer: ComparedAnswer) -> list[str]:
@@ -134,29 +137,6 @@ def _disagreements(answers: Sequence[ComparedAnswer]) -> list[ComparedAnswer]:
     won = [one for one in apart if one.student_is_right and not one.teacher_is_right][: _EXAMPLES // 4]
     rest = [one for one in apart if one.student_is_right == one.teacher_is_right]
     return [*lost, *won, *rest[: _EXAMPLES - len(lost) - len(won)]]
-
-
-def _example(answer: ComparedAnswer) -> dict[str, Any]:
-    return asdict(answer)
-
-
-def _entities(answers: Sequence[ComparedAnswer]) -> list[dict[str, Any]]:
-    """By type: entities that there are, and those of them that each model marks word by word."""
-    counts: dict[str, Counter[str]] = {}
-    for answer in answers:
-        right = _named(answer.right)
-        found = {"right": right, "student": right & _named(answer.student), "teacher": right & _named(answer.teacher)}
-        for model, entities in found.items():
-            for entity, number in entities.items():
-                counts.setdefault(entity.rpartition(" (")[2].rstrip(")"), Counter())[model] += number
-    return [
-        {"type": kind, **{name: own[name] for name in ("right", "student", "teacher")}}
-        for kind, own in sorted(counts.items(), key=lambda item: -item[1]["right"])
-    ]
-
-
-def _named(answer: str | float | None) -> Counter[str]:
-    return Counter(part for part in str(answer or "").split("; ") if part.endswith(")") and " (" in part)
 
 
 def _numbers(answers: Sequence[ComparedAnswer]) -> dict[str, list[float]]:
@@ -188,7 +168,7 @@ def _agreement(pair: Pair, texts: Sequence[Text]) -> tuple[LayerAgreement | None
 
 def _speed(pair: Pair, texts: Sequence[str]) -> dict[str, dict[str, float]]:
     """Of the encoders, on the student's tokens; the heads cost next to nothing."""
-    encoders = {"student": pair.student.base_model, "teacher": pair.teacher.base_model}
+    encoders = {"student": encoder_of(pair.student), "teacher": encoder_of(pair.teacher)}
     read = set(pair.student_tokenizer.model_input_names)
     same_tokens = pair.student_tokenizer.get_vocab() == pair.teacher_tokenizer.get_vocab()
     if not texts or not same_tokens or any(not read <= model_input_names(one) for one in encoders.values()):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -88,6 +88,11 @@ def layer_agreement(student: Encoder, teacher: Encoder, texts: Sequence[Text], *
     return LayerAgreement(_rounded(_alignment(*layers)), attention, len(states[0]), tokens)
 
 
+def encoder_of(model: PreTrainedModel) -> PreTrainedModel:
+    """What of a model its head reads; an encoder itself where there is no head."""
+    return cast("PreTrainedModel", model.base_model)
+
+
 class _Encoded(NamedTuple):
     """Tokens by name, and what the model reads, each `(1, seq_len)`."""
 
@@ -106,7 +111,7 @@ class _Reader:
     """One encoder, switched to give away its attention where it can."""
 
     def __init__(self, encoder: Encoder) -> None:
-        self.model: PreTrainedModel = encoder.model.base_model.eval()
+        self.model = encoder_of(encoder.model).eval()
         self.tokenizer = encoder.tokenizer
         self.access = attention_access(self.model)
         self.names = model_input_names(self.model)
@@ -172,4 +177,4 @@ def _rounded(values: Tensor) -> list[list[float]]:
     return [[round(min(max(value, 0.0), 1.0), _DIGITS) for value in row] for row in values.tolist()]
 
 
-__all__ = ["Encoder", "LayerAgreement", "Text", "layer_agreement"]
+__all__ = ["Encoder", "LayerAgreement", "Text", "encoder_of", "layer_agreement"]

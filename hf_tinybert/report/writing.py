@@ -55,7 +55,7 @@ def write_report(settings: ReportSettings, display: ProgressDisplay) -> Report:
             replace(found, task=settings.task).save(settings.folder)
             facts = read_facts(settings.folder)
     elif facts.comparison is None:
-        reason = "It was left out. `hf-tinybert report` without `--files-only` makes it."
+        reason = "it was left out; `hf-tinybert report` without `--files-only` makes it"
     if facts.comparison is not None:
         reason = ""
     path = settings.folder / REPORT_FILE

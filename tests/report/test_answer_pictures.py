@@ -32,3 +32,10 @@ def test_the_teachers_matrix_holds_the_teachers_counts():
     pictures = answer_pictures({"confusion": CONFUSION, "numbers": {}})
     shown = [picture.figure.axes[0].images[0].get_array().tolist() for picture in pictures]
     assert shown == [[[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [1.0, 0.0]], [[0.5, 0.5], [0.0, 0.0]]]
+
+
+def test_similarities_have_no_line_on_which_they_are_the_gold_scores():
+    """Prevents embeddings that look wrong because gold scores go up to 5."""
+    between, *right = answer_pictures({"confusion": None, "numbers": NUMBERS}, "sentence-embedding")
+    assert [len(picture.figure.axes[0].lines) for picture in (between, *right)] == [1, 0, 0]
+    assert len(answer_pictures({"confusion": None, "numbers": NUMBERS}, "regression")[1].figure.axes[0].lines) == 1

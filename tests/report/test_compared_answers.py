@@ -4,7 +4,7 @@ import datasets
 import pytest
 
 from hf_tinybert.data.tasks import Task, TaskKind, TaskSettings
-from hf_tinybert.report.compared_answers import ComparedAnswer, compared_answers, word_classes
+from hf_tinybert.report.compared_answers import ComparedAnswer, compared_answers
 
 TAGS = ("O", "B-person", "I-person")
 WORDS = {"tokens": [["Ada", "Lovelace", "wins"]], "tags": [["B-person", "I-person", "O"]]}
@@ -117,15 +117,3 @@ def test_hidden_words_are_compared_one_by_one_where_both_models_saw_them():
     )
     found = _compare(TaskKind.MASKED_LM, rows, student, teacher)
     assert found == [ComparedAnswer("a game", "game", "game", "film", True, False)]
-
-
-def test_words_are_counted_by_class():
-    """Prevents B- and I- of one class as two, and the two models in each other's place."""
-    rows = datasets.Dataset.from_dict(WORDS)
-    task = Task(TaskSettings(TaskKind.TOKEN_CLASSIFICATION, TAGS))
-    assert word_classes(task, rows, SAID, RIGHT) == [
-        ("person", "person", "person"),
-        ("person", "O", "person"),
-        ("O", "O", "O"),
-    ]
-    assert word_classes(task, rows.remove_columns("tags"), SAID, RIGHT) == []

@@ -6,7 +6,7 @@ import pytest
 
 from hf_tinybert.hub.model_facts import COMPARISON_FILE, read_facts
 from hf_tinybert.report.compared_answers import ComparedAnswer
-from hf_tinybert.report.comparison import Comparison, _disagreements, _entities, compare
+from hf_tinybert.report.comparison import Comparison, _disagreements, compare
 from hf_tinybert.report.pair import load_pair
 from hf_tinybert.report.report_settings import ReportSettings
 from hf_tinybert.workflow import evaluate_folder
@@ -73,13 +73,3 @@ def test_numbers_are_sorted_by_how_far_they_are_apart():
     """Prevents examples that nearly agree where others do not at all."""
     answers = [ComparedAnswer("q", 0.0, float(one), 0.0, None, None) for one in range(20)]
     assert [one.student for one in _disagreements(answers)] == [float(one) for one in range(19, 7, -1)]
-
-
-def test_entities_are_counted_by_type_and_as_often_as_they_come():
-    """Prevents two entities of one name that count once, and a wrong one that counts as found."""
-    right = "Ada (person); Ada (person); Rome (place)"
-    found = _entities([_answer("Ada (person); Rome (person)", right, right)])
-    assert found == [
-        {"type": "person", "right": 2, "student": 1, "teacher": 2},
-        {"type": "place", "right": 1, "student": 0, "teacher": 1},
-    ]

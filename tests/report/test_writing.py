@@ -120,7 +120,7 @@ def test_a_teacher_that_is_gone_is_said_and_the_rest_is_drawn(student, display):
     (student / "figures.json").write_text(json.dumps(figures))
     done = write_report(ReportSettings(folder=student), display)
     page = done.path.read_text(encoding="utf-8")
-    assert "nowhere/gone" in done.without_comparison and "This part is missing." in page
+    assert "nowhere/gone" in done.without_comparison and "This part is missing:" in page
     assert 'id="curves"' in page and 'id="answers"' not in page
 
 
