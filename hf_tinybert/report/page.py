@@ -80,7 +80,8 @@ def _tiles(facts: ModelFacts) -> list[tuple[str, str]]:
     counts = comparison.get("answers")
     if counts:
         share = counts.get("same", 0) / max(counts.get("same", 0) + counts.get("other", 0), 1)
-        tiles.append((f"{share:.1%}", f"of its answers on {comparison['split']} rows are the teacher's"))
+        of_task = f" of {comparison['task']}" if comparison.get("task") else ""
+        tiles.append((f"{share:.1%}", f"of its answers{of_task} on {comparison['split']} rows are the teacher's"))
     return tiles
 
 

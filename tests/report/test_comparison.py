@@ -1,10 +1,13 @@
 """Tests of what a comparison finds."""
 
+import io
 import json
 
 import pytest
+from rich.console import Console
 
 from hf_tinybert.hub.model_facts import COMPARISON_FILE, read_facts
+from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.report.compared_answers import ComparedAnswer
 from hf_tinybert.report.comparison import Comparison, _disagreements, compare
 from hf_tinybert.report.pair import load_pair
@@ -15,12 +18,6 @@ from hf_tinybert.workflow import evaluate_folder
 @pytest.fixture(scope="module")
 def compared(models):
     """The comparison of student and teacher on their validation rows."""
-    import io
-
-    from rich.console import Console
-
-    from hf_tinybert.progress import ProgressDisplay
-
     settings = ReportSettings(folder=models / "student")
     pair = load_pair(settings, read_facts(settings.folder))
     return compare(pair, split="validation", batch_size=8, display=ProgressDisplay(Console(file=io.StringIO())))
