@@ -9,7 +9,7 @@ from rich.console import Console
 from hf_tinybert.hub.model_facts import COMPARISON_FILE, read_facts
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.report.compared_answers import ComparedAnswer
-from hf_tinybert.report.comparison import Comparison, _disagreements, compare
+from hf_tinybert.report.comparison import Comparison, _disagreements, _spread, compare
 from hf_tinybert.report.pair import load_pair
 from hf_tinybert.report.report_settings import ReportSettings
 from hf_tinybert.workflow import evaluate_folder
@@ -64,6 +64,12 @@ def test_what_the_student_lost_comes_first_and_the_rest_is_not_crowded_out():
     answers = [_answer("r", "x")] * 30 + [_answer("x", "y")] * 30 + [_answer("x", "r")] * 30 + [_answer("r", "r")] * 30
     shown = [(one.student_is_right, one.teacher_is_right) for one in _disagreements(answers)]
     assert shown == [(False, True)] * 12 + [(True, False)] * 6 + [(False, False)] * 6
+
+
+def test_examples_and_texts_come_from_all_over_the_data():
+    """Prevents examples of one class alone, where the data are in the order of their labels."""
+    assert _spread(range(100), 5) == [0, 20, 40, 60, 80]
+    assert _spread(range(3), 5) == [0, 1, 2] and _spread([], 5) == []
 
 
 def test_numbers_are_sorted_by_how_far_they_are_apart():
