@@ -48,14 +48,15 @@ def write_report(settings: ReportSettings, display: ProgressDisplay) -> Report:
     check_matplotlib()
     facts = read_facts(settings.folder)
     reason = ""
-    has_teacher = bool(facts.teacher or settings.teacher)
-    if settings.compare and has_teacher:
+    # a general student has no answers yet
+    comparable = bool(facts.teacher or settings.teacher) and not (facts.figures or {}).get("held_out")
+    if settings.compare and comparable:
         pair, reason = _pair(settings, facts)
         if pair is not None:
             found = compare(pair, split=settings.split, batch_size=settings.batch_size, display=display)
             replace(found, task=settings.task).save(settings.folder)
             facts = read_facts(settings.folder)
-    elif has_teacher:
+    elif comparable:
         reason = "it was left out; `hf-tinybert report` without `--files-only` makes it"
     if facts.comparison is not None:
         reason = ""
