@@ -29,9 +29,11 @@ ROOMS_BELOW = {
     "quickstart": {"__init__", "models", "data", "distillation", "benchmark", "progress", "run_folder"},
     "doctor": {"__init__", "models", "data", "distillation", "progress", "workflow"},
     "export": {"models", "data", "distillation", "benchmark", "progress", "workflow"},
+    "runtimes": {"models", "data", "distillation", "benchmark", "progress", "workflow", "export"},
     "cli": {
         "__init__",
         "export",
+        "runtimes",
         "models",
         "data",
         "distillation",
