@@ -171,9 +171,11 @@ def test_every_dependency_is_pinned_in_the_constraints():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     wanted = setup["options"]["install_requires"] + setup["options.extras_require"]["quickstart"]
-    for extra in ("deepspeed", "augment", "onnx", "openvino"):
+    for extra in ("deepspeed", "augment", "onnx", "openvino", "plot"):
         wanted += setup["options.extras_require"][extra]
-    wanted += setup["options.extras_require"]["test"].replace("hf-tinybert[deepspeed,onnx,openvino,quickstart]", "")
+    wanted += setup["options.extras_require"]["test"].replace(
+        "hf-tinybert[deepspeed,onnx,openvino,plot,quickstart]", ""
+    )
     lines = [line for line in wanted.splitlines() if line.strip() and not line.strip().startswith("#")]
     names = {_distribution(line) for line in lines}
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()

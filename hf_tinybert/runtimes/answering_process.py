@@ -15,6 +15,7 @@ from torch._dynamo.exc import TorchDynamoException
 
 from hf_tinybert.benchmark.resident_memory import forget_peak, peak_resident_bytes
 from hf_tinybert.models.exported_runtime import ExportedRuntime
+from hf_tinybert.progress import quiet_libraries
 from hf_tinybert.runtimes.answering_models import AnsweringFolder
 from hf_tinybert.runtimes.runtime import Runtime
 
@@ -41,7 +42,8 @@ class Turn:
     Attributes:
         seconds: of each, by the clock.
         processor_seconds: of each, of all threads of the process.
-        peak_bytes: resident at most in the turn.
+        peak_bytes: resident at most in the turn. Weights that are mapped from a file count where they were read: the
+            rows of the embeddings that no text named yet are not among them.
     """
 
     seconds: list[float]
@@ -110,6 +112,7 @@ _model: Callable[..., Any] | None = None  # of the process
 
 def _open(answering: AnsweringFolder, threads: int) -> Opened:
     global _model
+    quiet_libraries()
     torch.set_num_threads(threads)
     _import_library(answering.runtime)
     forget_peak()

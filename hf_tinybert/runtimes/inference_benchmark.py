@@ -63,8 +63,12 @@ class InferenceBenchmark:
 
         Returns:
             `settings`, `machine`, `models` (name and parameters), `left_out` (by arm: why), `arms` (by arm: bytes of
-            its files, bytes before and after opening, seconds to open) and `cases` (`batch_size`, `length`, `rounds`
-            and `summary`, see `summarize_case`).
+            its files, resident bytes before and at most until it is open, seconds to open) and `cases` (`batch_size`,
+            `length`, `rounds` and `summary`, see `summarize_case`).
+
+        Raises:
+            FileNotFoundError: no such model.
+            ValueError: an unusable model, see `make_models`.
         """
         done = {(case["batch_size"], case["length"]) for case in self._run["cases"]}
         missing = [case for case in self.settings.cases if case not in done]

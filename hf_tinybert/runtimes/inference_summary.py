@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 
@@ -35,10 +36,11 @@ def summarize_case(
         baselines: by arm, bytes before its model was opened.
 
     Returns:
-        `rounds`: by arm, mean `seconds` and `processor_seconds` of a forward. `summary`: by arm, `sentences_per_second`
-        (median over rounds), `p50_seconds` and `p95_seconds` of a batch (over all forwards, whose number is
-        `forwards`), `memory_bytes` (resident at most while it answers, less the baseline), `times_teacher` and
-        `times_teacher_processor` (by the clock and by processor time, within a round; `median`, `min` and `max`).
+        `rounds`: by arm, mean `seconds` and `processor_seconds` of a forward. `summary`: by arm,
+        `sentences_per_second` (median over rounds), `p50_seconds` and `p95_seconds` of a batch (over all forwards,
+        whose number is `forwards`), `memory_bytes` (resident at most while it answers, less the baseline),
+        `times_teacher` and `times_teacher_processor` (by the clock and by processor time, within a round; `median`,
+        `min` and `max`).
     """
     rounds = [dict(zip(turns, means, strict=True)) for means in zip(*map(_means, turns.values()), strict=True)]
     summary = {}
@@ -63,37 +65,47 @@ def fastest_student(case: Mapping[str, Any]) -> str:
 
 
 def inference_tables(run: Mapping[str, Any]) -> Group:
-    """What `InferenceBenchmark.run` returned, a table for every batch size and length, then what was left out."""
-    return Group(*(_table(case, run["arms"]) for case in run["cases"]), "\n".join(_notes(run)))
+    """What `InferenceBenchmark.run` returned: files, a table for every batch size and length, what was left out."""
+    return Group(_files_table(run), *(_case_table(case) for case in run["cases"]), "\n".join(_notes(run)))
 
 
-def _table(case: Mapping[str, Any], arms: Mapping[str, Any]) -> Table:
-    table = Table(title=f"Batch {case['batch_size']}, {case['length']} tokens")
+def _files_table(run: Mapping[str, Any]) -> Table:
+    table = Table(title="Weights and graphs", box=SIMPLE_HEAD)
     table.add_column("", no_wrap=True)
-    for name in ("sentences/s", "p50 ms", "p95 ms", "MiB", "file MB", "times teacher", "by processor time"):
+    for name in ("parameters", "file MB", "seconds to open"):
         table.add_column(name, justify="right")
+    for arm, figures in run["arms"].items():
+        parameters = run["models"][arm.split()[0]]["parameters"]
+        megabytes, seconds = figures["file_bytes"] / _MEGABYTE, figures["opening_seconds"]
+        table.add_row(arm, f"{parameters:,}", f"{megabytes:,.1f}", f"{seconds:.1f}")
+    return table
+
+
+def _case_table(case: Mapping[str, Any]) -> Table:
+    table = Table(title=f"Batch {case['batch_size']}, {case['length']} tokens", box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("", "texts/s", "p50 ms", "p95 ms", "MiB", "times teacher", "CPU"):
+        table.add_column(name, justify="right" if name else "left", no_wrap=True)
     for arm, figures in case["summary"].items():
-        times, processor = figures["times_teacher"], figures["times_teacher_processor"]
+        times = figures["times_teacher"]
         table.add_row(
             arm,
-            f"{figures['sentences_per_second']:,.4g}",
-            f"{1000 * figures['p50_seconds']:,.4g}",
-            f"{1000 * figures['p95_seconds']:,.4g}",
+            f"{figures['sentences_per_second']:,.1f}",
+            f"{1000 * figures['p50_seconds']:,.1f}",
+            f"{1000 * figures['p95_seconds']:,.1f}",
             f"{figures['memory_bytes'] / _MEBIBYTE:,.0f}",
-            f"{arms[arm]['file_bytes'] / _MEGABYTE:,.1f}",
-            f"{times['median']:.1f} ({times['min']:.1f} to {times['max']:.1f})",
-            f"{processor['median']:.1f}",
+            f"{times['median']:.1f} ({times['min']:.1f}-{times['max']:.1f})",
+            f"{figures['times_teacher_processor']['median']:.1f}",
         )
     return table
 
 
 def _notes(run: Mapping[str, Any]) -> list[str]:
     facts, settings = run["machine"], run["settings"]
-    models = [f"{name}: {one['name']}, {one['parameters']:,} parameters" for name, one in run["models"].items()]
     notes = [
-        "; ".join(models),
-        f"{facts['processor']}, {facts['instructions']}, {settings['threads']} threads, torch {facts['torch']}; "
-        f"times the teacher in {Runtime.FP32} PyTorch: median of {settings['rounds']} rounds (least to most)",
+        "; ".join(f"{name}: {one['name']}" for name, one in run["models"].items()),
+        f"{facts['processor']}, {facts['instructions']}, threads: {settings['threads']}, torch {facts['torch']}",
+        f"times teacher: as fast as the teacher in {Runtime.FP32} PyTorch, median of {settings['rounds']} rounds "
+        "(least-most); CPU: the same by processor time, which other work on the machine changes less",
         "MiB: resident at most while it answers, less what the process had with its libraries before the model",
         *(f"not measured: {arm}: {reason}" for arm, reason in run["left_out"].items()),
     ]
