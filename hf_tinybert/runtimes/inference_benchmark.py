@@ -3,6 +3,7 @@
 import importlib.util
 import shutil
 import tempfile
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
@@ -50,11 +51,7 @@ class InferenceBenchmark:
         reasons = {arm: why_missing(arm[1]) for arm in asked}
         self._arms = [arm for arm in asked if reasons[arm] is None]
         self._left_out = {arm_name(*arm): reason for arm, reason in reasons.items() if reason is not None}
-        if not any(model == "student" for model, _ in self._arms):
-            raise ValueError(
-                f"expected a runtime of the student that this machine has, got "
-                f"{'; '.join(f'{name}: {reason}' for name, reason in self._left_out.items())}; name another"
-            )
+        _check_student(self._arms, self._left_out)
         self._runs = read_runs(file)
         self._run = self._own_run()
 
@@ -117,6 +114,7 @@ class InferenceBenchmark:
                 "opening_peak_bytes": opened.peak_bytes,
                 "opening_seconds": opened.seconds,
             }
+        _check_student(processes, self._run["left_out"])
         return processes
 
     def _take_turns(
@@ -148,6 +146,15 @@ class InferenceBenchmark:
         run |= {"models": {}, "left_out": self._left_out, "arms": {}, "cases": []}
         self._runs.append(run)
         return run
+
+
+def _check_student(arms: Iterable[_Arm], left_out: Mapping[str, str]) -> None:
+    if not any(model == "student" for model, _ in arms):
+        raise ValueError(
+            f"expected a runtime of the student that this machine has, got "
+            f"{'; '.join(f'{arm}: {reason}' for arm, reason in left_out.items())}; because there is nothing to "
+            "measure; name another runtime"
+        )
 
 
 __all__ = ["InferenceBenchmark"]

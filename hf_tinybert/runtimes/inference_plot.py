@@ -42,7 +42,7 @@ def draw_inference(run: Mapping[str, Any], file: Path) -> None:
         panel.set(title=f"batch {batch_size}", xlabel="tokens of a text", yscale="log")
         panel.set_xticks(lengths, [str(length) for length in lengths])
         panel.grid(alpha=0.3)
-    panels[0].set_ylabel(f"sentences per second, {run['settings']['threads']} threads")
+    panels[0].set_ylabel(f"sentences per second, threads: {run['settings']['threads']}")
     panels[-1].legend(fontsize=7)
     figure.savefig(file, dpi=150)
 

@@ -90,13 +90,17 @@ def _case_table(case: Mapping[str, Any]) -> Table:
         table.add_row(
             arm,
             f"{figures['sentences_per_second']:,.1f}",
-            f"{1000 * figures['p50_seconds']:,.1f}",
-            f"{1000 * figures['p95_seconds']:,.1f}",
+            _milliseconds(figures["p50_seconds"]),
+            _milliseconds(figures["p95_seconds"]),
             f"{figures['memory_bytes'] / _MEBIBYTE:,.0f}",
             f"{times['median']:.1f} ({times['min']:.1f}-{times['max']:.1f})",
             f"{figures['times_teacher_processor']['median']:.1f}",
         )
     return table
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:,.{0 if seconds > 1 else 1}f}"
 
 
 def _notes(run: Mapping[str, Any]) -> list[str]:

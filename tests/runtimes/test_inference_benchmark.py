@@ -71,7 +71,11 @@ def test_what_cannot_run_is_left_out_with_its_reason(build_settings, monkeypatch
     assert set(run["arms"]) == set(run["cases"][0]["summary"]) == {"student fp32", "teacher fp32"}
 
 
-def test_a_student_without_a_runtime_is_refused(build_settings):
-    """Prevents a measurement of the teacher alone."""
+def test_a_student_without_a_runtime_is_refused(build_settings, monkeypatch):
+    """Prevents a measurement of the teacher alone, also where it shows only when the model is opened."""
+    monkeypatch.setattr(FakeProcess, "failing", "torch.compile failed: no headers")
+    settings = build_settings(runtimes=(Runtime.COMPILED,))
+    with pytest.raises(ValueError, match="no headers"):
+        InferenceBenchmark(settings, file=None, display=DISPLAY).run()
     with pytest.raises(ValueError, match="does not compute in bfloat16"):
         InferenceBenchmark(build_settings(runtimes=(Runtime.BF16,)), file=None, display=DISPLAY)
