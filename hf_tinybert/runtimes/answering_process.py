@@ -141,7 +141,8 @@ def _warm_up(inputs: dict[str, Tensor]) -> str | None:
         with torch.inference_mode():
             _opened()(**inputs)
     except TorchDynamoException as error:  # as text, because not all of them travel between processes
-        return f"torch.compile failed: {str(error).strip().splitlines()[0]}"
+        said = str(error).strip().splitlines()[:2]  # who failed, and at what
+        return f"torch.compile failed: {' '.join(said)}"
     return None
 
 
