@@ -41,11 +41,13 @@ ROOMS_BELOW = {
         "workflow",
     },
     "demo": {"models", "data", "distillation", "benchmark", "run_folder", "workflow"},
+    "runtimes": {"models", "data", "pictures", "distillation", "benchmark", "progress", "workflow", "export"},
     "cli": {
         "__init__",
         "demo",
         "export",
         "report",
+        "runtimes",
         "models",
         "data",
         "distillation",

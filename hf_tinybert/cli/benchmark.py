@@ -133,4 +133,72 @@ def benchmark_augment(
     show_outcome(run, augmentation_table, None, console, as_json=as_json)
 
 
+@benchmark_app.command("infer")
+def benchmark_infer(
+    student: Annotated[str | None, typer.Argument(help="Folder or Hub name; else random weights, 4 x 312.")] = None,
+    teacher: Annotated[str | None, typer.Option(help="Folder or Hub name; else random weights, as BERT-base.")] = None,
+    task: options.HeadTask = None,
+    runtime: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of the student: fp32, bf16, compiled, onnx, onnx-int8 or openvino; repeat it; all if none."
+        ),
+    ] = None,
+    teacher_runtime: Annotated[
+        list[str] | None, typer.Option(help="Of the teacher, fp32 among them; repeat it; all if none.")
+    ] = None,
+    batch_size: Annotated[list[int] | None, typer.Option(help="Texts at once; repeat it; 1 and 32 if none.")] = None,
+    length: Annotated[list[int] | None, typer.Option(help="Tokens; repeat it; 16, 64 and 128 if none.")] = None,
+    rounds: Annotated[int, typer.Option(help="Turns of every runtime at every size.")] = 5,
+    turn_seconds: Annotated[float, typer.Option(help="Least seconds of a turn.")] = 0.5,
+    threads: Annotated[int, typer.Option(help="That compute, in every runtime.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of token ids and random weights.")] = 0,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for infer_speed.json, which finds figures again, and a plot.")
+    ] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Time a student and its teacher on the processor, in PyTorch, ONNX Runtime and OpenVINO, in turns.
+
+    Every runtime has a process of its own. Interrupted, the same command with the same --output goes on.
+
+    Example: hf-tinybert benchmark infer student --teacher teacher --teacher-runtime fp32 --output speed
+    """
+    console = Console(stderr=as_json)
+    try:
+        with figures_alone(as_json):
+            with loading():
+                from hf_tinybert.pictures import check_matplotlib
+                from hf_tinybert.progress import ProgressDisplay
+                from hf_tinybert.runtimes import (
+                    InferenceBenchmark,
+                    InferenceSettings,
+                    Runtime,
+                    draw_inference,
+                    inference_tables,
+                )
+            if output is not None:
+                check_matplotlib()
+            settings = InferenceSettings(
+                student=student,
+                teacher=teacher,
+                task=task,
+                runtimes=tuple(Runtime(name) for name in runtime or Runtime),
+                teacher_runtimes=tuple(Runtime(name) for name in teacher_runtime or Runtime),
+                batch_sizes=tuple(batch_size or (1, 32)),
+                lengths=tuple(length or (16, 64, 128)),
+                rounds=rounds,
+                turn_seconds=turn_seconds,
+                threads=threads,
+                seed=seed,
+            )
+            file = None if output is None else output / "infer_speed.json"
+            run = InferenceBenchmark(settings, file=file, display=ProgressDisplay(console)).run()
+            if output is not None:
+                draw_inference(run, output / "infer_speed.png")
+    except EXPECTED_ERRORS as error:
+        raise refusal(error) from error
+    show_outcome(run, inference_tables, None, console, as_json=as_json)
+
+
 __all__ = ["benchmark_app"]

@@ -5,13 +5,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
 
 
 def show_outcome(
     figures: dict[str, Any],
-    table: Callable[[dict[str, Any]], Table],
+    table: Callable[[dict[str, Any]], RenderableType],
     written: str | None,
     console: Console,
     *,

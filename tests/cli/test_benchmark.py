@@ -4,7 +4,9 @@ import json
 
 from transformers import BertForSequenceClassification
 
-from hf_tinybert import TinyBertForSequenceClassification
+from hf_tinybert import TinyBertForSequenceClassification, runtimes
+from hf_tinybert.runtimes import inference_benchmark
+from tests.runtimes.fake_process import FakeProcess
 
 
 def test_benchmark_train_measures_and_prints_a_table(
@@ -48,4 +50,51 @@ def test_benchmark_augment_measures_and_prints_a_table(run_cli, tmp_path):
 def test_benchmark_augment_refuses_an_unknown_source(run_cli):
     """Prevents a traceback for a typing mistake."""
     done = run_cli("benchmark", "augment", "--source", "dictionary")
+    assert done.exit_code == 2 and "Traceback" not in done.output
+
+
+def test_benchmark_infer_measures_prints_and_draws(
+    run_cli, tmp_path, monkeypatch, tiny_teacher_config, tiny_student_config
+):
+    """Prevents a verb whose options do not reach the measurement, and a plot of something else."""
+    drawn = []
+    monkeypatch.setattr(inference_benchmark, "AnsweringProcess", FakeProcess)
+    monkeypatch.setattr(pictures, "check_matplotlib", lambda: None)
+    monkeypatch.setattr(runtimes, "draw_inference", lambda run, file: drawn.append((run, file)))
+    BertForSequenceClassification(tiny_teacher_config).save_pretrained(tmp_path / "teacher")
+    TinyBertForSequenceClassification(tiny_student_config).save_pretrained(tmp_path / "student")
+    models = [
+        tmp_path / "student",
+        "--teacher",
+        tmp_path / "teacher",
+        "--runtime",
+        "fp32",
+        "--teacher-runtime",
+        "fp32",
+    ]
+    sizes = ["--batch-size", 2, "--length", 8, "--rounds", 1, "--turn-seconds", 0.25, "--threads", 3, "--seed", 4]
+    done = run_cli("benchmark", "infer", *models, *sizes, "--output", tmp_path / "speed")
+    assert done.exit_code == 0, done.output
+    assert "student fp32, 4.0 times" in done.output
+    (run,) = json.loads((tmp_path / "speed" / "infer_speed.json").read_text())["runs"]
+    assert run["settings"] == {
+        "student": "student",
+        "teacher": "teacher",
+        "task": None,
+        "runtimes": ["fp32"],
+        "teacher_runtimes": ["fp32"],
+        "batch_sizes": [2],
+        "lengths": [8],
+        "rounds": 1,
+        "turn_seconds": 0.25,
+        "threads": 3,
+        "seed": 4,
+    }
+    assert run["machine"]["torch_threads"] == 3
+    assert drawn == [(run, tmp_path / "speed" / "infer_speed.png")]
+
+
+def test_benchmark_infer_refuses_an_unknown_runtime(run_cli):
+    """Prevents a traceback for a typing mistake."""
+    done = run_cli("benchmark", "infer", "--runtime", "tflite")
     assert done.exit_code == 2 and "Traceback" not in done.output
