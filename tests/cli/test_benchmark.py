@@ -4,7 +4,7 @@ import json
 
 from transformers import BertForSequenceClassification
 
-from hf_tinybert import TinyBertForSequenceClassification, runtimes
+from hf_tinybert import TinyBertForSequenceClassification, pictures, runtimes
 from hf_tinybert.runtimes import inference_benchmark
 from tests.runtimes.fake_process import FakeProcess
 
