@@ -99,7 +99,7 @@ def write_folder(model: PreTrainedModel, runtime: Runtime, folder: Path, *, long
         sample = random_inputs(model, _SAMPLE[0], min(_SAMPLE[1], longest), seed=0)
         write_graph(model, sample, runtime.form, folder, longest=longest)
     else:
-        saved = copy.deepcopy(model).to(torch.bfloat16) if runtime is Runtime.BF16 else model
+        saved = copy.deepcopy(model).bfloat16() if runtime is Runtime.BF16 else model
         saved.save_pretrained(folder)
     return AnsweringFolder(runtime, folder, type(model))
 

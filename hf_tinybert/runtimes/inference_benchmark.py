@@ -139,7 +139,7 @@ class InferenceBenchmark:
     def _own_run(self) -> dict[str, Any]:
         facts = machine() | {"torch_threads": self.settings.threads, "cxx": shutil.which(cxx_compiler()) is not None}
         facts |= {name: version(name) for name in _LIBRARIES if importlib.util.find_spec(name) is not None}
-        run = {"settings": self.settings.to_json(), "machine": facts}
+        run: dict[str, Any] = {"settings": self.settings.to_json(), "machine": facts}
         for known in self._runs:
             if (known["settings"], known["machine"]) == (run["settings"], facts):
                 return known

@@ -35,7 +35,7 @@ class Runtime(StrEnum):
     @property
     def form(self) -> ExportFormat | None:
         """What is exported for it; None where PyTorch answers."""
-        return ExportFormat(self) if self in list(ExportFormat) else None
+        return ExportFormat(str(self)) if str(self) in list(ExportFormat) else None
 
 
 def cxx_compiler() -> str:
