@@ -54,7 +54,7 @@ def test_a_permuted_teacher_is_told_apart_from_one_that_knows_nothing():
 
 
 def test_rows_of_numpy_arrays_are_answered_as_rows_of_lists(setup):
-    """Prevents a sound teacher of packed blocks, which are arrays, from failing its check as one without predictions."""
+    """Prevents a sound teacher of packed blocks, which are arrays, from failing its check as if it gave nothing."""
     arrays = replace(setup, eval_dataset=setup.eval_dataset.with_format("numpy"), score_rows=30)
     answers, expected = teacher_answers(arrays), teacher_answers(replace(setup, score_rows=30))
     assert answers.labels.tolist() == expected.labels.tolist()
