@@ -72,7 +72,11 @@ def finetune(
                 figures = run(settings, output, ProgressDisplay(console))
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
-    written = f"Model: {escape(str(output))}   figures: {escape(str(output / 'figures.json'))}"
+    told = escape(str(output))
+    written = (
+        f"Model: {told}   figures: {escape(str(output / 'figures.json'))}\n"
+        f"Its story on one page: hf-tinybert report {told}"
+    )
     if leads():
         show_outcome(figures, scores_table, written, console, as_json=as_json)
 

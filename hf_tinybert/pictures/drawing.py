@@ -44,7 +44,7 @@ class Picture:
     """A drawn picture.
 
     Attributes:
-        name: one word or several with hyphens; of its file, and of what its SVG refers to.
+        name: lower-case words, digits and hyphens; of its file, and of what its SVG refers to.
         description: what it shows, with its figures, for those who do not see it.
         figure: of matplotlib.
     """
@@ -52,6 +52,14 @@ class Picture:
     name: str
     description: str
     figure: "Figure"
+
+    def __post_init__(self) -> None:
+        """Refuse a name that would be markup in a page, or a path."""
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.name):
+            raise ValueError(
+                f"expected lower-case words, digits and hyphens as the name of a picture, got `{self.name}`; because "
+                "it stands in pages and names a file"
+            )
 
     def svg(self) -> str:
         """As an element of a page: its colour of ink is the page's, its ground is see-through."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hf_tinybert.benchmark import machine
 from hf_tinybert.benchmark.inference import sentences_per_second
@@ -21,6 +21,7 @@ from hf_tinybert.report.pair import Pair
 from hf_tinybert.report.tagged_words import entity_counts, word_classes
 from hf_tinybert.workflow.inference import Inference
 
+_Item = TypeVar("_Item")
 _EXAMPLES = 24
 _TEXTS = 64
 _ONE_CLASS = (TaskKind.TEXT_CLASSIFICATION, TaskKind.PAIR_CLASSIFICATION)
@@ -129,14 +130,20 @@ def _keys(answer: ComparedAnswer) -> list[str]:
 
 
 def _disagreements(answers: Sequence[ComparedAnswer]) -> list[ComparedAnswer]:
-    """Half of the examples are what the student lost, a quarter what it won; each in the order of the data."""
+    """Half of the examples are what the student lost, a quarter what it won; each from all over the data."""
     apart = [one for one in answers if not one.is_same]
     if any(not isinstance(one.student, str) for one in apart):
         return sorted(apart, key=lambda one: -one.distance)[: _EXAMPLES // 2]
-    lost = [one for one in apart if one.teacher_is_right and not one.student_is_right][: _EXAMPLES // 2]
-    won = [one for one in apart if one.student_is_right and not one.teacher_is_right][: _EXAMPLES // 4]
+    lost = _spread([one for one in apart if one.teacher_is_right and not one.student_is_right], _EXAMPLES // 2)
+    won = _spread([one for one in apart if one.student_is_right and not one.teacher_is_right], _EXAMPLES // 4)
     rest = [one for one in apart if one.student_is_right == one.teacher_is_right]
-    return [*lost, *won, *rest[: _EXAMPLES - len(lost) - len(won)]]
+    return [*lost, *won, *_spread(rest, _EXAMPLES - len(lost) - len(won))]
+
+
+def _spread(items: Sequence[_Item], most: int) -> list[_Item]:
+    """So many at most, at even distances: the first ones of data in the order of their labels are of one class."""
+    count = min(most, len(items))
+    return [items[place * len(items) // count] for place in range(count)]
 
 
 def _numbers(answers: Sequence[ComparedAnswer]) -> dict[str, list[float]]:
@@ -146,11 +153,11 @@ def _numbers(answers: Sequence[ComparedAnswer]) -> dict[str, list[float]]:
 
 
 def _texts(pair: Pair) -> list[Text]:
-    """What the encoders read of the first rows."""
+    """What the encoders read of some rows from all over the data."""
     columns = [
         name for name in ("question", "text", "context", "document", "text_pair") if name in pair.rows.column_names
     ]
-    rows = pair.rows.select(range(min(_TEXTS, len(pair.rows))))
+    rows = pair.rows.select(_spread(range(len(pair.rows)), _TEXTS))
     if "tokens" in pair.rows.column_names:
         return [(" ".join(tokens), None) for tokens in rows["tokens"]]
     parts = [[str(row[name]) for name in columns if row[name]] for row in rows]

@@ -80,7 +80,8 @@ def _tiles(facts: ModelFacts) -> list[tuple[str, str]]:
     counts = comparison.get("answers")
     if counts:
         share = counts.get("same", 0) / max(counts.get("same", 0) + counts.get("other", 0), 1)
-        tiles.append((f"{share:.1%}", f"of its answers on {comparison['split']} rows are the teacher's"))
+        of_task = f" of {comparison['task']}" if comparison.get("task") else ""
+        tiles.append((f"{share:.1%}", f"of its answers{of_task} on {comparison['split']} rows are the teacher's"))
     return tiles
 
 
@@ -128,7 +129,8 @@ def _teacher(facts: ModelFacts) -> str:
     if not facts.teacher:
         return ""
     record, parameters = facts.record or {}, (facts.figures or {}).get("parameters")
-    size = f"{parameters['teacher']:,} parameters" if isinstance(parameters, Mapping) else ""
+    known = isinstance(parameters, Mapping) and parameters.get("teacher")
+    size = f"{parameters['teacher']:,} parameters" if known else ""
     sha256 = str(record.get("teacher_sha256") or "")[:12]
     told = [str(record.get("teacher_class") or ""), size, f"weights {sha256}" if sha256 else ""]
     details = ", ".join(part for part in told if part)
@@ -159,15 +161,17 @@ def _layer(layer: int) -> str:
 
 def _size_pictures(facts: ModelFacts) -> list[Picture]:
     figures = facts.figures or {}
-    told: list[Picture] = []
-    for name, title, form in (("parameters", "Parameters", ",.0f"), ("megabytes", "Weights in float32, MB", ",.1f")):
-        values = figures.get(name)
+    speeds = [(f"Sentences per second, batch {size}", rates, ",.1f") for size, rates in facts.speeds.items()]
+    measured = [
+        ("Parameters", figures.get("parameters"), ",.0f"),
+        ("Weights in float32, MB", figures.get("megabytes"), ",.1f"),
+        *speeds,
+    ]
+    told = []
+    for number, (title, values, form) in enumerate(measured, 1):
         if isinstance(values, Mapping):
-            told.append(bars(values, name=name, title=title, form=form))
-    for batch_size, rates in facts.speeds.items():
-        ordered = {name: rates[name] for name in ("student", "teacher") if name in rates}
-        title = f"Sentences per second, batch {batch_size}"
-        told.append(bars(ordered, name=f"speed-{batch_size}", title=title, form=",.1f"))
+            ordered = {name: values[name] for name in ("student", "teacher") if name in values}
+            told.append(bars(ordered, name=f"size-{number}", title=title, form=form))
     return told
 
 

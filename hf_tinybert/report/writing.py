@@ -33,8 +33,8 @@ class Report:
 def write_report(settings: ReportSettings, display: ProgressDisplay) -> Report:
     """Compare student and teacher, keep what is found as `comparison.json`, and write `report.html` beside it.
 
-    A teacher or data that only the folder names may be gone: the page then says so, and shows what an earlier
-    report found where there was one. What is asked for by name must be there.
+    A teacher or data that only the folder names may be gone: the page then says so, or shows what an earlier report
+    found where there was one. What is asked for by name must be there. One without a teacher is not compared.
 
     Args:
         settings: what to report.
@@ -48,13 +48,15 @@ def write_report(settings: ReportSettings, display: ProgressDisplay) -> Report:
     check_matplotlib()
     facts = read_facts(settings.folder)
     reason = ""
-    if settings.compare:
+    # a general student has no answers yet
+    comparable = bool(facts.teacher or settings.teacher) and not (facts.figures or {}).get("held_out")
+    if settings.compare and comparable:
         pair, reason = _pair(settings, facts)
         if pair is not None:
             found = compare(pair, split=settings.split, batch_size=settings.batch_size, display=display)
             replace(found, task=settings.task).save(settings.folder)
             facts = read_facts(settings.folder)
-    elif facts.comparison is None:
+    elif comparable:
         reason = "it was left out; `hf-tinybert report` without `--files-only` makes it"
     if facts.comparison is not None:
         reason = ""

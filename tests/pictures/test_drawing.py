@@ -48,6 +48,13 @@ def test_a_png_has_the_size_of_its_canvas(picture):
     assert png.startswith(b"\x89PNG") and struct.unpack(">II", png[16:24]) == (300, 300)
 
 
+@pytest.mark.parametrize("name", ['a"><script>', "../a", "A", "", "a b"])
+def test_a_name_that_is_markup_or_a_path_is_refused(picture, name):
+    """Prevents a page or a folder that a picture's name breaks out of."""
+    with pytest.raises(ValueError, match="as the name of a picture"):
+        Picture(name, "", picture.figure)
+
+
 def test_numbers_are_left_out_where_they_do_not_fit():
     """Prevents a large matrix that is black with digits."""
     with canvas(2, 2) as (_, (axes,)):

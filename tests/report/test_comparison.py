@@ -1,12 +1,15 @@
 """Tests of what a comparison finds."""
 
+import io
 import json
 
 import pytest
+from rich.console import Console
 
 from hf_tinybert.hub.model_facts import COMPARISON_FILE, read_facts
+from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.report.compared_answers import ComparedAnswer
-from hf_tinybert.report.comparison import Comparison, _disagreements, compare
+from hf_tinybert.report.comparison import Comparison, _disagreements, _spread, compare
 from hf_tinybert.report.pair import load_pair
 from hf_tinybert.report.report_settings import ReportSettings
 from hf_tinybert.workflow import evaluate_folder
@@ -15,12 +18,6 @@ from hf_tinybert.workflow import evaluate_folder
 @pytest.fixture(scope="module")
 def compared(models):
     """The comparison of student and teacher on their validation rows."""
-    import io
-
-    from rich.console import Console
-
-    from hf_tinybert.progress import ProgressDisplay
-
     settings = ReportSettings(folder=models / "student")
     pair = load_pair(settings, read_facts(settings.folder))
     return compare(pair, split="validation", batch_size=8, display=ProgressDisplay(Console(file=io.StringIO())))
@@ -67,6 +64,12 @@ def test_what_the_student_lost_comes_first_and_the_rest_is_not_crowded_out():
     answers = [_answer("r", "x")] * 30 + [_answer("x", "y")] * 30 + [_answer("x", "r")] * 30 + [_answer("r", "r")] * 30
     shown = [(one.student_is_right, one.teacher_is_right) for one in _disagreements(answers)]
     assert shown == [(False, True)] * 12 + [(True, False)] * 6 + [(False, False)] * 6
+
+
+def test_examples_and_texts_come_from_all_over_the_data():
+    """Prevents examples of one class alone, where the data are in the order of their labels."""
+    assert _spread(range(100), 5) == [0, 20, 40, 60, 80]
+    assert _spread(range(3), 5) == [0, 1, 2] and _spread([], 5) == []
 
 
 def test_numbers_are_sorted_by_how_far_they_are_apart():

@@ -1,6 +1,7 @@
 """Tests of what stands on a page, drawn from files alone."""
 
 import json
+from html.parser import HTMLParser
 
 import pytest
 
@@ -54,6 +55,31 @@ def test_a_general_student_shows_its_held_out_terms(student):
 @pytest.mark.parametrize("words", ["</style><script>alert(1)</script>", '" onmouseover="alert(1)'])
 def test_names_of_a_run_are_escaped(student, words):
     """Prevents a folder from elsewhere whose report runs what stands in its files."""
-    figures = {"teacher": words, "main_metric": words, "settings": {"data": words}, "curves": {"joint": {}}}
+    speeds = {words: {"student": 2.0, "teacher": 1.0}}
+    figures = {
+        "sentences_per_second": speeds,
+        "teacher": words,
+        "main_metric": words,
+        "settings": {"data": words},
+        "curves": {"joint": {}},
+    }
     page = _page(student, words, figures=figures, distillation={"recipe": words, "teacher_class": words})
-    assert words not in page and "<script" not in page
+    elements = _Elements(page)
+    assert "script" not in elements.names and "onmouseover" not in elements.attributes
+    assert words in elements.text
+
+
+class _Elements(HTMLParser):
+    """What a browser would make of a page."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.names, self.attributes, self.text = set(), set(), ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.names.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data):
+        self.text += data

@@ -1,11 +1,14 @@
 """Tests of the page from folder to browser."""
 
+import io
 import json
 import shutil
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.report import ReportSettings, write_report
 from tests.report.conftest import LABELS, TRAP
 
@@ -13,12 +16,6 @@ from tests.report.conftest import LABELS, TRAP
 @pytest.fixture(scope="module")
 def written(models, tmp_path_factory):
     """The folder of a student after its report."""
-    import io
-
-    from rich.console import Console
-
-    from hf_tinybert.progress import ProgressDisplay
-
     folder = Path(shutil.copytree(models / "student", tmp_path_factory.mktemp("written") / "student"))
     done = write_report(ReportSettings(folder=folder), ProgressDisplay(Console(file=io.StringIO())))
     assert done.path == folder / "report.html" and not done.without_comparison
@@ -122,6 +119,13 @@ def test_a_teacher_that_is_gone_is_said_and_the_rest_is_drawn(student, display):
     page = done.path.read_text(encoding="utf-8")
     assert "nowhere/gone" in done.without_comparison and "This part is missing:" in page
     assert 'id="curves"' in page and 'id="answers"' not in page
+
+
+def test_a_model_without_a_teacher_lacks_nothing(models, tmp_path, display):
+    """Prevents the page of a teacher that asks for a teacher."""
+    folder = Path(shutil.copytree(models / "teacher", tmp_path / "teacher"))
+    done = write_report(ReportSettings(folder=folder), display)
+    assert not done.without_comparison and "no-comparison" not in done.path.read_text(encoding="utf-8")
 
 
 def test_a_teacher_that_is_asked_for_must_be_there(student, display):
