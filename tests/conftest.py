@@ -1,5 +1,6 @@
 """What all tests share: no network, one seed, a vocabulary of some thirty words, models of a few thousand weights."""
 
+import gc
 import os
 import tempfile
 
@@ -35,6 +36,12 @@ SENTENCES = [
     ["a great song .", "the film is slow and old", "the music was good today .", "new film wins"],
     ["the team wins the match .", "a player loses", "the old player was great .", "a goal today wins the game ."],
 ]
+
+
+def pytest_collection_finish():
+    """Leaves what the imports made out of garbage collection: every training collects twice, 0.4 s each with them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
