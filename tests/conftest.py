@@ -8,6 +8,8 @@ import tempfile
 _CACHES = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
 os.environ["HF_HOME"] = _CACHES.name
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Before torch is imported, and for all processes that tests start: several with two threads each slow each other down.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import random
 from pathlib import Path

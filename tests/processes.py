@@ -15,6 +15,9 @@ import pytest
 import torch
 
 SECONDS = 280
+# Not the server of the standard library, which the package uses too: whoever is first would say what it imports.
+_SERVER = forkserver.ForkServer()
+_SERVER.set_forkserver_preload(["tests.preloaded"])
 
 
 def run_alone(work, *arguments, log):
@@ -51,23 +54,23 @@ def check_ended_well(codes, log):
 
 
 def _run(work, arguments, log, environments):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-        patch.setenv("DS_ACCELERATOR", "cpu")
-        forkserver.set_forkserver_preload(["tests.preloaded"])
-        forkserver.ensure_running()
     context = get_context("forkserver")
     started = [
         context.Process(target=_enter, args=(work, arguments, str(log), environment)) for environment in environments
     ]
     try:
-        for process in started:
-            process.start()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(forkserver, "connect_to_new_process", _SERVER.connect_to_new_process)
+            patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+            patch.setenv("DS_ACCELERATOR", "cpu")
+            for process in started:
+                process.start()
         _wait(started, log)
     finally:
         for process in started:
-            process.kill()
-            process.join()
+            if process.pid:
+                process.kill()
+                process.join()
     return [process.exitcode for process in started]
 
 
