@@ -19,6 +19,7 @@ import huggingface_hub.constants
 import numpy as np
 import pytest
 import torch
+import transformers.utils.hub
 from transformers import BertConfig, BertTokenizer
 
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
@@ -127,5 +128,6 @@ def hub(monkeypatch):
         monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", running.url)
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr(transformers.utils.hub, "_hf_api", None)  # it keeps the address of the Hub it met first
         monkeypatch.setenv("HF_TOKEN", TOKEN)
         yield running
