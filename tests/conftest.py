@@ -1,5 +1,6 @@
 """What all tests share: no network, one seed, a vocabulary of some thirty words, models of a few thousand weights."""
 
+import gc
 import os
 import tempfile
 
@@ -7,6 +8,8 @@ import tempfile
 _CACHES = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
 os.environ["HF_HOME"] = _CACHES.name
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Before torch is imported, and for all processes that tests start: several with two threads each slow each other down.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import random
 from pathlib import Path
@@ -16,6 +19,7 @@ import huggingface_hub.constants
 import numpy as np
 import pytest
 import torch
+import transformers.utils.hub
 from transformers import BertConfig, BertTokenizer
 
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
@@ -36,6 +40,12 @@ SENTENCES = [
     ["a great song .", "the film is slow and old", "the music was good today .", "new film wins"],
     ["the team wins the match .", "a player loses", "the old player was great .", "a goal today wins the game ."],
 ]
+
+
+def pytest_collection_finish():
+    """Leaves what the imports made out of garbage collection: every training collects twice, 0.4 s each with them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +129,7 @@ def hub(monkeypatch):
         monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", running.url)
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr(transformers.utils.hub, "_hf_api", None)  # it keeps the address of the Hub it met first
         monkeypatch.setenv("HF_TOKEN", TOKEN)
         yield running
 

@@ -1,6 +1,9 @@
 """What the tests of the command line share."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -75,3 +78,13 @@ def student(tmp_path_factory, distilled) -> str:
     done = distilled(folder)
     assert done.exit_code == 0, done.output
     return str(folder)
+
+
+@pytest.fixture(scope="session")
+def first_of_many_answers(tmp_path_factory, student) -> subprocess.CompletedProcess:
+    """What the installed command left when its reader had enough after the first of 20,000 answers."""
+    command = Path(sys.executable).with_name("hf-tinybert")
+    lines = tmp_path_factory.mktemp("cli") / "lines.txt"
+    lines.write_text("the film is good\n" * 20000)
+    pipe = f"{command} predict {student} {lines} | head -n 1"
+    return subprocess.run(["bash", "-c", pipe], capture_output=True, text=True, timeout=240, check=False)

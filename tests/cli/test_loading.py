@@ -1,7 +1,6 @@
 """Tests of what verbs load and `--help` does not."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,25 +30,15 @@ def test_help_imports_nothing_heavy(verb):
     assert "Usage" in done.stdout
 
 
-def test_a_verb_of_the_installed_command_knows_tinybert(student):
+def test_a_verb_of_the_installed_command_knows_tinybert(first_of_many_answers):
     """Prevents a command that cannot load what it saved, because only the import of the package registers."""
-    done = subprocess.run(
-        [COMMAND, "predict", student, "the film is good"],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
-    assert '"label"' in done.stdout
+    assert '"label"' in first_of_many_answers.stdout, first_of_many_answers.stderr
 
 
 def test_a_machine_reads_figures_alone(news, encoder, few_steps, tmp_path):
     """Prevents what libraries print when they are imported from standing before the JSON."""
     command = [COMMAND, "finetune", news, "--model", encoder, "--output", tmp_path / "out", *few_steps, "--json"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert json.loads(done.stdout)["kind"] == "text-classification", done.stderr
 
 

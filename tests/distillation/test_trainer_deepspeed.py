@@ -1,17 +1,11 @@
 """ZeRO-2 and ZeRO-3 in two gloo processes train, resume and export as one process does."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification
 
 from hf_tinybert.distillation.projections import PROJECTIONS_FILE
-
-_SPEC = importlib.util.spec_from_file_location("training_worker", Path(__file__).with_name("training_worker.py"))
-worker = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(worker)
+from tests.distillation import training_worker as worker
 
 TOGETHER = {"eval_strategy": "steps", "eval_steps": 2}
 ALONE = {**TOGETHER, "gradient_accumulation_steps": 2}

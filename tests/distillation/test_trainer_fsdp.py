@@ -1,13 +1,8 @@
 """FSDP2 in two gloo processes. Accelerate shards for devices only; the worker tells it that these are some."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
-_SPEC = importlib.util.spec_from_file_location("training_worker", Path(__file__).with_name("training_worker.py"))
-worker = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(worker)
+from tests.distillation import training_worker as worker
 
 TOGETHER = {"eval_strategy": "steps", "eval_steps": 2}
 ALONE = {**TOGETHER, "gradient_accumulation_steps": 2}

@@ -1,18 +1,13 @@
 """A process that was killed with SIGKILL and resumed ends with the weights of the one that was not, bit for bit."""
 
-import importlib.util
 import shutil
 import signal
-from pathlib import Path
 
 import pytest
 import torch
 
 from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
-
-_SPEC = importlib.util.spec_from_file_location("training_worker", Path(__file__).with_name("training_worker.py"))
-worker = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(worker)
+from tests.distillation import training_worker as worker
 
 FIRST, SECOND = worker.FIRST, worker.SECOND
 # 4 steps an epoch, checkpoints after 2, 4 and 5 (the end) of the first phase and 2 and 3 (the end) of the second
@@ -50,7 +45,7 @@ DEATHS = {
 
 @pytest.fixture(scope="module")
 def ends(tmp_path_factory):
-    """What the straight runs and every killed and resumed run left; all in children of one process."""
+    """What the straight runs and every killed and resumed run left."""
     folder = tmp_path_factory.mktemp("killed")
     straight = [_run(folder, "straight", PLAIN), _run(folder, "straight-best", BEST)]
     pairs = []

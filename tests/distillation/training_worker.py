@@ -1,19 +1,14 @@
 """Trains tiny students in processes of their own, for the tests of set-ups that one test process cannot be.
 
-    python training_worker.py forked runs.json
-    python -m torch.distributed.run --nproc_per_node 2 training_worker.py together runs.json
-
-`forked`: each run in a child of its own, which may be killed. `together`: all runs one after the other in one group.
-`runs.json` is a list of the keyword arguments of `Run`. Each run leaves its `end` in its folder: `history` (losses of
-every log), `weights` (student and projections, whole) and what its `report` adds.
+Alone, each run has a process of its own, which may be killed; together, all runs follow each other in one group. Each
+run leaves its `end` in its folder: `history` (losses of every log), `weights` (student and projections, whole) and
+what became of models and checkpoints.
 """
 
 import gc
 import json
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +35,7 @@ from hf_tinybert.distillation import DistillationArguments, DistillationTrainer
 from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE, DistillationProjections
 from hf_tinybert.distillation.record import DistillationRecord
 from hf_tinybert.distillation.sharding import partitioned_parameters, whole_tensors
+from tests.processes import check_ended_well, run_alone, run_together
 
 CONFIGS = Path(__file__).parents[2] / "examples" / "configs"
 FIRST, SECOND = "intermediate-layer", "prediction-layer"
@@ -298,35 +294,29 @@ def _arm_file(end):
 # starting
 
 
-def start(tmp_path, runs, processes=None, timeout=280):
-    """Called by tests: carries out runs in a process of their own, or in several together; gives what they left.
+def start(tmp_path, runs, processes=None):
+    """Called by tests: carries out runs in a process each, or all in several together; gives what they left.
 
     A run that was killed, as it should be, gives its signal instead.
     """
-    runs = [{**run, "end": f"end-{number}.pt"} for number, run in enumerate(runs)]
-    file = tmp_path / "runs.json"
-    file.write_text(json.dumps(runs), encoding="utf-8")
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)] if processes else []
-    command = [sys.executable, *launcher, __file__, "together" if processes else "forked", str(file)]
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "HF_HUB_OFFLINE": "1",
-        "DS_ACCELERATOR": "cpu",
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if "[rank0]" in line] or done.stderr.splitlines()
-        raise RuntimeError("\n".join([" ".join(command), *lines[-60:]]))
-    ends = []
-    for run in runs:
-        left = Path(run["folder"], run["end"])
-        if run.get("kill"):
-            ends.append(int(Path(run["folder"], "signal").read_text(encoding="utf-8")))
-        else:
-            ends.append(torch.load(left, weights_only=True))
-    return ends
+    runs = [Run(**{**run, "end": f"end-{number}.pt"}) for number, run in enumerate(runs)]
+    log = tmp_path / "processes.log"
+    if processes:
+        check_ended_well(run_together(train_all, runs, log=log, processes=processes), log)
+        return [_end(run) for run in runs]
+    return [_alone(run, log) for run in runs]
+
+
+def _alone(run, log):
+    code = run_alone(train, run, log=log)
+    if run.kill and code < 0:
+        return -code
+    check_ended_well([code or ("was not killed" if run.kill else 0)], log)
+    return _end(run)
+
+
+def _end(run):
+    return torch.load(Path(run.folder, run.end), weights_only=True)
 
 
 def check_close(got, expected):
@@ -351,24 +341,8 @@ def check_same_end(resumed, whole):
     ] == []
 
 
-def _forked(runs):
-    for run in runs:
-        child = os.fork()
-        if child == 0:
-            try:
-                train(run)
-            except BaseException:
-                sys.excepthook(*sys.exc_info())
-                os._exit(1)
-            os._exit(0)
-        status = os.waitpid(child, 0)[1]
-        if run.kill and os.WIFSIGNALED(status):
-            Path(run.folder, "signal").write_text(str(os.WTERMSIG(status)), encoding="utf-8")
-        elif status or run.kill:
-            sys.exit(f"expected {run} to {'be killed' if run.kill else 'end'}, got status {status}")
-
-
-def _together(runs):
+def train_all(runs):
+    """What each process of a group does."""
     if any(run.setup.startswith("zero") for run in runs):
         import deepspeed
 
@@ -378,9 +352,3 @@ def _together(runs):
         train(run)
         gc.collect()  # the DeepSpeed configuration of a run is in force as long as its arguments live
     torch.distributed.destroy_process_group()
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    requested = [Run(**entry) for entry in json.loads(Path(sys.argv[2]).read_text(encoding="utf-8"))]
-    (_forked if sys.argv[1] == "forked" else _together)(requested)

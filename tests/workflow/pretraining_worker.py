@@ -1,29 +1,23 @@
 """Runs general distillations in groups of processes, as a launcher does, for the tests of several processes.
 
-    python pretraining_worker.py groups.json
-
-`groups.json` is a list of the fields of `Group`; each group is a number of forked processes with the environment of
-`torchrun`. When one dies, the others are ended, and the next group starts.
+When one process dies, the others are ended.
 """
 
 import io
 import json
 import os
 import signal
-import socket
-import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow import PretrainSettings, pretrain, pretraining
+from tests.processes import check_ended_well, run_together
 
 
 @dataclass
@@ -43,8 +37,9 @@ class Group:
     killed_at: int | None = None
 
 
-def work(group: Group, rank: int) -> None:
+def work(group: Group) -> None:
     """One process: leaves the blocks of each of its steps, whether it packed, and its figures."""
+    rank = int(os.environ["RANK"])
     steps: list[list[list[int]]] = []
     told: dict[str, Any] = {"packed": False, "steps": steps, "figures": None}
     train, pack = DistillationTrainer.training_step, pretraining.pack_corpus
@@ -71,43 +66,10 @@ def work(group: Group, rank: int) -> None:
     leave()
 
 
-def start(group: Group, work: Callable[[Group, int], None] = work) -> None:
-    """All processes of a group; it ends with the first that fails, or with the last.
-
-    Args:
-        group: what to do.
-        work: what each process does, with its rank.
-    """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    children = set()
-    for rank in range(group.processes):
-        child = os.fork()
-        if child == 0:
-            os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(group.processes)}
-            os.environ |= {"LOCAL_WORLD_SIZE": str(group.processes), "MASTER_ADDR": "127.0.0.1"}
-            os.environ |= {"MASTER_PORT": str(port)}
-            try:
-                work(group, rank)
-            except BaseException:
-                sys.excepthook(*sys.exc_info())
-                os._exit(1)
-            os._exit(0)
-        children.add(child)
-    failed = False
-    while children:
-        child, status = os.wait()
-        children.remove(child)
-        if status and not failed:
-            failed = True
-            for other in children:
-                os.kill(other, signal.SIGKILL)
-    if failed != (group.killed_at is not None):
-        sys.exit(f"expected {group} to {'be killed' if group.killed_at is not None else 'end'}")
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    for entry in json.loads(Path(sys.argv[1]).read_text()):
-        start(Group(**entry))
+def start(group: Group, log: Path) -> None:
+    """All processes of a group; it ends with the first that fails, or with the last."""
+    codes = run_together(work, group, log=log, processes=group.processes)
+    if group.killed_at is None:
+        check_ended_well(codes, log)
+    elif -signal.SIGKILL not in codes:
+        raise RuntimeError(f"expected {group} to be killed, got exit codes {codes}")

@@ -1,23 +1,16 @@
-"""Runs fine-tunings and distillations in groups of processes, as a launcher does.
-
-    python task_worker.py groups.json
-
-`groups.json` is a list of the fields of `TaskGroup`; the figures of each process are left beside the output, as
-`<output>.<process>.json`.
-"""
+"""Runs fine-tunings and distillations in groups of processes, as a launcher does."""
 
 import io
 import json
-import sys
-from dataclasses import dataclass
+import os
 from pathlib import Path
+from typing import Any
 
-import torch
-from pretraining_worker import Group, start
 from rich.console import Console
 
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow import DistilSettings, FinetuneSettings, MultiTaskSettings, distil, distil_tasks, finetune
+from tests.processes import check_ended_well, run_together
 
 VERBS = {
     "finetune": (FinetuneSettings, finetune),
@@ -26,27 +19,14 @@ VERBS = {
 }
 
 
-@dataclass
-class TaskGroup(Group):
-    """Processes that work on one run.
-
-    Attributes:
-        verb: what they do, key of `VERBS`.
-    """
-
-    verb: str = "distil"
+def work(verb: str, settings: dict[str, Any], output: Path) -> None:
+    """One process: leaves its figures beside the output, as `<output>.<process>.json`."""
+    kind, run = VERBS[verb]
+    figures = run(kind(**settings), output, ProgressDisplay(Console(file=io.StringIO())))
+    Path(f"{output}.{os.environ['RANK']}.json").write_text(json.dumps(figures))
 
 
-def work(group: Group, rank: int) -> None:
-    """One process: leaves its figures."""
-    assert isinstance(group, TaskGroup)
-    settings, run = VERBS[group.verb]
-    display = ProgressDisplay(Console(file=io.StringIO()))
-    figures = run(settings(**group.settings), Path(group.output), display)
-    Path(f"{group.output}.{rank}.json").write_text(json.dumps(figures))
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    for entry in json.loads(Path(sys.argv[1]).read_text()):
-        start(TaskGroup(**entry), work)
+def start(verb: str, settings: dict[str, Any], output: Path, processes: int) -> None:
+    """All processes of a run."""
+    log = output.with_suffix(".log")
+    check_ended_well(run_together(work, verb, settings, output, log=log, processes=processes), log)

@@ -1,17 +1,14 @@
 """Two processes fine-tune and distil as one does: the same rows a step, one that scores and writes."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-WORKER = Path(__file__).with_name("task_worker.py")
+from tests.workflow import task_worker as worker
+
 FEW = {"max_length": 32, "batch_size": 8, "epochs": 2, "kind": "text-classification"}
 SMALL = {"layers": 2, "width": 16, "heads": 4, "units": 40, "preflight": False, "dropout": 0.0}
 
@@ -42,17 +39,9 @@ def folder(tmp_path_factory, encoder, data_of):
             },
         ),
     }
-    groups = [
-        {"verb": verb, "settings": settings, "output": str(folder / f"{name}-{processes}"), "processes": processes}
-        for name, (verb, settings) in runs.items()
-        for processes in (1, 2)
-    ]
-    file = folder / "groups.json"
-    file.write_text(json.dumps(groups))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, str(WORKER), str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False, env=environment)
-    assert done.returncode == 0, done.stderr[-4000:]
+    for name, (verb, settings) in runs.items():
+        for processes in (1, 2):
+            worker.start(verb, settings, folder / f"{name}-{processes}", processes)
     return folder
 
 

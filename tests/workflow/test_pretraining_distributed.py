@@ -1,16 +1,13 @@
 """Two processes distil raw text as one does: packed once, every block once a pass, also after a kill."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-WORKER = Path(__file__).with_name("pretraining_worker.py")
+from tests.workflow import pretraining_worker as worker
+
 BATCH, LENGTH = 8, 16
 
 
@@ -52,12 +49,8 @@ def left(tmp_path_factory, sentences, encoder):
 
 
 def _start(folder, groups):
-    file = folder / "groups.json"
-    file.write_text(json.dumps(groups))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, str(WORKER), str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False, env=environment)
-    assert done.returncode == 0, done.stderr[-4000:]
+    for group in groups:
+        worker.start(worker.Group(**group), folder / "processes.log")
 
 
 def together(processes):

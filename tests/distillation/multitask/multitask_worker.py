@@ -1,29 +1,17 @@
-"""Trains the tiny multi-task student in processes of their own, for the tests of several processes.
+"""Trains the tiny multi-task student, here or in processes of their own, for the tests of several processes.
 
-    python -m torch.distributed.run --nproc_per_node 2 multitask_worker.py runs.json
-
-`runs.json` is a list of runs: `folder`, `accumulation` (1), `resume` (a checkpoint below the folder), `end`.
+A run is a dictionary: `folder`, `accumulation` (1), `resume` (a checkpoint below the folder), `end`.
 """
-
-import importlib.util
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import torch
 
-SECONDS = 120
+from hf_tinybert.distillation.arguments import DistillationArguments
+from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
+from tests.distillation.multitask import multitask_setup as tiny
+from tests.processes import check_ended_well, run_together
 
 
 def train(run):
-    spec = importlib.util.spec_from_file_location("multitask_setup", Path(__file__).with_name("multitask_setup.py"))
-    tiny = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tiny)
-    from hf_tinybert.distillation.arguments import DistillationArguments
-    from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
-
     arguments = DistillationArguments(
         run["folder"],
         use_cpu=True,
@@ -63,32 +51,20 @@ def train(run):
         torch.save({"weights": weights, "tasks": seen, "metrics": metrics}, run["end"])
 
 
+def train_all(runs):
+    """What each process of a group does."""
+    for run in runs:
+        train(run)
+    torch.distributed.destroy_process_group()
+
+
 def start(tmp_path, runs, processes=None):
     """Called by tests: carries out runs one after the other, here or in several processes; gives their ends."""
     runs = [{**run, "end": str(tmp_path / f"{processes}-{number}.pt")} for number, run in enumerate(runs)]
     if processes is None:
         for run in runs:
             train(run)
-        return [torch.load(run["end"], weights_only=True) for run in runs]
-    file = tmp_path / "runs.json"
-    file.write_text(json.dumps(runs), encoding="utf-8")
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "HF_HUB_OFFLINE": "1",
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
-    command = [sys.executable, *launcher, __file__, str(file)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
-    if done.returncode:
-        raise RuntimeError("\n".join(done.stderr.splitlines()[-60:]))
+    else:
+        log = tmp_path / "processes.log"
+        check_ended_well(run_together(train_all, runs, log=log, processes=processes), log)
     return [torch.load(run["end"], weights_only=True) for run in runs]
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    for requested in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")):
-        train(requested)
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()

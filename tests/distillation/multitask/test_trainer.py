@@ -1,6 +1,5 @@
 """Tests of the training of one student by several teachers."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -15,16 +14,9 @@ from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE, PROJECTI
 from hf_tinybert.distillation.record import DistillationRecord
 from hf_tinybert.distillation.teacher import weights_sha256
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
+from tests.distillation.multitask import multitask_setup as tiny
+from tests.distillation.multitask import multitask_worker as worker
 
-
-def _module(name):
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-tiny, worker = _module("multitask_setup"), _module("multitask_worker")
 NAMES = ("mood", "ner", "words")
 
 
