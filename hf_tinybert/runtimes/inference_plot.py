@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hf_tinybert.pictures.drawing import Picture, canvas
+from hf_tinybert.pictures.drawing import Picture, canvas, check_matplotlib
 from hf_tinybert.runtimes.runtime import Runtime
 
 
@@ -15,6 +15,9 @@ def inference_picture(run: Mapping[str, Any]) -> Picture:
     """
     batch_sizes = sorted({case["batch_size"] for case in run["cases"]})
     colors = {str(runtime): f"C{number}" for number, runtime in enumerate(Runtime)}
+    check_matplotlib()
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     with canvas(5.0 * len(batch_sizes), 4.0, columns=len(batch_sizes)) as (figure, panels):
         for batch_size, panel in zip(batch_sizes, panels, strict=True):
             cases = [case for case in run["cases"] if case["batch_size"] == batch_size]
@@ -27,6 +30,9 @@ def inference_picture(run: Mapping[str, Any]) -> Picture:
                 panel.plot(lengths, speeds, line, marker=marker, color=colors[runtime], label=arm)
             panel.set(title=f"Batch {batch_size}", xlabel="tokens of a text", yscale="log")
             panel.set_xticks(lengths, [str(length) for length in lengths])
+            panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            panel.yaxis.set_major_formatter("{x:g}")  # powers of ten would be formulas, which the style does not set
+            panel.yaxis.set_minor_formatter(NullFormatter())
             panel.grid(alpha=0.3)
         panels[0].set_ylabel(f"sentences per second, threads: {run['settings']['threads']}")
         panels[-1].legend(fontsize=7)

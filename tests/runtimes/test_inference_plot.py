@@ -14,7 +14,7 @@ RUN = {
 
 
 def test_every_batch_size_has_a_panel_and_every_arm_a_line():
-    """Prevents a plot that leaves out what was measured, or joins lengths in the order they came in."""
+    """Prevents a plot that leaves out what was measured, lengths in the order they came in, formulas at the axis."""
     picture = inference_picture(RUN)
     panels = picture.figure.axes
     assert [panel.get_title("left") for panel in panels] == ["Batch 1", "Batch 32"]
@@ -22,3 +22,5 @@ def test_every_batch_size_has_a_panel_and_every_arm_a_line():
     assert [list(line.get_xydata().ravel()) for line in panels[1].lines] == [[16, 90, 64, 30]] * 2
     assert "batch 32, 16 tokens: student onnx 90, teacher fp32 90" in picture.description
     assert picture.png().startswith(b"\x89PNG")
+    numbers = [label.get_text() for label in panels[1].get_yticklabels()]  # as they were drawn
+    assert "50" in numbers and all(number.replace(".", "").isdigit() for number in numbers)
