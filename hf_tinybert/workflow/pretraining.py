@@ -219,7 +219,6 @@ class _Pretraining:
 
     def _trainer(self, initial: StudentInitialization) -> DistillationTrainer:
         masks = self.collator
-        callbacks = None if masks is None else [MaskingPasses(masks)]
         text = DistillationTask(
             self.train_rows,
             self.held_out_rows if masks is None else masks.with_fixed_masks(self.held_out_rows),
@@ -227,33 +226,37 @@ class _Pretraining:
             teacher_processing_class=self.tokenizer,
             collator=default_data_collator if masks is None else masks,
         )
+        common: dict[str, Any] = {
+            "initialization": initial,
+            "callbacks": None if masks is None else [MaskingPasses(masks)],
+            "processing_class": self.tokenizer,
+        }
         if self.tasks:
-            several = MultiTaskDistillationTrainer(
-                self.student,
-                self.arguments,
-                tasks=distillation_tasks(text, self.tasks, self.settings, self.tokenizer),
-                sampling=self.settings.sampling,
-                initialization=initial,
-                callbacks=callbacks,
-                processing_class=self.tokenizer,
-            )
-            taught = several.paired[TEXT_TASK]
-            if taught.pair is not None:
-                named = replace(taught.pair, teacher_name=self.teacher_name)
-                several.paired[TEXT_TASK] = replace(taught, pair=named)
-            return several
+            return self._trainer_of_tasks(text, common)
         trainer = DistillationTrainer(
             self.student,
             self.arguments,
             teacher=self.teacher,
-            initialization=initial,
             train_dataset=text.train_dataset,
             eval_dataset=text.eval_dataset,
             data_collator=text.collator,
-            callbacks=callbacks,
-            processing_class=self.tokenizer,
+            **common,
         )
         trainer.teacher_name = self.teacher_name
+        return trainer
+
+    def _trainer_of_tasks(self, text: DistillationTask, common: dict[str, Any]) -> MultiTaskDistillationTrainer:
+        trainer = MultiTaskDistillationTrainer(
+            self.student,
+            self.arguments,
+            tasks=distillation_tasks(text, self.tasks, self.settings, self.tokenizer),
+            sampling=self.settings.sampling,
+            **common,
+        )
+        taught = trainer.paired[TEXT_TASK]
+        if taught.pair is not None:
+            named = replace(taught.pair, teacher_name=self.teacher_name)
+            trainer.paired[TEXT_TASK] = replace(taught, pair=named)
         return trainer
 
     def _before(self, trainer: DistillationTrainer) -> dict[str, float]:
