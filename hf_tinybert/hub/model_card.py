@@ -59,6 +59,7 @@ def model_card(
         scores=scores_table(scores) if scores else "",
         score_notes=_score_notes(facts),
         held_out=held_out_table(figures),
+        has_tasks=bool(figures.get("tasks")),
         size=size_table(facts),
         speed_note=speed_note(facts),
         teacher=teacher_of(facts, details),
