@@ -129,8 +129,8 @@ def _teacher(facts: ModelFacts) -> str:
     if not facts.teacher:
         return ""
     record, parameters = facts.record or {}, (facts.figures or {}).get("parameters")
-    known = isinstance(parameters, Mapping) and parameters.get("teacher")
-    size = f"{parameters['teacher']:,} parameters" if known else ""
+    count = parameters.get("teacher") if isinstance(parameters, Mapping) else None
+    size = f"{count:,} parameters" if count else ""
     sha256 = str(record.get("teacher_sha256") or "")[:12]
     told = [str(record.get("teacher_class") or ""), size, f"weights {sha256}" if sha256 else ""]
     details = ", ".join(part for part in told if part)
