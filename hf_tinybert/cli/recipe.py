@@ -20,15 +20,15 @@ RECIPE_VERBS = ("pretrain", "finetune", "augment", "distill", "trim-vocab", "exp
 RUN_KEYS: Mapping[str, Any] = {"output": str, "blocks": str | None, "num_proc": int}
 """Where a run writes and with how many processes: options that are no settings, because no result depends on them."""
 TASKS = "tasks"
-OPTION_OF_FIELD: Mapping[str, str] = {
-    "columns": "column",
-    "loss_weights": "loss_weight",
-    "phases": "phase",
-    "score_test": "test",
-    "teacher_task": "task",
+OPTIONS_OF_FIELD: Mapping[str, tuple[str, ...]] = {
+    "columns": ("column",),
+    "loss_weights": ("loss_weight",),
+    "phases": ("phase",),
+    "score_test": ("test",),
+    "tasks": ("task", "task_kind", "task_weight"),
+    "teacher_task": ("task",),
 }
-"""Where an option has not the name of its field: one that is repeated is plural in a recipe, and two are short."""
-_FIELD_OF_OPTION = {option: field for field, option in OPTION_OF_FIELD.items()}
+"""Where options have not the name of their field: repeated ones are plural in a recipe, and two are short."""
 
 
 def read_recipe(file: Path | None, assignments: Iterable[str], verb: str) -> PlacedValues:
@@ -106,7 +106,8 @@ def recipe_text(values: Mapping[str, Any], verb: str, version: str) -> str:
 
 
 def _for_verb(read: PlacedValues, verb: str, file: Path) -> PlacedValues:
-    sections = [name for name in RECIPE_VERBS if name in read.values]
+    # `augment` is a key of `distill` too: a text
+    sections = [name for name in RECIPE_VERBS if isinstance(read.values.get(name), Mapping)]
     if not sections:
         return read
     if verb not in sections:
@@ -114,12 +115,9 @@ def _for_verb(read: PlacedValues, verb: str, file: Path) -> PlacedValues:
             f"{file}: expected a section `{verb}`, got {', '.join(f'`{name}`' for name in sections)}; because a "
             "recipe with sections has one for each verb that it is for; add it, if need be empty: `{}`"
         )
-    section = read.values[verb]
-    if not isinstance(section, Mapping):
-        raise ValueError(f"{read.place(verb)}: expected keys and values under `{verb}`, got {section!r}")
     shared = {key: value for key, value in read.values.items() if key not in sections}
     inner = {path[1:]: place for path, place in read.places.items() if path[0] == verb and len(path) > 1}
-    return PlacedValues(overlaid(shared, section), {**read.places, **inner})
+    return PlacedValues(overlaid(shared, read.values[verb]), {**read.places, **inner})
 
 
 def _assigned(assignment: str) -> PlacedValues:
@@ -136,14 +134,14 @@ def _assigned(assignment: str) -> PlacedValues:
 
 def _nearest(key: str, known: list[str]) -> str | None:
     plain = key.strip("-").replace("-", "_")
-    field = _FIELD_OF_OPTION.get(plain, plain)
-    if field in known:
-        return field
-    return next(iter(difflib.get_close_matches(plain, known, n=1)), None)
+    if plain in known:
+        return plain
+    told_by_it = [field for field in known if plain in OPTIONS_OF_FIELD.get(field, ())]
+    return next(iter(told_by_it or difflib.get_close_matches(plain, known, n=1)), None)
 
 
 __all__ = [
-    "OPTION_OF_FIELD",
+    "OPTIONS_OF_FIELD",
     "RECIPE_VERBS",
     "RUN_KEYS",
     "TASKS",

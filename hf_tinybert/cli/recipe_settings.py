@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from hf_tinybert import __version__
 from hf_tinybert.cli.loading import leads
-from hf_tinybert.cli.recipe import OPTION_OF_FIELD, RUN_KEYS, check_keys, checked, recipe_text
+from hf_tinybert.cli.recipe import OPTIONS_OF_FIELD, RUN_KEYS, check_keys, checked, recipe_text
 from hf_tinybert.cli.recipe_file import PlacedValues, overlaid
 from hf_tinybert.cli.recipe_verb import MISSING_KEYS, RECIPE, stands_on_command_line
 
@@ -79,9 +79,12 @@ def recipe_settings(context: typer.Context) -> PlacedValues:
 
 
 def on_command_line(context: typer.Context, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Those fields whose option stands on the command line."""
-    options = {name: OPTION_OF_FIELD.get(name, name) for name in given}
-    return {name: value for name, value in given.items() if stands_on_command_line(context, options[name])}
+    """Those fields of which an option stands on the command line."""
+    return {
+        name: value
+        for name, value in given.items()
+        if any(stands_on_command_line(context, option) for option in OPTIONS_OF_FIELD.get(name, (name,)))
+    }
 
 
 def checked_fields(given: PlacedValues, kind: type) -> dict[str, Any]:

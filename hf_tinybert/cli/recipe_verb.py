@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from hf_tinybert.cli.recipe import OPTION_OF_FIELD, RUN_KEYS, checked, read_recipe
+from hf_tinybert.cli.recipe import RUN_KEYS, checked, read_recipe
 from hf_tinybert.cli.recipe_file import RECIPE_ENDINGS, PlacedValues
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 from hf_tinybert.cli.verb import Verb
@@ -18,7 +18,6 @@ MISSING_KEYS = "hf_tinybert.missing_keys"
 _ASSIGNMENTS = "assignments"
 _MARK = "\0"
 _ON_COMMAND_LINE = "COMMANDLINE"
-_FIELD_OF_OPTION = {option: field for field, option in OPTION_OF_FIELD.items()}
 
 
 class RecipeVerb(Verb):
@@ -44,10 +43,10 @@ class RecipeVerb(Verb):
         except EXPECTED_ERRORS as error:
             raise refusal(error) from error
         ctx.meta[RECIPE] = recipe
-        needed = self._needed(recipe) if recipe.values else {}
-        ctx.default_map |= {option: "" for option in needed.values()}
+        needed = self._needed(recipe) if recipe.values else []
+        ctx.default_map |= dict.fromkeys(needed, "")
         left = super().parse_args(ctx, words)
-        ctx.meta[MISSING_KEYS] = [key for key, option in needed.items() if not stands_on_command_line(ctx, option)]
+        ctx.meta[MISSING_KEYS] = [key for key in needed if not stands_on_command_line(ctx, key)]
         return left
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401
@@ -72,23 +71,21 @@ class RecipeVerb(Verb):
         """
         defaults: dict[str, Any] = {}
         for param in self.params:
-            field = _FIELD_OF_OPTION.get(param.name, param.name)
-            if field in recipe.values:
-                value = recipe.values[field]
+            if param.name in recipe.values:
+                value = recipe.values[param.name]
                 if param.name in RUN_KEYS:
-                    defaults[param.name] = checked(value, RUN_KEYS[param.name], field, recipe.place(field))
+                    defaults[param.name] = checked(value, RUN_KEYS[param.name], param.name, recipe.place(param.name))
                 elif param.required:
                     several = value if isinstance(value, list) else [value]
                     defaults[param.name] = str(value) if param.nargs == 1 else [str(one) for one in several]
         return defaults
 
-    def _needed(self, recipe: PlacedValues) -> dict[str, str]:
-        """Keys that are needed and not in the recipe, and their options.
+    def _needed(self, recipe: PlacedValues) -> list[str]:
+        """Keys that are needed and not in the recipe; each has the name of its option.
 
         Nobody misses them before the keys of the recipe have been read: one of those may be misspelt.
         """
-        required = {_FIELD_OF_OPTION.get(one.name, one.name): one.name for one in self.params if one.required}
-        return {key: option for key, option in required.items() if key not in recipe.values}
+        return [param.name for param in self.params if param.required and param.name not in recipe.values]
 
 
 def stands_on_command_line(context: Any, option: str) -> bool:  # noqa: ANN401 (of a private package)

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from hf_tinybert.cli import options
-from hf_tinybert.cli.loading import loading
+from hf_tinybert.cli.loading import figures_alone, loading
+from hf_tinybert.cli.outcome import tell
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 
 
@@ -26,6 +27,7 @@ def report(
     files_only: Annotated[
         bool, typer.Option("--files-only", help="Let no model answer: draw what the files tell.")
     ] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Write report.html into a model folder: one page that holds all it shows.
 
@@ -35,25 +37,29 @@ def report(
 
     Example: hf-tinybert report student --data reviews.csv --split test
     """
-    console = Console()
+    console = Console(stderr=as_json)
     try:
-        with loading():
-            from hf_tinybert.progress import ProgressDisplay
-            from hf_tinybert.report import ReportSettings, write_report
-        settings = ReportSettings(
-            folder=folder,
-            data=data,
-            teacher=teacher,
-            columns=options.parse_pairs(column, "--column"),
-            task=task,
-            split=split,
-            rows=rows,
-            batch_size=batch_size,
-            compare=not files_only,
-        )
-        written = write_report(settings, ProgressDisplay(console))
+        with figures_alone(as_json):
+            with loading():
+                from hf_tinybert.progress import ProgressDisplay
+                from hf_tinybert.report import ReportSettings, write_report
+            settings = ReportSettings(
+                folder=folder,
+                data=data,
+                teacher=teacher,
+                columns=options.parse_pairs(column, "--column"),
+                task=task,
+                split=split,
+                rows=rows,
+                batch_size=batch_size,
+                compare=not files_only,
+            )
+            written = write_report(settings, ProgressDisplay(console))
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
+    if as_json:
+        tell({"report": str(written.path), "without_comparison": written.without_comparison})
+        return
     if written.without_comparison:
         told = f"Student and teacher are not compared: {written.without_comparison}"
         console.print(escape(told), style="yellow", highlight=False, soft_wrap=True)

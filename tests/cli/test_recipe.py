@@ -42,8 +42,14 @@ def test_a_verb_without_a_section_is_refused(recipe):
     """Prevents `finetune` with the recipe that a distillation left."""
     with pytest.raises(ValueError, match="expected a section `augment`, got `finetune`, `distill`"):
         read_recipe(recipe(TWO_VERBS), [], "augment")
-    with pytest.raises(ValueError, match="line 1: expected keys and values under `distill`, got 3"):
-        read_recipe(recipe("distill: 3\n"), [], "distill")
+
+
+def test_a_key_with_the_name_of_a_verb_is_no_section(recipe):
+    """Prevents `augment: join`, a setting of `distill`, from being taken for the settings of `augment`."""
+    assert read_recipe(recipe("augment: join\n"), [], "distill").values == {"augment": "join"}
+    both = recipe("distill: {augment: join}\naugment: {copies: 2}\n")
+    assert read_recipe(both, [], "distill").values == {"augment": "join"}
+    assert read_recipe(both, [], "augment").values == {"copies": 2}
 
 
 def test_assignments_win_over_the_recipe(recipe):

@@ -2,6 +2,7 @@
 
 import io
 import json
+from types import SimpleNamespace
 from typing import get_type_hints
 
 import pytest
@@ -12,8 +13,8 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from hf_tinybert.cli import app, options
-from hf_tinybert.cli.recipe import OPTION_OF_FIELD, RECIPE_VERBS, RUN_KEYS, read_recipe
-from hf_tinybert.cli.recipe_settings import configured, recipe_kept
+from hf_tinybert.cli.recipe import OPTIONS_OF_FIELD, RECIPE_VERBS, RUN_KEYS, read_recipe
+from hf_tinybert.cli.recipe_settings import configured, on_command_line, recipe_kept
 from hf_tinybert.cli.recipe_verb import RecipeVerb
 from hf_tinybert.export import ExportSettings
 from hf_tinybert.workflow import AugmentSettings, DistilSettings, FinetuneSettings, PretrainSettings, TrimSettings
@@ -130,13 +131,23 @@ def test_a_run_that_stops_keeps_its_recipe_where_the_folder_is_its_own(finetune,
 def test_every_option_is_a_key_and_every_key_has_a_type(verb):
     """Prevents an option that no recipe can say, or that a recipe says under a name that is not told."""
     known = SETTINGS[verb].__dataclass_fields__
-    field_of_option = {option: field for field, option in OPTION_OF_FIELD.items()}
+    spoken = {option for field in known for option in OPTIONS_OF_FIELD.get(field, (field,))}
     command = get_command(app).commands[verb]
     assert isinstance(command, RecipeVerb)
     options_of_verb = {param.name for param in command.params} - {"as_json", "assignments"} - set(RUN_KEYS)
-    assert {name if name in known else field_of_option.get(name, name) for name in options_of_verb} <= set(known)
+    assert options_of_verb <= spoken
+    needed = {param.name for param in command.params if param.required} - set(RUN_KEYS)
+    assert needed <= set(known)  # `RecipeVerb` looks for them by their name
     for kind in get_type_hints(SETTINGS[verb]).values():
         assert TypeAdapter(kind) is not None
+
+
+def test_any_of_the_options_of_a_field_wins():
+    """Prevents the tasks of a recipe from winning over `--task`, because no option has their name."""
+    given = {"tasks": {"news": {"data": "a"}}, "teacher_task": "x", "epochs": 3.0}
+    stands = SimpleNamespace(name="COMMANDLINE")
+    context = SimpleNamespace(get_parameter_source=lambda option: stands if option == "task_weight" else None)
+    assert on_command_line(context, given) == {"tasks": given["tasks"]}
 
 
 def test_no_setting_has_the_name_of_an_option_that_is_none():

@@ -1,5 +1,6 @@
 """Tests of `hf-tinybert report`."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def test_a_page_without_its_comparison_is_told(run_cli, copied):
     done = run_cli("report", copied, "--files-only")
     assert done.exit_code == 0, done.output
     assert "Student and teacher are not compared" in done.output
+    told = json.loads(run_cli("report", copied, "--files-only", "--json").stdout)
+    assert told["report"] == str(copied / "report.html") and told["without_comparison"]
 
 
 @pytest.mark.parametrize(
