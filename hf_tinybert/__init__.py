@@ -110,6 +110,12 @@ def __dir__() -> list[str]:
     return __all__
 
 
+def _is_the_command() -> bool:
+    """Whether this process is `hf-tinybert` or `python -m hf_tinybert.cli`, whose name is not known yet."""
+    name = sys.argv[0] if sys.argv else ""
+    return Path(name).stem == "hf-tinybert" or (name == "-m" and "hf_tinybert.cli" in sys.orig_argv)
+
+
 # The command answers `--help` in half a second, without torch: there the verbs register, when they run.
-if Path(sys.argv[0] if sys.argv else "").stem != "hf-tinybert":
+if not _is_the_command():
     import_module("hf_tinybert.registration").register_auto_classes()

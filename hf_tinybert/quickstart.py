@@ -184,9 +184,15 @@ class Quickstart:
         settings = self.settings
         if settings.dataset is None:
             return packaged_bbc_news()
-        columns = {"text": settings.text_column, "label": settings.label_column}
-        given = {standard: name for standard, name in columns.items() if name is not None}
-        return load_task_data(settings.dataset, TaskKind.TEXT_CLASSIFICATION, columns=given, seed=settings.seed).splits
+        data = load_task_data(
+            settings.dataset, TaskKind.TEXT_CLASSIFICATION, columns=self._columns(), seed=settings.seed
+        )
+        return data.splits
+
+    def _columns(self) -> dict[str, str]:
+        """Standard columns whose names in the data were given."""
+        named = {"text": self.settings.text_column, "label": self.settings.label_column}
+        return {standard: name for standard, name in named.items() if name is not None}
 
     def _stage(self, name: str, work: Callable[[], dict[str, Any]]) -> None:
         """Do a stage unless an earlier run finished it, and clear away its checkpoints afterwards."""
@@ -400,7 +406,12 @@ class Quickstart:
                 for name in ("initialization", str(Phase.INTERMEDIATE), str(Phase.PREDICTION))
                 if (key := f"{name.replace('-', '_')}_seconds") in summary
             },
-            "settings": {"data": self.settings.dataset or "BBC news"},
+            "settings": {  # by which `hf-tinybert report` finds teacher and rows
+                "data": self.settings.dataset or "bbc-news",
+                "teacher": str(self.folder.path / "teacher"),
+                "columns": self._columns(),
+                "seed": self.settings.seed,
+            },
             "machine": summary["machine"],
         }
         text = json.dumps(figures, indent=2, ensure_ascii=False) + "\n"

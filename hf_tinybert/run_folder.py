@@ -74,6 +74,22 @@ class RunFolder:
         os.replace(temporary, self._file)
 
 
+def claim_folder(path: Path, settings: Mapping[str, Any], *, leads: bool) -> RunFolder:
+    """The folder of a run that several processes work on: the first claims it, and the others wait until it has.
+
+    Args:
+        path: the folder, on a disk that all processes see.
+        settings: as of `RunFolder`.
+        leads: whether this process is the first of them, or the only one. The others must not finish a stage.
+
+    Raises:
+        ValueError: the folder holds something else, or a run with other settings.
+    """
+    if not leads:
+        wait_for_stage(path)
+    return RunFolder(path, settings)
+
+
 def wait_for_stage(path: Path, stage: str | None = None, seconds: float = 1.0) -> dict[str, Any]:
     """The figures of a stage that another process finishes, as soon as it has.
 

@@ -23,6 +23,7 @@ import transformers.utils.hub
 from transformers import BertConfig, BertTokenizer
 
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
+from tests.headless_browser import is_required, missing_browser, start_browser
 from tests.hub.fake_hub import TOKEN, FakeHub
 
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -131,3 +132,16 @@ def hub(monkeypatch):
         monkeypatch.setattr(transformers.utils.hub, "_hf_api", None)  # it keeps the address of the Hub it met first
         monkeypatch.setenv("HF_TOKEN", TOKEN)
         yield running
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """A headless Chromium, one for all tests of pages, driven by selenium; each test opens its own page."""
+    missing = missing_browser()
+    if missing and is_required():
+        pytest.fail(missing)
+    if missing:
+        pytest.skip(missing)
+    running = start_browser(tmp_path_factory.mktemp("browser"))
+    yield running
+    running.quit()

@@ -1,6 +1,5 @@
 """How much memory a training loop takes at most, measured in a process of its own."""
 
-import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
@@ -10,6 +9,7 @@ from pathlib import Path
 import torch
 
 from hf_tinybert.benchmark.arms import Arm, training_loop
+from hf_tinybert.benchmark.resident_memory import peak_resident_bytes
 from hf_tinybert.benchmark.workload import Workload
 
 _STEPS = 3  # the engine's longest batch comes first; the optimizer's state is there after one step
@@ -40,7 +40,7 @@ def _measure(arm: Arm, workload: Workload, threads: int) -> dict[str, int]:
         loop = training_loop(
             arm, workload, workload.make_rows(), epochs=-(-_STEPS // workload.steps), folder=Path(folder)
         )
-        loaded, steps = _resident_bytes(), 0
+        loaded, steps = peak_resident_bytes(), 0
 
         def after_step() -> None:
             nonlocal steps
@@ -51,23 +51,11 @@ def _measure(arm: Arm, workload: Workload, threads: int) -> dict[str, int]:
         with suppress(_EnoughStepsError):
             loop(after_step)
     allocated = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
-    return {"loaded_bytes": loaded, "peak_bytes": _resident_bytes(), "accelerator_bytes": allocated}
+    return {"loaded_bytes": loaded, "peak_bytes": peak_resident_bytes(), "accelerator_bytes": allocated}
 
 
 class _EnoughStepsError(Exception):
     """Ends the loop."""
-
-
-def _resident_bytes() -> int:
-    """The most this process has had in memory so far."""
-    status = Path("/proc/self/status")
-    if status.is_file():  # of this program alone; `ru_maxrss` keeps what its parent had when it was started
-        line = next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    import resource  # not on Windows
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 __all__ = ["peak_memory"]

@@ -10,11 +10,13 @@ from rich.markup import escape
 from hf_tinybert.cli import options
 from hf_tinybert.cli.loading import figures_alone, loading
 from hf_tinybert.cli.outcome import show_outcome
+from hf_tinybert.cli.recipe_settings import RECIPE_FILE, configured, recipe_kept
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 from hf_tinybert.cli.tables import augmentation_table
 
 
 def augment(
+    context: typer.Context,
     data: options.Data,
     output: Annotated[Path, typer.Option(help="File for the new rows, JSON lines (.jsonl).")],
     kind: options.Kind = None,
@@ -48,6 +50,8 @@ def augment(
 
     Example: hf-tinybert augment reviews.csv --output more.jsonl
 
+    Example: hf-tinybert augment recipe.yaml --set copies=10
+
     Example: hf-tinybert augment reviews.csv --masked-lm bert-base-uncased --vectors glove.txt --output more.jsonl
     """
     console = Console(stderr=as_json)
@@ -57,7 +61,9 @@ def augment(
                 from hf_tinybert.progress import ProgressDisplay
                 from hf_tinybert.workflow import AugmentSettings
                 from hf_tinybert.workflow import augment as run
-            settings = AugmentSettings(
+            settings = configured(
+                context,
+                AugmentSettings,
                 data=data,
                 kind=kind,
                 columns=options.parse_pairs(column, "--column"),
@@ -76,7 +82,8 @@ def augment(
                 num_proc=num_proc,
                 seed=seed,
             )
-            figures = run(settings, output, ProgressDisplay(console))
+            with recipe_kept(context, settings, output.with_suffix(f".{RECIPE_FILE}"), console):
+                figures = run(settings, output, ProgressDisplay(console))
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
     written = f"Rows: {escape(str(output))}"

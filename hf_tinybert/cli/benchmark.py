@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from hf_tinybert.cli.loading import loading
+from hf_tinybert.cli import options
+from hf_tinybert.cli.loading import figures_alone, loading
+from hf_tinybert.cli.outcome import show_outcome
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 
 benchmark_app = typer.Typer(no_args_is_help=True, help="Measure on this machine.")
@@ -33,45 +35,47 @@ def benchmark_train(
     repeats: Annotated[int, typer.Option(help="Counted repeats; one more comes first.")] = 3,
     dropout: Annotated[float, typer.Option(help="Of the random student.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Of rows, weights and order.")] = 0,
-    json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures; finds them again.")] = None,
+    results: Annotated[Path | None, typer.Option(help="JSON file for the figures; finds them again.")] = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Time distillation steps: this package beside the loop that people write by hand, in turns.
 
-    Interrupted, the same command with the same --json goes on where it stopped.
+    Interrupted, the same command with the same --results goes on where it stopped.
 
-    Example: hf-tinybert benchmark train --dataset reviews.csv --max-length 128 --json train-speed.json
+    Example: hf-tinybert benchmark train --dataset reviews.csv --max-length 128 --results train-speed.json
     """
-    console = Console()
-    with loading():
-        from hf_tinybert.benchmark import Arm, TrainingBenchmark, Workload, training_table
-        from hf_tinybert.distillation.terms import Phase
-        from hf_tinybert.progress import ProgressDisplay
+    console = Console(stderr=as_json)
     try:
-        workload = Workload(
-            dataset=dataset,
-            text_columns=tuple(text_column) if text_column else None,
-            tokenizer=tokenizer,
-            teacher=teacher,
-            student=student,
-            max_length=max_length,
-            batch_size=batch_size,
-            steps=steps,
-            phase=Phase(phase),
-            dropout=dropout,
-            seed=seed,
-        )
-        measurement = TrainingBenchmark(
-            workload,
-            [Arm(arm) for arm in arms or Arm],
-            textbook_steps=textbook_steps,
-            repeats=repeats,
-            file=json_file,
-            display=ProgressDisplay(console),
-        )
-        run = measurement.run()
+        with figures_alone(as_json):
+            with loading():
+                from hf_tinybert.benchmark import Arm, TrainingBenchmark, Workload, training_table
+                from hf_tinybert.distillation.terms import Phase
+                from hf_tinybert.progress import ProgressDisplay
+            workload = Workload(
+                dataset=dataset,
+                text_columns=tuple(text_column) if text_column else None,
+                tokenizer=tokenizer,
+                teacher=teacher,
+                student=student,
+                max_length=max_length,
+                batch_size=batch_size,
+                steps=steps,
+                phase=Phase(phase),
+                dropout=dropout,
+                seed=seed,
+            )
+            measurement = TrainingBenchmark(
+                workload,
+                [Arm(arm) for arm in arms or Arm],
+                textbook_steps=textbook_steps,
+                repeats=repeats,
+                file=results,
+                display=ProgressDisplay(console),
+            )
+            run = measurement.run()
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
-    console.print(training_table(run))
+    show_outcome(run, training_table, None, console, as_json=as_json)
 
 
 @benchmark_app.command("augment")
@@ -87,39 +91,114 @@ def benchmark_augment(
     width: Annotated[int, typer.Option(help="Of random vectors.")] = 50,
     repeats: Annotated[int, typer.Option(help="Counted repeats; one more comes first.")] = 3,
     seed: Annotated[int, typer.Option(help="Of rows and random weights.")] = 0,
-    json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures; finds them again.")] = None,
+    results: Annotated[Path | None, typer.Option(help="JSON file for the figures; finds them again.")] = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Time augmentation: this package beside the loop that people write by hand, in turns.
 
     Example: hf-tinybert benchmark augment --source vectors
     """
-    console = Console()
-    with loading():
-        from hf_tinybert.benchmark import AugmentationBenchmark, AugmentationWorkload, WordSource, augmentation_table
-        from hf_tinybert.progress import ProgressDisplay
+    console = Console(stderr=as_json)
     try:
-        workload = AugmentationWorkload(
-            dataset=dataset,
-            text_column=text_column,
-            masked_lm=masked_lm,
-            words_per_row=words_per_row,
-            vectors=vectors,
-            width=width,
-            seed=seed,
-        )
-        counts = {WordSource.VECTORS: rows, WordSource.MASKED_LM: masked_rows}
-        measurement = AugmentationBenchmark(
-            workload,
-            {WordSource(name): counts[WordSource(name)] for name in source or WordSource},
-            textbook_rows={WordSource.VECTORS: 16, WordSource.MASKED_LM: 2},
-            repeats=repeats,
-            file=json_file,
-            display=ProgressDisplay(console),
-        )
-        run = measurement.run()
+        with figures_alone(as_json):
+            with loading():
+                from hf_tinybert.benchmark import (
+                    AugmentationBenchmark,
+                    AugmentationWorkload,
+                    WordSource,
+                    augmentation_table,
+                )
+                from hf_tinybert.progress import ProgressDisplay
+            workload = AugmentationWorkload(
+                dataset=dataset,
+                text_column=text_column,
+                masked_lm=masked_lm,
+                words_per_row=words_per_row,
+                vectors=vectors,
+                width=width,
+                seed=seed,
+            )
+            counts = {WordSource.VECTORS: rows, WordSource.MASKED_LM: masked_rows}
+            measurement = AugmentationBenchmark(
+                workload,
+                {WordSource(name): counts[WordSource(name)] for name in source or WordSource},
+                textbook_rows={WordSource.VECTORS: 16, WordSource.MASKED_LM: 2},
+                repeats=repeats,
+                file=results,
+                display=ProgressDisplay(console),
+            )
+            run = measurement.run()
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
-    console.print(augmentation_table(run))
+    show_outcome(run, augmentation_table, None, console, as_json=as_json)
+
+
+@benchmark_app.command("infer")
+def benchmark_infer(
+    student: Annotated[str | None, typer.Argument(help="Folder or Hub name; else random weights, 4 x 312.")] = None,
+    teacher: Annotated[str | None, typer.Option(help="Folder or Hub name; else random weights, as BERT-base.")] = None,
+    task: options.HeadTask = None,
+    runtime: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of the student: fp32, bf16, compiled, onnx, onnx-int8 or openvino; repeat it; all if none."
+        ),
+    ] = None,
+    teacher_runtime: Annotated[
+        list[str] | None, typer.Option(help="Of the teacher, fp32 among them; repeat it; all if none.")
+    ] = None,
+    batch_size: Annotated[list[int] | None, typer.Option(help="Texts at once; repeat it; 1 and 32 if none.")] = None,
+    length: Annotated[list[int] | None, typer.Option(help="Tokens; repeat it; 16, 64 and 128 if none.")] = None,
+    rounds: Annotated[int, typer.Option(help="Turns of every runtime at every size.")] = 5,
+    turn_seconds: Annotated[float, typer.Option(help="Least seconds of a turn.")] = 0.5,
+    threads: Annotated[int, typer.Option(help="That compute, in every runtime.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of token ids and random weights.")] = 0,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for infer_speed.json, which finds figures again, and a plot.")
+    ] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Time a student and its teacher on the processor, in PyTorch, ONNX Runtime and OpenVINO, in turns.
+
+    Every runtime has a process of its own. Interrupted, the same command with the same --output goes on.
+
+    Example: hf-tinybert benchmark infer student --teacher teacher --teacher-runtime fp32 --output speed
+    """
+    console = Console(stderr=as_json)
+    try:
+        with figures_alone(as_json):
+            with loading():
+                from hf_tinybert.pictures import check_matplotlib
+                from hf_tinybert.progress import ProgressDisplay
+                from hf_tinybert.runtimes import (
+                    InferenceBenchmark,
+                    InferenceSettings,
+                    Runtime,
+                    draw_inference,
+                    inference_tables,
+                )
+            if output is not None:
+                check_matplotlib()
+            settings = InferenceSettings(
+                student=student,
+                teacher=teacher,
+                task=task,
+                runtimes=tuple(Runtime(name) for name in runtime or Runtime),
+                teacher_runtimes=tuple(Runtime(name) for name in teacher_runtime or Runtime),
+                batch_sizes=tuple(batch_size or (1, 32)),
+                lengths=tuple(length or (16, 64, 128)),
+                rounds=rounds,
+                turn_seconds=turn_seconds,
+                threads=threads,
+                seed=seed,
+            )
+            file = None if output is None else output / "infer_speed.json"
+            run = InferenceBenchmark(settings, file=file, display=ProgressDisplay(console)).run()
+            if output is not None:
+                draw_inference(run, output / "infer_speed.png")
+    except EXPECTED_ERRORS as error:
+        raise refusal(error) from error
+    show_outcome(run, inference_tables, None, console, as_json=as_json)
 
 
 __all__ = ["benchmark_app"]

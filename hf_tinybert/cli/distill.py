@@ -1,19 +1,24 @@
 """`hf-tinybert distill`: a teacher distilled into a student of any shape, on a task of any kind."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from hf_tinybert.cli import options
-from hf_tinybert.cli.loading import figures_alone, loading
+from hf_tinybert.cli.loading import figures_alone, leads, loading
 from hf_tinybert.cli.outcome import show_outcome
+from hf_tinybert.cli.recipe_settings import RECIPE_FILE, configured, recipe_kept
+from hf_tinybert.cli.recipe_tasks import configured_tasks, has_tasks, tasks_as_recipe
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
-from hf_tinybert.cli.tables import retention_table
+from hf_tinybert.cli.tables import retention_table, tasks_table
 
 
 def distill(
+    context: typer.Context,
     data: options.Data,
     teacher: Annotated[str, typer.Option(help="Folder of the fine-tuned teacher, or a Hub name.")],
     output: options.Output,
@@ -21,6 +26,13 @@ def distill(
     column: options.Columns = None,
     task: Annotated[str | None, typer.Option("--task", help="Of a multi-task teacher: the head that teaches.")] = None,
     unlabeled: Annotated[list[str] | None, typer.Option(help="File of more texts for the teacher; repeat it.")] = None,
+    augment: Annotated[
+        str | None, typer.Option(help="Other variants of the rows in every epoch: replace (them) or join (them).")
+    ] = None,
+    augment_words: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=VALUE, as options of `augment`: masked_lm, vectors, probability, ...; repeat it."),
+    ] = None,
     shape: options.Shape = "4L-312",
     layers: options.Layers = None,
     width: options.Width = None,
@@ -54,27 +66,33 @@ def distill(
 ) -> None:
     """Distil a teacher into a small student, and show what was kept.
 
-    The epoch with the best score on the validation split is kept. Interrupted, the same command goes on.
+    The epoch with the best score on the validation split is kept. Interrupted, the same command goes on. One student
+    for several tasks: a recipe with `tasks`.
 
     Example: hf-tinybert distill reviews.csv --teacher teacher --output student
 
+    Example: hf-tinybert distill recipe.yaml --epochs 6 --set dropout=0.1
+
     Example: hf-tinybert distill reviews.csv --teacher teacher --start general --output student
+
+    Example: hf-tinybert distill reviews.csv --teacher teacher --augment join --output student
 
     Example: hf-tinybert distill reviews.csv --teacher teacher --layers 2 --width 192 --output smaller --json
     """
-    console = Console(stderr=as_json)
+    console = Console(stderr=as_json, quiet=not leads())
     try:
         with figures_alone(as_json):
             with loading():
-                from hf_tinybert.progress import ProgressDisplay
-                from hf_tinybert.workflow import DistilSettings, distil
-            settings = DistilSettings(
+                import hf_tinybert.workflow  # noqa: F401 (what takes its time)
+            given = dict(
                 data=data,
                 teacher=teacher,
                 teacher_task=task,
                 kind=kind,
                 columns=options.parse_pairs(column, "--column"),
                 unlabeled=tuple(unlabeled or ()),
+                augment=augment,
+                augment_words=options.parse_values(augment_words, "--augment-words") or None,
                 shape=shape,
                 layers=layers,
                 width=width,
@@ -100,11 +118,32 @@ def distill(
                 score_test=test,
                 seed=seed,
             )
-            figures = distil(settings, output, ProgressDisplay(console))
+            figures = _distilled(context, given, output, console)
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
-    written = f"Student: {escape(str(output))}   figures: {escape(str(output / 'figures.json'))}"
-    show_outcome(figures, retention_table, written, console, as_json=as_json)
+    told = escape(str(output))
+    written = f"Student: {told}   figures: {escape(str(output / 'figures.json'))}"
+    table = tasks_table if has_tasks(context) else retention_table
+    if table is retention_table:
+        written += f"\nIts story on one page: hf-tinybert report {told}"
+    if leads():
+        show_outcome(figures, table, written, console, as_json=as_json)
+
+
+def _distilled(context: typer.Context, given: Mapping[str, Any], output: Path, console: Console) -> dict[str, Any]:
+    """The figures of a run on the task of the options, or on the tasks of the recipe."""
+    from hf_tinybert.progress import ProgressDisplay
+    from hf_tinybert.workflow import DistilSettings, distil, distil_tasks
+
+    display, file = ProgressDisplay(console), output / RECIPE_FILE
+    if not has_tasks(context):
+        settings = configured(context, DistilSettings, **given)
+        with recipe_kept(context, settings, file, console):
+            return distil(settings, output, display)
+    tasks = configured_tasks(context, given)
+    recipe = tasks_as_recipe(tasks)
+    with recipe_kept(context, tasks, file, console, recipe=recipe, defaults_of=DistilSettings):
+        return distil_tasks(tasks, output, display)
 
 
 __all__ = ["distill"]

@@ -1,6 +1,5 @@
 """`hf-tinybert doctor`: a distillation examined before it is run."""
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +9,7 @@ from rich.table import Table
 
 from hf_tinybert.cli import options
 from hf_tinybert.cli.loading import figures_alone, loading
+from hf_tinybert.cli.outcome import tell
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def doctor(
     batch_size: Annotated[int, typer.Option(help="Texts per step, for the memory estimate.")] = 32,
     phase: Annotated[list[str] | None, typer.Option(help="Phase to train; repeat it. Both of the paper's.")] = None,
     layer_mapping: Annotated[str, typer.Option(help="uniform, last, first, or layers like 2,3,4,6.")] = "uniform",
-    as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output, for machines.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Examine a distillation before it is run: what will fail, what will work badly, and the cure.
 
@@ -57,7 +57,7 @@ def doctor(
             except EXPECTED_ERRORS as error:
                 raise refusal(error) from error
     if as_json:
-        typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+        tell(report.to_dict())
     else:
         console.print(_checks_table(report))
         console.print(report.summary(), highlight=False)

@@ -1,6 +1,5 @@
 """`hf-tinybert evaluate`: how good a model is on labelled rows."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -8,6 +7,7 @@ from rich.console import Console
 
 from hf_tinybert.cli import options
 from hf_tinybert.cli.loading import figures_alone, loading
+from hf_tinybert.cli.outcome import show_outcome
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 from hf_tinybert.cli.tables import metrics_table
 
@@ -48,10 +48,8 @@ def evaluate(
             )
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
-    if as_json:
-        typer.echo(json.dumps({"model": model, "data": data, "split": split, "metrics": metrics}, ensure_ascii=False))
-        return
-    console.print(metrics_table(metrics, f"{model} on {split}"))
+    figures = {"model": model, "data": data, "split": split, "metrics": metrics}
+    show_outcome(figures, lambda _: metrics_table(metrics, f"{model} on {split}"), None, console, as_json=as_json)
 
 
 __all__ = ["evaluate"]

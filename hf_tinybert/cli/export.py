@@ -10,11 +10,13 @@ from rich.markup import escape
 from hf_tinybert.cli import options
 from hf_tinybert.cli.loading import figures_alone, loading
 from hf_tinybert.cli.outcome import show_outcome
+from hf_tinybert.cli.recipe_settings import RECIPE_FILE, configured, recipe_kept
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 from hf_tinybert.cli.tables import export_table
 
 
 def export(
+    context: typer.Context,
     model: options.Model,
     output: Annotated[Path, typer.Option(help="Folder to write.")],
     to: Annotated[str, typer.Option(help="onnx, onnx-int8, openvino, bert or sentence-transformers.")] = "onnx",
@@ -38,6 +40,8 @@ def export(
 
     Example: hf-tinybert export student --to onnx --output student-onnx
 
+    Example: hf-tinybert export recipe.yaml --set to=openvino
+
     Example: hf-tinybert export student --to onnx-int8 --data reviews.csv --output student-int8
     """
     console = Console(stderr=as_json)
@@ -46,7 +50,9 @@ def export(
             with loading():
                 from hf_tinybert.export import ExportSettings, export_folder
                 from hf_tinybert.progress import ProgressDisplay
-            settings = ExportSettings(
+            settings = configured(
+                context,
+                ExportSettings,
                 model=model,
                 to=to,
                 task=task,
@@ -59,7 +65,8 @@ def export(
                 largest_loss=largest_loss,
                 seed=seed,
             )
-            figures = export_folder(settings, output, ProgressDisplay(console))
+            with recipe_kept(context, settings, output / RECIPE_FILE, console):
+                figures = export_folder(settings, output, ProgressDisplay(console))
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
     show_outcome(figures, export_table, f"Exported: {escape(str(output))}", console, as_json=as_json)

@@ -7,13 +7,15 @@ from rich.console import Console
 from rich.markup import escape
 
 from hf_tinybert.cli import options
-from hf_tinybert.cli.loading import figures_alone, loading
+from hf_tinybert.cli.loading import figures_alone, leads, loading
 from hf_tinybert.cli.outcome import show_outcome
+from hf_tinybert.cli.recipe_settings import RECIPE_FILE, configured, recipe_kept
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 from hf_tinybert.cli.tables import scores_table
 
 
 def finetune(
+    context: typer.Context,
     data: options.Data,
     output: options.Output,
     model: Annotated[str | None, typer.Option(help="Hub name or folder instead of all-MiniLM-L6-v2.")] = None,
@@ -37,16 +39,20 @@ def finetune(
 
     Example: hf-tinybert finetune reviews.csv --output teacher
 
+    Example: hf-tinybert finetune recipe.yaml --set weight_decay=0.1
+
     Example: hf-tinybert finetune ner.jsonl --kind token-classification --column tags=ner_tags --output ner-teacher
     """
-    console = Console(stderr=as_json)
+    console = Console(stderr=as_json, quiet=not leads())
     try:
         with figures_alone(as_json):
             with loading():
                 from hf_tinybert.progress import ProgressDisplay
                 from hf_tinybert.workflow import FinetuneSettings
                 from hf_tinybert.workflow import finetune as run
-            settings = FinetuneSettings(
+            settings = configured(
+                context,
+                FinetuneSettings,
                 data=data,
                 model=model,
                 kind=kind,
@@ -62,11 +68,17 @@ def finetune(
                 score_test=test,
                 seed=seed,
             )
-            figures = run(settings, output, ProgressDisplay(console))
+            with recipe_kept(context, settings, output / RECIPE_FILE, console):
+                figures = run(settings, output, ProgressDisplay(console))
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
-    written = f"Model: {escape(str(output))}   figures: {escape(str(output / 'figures.json'))}"
-    show_outcome(figures, scores_table, written, console, as_json=as_json)
+    told = escape(str(output))
+    written = (
+        f"Model: {told}   figures: {escape(str(output / 'figures.json'))}\n"
+        f"Its story on one page: hf-tinybert report {told}"
+    )
+    if leads():
+        show_outcome(figures, scores_table, written, console, as_json=as_json)
 
 
 __all__ = ["finetune"]

@@ -1,8 +1,9 @@
 """Options that several verbs share, and how their values are read."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,7 +28,7 @@ Layers = Annotated[int | None, typer.Option(help="Of the student, instead of the
 Width = Annotated[int | None, typer.Option(help="Of its hidden states.")]
 Heads = Annotated[int | None, typer.Option(help="Attention heads of a layer.")]
 Units = Annotated[int | None, typer.Option(help="Of its feed-forward layers.")]
-Recipe = Annotated[str | None, typer.Option(help="tinybert-joint, tinybert, minilmv2, distilbert or pkd.")]
+Recipe = Annotated[str | None, typer.Option(help="Method: tinybert-joint, tinybert, minilmv2, distilbert or pkd.")]
 LossWeights = Annotated[list[str] | None, typer.Option("--loss-weight", help="TERM=FACTOR; repeat it.")]
 LayerMapping = Annotated[str | None, typer.Option(help="uniform, last, first, learned, or layers: 2,3,4,6.")]
 BatchSize = Annotated[int, typer.Option(help="Rows per step.")]
@@ -74,6 +75,23 @@ def parse_factors(given: Iterable[str] | None, option: str) -> dict[str, float]:
     return {name: float(factor) for name, factor in parse_pairs(given, option).items()}
 
 
+def parse_values(given: Iterable[str] | None, option: str) -> dict[str, Any]:
+    """NAME=VALUE options as a dictionary; a value is a number, `true` or `false` where it reads like one.
+
+    Raises:
+        ValueError: one without `=`, or a name given twice.
+    """
+    return {name: _value(text) for name, text in parse_pairs(given, option).items()}
+
+
+def _value(text: str) -> Any:  # noqa: ANN401 (of a setting)
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, bool | int | float) else text
+
+
 __all__ = [
     "AsJson",
     "BaseModel",
@@ -109,4 +127,5 @@ __all__ = [
     "Width",
     "parse_factors",
     "parse_pairs",
+    "parse_values",
 ]

@@ -5,14 +5,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
 
 
 def show_outcome(
-    figures: Mapping[str, Any],
-    table: Callable[[Mapping[str, Any]], Table],
-    written: str,
+    figures: dict[str, Any],
+    table: Callable[[dict[str, Any]], RenderableType],
+    written: str | None,
     console: Console,
     *,
     as_json: bool,
@@ -22,15 +21,21 @@ def show_outcome(
     Args:
         figures: of the run, JSON values.
         table: what a person sees of them.
-        written: line that says where the results lie, in rich markup.
+        written: line that says where the results lie, in rich markup; None for none.
         console: for people.
         as_json: whether the figures go to standard output as JSON, in the place of table and line.
     """
     if as_json:
-        typer.echo(json.dumps(figures, indent=2, ensure_ascii=False))
+        tell(figures)
         return
     console.print(table(figures))
-    console.print(written, highlight=False)
+    if written is not None:
+        console.print(written, highlight=False)
 
 
-__all__ = ["show_outcome"]
+def tell(figures: Mapping[str, Any]) -> None:
+    """One JSON object on standard output: all that a machine reads of a verb."""
+    typer.echo(json.dumps(figures, indent=2, ensure_ascii=False))
+
+
+__all__ = ["show_outcome", "tell"]

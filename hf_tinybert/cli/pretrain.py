@@ -1,7 +1,8 @@
 """`hf-tinybert pretrain`: a teacher distilled into a general student on raw text, before there is a task."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -10,11 +11,13 @@ from rich.markup import escape
 from hf_tinybert.cli import options
 from hf_tinybert.cli.loading import figures_alone, leads, loading
 from hf_tinybert.cli.outcome import show_outcome
+from hf_tinybert.cli.recipe_settings import RECIPE_FILE, configured, recipe_kept
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 from hf_tinybert.cli.tables import pretraining_table
 
 
 def pretrain(
+    context: typer.Context,
     texts: Annotated[
         list[str],
         typer.Argument(help="Files of raw text (txt, jsonl, json, csv, tsv, parquet) or Hub data sets, streamed."),
@@ -36,6 +39,27 @@ def pretrain(
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-3,
     recipe: options.Recipe = None,
     loss_weight: options.LossWeights = None,
+    masked_lm: Annotated[
+        float | None,
+        typer.Option(
+            help="Weight of masked LM beside the intermediate terms; the student keeps its head. With --loss-weight "
+            "prediction_kl_loss=1 the predictions of a teacher that has such a head count too."
+        ),
+    ] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=DATA: a supervised task learned at the same time from its labels, by a head of that name; "
+            "repeat it. With --masked-lm."
+        ),
+    ] = None,
+    task_kind: Annotated[
+        list[str] | None, typer.Option(help="NAME=KIND, if a task's columns do not show it; repeat it.")
+    ] = None,
+    task_weight: Annotated[list[str] | None, typer.Option(help="NAME=FACTOR of a task's loss; repeat it.")] = None,
+    sampling: Annotated[
+        str, typer.Option(help="How often text and tasks come: proportional, temperature or annealed.")
+    ] = "proportional",
     layer_mapping: options.LayerMapping = None,
     batch_size: Annotated[int, typer.Option(help="Blocks per step, of all processes together.")] = 32,
     blocks: Annotated[
@@ -53,6 +77,12 @@ def pretrain(
 
     Example: hf-tinybert pretrain books.txt articles.jsonl --output general
 
+    Example: hf-tinybert pretrain books.txt --masked-lm 1 --output general
+
+    Example: hf-tinybert pretrain books.txt --masked-lm 1 --task news=news.csv --task tags=tags.jsonl --output general
+
+    Example: hf-tinybert pretrain recipe.yaml --set held_out_blocks=64
+
     Example: hf-tinybert pretrain reviews.parquet --column review --teacher bert-base-uncased --output general --json
     """
     console = Console(stderr=as_json, quiet=not leads())
@@ -62,7 +92,9 @@ def pretrain(
                 from hf_tinybert.progress import ProgressDisplay
                 from hf_tinybert.workflow import PretrainSettings
                 from hf_tinybert.workflow import pretrain as run
-            settings = PretrainSettings(
+            settings = configured(
+                context,
+                PretrainSettings,
                 texts=tuple(texts),
                 columns=tuple(column) if column else PretrainSettings.columns,
                 deduplicate=deduplicate,
@@ -80,15 +112,40 @@ def pretrain(
                 batch_size=batch_size,
                 recipe=recipe,
                 loss_weights=options.parse_factors(loss_weight, "--loss-weight") or None,
+                masked_lm=masked_lm,
+                tasks=_tasks(task, task_kind, task_weight),
+                sampling=sampling,
                 layer_mapping=layer_mapping,
                 seed=seed,
             )
-            figures = run(settings, output, ProgressDisplay(console), blocks=blocks, num_proc=num_proc)
+            with recipe_kept(context, settings, output / RECIPE_FILE, console):
+                figures = run(settings, output, ProgressDisplay(console), blocks=blocks, num_proc=num_proc)
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
     written = f"Student: {escape(str(output))}   figures: {escape(str(output / 'figures.json'))}"
     if leads():
         show_outcome(figures, pretraining_table, written, console, as_json=as_json)
+
+
+def _tasks(data: list[str] | None, kinds: list[str] | None, weights: list[str] | None) -> dict[str, dict[str, Any]]:
+    """The tasks by name, each with what the options say of it.
+
+    Raises:
+        ValueError: an option of no such form, or of a task that has no data.
+    """
+    tasks: dict[str, dict[str, Any]] = {
+        name: {"data": source} for name, source in options.parse_pairs(data, "--task").items()
+    }
+    given: dict[str, Mapping[str, str | float]] = {
+        "kind": options.parse_pairs(kinds, "--task-kind"),
+        "weight": options.parse_factors(weights, "--task-weight"),
+    }
+    for field, values in given.items():
+        for name, value in values.items():
+            if name not in tasks:
+                raise ValueError(f"expected `--task {name}=DATA` beside `--task-{field} {name}={value}`, got none")
+            tasks[name][field] = value
+    return tasks
 
 
 __all__ = ["pretrain"]

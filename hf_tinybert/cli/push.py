@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from hf_tinybert.cli import options
-from hf_tinybert.cli.loading import loading
+from hf_tinybert.cli.loading import figures_alone, loading
+from hf_tinybert.cli.outcome import tell
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 
 
@@ -26,6 +27,7 @@ def push(
     base_model: options.BaseModel = None,
     teacher_license: options.TeacherLicense = None,
     tag: options.Tags = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Publish a model folder: model, tokenizer, task, record and card go up, nothing else.
 
@@ -33,28 +35,33 @@ def push(
 
     Example: hf-tinybert push student my-name/tinybert-reviews --license apache-2.0
     """
-    with loading():
-        from hf_tinybert.hub import CardDetails, Publication, PublishedForm, publish
-
     try:
-        publication = Publication(
-            repo_id,
-            PublishedForm(form),
-            remote_code=remote_code,
-            private=private,
-            revision=revision,
-            create_pr=pull_request,
-            tags=tuple(tag or ()),
-            message=message,
-            details=CardDetails(None, license, language, dataset, base_model, teacher_license),
-        )
-        done = publish(folder, publication)
+        with figures_alone(as_json):
+            with loading():
+                from hf_tinybert.hub import CardDetails, Publication, PublishedForm, publish
+
+            publication = Publication(
+                repo_id,
+                PublishedForm(form),
+                remote_code=remote_code,
+                private=private,
+                revision=revision,
+                create_pr=pull_request,
+                tags=tuple(tag or ()),
+                message=message,
+                details=CardDetails(None, license, language, dataset, base_model, teacher_license),
+            )
+            done = publish(folder, publication)
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
+    url = str(done.commit.pr_url or done.commit.commit_url)
+    if as_json:
+        tell({"repo_id": repo_id, "url": url, "files": list(done.files)})
+        return
     console = Console()
     for file in done.files:
         console.print(f"  {escape(file)}", highlight=False)
-    console.print(f"Published: {escape(str(done.commit.pr_url or done.commit.commit_url))}", highlight=False)
+    console.print(f"Published: {escape(url)}", highlight=False)
 
 
 __all__ = ["push"]

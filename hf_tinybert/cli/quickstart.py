@@ -10,7 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hf_tinybert.cli.loading import loading
+from hf_tinybert.cli import options
+from hf_tinybert.cli.loading import figures_alone, loading
+from hf_tinybert.cli.outcome import tell
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 
 _TABLE_CAPTION = "undistilled: same shape, random start, as many passes"
@@ -25,6 +27,7 @@ def quickstart(
     max_length: Annotated[int, typer.Option(help="Tokens per text; longer texts are cut.")] = 64,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     fast: Annotated[bool, typer.Option("--fast", help="A quarter of the data, for a first look.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Distil a real teacher into a 4 x 312 student on real text, and show what was kept.
 
@@ -32,27 +35,31 @@ def quickstart(
 
     Example: hf-tinybert quickstart --dataset reviews.csv --output reviews-student
     """
-    console = Console()
+    console = Console(stderr=as_json)
     started = time.perf_counter()
-    with loading():
-        from hf_tinybert.progress import ProgressDisplay
-        from hf_tinybert.quickstart import FAST, Quickstart, QuickstartSettings
-    settings = QuickstartSettings(
-        teacher=teacher,
-        dataset=dataset,
-        text_column=text_column,
-        label_column=label_column,
-        max_length=max_length,
-        seed=seed,
-    )
-    if fast:
-        settings = replace(settings, **FAST)
     try:
-        run = Quickstart(settings, output, ProgressDisplay(console))
-        summary = run.run()
-        classified = run.classify()
+        with figures_alone(as_json):
+            with loading():
+                from hf_tinybert.progress import ProgressDisplay
+                from hf_tinybert.quickstart import FAST, Quickstart, QuickstartSettings
+            settings = QuickstartSettings(
+                teacher=teacher,
+                dataset=dataset,
+                text_column=text_column,
+                label_column=label_column,
+                max_length=max_length,
+                seed=seed,
+            )
+            if fast:
+                settings = replace(settings, **FAST)
+            run = Quickstart(settings, output, ProgressDisplay(console))
+            summary = run.run()
+            classified = run.classify()
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
+    if as_json:
+        tell(summary)
+        return
     console.print(_quickstart_table(summary))
     console.print(_seconds_table(summary))
     console.print("The saved student, reloaded by AutoModelForSequenceClassification:")

@@ -1,17 +1,71 @@
-"""What a verb says when it cannot do what was asked."""
+"""What a verb says when it cannot do what was asked, and the exit codes of all verbs."""
+
+import enum
+import errno
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 from huggingface_hub.errors import StrictDataclassError
 from rich.console import Console
 from rich.markup import escape
 
+from hf_tinybert.cli.loading import leads
+
+
+class ExitCode(enum.IntEnum):
+    """What the shell gets."""
+
+    DONE = 0
+    FAILED = 1
+    """The run: an error of a program, of the disk or of the memory, or a check that `doctor` found failed."""
+    REFUSED = 2
+    """Something that was given: an option, a recipe, data, a model, or an output that is taken."""
+    INTERRUPTED = 130
+
+
+EXIT_CODES = "Exit codes: 0 done, 1 the run failed, 2 something given cannot be used, 130 interrupted."
 EXPECTED_ERRORS = (ValueError, TypeError, OSError, ModuleNotFoundError, StrictDataclassError)
+_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE})
 
 
 def refusal(error: Exception) -> typer.Exit:
-    """One red message instead of a traceback, exit status 2."""
-    Console(stderr=True).print(f"[bold red]error:[/bold red] {escape(str(error))}", highlight=False)
-    return typer.Exit(2)
+    """One red message instead of a traceback, and the exit code."""
+    message = f"[bold red]error:[/bold red] {escape(str(error))}"
+    Console(stderr=True).print(message, highlight=False, soft_wrap=True)  # a path is copied in one piece
+    failed = isinstance(error, OSError) and error.errno in _OF_THE_MACHINE
+    return typer.Exit(int(ExitCode.FAILED if failed else ExitCode.REFUSED))
 
 
-__all__ = ["EXPECTED_ERRORS", "refusal"]
+@contextmanager
+def errors_told(as_json: bool) -> Iterator[None]:
+    """What stops the block is told on standard output too, as one JSON object with `error` and `exit_code`.
+
+    Args:
+        as_json: whether a machine reads standard output; nothing is told otherwise.
+    """
+    try:
+        yield
+    except typer.Exit as leaving:
+        if leaving.__cause__ is not None:  # what a refusal was made of
+            _tell(as_json, str(leaving.__cause__), leaving.exit_code)
+        raise
+    except typer.TyperException as error:
+        _tell(as_json, error.format_message(), ExitCode.REFUSED)
+        raise
+    except KeyboardInterrupt:
+        Console(stderr=True, quiet=not leads()).print("interrupted")
+        _tell(as_json, "interrupted", ExitCode.INTERRUPTED)
+        raise
+    except Exception as error:
+        _tell(as_json, f"{type(error).__name__}: {error}", ExitCode.FAILED)
+        raise
+
+
+def _tell(as_json: bool, error: str, code: int) -> None:
+    if as_json and leads():
+        typer.echo(json.dumps({"error": error, "exit_code": int(code)}, ensure_ascii=False))
+
+
+__all__ = ["EXIT_CODES", "EXPECTED_ERRORS", "ExitCode", "errors_told", "refusal"]

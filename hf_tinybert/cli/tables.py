@@ -30,21 +30,26 @@ def retention_table(figures: Mapping[str, Any]) -> Table:
     table.add_column("", no_wrap=True)
     for name in ("teacher", "student", "kept"):
         table.add_column(name, justify="right")
-    for split, by_model in figures["scores"].items():
-        kept = figures["retention"].get(split, {})
-        for metric, score in by_model["student"].items():
-            of_teacher = by_model.get("teacher", {}).get(metric)
-            table.add_row(
-                f"{split} {metric}",
-                "" if of_teacher is None else f"{of_teacher:.4g}",
-                f"{score:.4g}",
-                f"{kept[metric]:.1%}" if metric in kept else "",
-            )
+    _add_scores(table, figures)
     for label, form in (("parameters", "{:,}"), ("megabytes", "{:.1f}")):
         teacher, student = figures[label]["teacher"], figures[label]["student"]
         table.add_row(label, form.format(teacher), form.format(student), f"{student / teacher:.1%}")
     for stage, seconds in figures["seconds"].items():
         table.add_row(f"seconds, {stage}", "", f"{seconds:.1f}", "")
+    return table
+
+
+def tasks_table(figures: Mapping[str, Any]) -> Table:
+    """What `distill` gives for several tasks: metrics of each by split and what was kept, then sizes and seconds."""
+    table = Table(title=f"{len(figures['tasks'])} tasks")
+    table.add_column("", no_wrap=True)
+    for name in ("teacher", "student", "kept"):
+        table.add_column(name, justify="right")
+    for task, own in figures["tasks"].items():
+        _add_scores(table, own, f"{task}, ")
+    for label, form in (("parameters", "{:,}"), ("megabytes", "{:.1f}")):
+        table.add_row(label, form.format(figures[label]["teacher"]), form.format(figures[label]["student"]), "")
+    table.add_row("seconds", "", f"{figures['seconds']['total']:.1f}", "")
     return table
 
 
@@ -71,6 +76,8 @@ def pretraining_table(figures: Mapping[str, Any]) -> Table:
     ):
         if key in figures:  # runs that were finished earlier tell no operations
             table.add_row(label, "", form.format(figures[key]))
+    for name, task in figures.get("tasks", {}).items():
+        table.add_row(f"steps of {name}", "", f"{task['steps']:,}")
     return table
 
 
@@ -138,6 +145,20 @@ def metrics_table(metrics: Mapping[str, float], title: str) -> Table:
     return table
 
 
+def _add_scores(table: Table, figures: Mapping[str, Any], before: str = "") -> None:
+    """A row for each metric of each split: teacher, student, and what was kept."""
+    for split, by_model in figures["scores"].items():
+        kept = figures["retention"].get(split, {})
+        for metric, score in by_model["student"].items():
+            of_teacher = by_model.get("teacher", {}).get(metric)
+            table.add_row(
+                f"{before}{split} {metric}",
+                "" if of_teacher is None else f"{of_teacher:.4g}",
+                f"{score:.4g}",
+                f"{kept[metric]:.1%}" if metric in kept else "",
+            )
+
+
 def _metrics(scores: Any) -> list[str]:  # noqa: ANN401 (views of a dictionary)
     return list(dict.fromkeys(name for by_metric in scores for name in by_metric))
 
@@ -149,5 +170,6 @@ __all__ = [
     "pretraining_table",
     "retention_table",
     "scores_table",
+    "tasks_table",
     "vocabulary_table",
 ]

@@ -10,11 +10,13 @@ from rich.markup import escape
 from hf_tinybert.cli import options
 from hf_tinybert.cli.loading import figures_alone, loading
 from hf_tinybert.cli.outcome import show_outcome
+from hf_tinybert.cli.recipe_settings import RECIPE_FILE, configured, recipe_kept
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 from hf_tinybert.cli.tables import vocabulary_table
 
 
 def trim_vocab(
+    context: typer.Context,
     model: options.Model,
     output: options.Output,
     texts: Annotated[
@@ -42,6 +44,8 @@ def trim_vocab(
 
     Example: hf-tinybert trim-vocab student reviews/train.csv --coverage 0.999 --output small
 
+    Example: hf-tinybert trim-vocab recipe.yaml --set coverage=0.99
+
     Example: hf-tinybert trim-vocab student reviews/train.csv --size 8000 --keep names.txt --output small --json
     """
     console = Console(stderr=as_json)
@@ -51,7 +55,9 @@ def trim_vocab(
                 from hf_tinybert.progress import ProgressDisplay
                 from hf_tinybert.workflow import TrimSettings
                 from hf_tinybert.workflow import trim_vocabulary as run
-            settings = TrimSettings(
+            settings = configured(
+                context,
+                TrimSettings,
                 model=model,
                 texts=tuple(texts or ()),
                 columns=tuple(column) if column else TrimSettings.columns,
@@ -61,7 +67,8 @@ def trim_vocab(
                 keep=None if keep is None else str(keep),
                 all_characters=all_characters,
             )
-            figures = run(settings, output, ProgressDisplay(console))
+            with recipe_kept(context, settings, output / RECIPE_FILE, console):
+                figures = run(settings, output, ProgressDisplay(console))
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
     written = f"Model: {escape(str(output))}   figures: {escape(str(output / 'figures.json'))}"

@@ -161,6 +161,12 @@ class DistillationObjective:
         """Whether any term compares the student's predictions with the teacher's."""
         return any(self.reads_of(name) & Reads.LOGITS and name not in LABEL_TERMS for name in self.weights)
 
+    @property
+    def counts_labelled_alone(self) -> bool:
+        """Whether predictions at positions without a label are in no term, where others have one."""
+        custom = any(term.reads & (Reads.LOGITS | Reads.LABELS) for term in self.custom_terms)
+        return self.reduction is not Reduction.REFERENCE and not custom
+
     def request(self, student_layers: int) -> StateRequest:
         """What both forwards must give, in the student's layers.
 

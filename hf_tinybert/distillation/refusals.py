@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from hf_tinybert.data.augmentation import FreshVariants
 from hf_tinybert.distillation.adapters import check_adapter_student, transformers_model
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.compatibility import (
@@ -33,8 +34,8 @@ def check_trainer_arguments(arguments: object, others: Mapping[str, Any]) -> Non
         others: keyword arguments for the stock Trainer.
 
     Raises:
-        ValueError: stock training arguments, a loss or a model maker of one's own, reentrant checkpointing, or an
-            optimizer object for several phases.
+        ValueError: stock training arguments, a loss or a model maker of one's own, reentrant checkpointing, an
+            optimizer object for several phases, or a teacher cache of rows that change.
     """
     if not isinstance(arguments, DistillationArguments):
         raise ValueError(f"expected `DistillationArguments`, got `{type(arguments).__name__}`")
@@ -54,6 +55,12 @@ def check_trainer_arguments(arguments: object, others: Mapping[str, Any]) -> Non
         raise ValueError(
             "expected no `optimizers` with more than one phase, got some; because each phase starts a fresh "
             "optimizer; train one phase at a time, or choose the optimizer by `optim`"
+        )
+    if arguments.teacher_cache_dir is not None and isinstance(others.get("train_dataset"), FreshVariants):
+        raise ValueError(
+            f"expected no `teacher_cache_dir` with `FreshVariants`, got `{arguments.teacher_cache_dir}`; because the "
+            "rows are of other words in every epoch, and the teacher answers anew; leave it out, or write variants by "
+            "`hf-tinybert augment`"
         )
 
 

@@ -5,7 +5,7 @@ What no term reads is None.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -95,6 +95,23 @@ def teacher_states(
     )
 
 
+def at_positions(states: DistillationStates, positions: Tensor) -> DistillationStates:
+    """The same states with predictions and labels of some positions only, all of which count.
+
+    Args:
+        states: with logits `(rows, seq_len, classes)`, `(chosen positions, classes)` or none.
+        positions: bool, `(rows, seq_len)`.
+    """
+    logits, labels = states.logits, states.labels
+    whole = logits is not None and logits.shape[:-1] == positions.shape
+    return replace(
+        states,
+        logits=logits[positions] if logits is not None and whole else logits,
+        logits_mask=None,
+        labels=None if labels is None else labels[positions],
+    )
+
+
 def _states(
     output: ModelOutput,
     inputs: Mapping[str, Tensor],
@@ -154,4 +171,11 @@ def _labels(inputs: Mapping[str, Tensor]) -> Tensor | None:
     return inputs.get("labels")
 
 
-__all__ = ["IGNORED_LABEL", "DistillationStates", "StateRequest", "student_states", "teacher_states"]
+__all__ = [
+    "IGNORED_LABEL",
+    "DistillationStates",
+    "StateRequest",
+    "at_positions",
+    "student_states",
+    "teacher_states",
+]

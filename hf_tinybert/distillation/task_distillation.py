@@ -10,7 +10,8 @@ from transformers.utils.generic import ModelOutput
 from hf_tinybert.distillation.cache import CachedTeacherCollator
 from hf_tinybert.distillation.encodings import model_input_names, student_inputs
 from hf_tinybert.distillation.objective import DistillationObjective
-from hf_tinybert.distillation.states import student_states
+from hf_tinybert.distillation.states import IGNORED_LABEL, at_positions, student_states
+from hf_tinybert.distillation.task_head import vocabulary_logits_at
 from hf_tinybert.distillation.teacher_outputs import Collator, TeacherOutputs
 from hf_tinybert.distillation.terms import Phase
 
@@ -23,6 +24,8 @@ class TaskDistillation:
         objectives: of the phases in which the task takes part, in order.
         outputs: of the teacher; None where no term reads one.
         predicts_vocabulary: whether the task's head predicts masked words.
+        whole_logits: whether predictions over the vocabulary are made at all positions, also where no term reads them;
+            a compiled model would be compiled anew for every batch without.
 
     Attributes:
         objectives: as given.
@@ -37,7 +40,9 @@ class TaskDistillation:
         outputs: TeacherOutputs | None,
         *,
         predicts_vocabulary: bool,
+        whole_logits: bool = False,
     ) -> None:
+        self._student, self._whole_logits = student, whole_logits
         layers = student.config.num_hidden_layers
         self.objectives, self.outputs, self.predicts_vocabulary = dict(objectives), outputs, predicts_vocabulary
         self._requests = {phase: one.request(layers) for phase, one in self.objectives.items()}
@@ -77,16 +82,27 @@ class TaskDistillation:
             model: the student as it runs, wrapped or not.
             inputs: the batch, as the data collator made it.
         """
-        request = self._requests[self._phase]
-        output = model(
-            **student_inputs(inputs, self._inputs),
-            output_hidden_states=list(request.hidden_states) or False,
-            output_attentions=bool(request.attentions),
-        )
-        student = student_states(output, inputs)
-        if self.outputs is None or not self.objective.reads_teacher:
-            return self.objective.losses(student, student), output
-        return self.objective.losses(student, self.outputs.states(inputs, student.mask)), output
+        request, labelled = self._requests[self._phase], self._labelled(model, inputs)
+        with vocabulary_logits_at(self._student, labelled):
+            output = model(
+                **student_inputs(inputs, self._inputs),
+                output_hidden_states=list(request.hidden_states) or False,
+                output_attentions=bool(request.attentions),
+            )
+        student = teacher = student_states(output, inputs)
+        if self.outputs is not None and self.objective.reads_teacher:
+            teacher = self.outputs.states(inputs, student.mask, labelled)
+        if labelled is not None:
+            student, teacher = at_positions(student, labelled), at_positions(teacher, labelled)
+        return self.objective.losses(student, teacher), output
+
+    def _labelled(self, model: nn.Module, inputs: Mapping[str, Any]) -> Tensor | None:
+        """The positions whose predictions are learned, bool, `(rows, seq_len)`; None where others are read too."""
+        labels = inputs.get("labels")
+        objective = self.objective
+        if self._whole_logits or not (model.training and self.reads_vocabulary and objective.counts_labelled_alone):
+            return None
+        return labels != IGNORED_LABEL if labels is not None and labels.shape == inputs["input_ids"].shape else None
 
     def cached(self, collator: Collator) -> CachedTeacherCollator | None:
         """A collator whose batches bring the teacher's outputs from a cache; None where none holds them."""

@@ -121,6 +121,36 @@ def load_teacher(
     return freeze(teacher)
 
 
+def load_teacher_with_trained_head(
+    name: str | Path, student: PreTrainedModel, *, dtype: torch.dtype | None = None
+) -> PreTrainedModel | None:
+    """A teacher with the student's kind of head, if that is trained: for terms that do without it.
+
+    Args:
+        name: Hub name or folder of a model.
+        student: decides the head.
+        dtype: as of `load_teacher`.
+
+    Returns:
+        None where the family has no such head or its weights are not in the file, and for the folder of an adapter.
+
+    Raises:
+        ValueError: the weights are truncated, or transformers does not know the family.
+    """
+    check_weights(Path(name))
+    kind = next((suffix for suffix in HEADS if type(student).__name__.endswith(suffix)), None)
+    if kind is None or find_adapter_config_file(str(name)) is not None:
+        return None
+    config = _load_config(str(name))
+    if type(config) not in HEADS[kind].families:
+        return None
+    teacher, info = HEADS[kind].auto_class.from_pretrained(
+        name, config=config, output_loading_info=True, **_dtype_argument(dtype)
+    )
+    predicts = kind not in _VOCABULARY_HEADS or teacher.get_output_embeddings() is not None
+    return freeze(teacher) if predicts and not info["missing_keys"] else None
+
+
 def load_teacher_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a teacher's folder; of an adapter folder without one, its base's.
 
@@ -328,4 +358,12 @@ def _pretrained(model: object) -> PreTrainedModel:
     return model
 
 
-__all__ = ["HEADS", "Head", "freeze", "load_teacher", "load_teacher_tokenizer", "weights_sha256"]
+__all__ = [
+    "HEADS",
+    "Head",
+    "freeze",
+    "load_teacher",
+    "load_teacher_tokenizer",
+    "load_teacher_with_trained_head",
+    "weights_sha256",
+]

@@ -13,7 +13,7 @@ from hf_tinybert.distillation.attention_access import AttentionAccess
 from hf_tinybert.distillation.attention_fallback import record_softmax
 from hf_tinybert.distillation.encodings import model_input_names, teacher_inputs
 from hf_tinybert.distillation.states import DistillationStates, StateRequest, teacher_states
-from hf_tinybert.distillation.task_head import predicts_vocabulary
+from hf_tinybert.distillation.task_head import predicts_vocabulary, vocabulary_logits_at
 
 
 class TeacherForward:
@@ -49,12 +49,15 @@ class TeacherForward:
         if request.attentions and self._access is AttentionAccess.INTERFACE:
             record_attention(self.teacher, request.attentions, values=request.values)
 
-    def __call__(self, inputs: Mapping[str, Any], mapping: Sequence[int]) -> DistillationStates:
+    def __call__(
+        self, inputs: Mapping[str, Any], mapping: Sequence[int], positions: Tensor | None = None
+    ) -> DistillationStates:
         """The states of one batch.
 
         Args:
             inputs: the batch, as the data collator made it.
             mapping: `mapping[student_layer] = teacher_layer`, 0 = embedding output.
+            positions: bool, `(rows, seq_len)`, at which predictions over the vocabulary are read; None for all.
         """
         layers = self._request.attentions
         if self.token_map is not None:
@@ -63,7 +66,7 @@ class TeacherForward:
         model = self._runs()
         model.eval()  # an engine returns None from it
         arguments: dict[str, Any] = {"output_hidden_states": list(self._request.hidden_states) or False}
-        with torch.no_grad():
+        with torch.no_grad(), vocabulary_logits_at(self.teacher, positions):
             if layers and self._access is AttentionAccess.FALLBACK:
                 with record_softmax(layers) as recorder:
                     output = model(**own, **arguments)

@@ -76,15 +76,17 @@ class TeacherOutputs:
         self._phase = phase
         self._forward.ask_for(self._requests[phase])
 
-    def states(self, inputs: Mapping[str, Any], mask: Tensor) -> DistillationStates:
+    def states(self, inputs: Mapping[str, Any], mask: Tensor, positions: Tensor | None = None) -> DistillationStates:
         """The teacher's states of one batch: from the cache if the batch brings them, else by a forward.
 
         Args:
             inputs: the batch, as the data collator made it.
             mask: of the student's states, `(rows, seq_len)`.
+            positions: bool, `(rows, seq_len)`, at which predictions over the vocabulary are read; None for all. A
+                cache gives all.
         """
         if self._cache is None or not holds_cached_states(inputs):
-            return self._forward(inputs, self._alignment)
+            return self._forward(inputs, self._alignment, positions)
         cached = self._cache.states(inputs)
         return DistillationStates(mask, cached.hidden_states, cached.attentions, cached.logits)
 

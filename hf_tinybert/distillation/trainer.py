@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from transformers.trainer_utils import EvalLoopOutput, TrainOutput, has_length
 
+from hf_tinybert.data.augmentation import FreshVariants
 from hf_tinybert.data.length_grouping import LengthGroupedRows, row_lengths
 from hf_tinybert.data.multitask import SingleTaskSteps
 from hf_tinybert.distillation.adapters import (
@@ -107,7 +108,8 @@ class DistillationTrainer(PublishingTrainer):
         initialization: where the projections start: what `initialize_from_teacher` returned, or a folder with
             `distillation_projections.safetensors` (a checkpoint, or a published student after `convert`). None starts
             at the identity at equal width and at random otherwise.
-        **kwargs: everything else of the stock Trainer.
+        **kwargs: everything else of the stock Trainer; `train_dataset` may be `FreshVariants`, which change in every
+            epoch.
 
     Raises:
         ValueError: see `distillation.compatibility`; all before the first step.
@@ -139,7 +141,7 @@ class DistillationTrainer(PublishingTrainer):
             tokenizers=(kwargs.get("processing_class"), teacher_processing_class),
             objectives=objectives,
             initialization=initialization,
-            train_dataset=kwargs.get("train_dataset"),
+            train_dataset=_encoded_rows(kwargs.get("train_dataset")),
         )
         self.objectives, self.layer_mapping, self.teacher_name = pair.objectives, pair.layer_mapping, pair.teacher_name
         self._recipe = args.recipe if objectives is None else None
@@ -151,7 +153,11 @@ class DistillationTrainer(PublishingTrainer):
         self._plain_teacher, self.teacher = pair.teacher, self._placed(pair.teacher, self._teacher_sha256)
         outputs = pair.teacher_outputs(self.teacher)
         self._tasks[_ONLY_TASK] = TaskDistillation(
-            pair.student, pair.objectives, outputs, predicts_vocabulary=predicts_vocabulary(pair.student)
+            pair.student,
+            pair.objectives,
+            outputs,
+            predicts_vocabulary=predicts_vocabulary(pair.student),
+            whole_logits=bool(self.args.torch_compile),
         )
 
     def _start(
@@ -261,7 +267,7 @@ class DistillationTrainer(PublishingTrainer):
             score_rows: labelled rows at most that the teacher is scored on; 0 leaves the score out.
         """
         whole = not (self.is_deepspeed_enabled or self.is_fsdp_enabled)
-        data = {"train_dataset": self.train_dataset, "eval_dataset": self.eval_dataset}
+        data = {"train_dataset": _encoded_rows(self.train_dataset), "eval_dataset": self.eval_dataset}
         with gathered(self._student, self._plain_teacher):
             setup = Setup(
                 self._student,
@@ -417,7 +423,7 @@ class DistillationTrainer(PublishingTrainer):
         if self.args.train_sampling_strategy != "group_by_length" or not has_length(dataset):
             sampler: Sampler[int] | None = super()._get_train_sampler(train_dataset)
             return sampler
-        lengths = row_lengths(dataset)
+        lengths = dataset.lengths if isinstance(dataset, FreshVariants) else row_lengths(dataset)
         if lengths is None:
             logger.info("rows are drawn at random: there is no `input_ids` column whose lengths could be grouped")
             return RandomSampler(dataset)
@@ -539,6 +545,8 @@ class DistillationTrainer(PublishingTrainer):
         self.phase = phase
         for task in self._tasks.values():
             task.enter(phase)
+        if isinstance(self.train_dataset, FreshVariants):
+            self.train_dataset.set_phase(self.args.stages.index(phase))
         if len(self.args.stages) > 1:
             self._phase_logs.enter(phase, self.callback_handler.callbacks)
 
@@ -549,6 +557,8 @@ class DistillationTrainer(PublishingTrainer):
         else:
             if self._row_order is not None:  # a resumed loader of several processes does not hand it on
                 self._row_order.set_epoch(kwargs["epoch"])
+            if isinstance(self.train_dataset, FreshVariants):  # nor does a loader with a sampler that has epochs
+                self.train_dataset.set_epoch(kwargs["epoch"])
             super()._run_epoch(*args, **kwargs)  # type: ignore[no-untyped-call]  # untyped in transformers
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
@@ -656,7 +666,12 @@ def _paired_collator(
 
 
 def _column_names(dataset: object) -> list[str]:
-    return list(dataset.column_names) if isinstance(dataset, Dataset) else []
+    return list(dataset.column_names) if isinstance(dataset, Dataset | FreshVariants) else []
+
+
+def _encoded_rows(dataset: object) -> object:
+    """What the checks look at: of variants the rows that they stand for."""
+    return dataset.encoded if isinstance(dataset, FreshVariants) else dataset
 
 
 __all__ = ["DistillationTrainer"]

@@ -15,7 +15,7 @@ from hf_tinybert.distillation.encodings import model_input_names
 from hf_tinybert.distillation.record import RECORD_FILE
 from hf_tinybert.export.agreement import Answering, example_inputs, largest_difference
 from hf_tinybert.export.export_settings import ExportSettings
-from hf_tinybert.export.formats import ExportFormat, check_packages
+from hf_tinybert.export.formats import WEIGHT_ENDINGS, ExportFormat, check_packages
 from hf_tinybert.export.graphs import write_graph
 from hf_tinybert.models.checkpoint_folder import check_output_folder, staged_folder
 from hf_tinybert.models.conversion import export_to_bert
@@ -191,9 +191,8 @@ def _megabytes(model: torch.nn.Module) -> float:
 
 
 def _size(folder: Path) -> float:
-    """Of weights and graphs, not of the tokenizer."""
-    endings = (".onnx", ".data", ".safetensors", ".xml", ".bin")
-    return round(sum(file.stat().st_size for file in folder.iterdir() if file.suffix in endings) / _MEGABYTE, 1)
+    files = [file for file in folder.iterdir() if file.suffix in WEIGHT_ENDINGS]
+    return round(sum(file.stat().st_size for file in files) / _MEGABYTE, 1)
 
 
 __all__ = ["export_folder"]

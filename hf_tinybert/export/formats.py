@@ -28,6 +28,9 @@ class ExportFormat(StrEnum):
         return self in _PACKAGES
 
 
+WEIGHT_ENDINGS = (".onnx", ".data", ".safetensors", ".xml", ".bin")
+"""Of the files that hold weights and graphs, not the tokenizer."""
+
 _ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 _PACKAGES: Mapping[ExportFormat, tuple[str, ...]] = {
     ExportFormat.ONNX: _ONNX_PACKAGES,
@@ -52,4 +55,4 @@ def check_packages(form: ExportFormat) -> None:
             )
 
 
-__all__ = ["ExportFormat", "check_packages"]
+__all__ = ["WEIGHT_ENDINGS", "ExportFormat", "check_packages"]

@@ -1,25 +1,20 @@
 """The card of a model, from its folder alone: what is not in the files is left out or said to be not measured."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import ModelCard
 
 from hf_tinybert.hub.card_metadata import CardDetails, card_metadata, card_name, head_of, is_hub_name, teacher_of
-from hf_tinybert.hub.card_tables import (
-    held_out_table,
-    losses_table,
-    mapping_table,
-    scores_table,
-    size_table,
-    speed_note,
-    training_cost,
-)
+from hf_tinybert.hub.card_pictures import card_pictures, image_links, save_pictures
+from hf_tinybert.hub.card_tables import markdown_table, speed_note, training_cost
+from hf_tinybert.hub.fact_tables import held_out_table, losses_table, mapping_table, scores_table, size_table
 from hf_tinybert.hub.loading_code import library_of, loading_ways
 from hf_tinybert.hub.model_facts import ModelFacts, read_facts
 from hf_tinybert.hub.published_files import CARD_FILE, PublishedForm
+from hf_tinybert.pictures import Picture
 
 TEMPLATE = Path(__file__).with_name("model_card_template.md")
 _FORM = re.compile(r"<!-- hf-tinybert card: ([\w+ ]+) -->")
@@ -31,6 +26,7 @@ def model_card(
     form: PublishedForm = PublishedForm.BERT,
     *,
     remote_code: bool = False,
+    pictures: Sequence[Picture] = (),
 ) -> ModelCard:
     """The card of a model folder.
 
@@ -39,6 +35,7 @@ def model_card(
         details: What no folder knows.
         form: That will be published; the card says how that is loaded.
         remote_code: Whether the model code goes along.
+        pictures: That will lie beside it, see `save_card`.
 
     Raises:
         FileNotFoundError: Configuration or weights are missing.
@@ -56,10 +53,11 @@ def model_card(
         summary=_summary(facts, details),
         ways=loading_ways(facts, form, repo_id, remote_code=remote_code),
         max_length=(facts.task or {}).get("max_length"),
-        scores=scores_table(scores) if scores else "",
+        pictures=image_links(pictures),
+        scores=markdown_table(scores_table(scores)),
         score_notes=_score_notes(facts),
-        held_out=held_out_table(figures),
-        size=size_table(facts),
+        held_out=markdown_table(held_out_table(figures)),
+        size=markdown_table(size_table(facts)),
         speed_note=speed_note(facts),
         teacher=teacher_of(facts, details),
         teacher_link=_link(teacher_of(facts, details)),
@@ -71,8 +69,8 @@ def model_card(
         method=_method(record),
         cost=training_cost(facts),
         versions=", ".join(f"{name} {number}" for name, number in (record.get("versions") or {}).items()),
-        losses=losses_table(record),
-        mapping=mapping_table(record),
+        losses=markdown_table(losses_table(record)),
+        mapping=markdown_table(mapping_table(record)),
         intended_use=details.intended_use or _intended_use(facts),
         limits=_limits(facts),
         license=details.license,
@@ -88,7 +86,7 @@ def write_model_card(
     remote_code: bool = False,
     overwrite: bool = False,
 ) -> Path:
-    """Write the card of a folder into it, as README.md; see `model_card`.
+    """Write the card of a folder into it, as README.md with its pictures; see `model_card`.
 
     Raises:
         FileExistsError: There is a card, and it may have been edited.
@@ -99,8 +97,26 @@ def write_model_card(
             f"expected no `{CARD_FILE}` in `{folder}`, got one; because it may hold words of yours; move it away, or "
             "have it replaced with `--overwrite`"
         )
-    model_card(folder, details, form, remote_code=remote_code).save(path)
+    save_card(folder, folder, details or CardDetails(), form, remote_code=remote_code)
     return path
+
+
+def save_card(
+    folder: Path, target: Path, details: CardDetails, form: PublishedForm, *, remote_code: bool = False
+) -> None:
+    """Write the card of one folder into another, or into itself, with its pictures.
+
+    Args:
+        folder: That the card tells of.
+        target: That gets README.md and `pictures`.
+        details: What no folder knows.
+        form: That will be published.
+        remote_code: Whether the model code goes along.
+    """
+    pictures = card_pictures(read_facts(folder))
+    card = model_card(folder, details, form, remote_code=remote_code, pictures=pictures)
+    save_pictures(pictures, target)
+    card.save(target / CARD_FILE)
 
 
 def check_card_form(text: str, form: PublishedForm, *, remote_code: bool = False) -> None:
@@ -217,4 +233,4 @@ def _limits(facts: ModelFacts) -> str:
     return f"{inherited}{length} Fairness, calibration and other languages were not measured."
 
 
-__all__ = ["TEMPLATE", "check_card_form", "model_card", "write_model_card"]
+__all__ = ["TEMPLATE", "check_card_form", "model_card", "save_card", "write_model_card"]

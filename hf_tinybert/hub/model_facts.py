@@ -13,7 +13,9 @@ from hf_tinybert.models.checkpoint_folder import CONFIG_FILE, read_json
 
 RECORD_FILE = "distillation.json"
 FIGURES_FILE = "figures.json"
+COMPARISON_FILE = "comparison.json"
 TASK_FILE = "task.json"
+SPEED = "sentences_per_second"
 WEIGHTS = "model*.safetensors"
 _HEAD = re.compile(r"(For[A-Z]\w*|LMHeadModel|Model)$")
 
@@ -57,6 +59,7 @@ class ModelFacts:
         task: `task.json`; None without.
         parameters: of the saved weights.
         weight_bytes: of the weight files.
+        comparison: `comparison.json`, what a report found out about student and teacher; None without.
     """
 
     name: str
@@ -66,6 +69,7 @@ class ModelFacts:
     task: Mapping[str, Any] | None
     parameters: int
     weight_bytes: int
+    comparison: Mapping[str, Any] | None = None
 
     @property
     def model_type(self) -> str:
@@ -107,6 +111,20 @@ class ModelFacts:
         return list(dict.fromkeys(name for name in told if name))
 
     @property
+    def speeds(self) -> Mapping[str, Mapping[str, float]]:
+        """Sentences per second by batch size and model, of the run or else of a report; empty where not measured."""
+        return self._measured_in.get(SPEED) or {}
+
+    @property
+    def speed_machine(self) -> Mapping[str, Any]:
+        """The machine that speed was measured on; empty where it is not told."""
+        return self._measured_in.get("machine") or {}
+
+    @property
+    def _measured_in(self) -> Mapping[str, Any]:
+        return next((one for one in (self.figures, self.comparison) if one and one.get(SPEED)), {})
+
+    @property
     def scores(self) -> list[Score]:
         """Every score of the figures, in their order."""
         figures = self.figures or {}
@@ -137,7 +155,12 @@ def read_facts(folder: Path) -> ModelFacts:
         )
     optional = {
         name: read_json(folder / file) if (folder / file).is_file() else None
-        for name, file in (("record", RECORD_FILE), ("figures", FIGURES_FILE), ("task", TASK_FILE))
+        for name, file in (
+            ("record", RECORD_FILE),
+            ("figures", FIGURES_FILE),
+            ("task", TASK_FILE),
+            ("comparison", COMPARISON_FILE),
+        )
     }
     return ModelFacts(
         name=folder.resolve().name,
@@ -191,8 +214,10 @@ def _scores(figures: Mapping[str, Any], task: str | None, data: str | None) -> I
 
 
 __all__ = [
+    "COMPARISON_FILE",
     "FIGURES_FILE",
     "RECORD_FILE",
+    "SPEED",
     "TASK_FILE",
     "WEIGHTS",
     "ModelFacts",

@@ -11,7 +11,7 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from hf_tinybert.hub.card_metadata import CardDetails
 from hf_tinybert.hub.disclosure import check_disclosure
-from hf_tinybert.hub.model_card import check_card_form, model_card
+from hf_tinybert.hub.model_card import check_card_form, save_card
 from hf_tinybert.hub.published_files import CARD_FILE, PublishedForm, prepared_files, published_paths
 
 logger = logging.getLogger(__name__)
@@ -97,17 +97,16 @@ def publish(folder: str | Path, publication: Publication, *, token: str | None =
 def _write_card(folder: Path, staged: Path, publication: Publication) -> None:
     """The folder's own card, or a new one, with the tags."""
     path = staged / CARD_FILE
-    if path.is_file():
-        check_card_form(path.read_text(encoding="utf-8"), publication.form, remote_code=publication.remote_code)
-        if not publication.tags:
-            return
-        card = ModelCard.load(path)
-        card.data.tags = list(dict.fromkeys([*(card.data.tags or []), *publication.tags]))
-    else:
+    if not path.is_file():
         own = publication.details
         details = replace(own, repo_id=own.repo_id or publication.repo_id, tags=(*own.tags, *publication.tags))
-        card = model_card(folder, details, publication.form, remote_code=publication.remote_code)
-    card.save(path)
+        save_card(folder, staged, details, publication.form, remote_code=publication.remote_code)
+        return
+    check_card_form(path.read_text(encoding="utf-8"), publication.form, remote_code=publication.remote_code)
+    if publication.tags:
+        card = ModelCard.load(path)
+        card.data.tags = list(dict.fromkeys([*(card.data.tags or []), *publication.tags]))
+        card.save(path)
 
 
 def _commit(staged: Path, files: Sequence[str], publication: Publication, api: HfApi) -> CommitInfo:

@@ -48,6 +48,7 @@ _STORY_FILES = (
     r"tasks/[\w-]+/task\.json",
     r"LICENSE(\.txt|\.md)?",
     r"README\.md",
+    r"pictures/(loss-curves|hidden-states|attention|size-against-score)\.png",
 )
 # Fields that say how a file was loaded here, and would have every loader do the same; code that does not go along.
 _FIELDS_OF_THIS_MACHINE = ("_name_or_path", "name_or_path", "is_local", "local_files_only", "auto_map", "cache_dir")

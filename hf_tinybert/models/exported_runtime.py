@@ -13,8 +13,6 @@ from hf_tinybert.models.checkpoint_folder import read_json
 MANIFEST_FILE = "export.json"
 # Their packages, by the format that the manifest names.
 _RUNTIMES = {"onnx": ("onnxruntime", "onnx"), "openvino": ("openvino", "openvino")}
-# OpenVINO would answer in bfloat16 where the processor has it, otherwise than the model on the next machine.
-_OPTIONS: dict[str, dict[str, Any]] = {"openvino": {"config": {"INFERENCE_PRECISION_HINT": "f32"}}}
 
 
 class ExportedRuntime(nn.Module):
@@ -22,6 +20,7 @@ class ExportedRuntime(nn.Module):
 
     Args:
         folder: what `hf-tinybert export` wrote, by `--to onnx`, `onnx-int8` or `openvino`.
+        threads: that compute; None leaves it to the runtime.
 
     Attributes:
         config: of the model.
@@ -33,14 +32,16 @@ class ExportedRuntime(nn.Module):
         ModuleNotFoundError: the runtime is not installed.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, *, threads: int | None = None) -> None:
         super().__init__()
         folder = Path(folder)
         runtime, component = _read_manifest(folder)
         try:
             from transformers.exporters.base import ExportedModel
 
-            self._exported = ExportedModel.from_pretrained(folder, local_files_only=True, **_OPTIONS.get(runtime, {}))
+            self._exported = ExportedModel.from_pretrained(
+                folder, device="cpu", local_files_only=True, **_options(runtime, threads)
+            )
         except ImportError as error:
             package, extra = _RUNTIMES[runtime]
             raise ModuleNotFoundError(
@@ -71,6 +72,23 @@ class ExportedRuntime(nn.Module):
 def is_exported(folder: str | Path) -> bool:
     """Whether a folder holds an exported graph."""
     return (Path(folder) / MANIFEST_FILE).is_file()
+
+
+def _options(runtime: str, threads: int | None) -> dict[str, Any]:
+    """What a runtime is opened with.
+
+    OpenVINO would answer in bfloat16 where the processor has it, otherwise than the model on the next machine.
+    """
+    if runtime == "openvino":
+        count = {} if threads is None else {"INFERENCE_NUM_THREADS": threads}
+        return {"config": {"INFERENCE_PRECISION_HINT": "f32", **count}}
+    if threads is None:
+        return {}
+    from onnxruntime import SessionOptions
+
+    options = SessionOptions()
+    options.intra_op_num_threads = threads
+    return {"session_options": options}
 
 
 def _read_manifest(folder: Path) -> tuple[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from hf_tinybert.workflow.augment_settings import AugmentSettings
 from hf_tinybert.workflow.augmenting import augment
-from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
+from hf_tinybert.workflow.distil_settings import AugmentMode, DistilSettings, LearnFrom
 from hf_tinybert.workflow.distilling import distil
 from hf_tinybert.workflow.evaluation import evaluate_folder
 from hf_tinybert.workflow.finetuning import FinetuneSettings, finetune
@@ -15,8 +15,10 @@ from hf_tinybert.workflow.pretraining import pretrain
 from hf_tinybert.workflow.summarization import summarize
 from hf_tinybert.workflow.trim_settings import TrimSettings
 from hf_tinybert.workflow.trimming import trim_vocabulary
+from hf_tinybert.workflow.word_settings import WordSettings
 
 __all__ = [
+    "AugmentMode",
     "AugmentSettings",
     "DistilSettings",
     "FinetuneSettings",
@@ -25,6 +27,7 @@ __all__ = [
     "MultiTaskSettings",
     "PretrainSettings",
     "TrimSettings",
+    "WordSettings",
     "augment",
     "distil",
     "distil_tasks",

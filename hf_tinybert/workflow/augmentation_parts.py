@@ -18,13 +18,11 @@ from datasets import ClassLabel, Features, List
 from hf_tinybert.data.augmentation import COPY, Augmenter
 from hf_tinybert.data.tasks import KINDS, TaskKind
 from hf_tinybert.workflow.augment_settings import AugmentSettings
-from hf_tinybert.workflow.augmentation_sources import make_augmenter
+from hf_tinybert.workflow.augmentation_sources import ALIGNED_COLUMNS, make_augmenter
 
 Row = dict[str, Any]
 Part = tuple[int, int, Sequence[Row]]
 """Its number, the number of its first row in the data, and its rows."""
-
-_ALIGNED = frozenset({"tags", "answers"})  # gold columns that stay right whichever words change
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ class AugmentedParts:
     def _written(self, row: Row) -> Row:
         """A row under the column names of the data, so that one `--column` serves both."""
         gold = KINDS[self.kind].label_columns
-        left_out = set() if self.settings.keep_labels else set(gold) - _ALIGNED
+        left_out = set() if self.settings.keep_labels else set(gold) - ALIGNED_COLUMNS
         kept = {name: value for name, value in row.items() if name not in left_out}
         if self.kind is TaskKind.QUESTION_ANSWERING:
             kept["id"] = f"{row['id']}-{row[COPY]}"

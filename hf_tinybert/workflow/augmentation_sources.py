@@ -6,6 +6,8 @@ from transformers import AutoModel
 
 from hf_tinybert.data.augmentation import (
     Augmenter,
+    CandidateFinder,
+    MaskedWords,
     PassageReader,
     WordVectors,
     has_packaged_glove,
@@ -19,14 +21,17 @@ from hf_tinybert.data.augmentation import (
 )
 from hf_tinybert.data.packages import packaged_teacher
 from hf_tinybert.data.tasks import TaskKind
-from hf_tinybert.workflow.augment_settings import GLOVE, NO_VECTORS, AugmentSettings
+from hf_tinybert.workflow.augment_settings import AugmentSettings
 from hf_tinybert.workflow.model_folder import load_tokenizer
+from hf_tinybert.workflow.word_settings import GLOVE, NO_VECTORS, WordSettings
 
+ALIGNED_COLUMNS = frozenset({"tags", "answers"})
+"""Gold that stays right whichever words change: tags stay with their words, answers are found where they moved to."""
 _VECTOR_ENDINGS = (".txt", ".vec", ".npy")
 _PACKAGED = "packaged"
 
 
-def make_reader(settings: AugmentSettings, kind: TaskKind) -> PassageReader:
+def make_reader(settings: WordSettings, kind: TaskKind) -> PassageReader:
     """Finds the words of rows.
 
     Raises:
@@ -39,7 +44,7 @@ def make_reader(settings: AugmentSettings, kind: TaskKind) -> PassageReader:
 
 
 def make_augmenter(settings: AugmentSettings, kind: TaskKind, vectors: str) -> Augmenter:
-    """Reads vectors and models.
+    """Reads vectors and models, for rows on disk.
 
     Args:
         settings: of the augmentation.
@@ -50,18 +55,27 @@ def make_augmenter(settings: AugmentSettings, kind: TaskKind, vectors: str) -> A
         ValueError: unusable vectors or model.
         OSError: no such model or file.
     """
-    masked_words = (
-        None
-        if settings.masked_lm is None
-        else load_masked_words(
-            settings.masked_lm, beside_original=settings.beside_original, batch_size=settings.batch_size
-        )
-    )
+    masked_words = _load_masked_words(settings)
     reader = make_reader(settings, kind)
     return Augmenter(reader, settings.replacement, vectors=_load_vectors(vectors), masked_words=masked_words)
 
 
-def choose_vectors(settings: AugmentSettings) -> str:
+def make_finder(settings: WordSettings, vectors: str) -> CandidateFinder:
+    """Reads vectors and models, for rows that change while training runs.
+
+    Args:
+        settings: of the words.
+        vectors: what `choose_vectors` gave.
+
+    Raises:
+        ValueError: unusable vectors or model.
+        OSError: no such model or file.
+    """
+    masked_words = _load_masked_words(settings)
+    return CandidateFinder(settings.candidates, vectors=_load_vectors(vectors), masked_words=masked_words)
+
+
+def choose_vectors(settings: WordSettings) -> str:
     """Which vectors the settings mean on this machine.
 
     Raises:
@@ -77,7 +91,15 @@ def choose_vectors(settings: AugmentSettings) -> str:
         return _PACKAGED
     raise ValueError(
         f"expected vectors or a masked language model of the language `{settings.language}`, got none; because those "
-        "that come as packages are English; name some by `--vectors` or `--masked-lm`"
+        "that come as packages are English; name some by `vectors` or `masked_lm`"
+    )
+
+
+def _load_masked_words(settings: WordSettings) -> MaskedWords | None:
+    if settings.masked_lm is None:
+        return None
+    return load_masked_words(
+        settings.masked_lm, beside_original=settings.beside_original, batch_size=settings.batch_size
     )
 
 
@@ -92,4 +114,4 @@ def _load_vectors(name: str) -> WordVectors | None:
     return model_vectors(AutoModel.from_pretrained(folder), load_tokenizer(folder), f"`{name}`")
 
 
-__all__ = ["choose_vectors", "make_augmenter", "make_reader"]
+__all__ = ["ALIGNED_COLUMNS", "choose_vectors", "make_augmenter", "make_finder", "make_reader"]

@@ -1,15 +1,16 @@
 """What a distillation depends on: teacher, data, the student's shape and start, and how it learns."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.models.initialization import InitializationMethod
-from hf_tinybert.workflow.run_arguments import DataSettings, stock_arguments
+from hf_tinybert.workflow.run_arguments import DataSettings, share_steps, stock_arguments
 from hf_tinybert.workflow.student_shape import StudentShape
+from hf_tinybert.workflow.word_settings import WordSettings
 
 
 class LearnFrom(StrEnum):
@@ -19,6 +20,15 @@ class LearnFrom(StrEnum):
     """The terms of the recipe."""
     LABELS = "labels"
     """The gold labels alone, without any distillation: what a student is compared with."""
+
+
+class AugmentMode(StrEnum):
+    """What variants of the training rows, new in every epoch, do to the rows."""
+
+    REPLACE = "replace"
+    """They stand in their place."""
+    JOIN = "join"
+    """They stand beside them, so that an epoch has twice the rows."""
 
 
 _SIZES = ("shape", "layers", "width", "heads", "units")
@@ -33,6 +43,9 @@ class DistilSettings(DataSettings):
         teacher: folder of a fine-tuned model, or a Hub name; for sentence embedding an encoder as it is published.
         teacher_task: of a multi-task teacher, the head that teaches.
         unlabeled: files of more texts, which the teacher labels.
+        augment: `replace` or `join`: in every epoch the teacher labels other variants of the training rows, those of
+            `unlabeled` among them, in the place of the rows or beside them. None trains on the rows as they are.
+        augment_words: fields of `WordSettings` other than the defaults, such as `masked_lm`.
         shape: preset of the student, "4L-312" or "6L-768". Source: TinyBERT, section 4.1.
         layers: of the student, in place of the preset's; so are `width`, `heads` and `units`.
         width: of its hidden states.
@@ -62,6 +75,8 @@ class DistilSettings(DataSettings):
     teacher: str
     teacher_task: str | None = None
     unlabeled: tuple[str, ...] = ()
+    augment: str | None = None
+    augment_words: Mapping[str, Any] | None = None
     shape: str = "4L-312"
     layers: int | None = None
     width: int | None = None
@@ -95,6 +110,23 @@ class DistilSettings(DataSettings):
         if self.unlabeled and self.learn_from == LearnFrom.LABELS:
             raise ValueError("expected `learn_from` teacher with `unlabeled` rows, got labels; because they have none")
         self.student_shape  # noqa: B018 (checks the sizes)
+        self._check_augmentation()
+
+    @property
+    def word_settings(self) -> WordSettings | None:
+        """Where the words of variants come from; None without `augment`.
+
+        Raises:
+            ValueError: a field that there is not, or a value out of range.
+        """
+        if self.augment is None:
+            return None
+        given = dict(self.augment_words or {})
+        known = [field.name for field in fields(WordSettings)]
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            raise ValueError(f"expected `augment_words` for {', '.join(known)}, got {', '.join(unknown)}")
+        return WordSettings(**given)
 
     @property
     def start_method(self) -> InitializationMethod:
@@ -117,14 +149,14 @@ class DistilSettings(DataSettings):
         return {"hidden_dropout_prob": self.dropout, "attention_probs_dropout_prob": self.dropout}
 
     def arguments(self, checkpoints: Path, metric: str) -> DistillationArguments:
-        """The arguments of the trainer.
+        """The arguments of the trainer; under a launcher each process takes its share of a step.
 
         Args:
             checkpoints: folder for them.
             metric: that decides which epoch is best.
 
         Raises:
-            ValueError: a value out of range.
+            ValueError: a value out of range, or a step that the processes cannot share evenly.
         """
         given: dict[str, Any] = {
             "recipe": self.recipe,
@@ -138,11 +170,35 @@ class DistilSettings(DataSettings):
             "layer_mapping": self.layer_mapping,
             "teacher_cache_dir": self.cache_dir,
         }
-        return DistillationArguments(
+        arguments = DistillationArguments(
             **stock_arguments(self, checkpoints, metric=metric),
             preflight=self.preflight,
             **{name: value for name, value in given.items() if value is not None},
         )
+        share_steps(arguments, self.batch_size)
+        return arguments
+
+    def _check_augmentation(self) -> None:
+        if self.augment is None:
+            if self.augment_words:
+                raise ValueError(
+                    f"expected `augment` of {', '.join(AugmentMode)} with `augment_words`, got none; because no "
+                    "variants are made without"
+                )
+            return
+        if self.augment not in list(AugmentMode):
+            raise ValueError(f"expected `augment` of {', '.join(AugmentMode)}, got {self.augment!r}")
+        if self.learn_from == LearnFrom.LABELS:
+            raise ValueError(
+                "expected `learn_from` teacher with `augment`, got labels; because the teacher says what a variant "
+                "means"
+            )
+        if self.cache_dir is not None:
+            raise ValueError(
+                f"expected no `cache_dir` with `augment`, got `{self.cache_dir}`; because the rows are of other words "
+                "in every epoch, and the teacher answers anew; leave it out, or write variants by `augment`"
+            )
+        self.word_settings  # noqa: B018 (checks its fields)
 
     def _check_start(self) -> None:
         if self.start in _FROM_TEACHER:
@@ -161,4 +217,4 @@ class DistilSettings(DataSettings):
             )
 
 
-__all__ = ["DistilSettings", "LearnFrom"]
+__all__ = ["AugmentMode", "DistilSettings", "LearnFrom"]

@@ -5,9 +5,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.benchmark import machine
+from hf_tinybert.data.augmentation import FreshVariants
 from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.objective import DistillationObjective
@@ -17,7 +19,8 @@ from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.initialization import StudentInitialization
 from hf_tinybert.models.sentence_transformers import save_as_sentence_transformer
 from hf_tinybert.progress import ProgressDisplay, show_progress
-from hf_tinybert.run_folder import RunFolder
+from hf_tinybert.run_folder import RunFolder, claim_folder, wait_for_stage
+from hf_tinybert.workflow.augmentation_sources import ALIGNED_COLUMNS
 from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
 from hf_tinybert.workflow.evaluation import score_rows
 from hf_tinybert.workflow.figures import (
@@ -28,11 +31,13 @@ from hf_tinybert.workflow.figures import (
     save_figures,
     task_figures,
 )
+from hf_tinybert.workflow.fresh_rows import FreshRows
 from hf_tinybert.workflow.heads import STUDENT_CLASSES
+from hf_tinybert.workflow.loss_history import Curves, LossHistory
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, resumes
 from hf_tinybert.workflow.student_start import new_student, start_student, student_config, student_tokenizer
-from hf_tinybert.workflow.supervised import evaluations, train_on_labels, trainer_data
+from hf_tinybert.workflow.supervised import evaluations, supervised_arguments, train_on_labels, trainer_data
 from hf_tinybert.workflow.task_data import prepare_data
 from hf_tinybert.workflow.teachers import (
     calibration_texts,
@@ -41,7 +46,7 @@ from hf_tinybert.workflow.teachers import (
     teacher_model,
     teacher_task,
 )
-from hf_tinybert.workflow.unlabeled import training_rows
+from hf_tinybert.workflow.unlabeled import raw_training_rows, training_rows
 
 SENTENCE_TRANSFORMERS_FOLDER = "sentence-transformers"
 STAGE = "distillation"
@@ -52,6 +57,9 @@ def distil(settings: DistilSettings, output: Path, display: ProgressDisplay) -> 
 
     Interrupted, the same call goes on at the last whole checkpoint; finished, it gives the figures again. A student
     for sentence embedding is also saved as a folder that sentence-transformers loads.
+
+    Called by every process of `torchrun` or `accelerate launch`, each trains on its share of every step, and the first
+    one scores and writes; they must see the same disk.
 
     Args:
         settings: what to do.
@@ -88,6 +96,7 @@ class _Distillation:
             self.data = prepare_data(settings, self.tokenizer, self.config, known)
         self.task = self.data.task
         self.arguments = settings.arguments(self.checkpoints, self.data.best_metric)
+        self.leads = self.arguments.process_index == 0
         if self.task.kind is TaskKind.SENTENCE_EMBEDDING and settings.learn_from == LearnFrom.LABELS:
             raise ValueError(
                 "expected `learn_from` teacher for sentence embedding, got labels; because an embedding has no gold "
@@ -99,23 +108,29 @@ class _Distillation:
                 "hidden in every epoch, and the teacher answers anew; leave it out"
             )
         self.train_rows = training_rows(self.data, settings, self.tokenizer)
+        self.fresh_rows = self._fresh_rows()
         self.student = self._untrained_student()
         self.teacher, self.answers = teacher_model(settings, self.config, self.student, self._objectives())
         self.seconds: dict[str, float] = {}
+        self.curves: Curves = {}
 
     def run(self) -> dict[str, Any]:
         """Train, save and score."""
-        folder = RunFolder(self.output, self.settings.to_json())
+        folder = claim_folder(self.output, self.settings.to_json(), leads=self.leads)
         name = public_name(self.settings.teacher)
         self.display.line(f"  teacher: {name}   task: {self.task.kind}   data: {describe_rows(self.data)}")
+        # first, as rows that cannot change are refused
+        rows = self.train_rows if self.fresh_rows is None else self.fresh_rows.variants(self.display)
         teacher_scores = self._teacher_scores(folder)
         start = time.perf_counter()
         with self.display.bar("initialising the student"):
             initial = self._initialize()
         self.seconds["initialization"] = round(time.perf_counter() - start, 1)
         from_labels = self.settings.learn_from == LearnFrom.LABELS
-        epochs = self._train_on_labels() if from_labels else self._train(initial)
+        epochs = self._train_on_labels() if from_labels else self._train(initial, rows)
         self.seconds["total"] = round(time.perf_counter() - start, 1)
+        if not self.leads:
+            return wait_for_stage(self.output, STAGE)
         self.task.save(self.output)
         # what was saved, without what only training needs
         self.student = STUDENT_CLASSES[self.task.definition.head].from_pretrained(self.output)
@@ -138,6 +153,13 @@ class _Distillation:
             )
         return new_student(STUDENT_CLASSES[self.task.definition.head], config, settings, self.tokenizer)
 
+    def _fresh_rows(self) -> FreshRows | None:
+        words = self.settings.word_settings
+        if words is None:
+            return None
+        rows = raw_training_rows(self.data, self.settings)
+        return FreshRows(self.settings, words, self.task, rows, self.tokenizer, self.checkpoints)
+
     def _objectives(self) -> list[DistillationObjective]:
         vocabulary = predicts_vocabulary(self.student)
         objectives = list(self.arguments.objectives(problem_of(self.student), masked_lm=vocabulary).values())
@@ -146,6 +168,12 @@ class _Distillation:
                 "expected terms that compare with the teacher alone for `unlabeled` rows, got one that reads labels; "
                 "because these rows have none; leave `label_loss` out of `loss_weights`"
             )
+        stale = sorted(set(self.task.definition.label_columns) - ALIGNED_COLUMNS)
+        if self.settings.augment and stale and any(one.reads_labels for one in objectives):
+            raise ValueError(
+                f"expected terms that compare with the teacher alone with `augment`, got one that reads `{stale[0]}`; "
+                "because it may be wrong of a text with other words; leave `label_loss` out of `loss_weights`"
+            )
         return objectives
 
     def _initialize(self) -> StudentInitialization:
@@ -153,7 +181,7 @@ class _Distillation:
         token_map = find_token_map(self.tokenizer, self.teacher_tokenizer)
         return start_student(self.student, self.teacher, self.settings, texts, token_map)
 
-    def _train(self, initial: StudentInitialization) -> list[dict[str, float]]:
+    def _train(self, initial: StudentInitialization, rows: Dataset | FreshVariants) -> list[dict[str, float]]:
         data = trainer_data(self.data, self.tokenizer, self.settings.seed)
         trainer = DistillationTrainer(
             self.student,
@@ -161,30 +189,33 @@ class _Distillation:
             teacher=self.teacher,
             teacher_processing_class=self.teacher_tokenizer,
             initialization=initial,
-            **{**data, "train_dataset": self.train_rows},
+            **{**data, "train_dataset": rows},
         )
         trainer.teacher_name = self.settings.teacher
+        history = LossHistory(trainer, self.checkpoints)
+        trainer.add_callback(history)
         with self.display.bar("distilling") as bar:
             show_progress(trainer, bar)
             trainer.train(resume_from_checkpoint=resumes(self.checkpoints, self.arguments.stages))
         trainer.save_model(str(self.output))
-        (self.output / TRAINING_ARGUMENTS_FILE).unlink(missing_ok=True)  # paths of this machine, no part of a model
+        if self.leads:  # paths of this machine, no part of a model
+            (self.output / TRAINING_ARGUMENTS_FILE).unlink(missing_ok=True)
         self.seconds |= {str(phase): round(seconds, 1) for phase, seconds in trainer.phase_seconds.items()}
+        self.curves = history.curves()
         return evaluations(trainer)
 
     def _train_on_labels(self) -> list[dict[str, float]]:
-        epochs = train_on_labels(
-            self.student,
+        arguments = supervised_arguments(
             self.settings,
-            self.data,
-            self.tokenizer,
             self.checkpoints,
-            self.display,
+            metric=self.data.best_metric,
             epochs=self.arguments.num_train_epochs,
             learning_rate=self.arguments.learning_rate,
         )
-        self.student.save_pretrained(self.output)
-        self.tokenizer.save_pretrained(self.output)
+        epochs = train_on_labels(self.student, arguments, self.data, self.tokenizer, self.display)
+        if self.leads:
+            self.student.save_pretrained(self.output)
+            self.tokenizer.save_pretrained(self.output)
         return epochs
 
     def _figures(
@@ -209,6 +240,7 @@ class _Distillation:
                 if "teacher" in by_model
             },
             "epochs": epochs,
+            "curves": self.curves,
             **{name: {model: size[name] for model, size in sizes.items()} for name in ("parameters", "megabytes")},
             "seconds": self.seconds,
             "settings": self.settings.to_json(),
@@ -217,6 +249,8 @@ class _Distillation:
 
     def _teacher_scores(self, folder: RunFolder) -> dict[str, dict[str, float]]:
         """The teacher by split, before training casts its weights to bfloat16; none where it has no trained head."""
+        if not self.leads:
+            return wait_for_stage(self.output, "teacher")
         known = folder.finished("teacher")
         if known is None:
             splits = self._scored_splits if self.settings.score_teacher and self.answers else ()

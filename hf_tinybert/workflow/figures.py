@@ -8,6 +8,7 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
+from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE
 from hf_tinybert.run_folder import RUN_FILE, RunFolder
 from hf_tinybert.workflow.task_data import PreparedData
 
@@ -44,8 +45,9 @@ def task_figures(prepared: PreparedData) -> dict[str, Any]:
 
 
 def model_size(model: PreTrainedModel) -> dict[str, float]:
-    """Parameters, and megabytes (1e6 bytes) of them in float32."""
-    parameters = model.num_parameters()
+    """Parameters, and megabytes (1e6 bytes) of them in float32; projections, which only training has, do not count."""
+    trained_only = f"{PROJECTIONS_ATTRIBUTE}."
+    parameters = sum(one.numel() for name, one in model.named_parameters() if not name.startswith(trained_only))
     return {"parameters": parameters, "megabytes": round(parameters * 4 / 1e6, 1)}
 
 

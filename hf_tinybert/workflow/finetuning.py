@@ -13,13 +13,13 @@ from hf_tinybert.data.packages import packaged_teacher
 from hf_tinybert.data.tasks import Task, TaskKind
 from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.progress import ProgressDisplay
-from hf_tinybert.run_folder import RunFolder
+from hf_tinybert.run_folder import claim_folder, wait_for_stage
 from hf_tinybert.workflow.evaluation import score_rows
 from hf_tinybert.workflow.figures import describe_rows, finished_figures, model_size, save_figures, task_figures
 from hf_tinybert.workflow.heads import head_class
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, save_model_folder
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, DataSettings
-from hf_tinybert.workflow.supervised import train_on_labels
+from hf_tinybert.workflow.supervised import supervised_arguments, train_on_labels
 from hf_tinybert.workflow.task_data import prepare_data
 
 _STAGE = "finetuning"
@@ -54,7 +54,9 @@ class FinetuneSettings(DataSettings):
 def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay) -> dict[str, Any]:
     """Fine-tune an encoder and save model, tokenizer, `task.json` and `figures.json`.
 
-    Interrupted, the same call goes on at the last whole checkpoint; finished, it gives the figures again.
+    Interrupted, the same call goes on at the last whole checkpoint; finished, it gives the figures again. Called by
+    every process of `torchrun` or `accelerate launch`, each trains on its share of every step, and the first one
+    writes and scores; they must see the same disk.
 
     Args:
         settings: what to do.
@@ -79,23 +81,24 @@ def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay)
         prepared = prepare_data(settings, tokenizer, config)
     task = prepared.task
     _check_learnable(task.kind)
-    folder = RunFolder(output, settings.to_json())
+    arguments = supervised_arguments(
+        settings,
+        output / CHECKPOINTS,
+        metric=prepared.best_metric,
+        epochs=settings.epochs,
+        learning_rate=settings.learning_rate,
+    )
+    leads = arguments.process_index == 0
+    folder = claim_folder(output, settings.to_json(), leads=leads)
     name = settings.model or PACKAGED_TEACHER
     display.line(f"  model: {name}   task: {task.kind}   data: {describe_rows(prepared)}")
     start = time.perf_counter()
     set_seed(settings.seed)
     model = model_with_new_head(source, config, task)
-    epochs = train_on_labels(
-        model,
-        settings,
-        prepared,
-        tokenizer,
-        output / CHECKPOINTS,
-        display,
-        epochs=settings.epochs,
-        learning_rate=settings.learning_rate,
-    )
+    epochs = train_on_labels(model, arguments, prepared, tokenizer, display)
     seconds = time.perf_counter() - start
+    if not leads:
+        return wait_for_stage(output, _STAGE)
     save_model_folder(output, model, tokenizer, task)
     scores = {
         split: score_rows(model, tokenizer, task, prepared.rows[split], display=display, title=split)

@@ -24,7 +24,7 @@ from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 from hf_tinybert.models.multitask_initialization import initialize_heads_from_teachers
 from hf_tinybert.models.vocabulary import trim_model
 from hf_tinybert.progress import ProgressDisplay, show_progress
-from hf_tinybert.run_folder import RunFolder
+from hf_tinybert.run_folder import RunFolder, claim_folder, wait_for_stage
 from hf_tinybert.workflow.distil_settings import DistilSettings
 from hf_tinybert.workflow.evaluation import score_rows
 from hf_tinybert.workflow.figures import (
@@ -35,6 +35,7 @@ from hf_tinybert.workflow.figures import (
     save_figures,
     task_figures,
 )
+from hf_tinybert.workflow.loss_history import Curves, LossHistory
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, task_folder
 from hf_tinybert.workflow.multitask_settings import MultiTaskSettings
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, resumes
@@ -60,7 +61,7 @@ def distil_tasks(settings: MultiTaskSettings, output: Path, display: ProgressDis
     """Distil a teacher of each task into one student, and save it with tokenizer, tasks, record and figures.
 
     The epoch with the best mean of the tasks' main metrics on their validation splits is kept. Interrupted, the same
-    call goes on at the last whole checkpoint; finished, it gives the figures again.
+    call goes on at the last whole checkpoint; finished, it gives the figures again. Under a launcher as `distil`.
 
     Args:
         settings: what to do.
@@ -115,15 +116,17 @@ class _MultiTaskDistillation:
             self.parts = {name: self._part(name) for name in settings.tasks}
         scored = any(part.data.has_gold for part in self.parts.values())
         self.arguments = self.shared.arguments(self.checkpoints, MEAN_SCORE if scored else "loss")
+        self.leads = self.arguments.process_index == 0
         self.student = self._untrained_student()
         for name, part in self.parts.items():
             if settings.is_taught(name):
                 self._load_teacher(name, part)
         self.seconds: dict[str, float] = {}
+        self.curves: Curves = {}
 
     def run(self) -> dict[str, Any]:
         """Train, save and score."""
-        folder = RunFolder(self.output, self.settings.to_json())
+        folder = claim_folder(self.output, self.settings.to_json(), leads=self.leads)
         for name, part in self.parts.items():
             teacher = public_name(part.settings.teacher) if part.teacher is not None else "none"
             kind, rows = part.data.task.kind, describe_rows(part.data)
@@ -135,6 +138,8 @@ class _MultiTaskDistillation:
         self.seconds["initialization"] = round(time.perf_counter() - start, 1)
         epochs = self._train(initial)
         self.seconds["total"] = round(time.perf_counter() - start, 1)
+        if not self.leads:
+            return wait_for_stage(self.output, _STAGE)
         for name, part in self.parts.items():
             part.data.task.save(task_folder(self.output, name))
         # what was saved, without what only training needs
@@ -213,12 +218,16 @@ class _MultiTaskDistillation:
             initialization=initial,
             processing_class=self.tokenizer,
         )
+        history = LossHistory(trainer, self.checkpoints)
+        trainer.add_callback(history)
         with self.display.bar("distilling") as bar:
             show_progress(trainer, bar)
             trainer.train(resume_from_checkpoint=resumes(self.checkpoints, self.arguments.stages))
         trainer.save_model(str(self.output))
-        (self.output / TRAINING_ARGUMENTS_FILE).unlink(missing_ok=True)  # paths of this machine, no part of a model
+        if self.leads:  # paths of this machine, no part of a model
+            (self.output / TRAINING_ARGUMENTS_FILE).unlink(missing_ok=True)
         self.seconds |= {str(phase): round(seconds, 1) for phase, seconds in trainer.phase_seconds.items()}
+        self.curves = history.curves()
         return evaluations(trainer)
 
     def _distillation_task(self, part: _Part) -> DistillationTask:
@@ -239,6 +248,8 @@ class _MultiTaskDistillation:
     def _teacher_scores(self, name: str, folder: RunFolder) -> Scores:
         """A teacher by split, before training casts its weights to bfloat16."""
         stage, part = f"teacher of {name}", self.parts[name]
+        if not self.leads:
+            return wait_for_stage(self.output, stage)
         known = folder.finished(stage)
         if known is None:
             wanted = part.settings.score_teacher and part.answers
@@ -266,6 +277,7 @@ class _MultiTaskDistillation:
         return {
             "tasks": {name: self._task_figures(name, teacher_scores[name]) for name in self.parts},
             "epochs": epochs,
+            "curves": self.curves,
             **{
                 name: {model: sum(size[name] for size in several) for model, several in sizes.items()}
                 for name in ("parameters", "megabytes")

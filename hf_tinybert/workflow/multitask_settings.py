@@ -8,8 +8,7 @@ from typing import Any
 from hf_tinybert.models.configuration_tinybert_tasks import check_task_name
 from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
 
-# what one task may have otherwise than the others
-_OF_A_TASK = frozenset(
+OF_A_TASK = frozenset(
     {
         "columns",
         "data",
@@ -26,6 +25,7 @@ _OF_A_TASK = frozenset(
         "validation_rows",
     }
 )
+"""Fields that one task may have otherwise than the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +39,8 @@ class MultiTaskSettings:
         sampling: how often each task comes: `proportional`, `temperature` or `annealed`.
 
     Raises:
-        ValueError: no task, a name that is none, a field that all tasks share or that there is not, no data, or no
-            teacher at all.
+        ValueError: no task, a name that is none, a field that all tasks share or that there is not, no data, no
+            teacher at all, or `augment`.
     """
 
     tasks: Mapping[str, Mapping[str, Any]]
@@ -51,10 +51,10 @@ class MultiTaskSettings:
         """Check names and fields before anything is spent."""
         for name, own in self.tasks.items():
             check_task_name(name)
-            strange = sorted(set(own) - _OF_A_TASK)
+            strange = sorted(set(own) - OF_A_TASK)
             if strange:
                 raise ValueError(
-                    f"expected {', '.join(sorted(_OF_A_TASK))} for the task `{name}`, got {', '.join(strange)}; "
+                    f"expected {', '.join(sorted(OF_A_TASK))} for the task `{name}`, got {', '.join(strange)}; "
                     "because everything else is shared by all tasks; give it as `shared`"
                 )
             if "data" not in own:
@@ -63,6 +63,11 @@ class MultiTaskSettings:
             raise ValueError(
                 f"expected a teacher of at least one of the tasks {', '.join(self.tasks) or 'given'}, got none; "
                 "because the student starts from it and takes its tokenizer"
+            )
+        if self.shared.get("augment") is not None:
+            raise ValueError(
+                f"expected no `augment` for several tasks, got {self.shared['augment']!r}; because their batches are "
+                "of rows that stay as they are; write variants by `hf-tinybert augment`, and name them as `unlabeled`"
             )
         for name in self.tasks:
             if self.of_task(name).learn_from != LearnFrom.TEACHER:
@@ -91,4 +96,4 @@ class MultiTaskSettings:
         return values
 
 
-__all__ = ["MultiTaskSettings"]
+__all__ = ["OF_A_TASK", "MultiTaskSettings"]

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import TrainingArguments
 
 from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
-from hf_tinybert.distillation.precision import has_fast_bf16
 
 CHECKPOINTS = ".checkpoints"
 TRAINING_ARGUMENTS_FILE = "training_args.bin"
@@ -80,8 +80,8 @@ class DataSettings:
 def stock_arguments(settings: DataSettings, checkpoints: Path, *, metric: str) -> dict[str, Any]:
     """Fields of `TrainingArguments` that fine-tuning and distillation share.
 
-    An epoch ends with a checkpoint, so that an interrupted run loses one epoch at most, and where the best one is kept
-    with an evaluation.
+    The batch size is left to `share_steps`. An epoch ends with a checkpoint, so that an interrupted run loses one at
+    most, and where the best one is kept with an evaluation.
 
     Args:
         settings: of the run.
@@ -90,8 +90,6 @@ def stock_arguments(settings: DataSettings, checkpoints: Path, *, metric: str) -
     """
     arguments: dict[str, Any] = {
         "output_dir": str(checkpoints),
-        "per_device_train_batch_size": settings.batch_size,
-        "per_device_eval_batch_size": settings.batch_size,
         "weight_decay": settings.weight_decay,
         "warmup_steps": settings.warmup,
         "train_sampling_strategy": "group_by_length",
@@ -101,6 +99,8 @@ def stock_arguments(settings: DataSettings, checkpoints: Path, *, metric: str) -
         "seed": settings.seed,
         "report_to": "none",
         "disable_tqdm": True,
+        # without it accelerate takes each of several processes on processors for a run of its own
+        "use_cpu": not torch.accelerator.is_available(),
         "dataloader_pin_memory": torch.accelerator.is_available(),
     }
     if settings.keep_best:
@@ -113,10 +113,23 @@ def stock_arguments(settings: DataSettings, checkpoints: Path, *, metric: str) -
     return arguments
 
 
-def precision_arguments() -> dict[str, Any]:
-    """Autocast to bfloat16 where the processor or GPU computes in it."""
-    fast = has_fast_bf16()
-    return {"bf16": fast, "use_cpu": fast and not torch.accelerator.is_available()}
+def share_steps(arguments: TrainingArguments, batch_size: int) -> None:
+    """Give each process its share of a step, so that a step has the same rows for any number of them.
+
+    Args:
+        arguments: of the trainer; their batch sizes are set.
+        batch_size: rows of a step, of all processes together.
+
+    Raises:
+        ValueError: the processes cannot share a step evenly.
+    """
+    share, left = divmod(batch_size, arguments.world_size)
+    if left:
+        raise ValueError(
+            f"expected a `batch_size` that {arguments.world_size} processes share evenly, got {batch_size}; because "
+            "each takes as many rows of a step as the others; choose a multiple"
+        )
+    arguments.per_device_train_batch_size = arguments.per_device_eval_batch_size = share
 
 
 def resumes(checkpoints: Path, phases: Sequence[str]) -> bool:
@@ -129,7 +142,7 @@ __all__ = [
     "CHECKPOINTS",
     "TRAINING_ARGUMENTS_FILE",
     "DataSettings",
-    "precision_arguments",
     "resumes",
+    "share_steps",
     "stock_arguments",
 ]

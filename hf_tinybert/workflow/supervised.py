@@ -9,8 +9,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, Trai
 
 from hf_tinybert.data.length_grouping import LengthGroupedRows, row_lengths
 from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
+from hf_tinybert.distillation.precision import has_fast_bf16
 from hf_tinybert.progress import ProgressDisplay, show_progress
-from hf_tinybert.workflow.run_arguments import DataSettings, precision_arguments, stock_arguments
+from hf_tinybert.workflow.run_arguments import DataSettings, share_steps, stock_arguments
 from hf_tinybert.workflow.task_data import PreparedData
 
 
@@ -40,43 +41,55 @@ class SupervisedTrainer(Trainer):
             super()._run_epoch(*args, **kwargs)  # type: ignore[no-untyped-call]  # untyped in transformers
 
 
+def supervised_arguments(
+    settings: DataSettings, checkpoints: Path, *, metric: str, epochs: float, learning_rate: float
+) -> TrainingArguments:
+    """The arguments of the stock Trainer; under a launcher each process takes its share of a step.
+
+    Args:
+        settings: of the run.
+        checkpoints: folder for them.
+        metric: that decides which epoch is best.
+        epochs: passes.
+        learning_rate: peak.
+
+    Raises:
+        ValueError: the processes cannot share a step evenly.
+    """
+    arguments = TrainingArguments(
+        **stock_arguments(settings, checkpoints, metric=metric),
+        bf16=has_fast_bf16(),
+        num_train_epochs=epochs,
+        learning_rate=learning_rate,
+    )
+    share_steps(arguments, settings.batch_size)
+    return arguments
+
+
 def train_on_labels(
     model: PreTrainedModel,
-    settings: DataSettings,
+    arguments: TrainingArguments,
     prepared: PreparedData,
     tokenizer: PreTrainedTokenizerBase,
-    checkpoints: Path,
     display: ProgressDisplay,
-    *,
-    epochs: float,
-    learning_rate: float,
 ) -> list[dict[str, float]]:
     """Train on the gold labels, in place, from the last whole checkpoint if there is one.
 
     Args:
         model: to train; holds the best or the last epoch's weights afterwards.
-        settings: of the run.
-        prepared: its rows.
+        arguments: see `supervised_arguments`.
+        prepared: rows of the run.
         tokenizer: of the model.
-        checkpoints: folder for them.
         display: where progress is shown.
-        epochs: passes.
-        learning_rate: peak.
 
     Returns:
         What each evaluation gave.
     """
-    arguments = TrainingArguments(
-        **stock_arguments(settings, checkpoints, metric=prepared.best_metric),
-        **precision_arguments(),
-        num_train_epochs=epochs,
-        learning_rate=learning_rate,
-    )
-    trainer = SupervisedTrainer(model, arguments, **trainer_data(prepared, tokenizer, settings.seed))
+    trainer = SupervisedTrainer(model, arguments, **trainer_data(prepared, tokenizer, arguments.seed))
     trainer.model_accepts_loss_kwargs = False  # heads give a plain mean over the batch, whatever their signature says
     with display.bar("training") as bar:
         show_progress(trainer, bar)
-        checkpoint = last_whole_checkpoint(checkpoints)
+        checkpoint = last_whole_checkpoint(Path(str(arguments.output_dir)))
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     return evaluations(trainer)
 
@@ -109,4 +122,4 @@ def evaluations(trainer: Trainer) -> list[dict[str, float]]:
     ]
 
 
-__all__ = ["SupervisedTrainer", "evaluations", "train_on_labels", "trainer_data"]
+__all__ = ["SupervisedTrainer", "evaluations", "supervised_arguments", "train_on_labels", "trainer_data"]

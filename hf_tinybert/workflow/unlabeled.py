@@ -55,6 +55,22 @@ def training_rows(prepared: PreparedData, settings: DistilSettings, tokenizer: P
     return concatenate_datasets([labelled, *more]) if more else labelled
 
 
+def raw_training_rows(prepared: PreparedData, settings: DistilSettings) -> Dataset:
+    """The rows of `training_rows` as they were read.
+
+    Args:
+        prepared: the data of a run.
+        settings: of the run; names the files of unlabelled texts.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a row that cannot be read, or a file without rows.
+    """
+    labelled = prepared.rows["train"]
+    more = [unlabeled_rows(file, prepared.task, settings.columns, labelled) for file in settings.unlabeled]
+    return concatenate_datasets([labelled, *more]) if more else labelled
+
+
 def unlabeled_rows(file: str, task: Task, columns: Mapping[str, str], like: Dataset) -> Dataset:
     """The rows of a file in the form of labelled ones.
 
@@ -80,4 +96,4 @@ def unlabeled_rows(file: str, task: Task, columns: Mapping[str, str], like: Data
     return Dataset.from_list([{name: row[name] for name in names} for row in rows], features=features)
 
 
-__all__ = ["training_rows", "unlabeled_rows"]
+__all__ = ["raw_training_rows", "training_rows", "unlabeled_rows"]

@@ -4,7 +4,9 @@ import json
 
 from transformers import BertForSequenceClassification
 
-from hf_tinybert import TinyBertForSequenceClassification
+from hf_tinybert import TinyBertForSequenceClassification, pictures, runtimes
+from hf_tinybert.runtimes import inference_benchmark
+from tests.runtimes.fake_process import FakeProcess
 
 
 def test_benchmark_train_measures_and_prints_a_table(
@@ -17,7 +19,7 @@ def test_benchmark_train_measures_and_prints_a_table(
     (tmp_path / "rows.csv").write_text("line\n" + "the film is good\n" * 4, encoding="utf-8")
     folders = [part for name in ("teacher", "student", "tokenizer") for part in (f"--{name}", tmp_path / name)]
     sizes = ["--max-length", 8, "--batch-size", 2, "--steps", 2, "--textbook-steps", 1, "--repeats", 1]
-    data = ["--dataset", tmp_path / "rows.csv", "--text-column", "line", "--json", tmp_path / "speed.json"]
+    data = ["--dataset", tmp_path / "rows.csv", "--text-column", "line", "--results", tmp_path / "speed.json"]
     done = run_cli("benchmark", "train", *data, *folders, *sizes, "--phase", "prediction-layer", "--arm", "engine")
     assert done.exit_code == 0, done.output
     assert "engine" in done.output and "prediction-layer" in done.output
@@ -35,10 +37,12 @@ def test_benchmark_train_refuses_an_unknown_arm(run_cli):
 def test_benchmark_augment_measures_and_prints_a_table(run_cli, tmp_path):
     """Prevents a verb whose options do not reach the measurement."""
     sizes = ["--rows", 16, "--words-per-row", 6, "--vectors", 300, "--width", 4, "--repeats", 1, "--seed", 3]
-    done = run_cli("benchmark", "augment", "--source", "vectors", *sizes, "--json", tmp_path / "speed.json")
+    done = run_cli("benchmark", "augment", "--source", "vectors", *sizes, "--results", tmp_path / "speed.json")
     assert done.exit_code == 0, done.output
     assert "vectors" in done.output and "times faster" in done.output
     (run,) = json.loads((tmp_path / "speed.json").read_text())["runs"]
+    again = ["--source", "vectors", *sizes, "--results", tmp_path / "speed.json", "--json"]
+    assert json.loads(run_cli("benchmark", "augment", *again).stdout)["settings"] == run["settings"]
     wanted = {"rows": {"vectors": 16}, "words_per_row": 6, "vectors": 300, "width": 4, "repeats": 1, "seed": 3}
     assert {name: run["settings"][name] for name in wanted} == wanted
 
@@ -46,4 +50,51 @@ def test_benchmark_augment_measures_and_prints_a_table(run_cli, tmp_path):
 def test_benchmark_augment_refuses_an_unknown_source(run_cli):
     """Prevents a traceback for a typing mistake."""
     done = run_cli("benchmark", "augment", "--source", "dictionary")
+    assert done.exit_code == 2 and "Traceback" not in done.output
+
+
+def test_benchmark_infer_measures_prints_and_draws(
+    run_cli, tmp_path, monkeypatch, tiny_teacher_config, tiny_student_config
+):
+    """Prevents a verb whose options do not reach the measurement, and a plot of something else."""
+    drawn = []
+    monkeypatch.setattr(inference_benchmark, "AnsweringProcess", FakeProcess)
+    monkeypatch.setattr(pictures, "check_matplotlib", lambda: None)
+    monkeypatch.setattr(runtimes, "draw_inference", lambda run, file: drawn.append((run, file)))
+    BertForSequenceClassification(tiny_teacher_config).save_pretrained(tmp_path / "teacher")
+    TinyBertForSequenceClassification(tiny_student_config).save_pretrained(tmp_path / "student")
+    models = [
+        tmp_path / "student",
+        "--teacher",
+        tmp_path / "teacher",
+        "--runtime",
+        "fp32",
+        "--teacher-runtime",
+        "fp32",
+    ]
+    sizes = ["--batch-size", 2, "--length", 8, "--rounds", 1, "--turn-seconds", 0.25, "--threads", 3, "--seed", 4]
+    done = run_cli("benchmark", "infer", *models, *sizes, "--output", tmp_path / "speed")
+    assert done.exit_code == 0, done.output
+    assert "student fp32, 4.0 times" in done.output
+    (run,) = json.loads((tmp_path / "speed" / "infer_speed.json").read_text())["runs"]
+    assert run["settings"] == {
+        "student": "student",
+        "teacher": "teacher",
+        "task": None,
+        "runtimes": ["fp32"],
+        "teacher_runtimes": ["fp32"],
+        "batch_sizes": [2],
+        "lengths": [8],
+        "rounds": 1,
+        "turn_seconds": 0.25,
+        "threads": 3,
+        "seed": 4,
+    }
+    assert run["machine"]["torch_threads"] == 3
+    assert drawn == [(run, tmp_path / "speed" / "infer_speed.png")]
+
+
+def test_benchmark_infer_refuses_an_unknown_runtime(run_cli):
+    """Prevents a traceback for a typing mistake."""
+    done = run_cli("benchmark", "infer", "--runtime", "tflite")
     assert done.exit_code == 2 and "Traceback" not in done.output

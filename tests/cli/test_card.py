@@ -1,5 +1,6 @@
 """Tests of `hf-tinybert card`."""
 
+import json
 import shutil
 
 from huggingface_hub import ModelCard
@@ -8,8 +9,9 @@ from huggingface_hub import ModelCard
 def test_card_writes_what_a_real_distillation_left(run_cli, student, tmp_path):
     """Prevents a card that knows the figures of tests only."""
     folder = shutil.copytree(student, tmp_path / "student")  # other tests push the original, without a card
-    done = run_cli("card", folder, "--license", "apache-2.0", "--tag", "news")
+    done = run_cli("card", folder, "--license", "apache-2.0", "--tag", "news", "--json")
     assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == {"card": str(folder / "README.md")}
     card = ModelCard.load(folder / "README.md")
     assert card.data.license == "apache-2.0" and "news" in card.data.tags
     assert {one.metric_type for one in card.data.eval_results} >= {"accuracy"}

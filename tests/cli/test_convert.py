@@ -1,5 +1,6 @@
 """Tests of `hf-tinybert convert`."""
 
+import json
 from pathlib import Path
 
 from transformers import AutoModel
@@ -12,6 +13,13 @@ def test_convert_writes_a_folder_that_automodel_loads(run_cli, tmp_path):
     done = run_cli("convert", PARITY / "student", tmp_path / "converted")
     assert done.exit_code == 0, done.output
     assert AutoModel.from_pretrained(tmp_path / "converted").config.model_type == "tinybert"
+
+
+def test_machines_get_json_and_nothing_else(run_cli, tmp_path):
+    """Prevents notices of libraries before the figures."""
+    done = run_cli("convert", PARITY / "student", tmp_path / "converted", "--json")
+    told = {"source": str(PARITY / "student"), "output": str(tmp_path / "converted"), "to": "tinybert"}
+    assert json.loads(done.stdout) == told
 
 
 def test_convert_to_bert_refuses_what_bert_cannot_say(run_cli, tmp_path):

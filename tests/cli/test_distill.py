@@ -32,6 +32,16 @@ def test_a_finished_run_shows_its_table_again(student, distilled):
     assert Path(student, "model.safetensors").stat().st_mtime_ns == before
 
 
+def test_variants_are_asked_for_by_options(distilled, tmp_path, encoder):
+    """Prevents options of variants that do not reach the run."""
+    words = ["--augment-words", f"vectors={encoder}", "--augment-words", "probability=0.3"]
+    done = distilled(tmp_path / "out", "--json", "--phase", "prediction-layer", "--augment", "replace", *words)
+    assert done.exit_code == 0, done.output
+    settings = json.loads(done.stdout)["settings"]
+    assert settings["augment"] == "replace"
+    assert settings["augment_words"] == {"vectors": encoder, "probability": 0.3}
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -42,6 +52,8 @@ def test_a_finished_run_shows_its_table_again(student, distilled):
         ["--layers", "9"],
         ["--task", "news"],
         ["--unlabeled", "nowhere.jsonl"],
+        ["--augment", "both"],
+        ["--augment", "join", "--augment-words", "size=3"],
     ],
     ids=" ".join,
 )
@@ -50,3 +62,10 @@ def test_bad_input_is_one_message_and_exit_status_two(distilled, tmp_path, wrong
     done = distilled(tmp_path / "out", *wrong)
     assert done.exit_code == 2, done.output
     assert done.stderr.count("error:") == 1
+
+
+def test_the_recipe_of_a_run_is_the_same_run(run_cli, student):
+    """Prevents a saved recipe that gives another run, which the folder refuses, and settings that nobody sees."""
+    done = run_cli("distill", Path(student, "recipe.yaml"))
+    assert done.exit_code == 0 and "finished before" in done.output
+    assert "settings:" in done.output and "layers=2" in done.output

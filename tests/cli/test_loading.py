@@ -10,10 +10,12 @@ import pytest
 from hf_tinybert.cli.loading import leads
 
 COMMAND = Path(sys.executable).with_name("hf-tinybert")
-HEAVY = ("torch", "transformers", "datasets")
+HEAVY = ("torch", "transformers", "datasets", "gradio")
 
 
-@pytest.mark.parametrize("verb", ["", "finetune", "distill", "evaluate", "predict", "quickstart", "doctor", "convert"])
+@pytest.mark.parametrize(
+    "verb", ["", "finetune", "distill", "evaluate", "predict", "quickstart", "doctor", "convert", "demo"]
+)
 def test_help_imports_nothing_heavy(verb):
     """Prevents seconds of waiting for a help page."""
     code = (

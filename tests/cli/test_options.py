@@ -7,7 +7,7 @@ import pytest
 from hf_tinybert.cli.augment import augment
 from hf_tinybert.cli.distill import distill
 from hf_tinybert.cli.finetune import finetune
-from hf_tinybert.cli.options import parse_factors, parse_pairs
+from hf_tinybert.cli.options import parse_factors, parse_pairs, parse_values
 from hf_tinybert.cli.pretrain import pretrain
 from hf_tinybert.data.kinds.definition import TaskKind
 from hf_tinybert.workflow import AugmentSettings, DistilSettings, FinetuneSettings, PretrainSettings
@@ -32,6 +32,19 @@ def test_factors_are_numbers():
     assert parse_factors(None, "--loss-weight") == {}
     with pytest.raises(ValueError, match="much"):
         parse_factors(["label_loss=much"], "--loss-weight")
+
+
+def test_values_are_what_they_read_like():
+    """Prevents a number or a switch that is taken for a name."""
+    given = ["probability=0.3", "candidates=5", "beside_original=false", "vectors=none", "language=de"]
+    assert parse_values(given, "--augment-words") == {
+        "probability": 0.3,
+        "candidates": 5,
+        "beside_original": False,
+        "vectors": "none",
+        "language": "de",
+    }
+    assert parse_values(None, "--augment-words") == {}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -28,3 +30,19 @@ def test_figures_are_a_table_or_json_and_never_both(as_json, capsys):
         assert json.loads(printed) == FIGURES and "Zürich" in printed and not screen.getvalue()
     else:
         assert not printed and "Zürich" in screen.getvalue() and "Model: here" in screen.getvalue()
+
+
+def test_no_line_is_printed_where_nothing_was_written():
+    """Prevents `None` below a table."""
+    screen = io.StringIO()
+    show_outcome(FIGURES, _table, None, Console(file=screen), as_json=False)
+    assert "None" not in screen.getvalue()
+
+
+def test_the_keys_of_the_figures_are_those_that_are_documented(teacher, student):
+    """Prevents programs that are written after a document and miss a key."""
+    document = (Path(__file__).parents[2] / "docs" / "command_line.md").read_text(encoding="utf-8")
+    for verb, folder in (("finetune", teacher), ("distill", student)):
+        (row,) = re.findall(rf"^\| `{verb}` \| (.*) \|$", document, re.MULTILINE)
+        told = set(re.findall(r"`(\w+)`", row))
+        assert told == set(json.loads(Path(folder, "figures.json").read_text(encoding="utf-8")))

@@ -71,6 +71,8 @@ def test_machines_get_json_and_nothing_else(pretrained, tmp_path, texts):
         "random",
         "--loss-weight",
         "hidden_states_loss=2",
+        "--masked-lm",
+        "0.5",
         "--layer-mapping",
         "last",
         "--recipe",
@@ -97,6 +99,7 @@ def test_machines_get_json_and_nothing_else(pretrained, tmp_path, texts):
         "learning_rate": 5e-4,
         "start": "random",
         "loss_weights": {"hidden_states_loss": 2.0},
+        "masked_lm": 0.5,
         "layer_mapping": "last",
         "recipe": "tinybert",
         "seed": 3,
@@ -106,12 +109,27 @@ def test_machines_get_json_and_nothing_else(pretrained, tmp_path, texts):
 
 
 def test_a_general_student_starts_a_task(pretrained, run_cli, news, teacher, few_steps, tmp_path):
-    """Prevents a folder that `distill --start` does not read."""
-    assert pretrained(tmp_path / "general").exit_code == 0
+    """Prevents a folder, one with a masked-LM head here, that `distill --start` does not read."""
+    assert pretrained(tmp_path / "general", "--masked-lm", "1").exit_code == 0
     start = ["--start", tmp_path / "general", "--phase", "joint"]
     done = run_cli("distill", news, "--teacher", teacher, "--output", tmp_path / "out", *few_steps, *start)
     assert done.exit_code == 0, done.output
     assert AutoConfig.from_pretrained(tmp_path / "out").hidden_size == 16
+
+
+def test_tasks_are_learned_beside_the_text_and_shown(pretrained, sentences, sentence_labels, tmp_path):
+    """Prevents options of tasks that do not reach the run, and a table without them."""
+    news = tmp_path / "news.jsonl"
+    rows = [{"text": text, "label": label} for text, label in zip(sentences, sentence_labels, strict=True)]
+    news.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    given = ["--masked-lm", "1", "--task", f"news={news}", "--task-kind", "news=text-classification"]
+    done = pretrained(tmp_path / "out", *given, "--task-weight", "news=0.5", "--sampling", "temperature")
+    assert done.exit_code == 0, done.output
+    for word in ("held-out text_masked_lm_loss", "held-out news_accuracy", "steps of news"):
+        assert word in done.output
+    settings = json.loads((tmp_path / "out" / "figures.json").read_text())["settings"]
+    assert settings["tasks"] == {"news": {"data": str(news), "kind": "text-classification", "weight": 0.5}}
+    assert settings["sampling"] == "temperature"
 
 
 @pytest.mark.parametrize(
@@ -123,6 +141,11 @@ def test_a_general_student_starts_a_task(pretrained, run_cli, news, teacher, few
         ["--loss-weight", "hidden_states_loss"],
         ["--loss-weight", "hidden_states_loss=much"],
         ["--layers", "9"],
+        ["--masked-lm", "0"],
+        ["--task", "news=bbc-news"],
+        ["--masked-lm", "1", "--task-kind", "news=text-classification"],
+        ["--masked-lm", "1", "--task", "news=nowhere.csv"],
+        ["--masked-lm", "1", "--loss-weight", "prediction_kl_loss=1"],
         ["--teacher", "nowhere/nothing"],
     ],
     ids=" ".join,

@@ -1,5 +1,7 @@
 """Tests of `hf-tinybert push`."""
 
+import json
+
 from tests.hub.fake_hub import TOKEN
 
 
@@ -10,8 +12,15 @@ def test_push_publishes_what_a_real_distillation_left(run_cli, student, hub):
     assert hub.repositories["tester/student"].private
     files = hub.files("tester/student")
     assert {"model.safetensors", "distillation.json", "README.md"} <= set(files)
-    assert not {"figures.json", "run.json", "training_args.bin"} & set(files)
+    assert not {"figures.json", "run.json", "recipe.yaml", "training_args.bin"} & set(files)
     assert "Published:" in done.output and TOKEN not in done.output
+
+
+def test_machines_get_json_and_nothing_else(run_cli, student, hub):
+    """Prevents a program from searching for the address in sentences."""
+    told = json.loads(run_cli("push", student, "tester/student", "--form", "tinybert", "--json").stdout)
+    assert told["repo_id"] == "tester/student" and "model.safetensors" in told["files"]
+    assert "tester/student" in told["url"]
 
 
 def test_a_refusal_is_one_message(run_cli, student, hub, monkeypatch):

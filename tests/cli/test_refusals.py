@@ -1,6 +1,12 @@
 """Tests of what is said when a verb cannot do what was asked."""
 
-from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
+import errno
+import json
+import re
+
+import pytest
+
+from hf_tinybert.cli.refusals import EXIT_CODES, EXPECTED_ERRORS, ExitCode, errors_told, refusal
 
 
 def test_a_refusal_is_one_message_on_standard_error(capsys):
@@ -13,3 +19,24 @@ def test_a_refusal_is_one_message_on_standard_error(capsys):
 def test_a_missing_package_is_expected():
     """Prevents a traceback where an extra is not installed."""
     assert issubclass(ModuleNotFoundError, EXPECTED_ERRORS)
+
+
+def test_what_the_machine_lacks_is_a_failed_run():
+    """Prevents a script from correcting its options where the disk is full."""
+    assert refusal(OSError(errno.ENOSPC, "No space left on device")).exit_code == ExitCode.FAILED
+    assert refusal(FileNotFoundError(errno.ENOENT, "No such file")).exit_code == ExitCode.REFUSED
+
+
+def test_the_help_names_every_exit_code():
+    """Prevents a code that is told nowhere."""
+    assert [int(word) for word in re.findall(r"\d+", EXIT_CODES)] == [int(code) for code in ExitCode]
+
+
+def test_an_error_is_told_to_machines_only(capsys):
+    """Prevents JSON between the lines that people read, and an error that is swallowed."""
+    with pytest.raises(RuntimeError), errors_told(False):
+        raise RuntimeError("broken")
+    assert capsys.readouterr().out == ""
+    with pytest.raises(RuntimeError), errors_told(True):
+        raise RuntimeError("broken")
+    assert json.loads(capsys.readouterr().out) == {"error": "RuntimeError: broken", "exit_code": 1}

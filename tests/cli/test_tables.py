@@ -10,6 +10,7 @@ from hf_tinybert.cli.tables import (
     pretraining_table,
     retention_table,
     scores_table,
+    tasks_table,
     vocabulary_table,
 )
 
@@ -70,6 +71,21 @@ def test_a_student_without_a_scored_teacher_has_a_table():
         "seconds": {},
     }
     assert "0.5" in _shown(retention_table(figures))
+
+
+def test_several_tasks_stand_in_one_table():
+    """Prevents the scores of one task from standing under the name of another."""
+    taught = {
+        "scores": {"test": {"student": {"f1": 60.0}, "teacher": {"f1": 80.0}}},
+        "retention": {"test": {"f1": 0.75}},
+    }
+    alone = {"scores": {"validation": {"student": {"accuracy": 0.5}}}, "retention": {}}
+    sizes = {"parameters": {"student": 50, "teacher": 100}, "megabytes": {"student": 1.0, "teacher": 2.0}}
+    shown = _shown(tasks_table({"tasks": {"names": taught, "stars": alone}, **sizes, "seconds": {"total": 12.5}}))
+    (names,) = [line for line in shown.splitlines() if "names, test f1" in line]
+    assert names.index("80") < names.index("60") < names.index("75.0%")
+    (stars,) = [line for line in shown.splitlines() if "stars, validation accuracy" in line]
+    assert "0.5" in stars and "%" not in stars and "12.5" in shown
 
 
 def test_a_general_distillation_shows_its_terms_and_its_cost():

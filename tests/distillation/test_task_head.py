@@ -6,6 +6,7 @@ from hf_tinybert.distillation.task_head import (
     leaves_out_vocabulary_logits,
     predicts_vocabulary,
     problem_of,
+    vocabulary_logits_at,
     without_vocabulary_logits,
 )
 
@@ -51,3 +52,22 @@ def test_other_heads_are_left_alone(build_student):
     assert not predicts_vocabulary(model)
     with without_vocabulary_logits(model):
         assert model(input_ids=torch.tensor([[5, 6]])).logits.shape == (1, 3)
+
+
+def test_the_vocabulary_is_predicted_at_some_positions_alone_and_everywhere_afterwards(build_student):
+    """Prevents logits of other positions than those asked for, and a head that stays narrowed after the step."""
+    model = build_student("ForMaskedLM").eval()
+    ids = torch.randint(5, 40, (2, 6))
+    positions = torch.zeros(2, 6, dtype=torch.bool)
+    positions[0, 4] = positions[1, 1] = positions[1, 2] = True
+    before = model(input_ids=ids).logits
+    with vocabulary_logits_at(model, positions):
+        assert torch.allclose(model(input_ids=ids).logits, before[positions], atol=1e-6)
+    assert torch.equal(model(input_ids=ids).logits, before)
+    with vocabulary_logits_at(model, None):
+        assert torch.equal(model(input_ids=ids).logits, before)
+    with vocabulary_logits_at(build_student("Model").eval(), positions) as nothing:
+        assert nothing is None
+    with without_vocabulary_logits(model), vocabulary_logits_at(model, positions):
+        assert model(input_ids=ids).logits.shape == (3, 16)
+    assert torch.equal(model(input_ids=ids).logits, before)

@@ -5,7 +5,13 @@ import pytest
 import torch
 import transformers
 
-from hf_tinybert.distillation.teacher import freeze, load_teacher, load_teacher_tokenizer, weights_sha256
+from hf_tinybert.distillation.teacher import (
+    freeze,
+    load_teacher,
+    load_teacher_tokenizer,
+    load_teacher_with_trained_head,
+    weights_sha256,
+)
 from tests.distillation.families import FAMILIES
 
 TASK_TYPES = {
@@ -103,6 +109,20 @@ def test_a_student_without_head_has_no_predictions_to_learn(build_student, build
     build_teacher().save_pretrained(folder)
     with pytest.raises(ValueError, match="expected a student with a head of .* got `TinyBertModel`"):
         load_teacher(folder, build_student("Model"), needs_head=True)
+
+
+def test_a_head_comes_along_where_it_is_trained_and_is_none_otherwise(build_student, build_teacher, folder, adapter):
+    """Prevents a head of random weights in the place of none, and a refusal where terms do without."""
+    student = build_student("ForMaskedLM")
+    for head, loaded in (("ForMaskedLM", True), ("ForPreTraining", True), ("Model", False)):
+        build_teacher(head).save_pretrained(folder)
+        teacher = load_teacher_with_trained_head(folder, student)
+        assert (teacher is not None) is loaded, head
+        if teacher is not None:
+            assert type(teacher).__name__ == "BertForMaskedLM" and not teacher.training
+            assert not any(parameter.requires_grad for parameter in teacher.parameters())
+    assert load_teacher_with_trained_head(folder, build_student("Model")) is None
+    assert load_teacher_with_trained_head(adapter()[0], student) is None
 
 
 def test_freezing_says_so_of_every_part(build_teacher):

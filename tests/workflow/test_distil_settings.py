@@ -71,3 +71,28 @@ def test_sizes_beside_a_trained_student_are_named():
     """Prevents a student of another shape than was asked for."""
     with pytest.raises(ValueError, match="no `layers`, `width` with a trained student as `start`, got 2, 96; because"):
         _settings(start="owner/general", layers=2, width=96)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"augment": "both"}, "replace, join"),
+        ({"augment": "join", "cache_dir": "cache"}, "no `cache_dir` with `augment`"),
+        ({"augment": "join", "learn_from": "labels"}, "`learn_from` teacher with `augment`"),
+        ({"augment_words": {"vectors": "glove"}}, "got none"),
+        ({"augment": "join", "augment_words": {"copies": 3}}, "copies"),
+        ({"augment": "join", "augment_words": {"probability": 2.0}}, "`probability`"),
+    ],
+    ids=str,
+)
+def test_variants_that_cannot_be_are_refused(wrong, said):
+    """Prevents variants that nobody sees, or whose teacher answers for other texts, after hours."""
+    with pytest.raises(ValueError, match=said):
+        _settings(**wrong)
+
+
+def test_variants_take_the_paper_s_numbers_where_none_are_given():
+    """Prevents words of variants that are not those which were asked for."""
+    words = _settings(augment="join", augment_words={"probability": 0.2}).word_settings
+    assert (words.probability, words.candidates) == (0.2, 15)
+    assert _settings().word_settings is None

@@ -122,6 +122,34 @@ def test_unlabeled_rows_and_label_terms_are_refused(data_of, teacher_of, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
+def test_variants_of_all_rows_are_trained_on_and_no_label_is(data_of, teacher_of, encoder, tmp_path, display):
+    """Prevents variants that are found and not read, texts that the teacher labels without any, and stale labels."""
+    (tmp_path / "extra.txt").write_text("the film is good\na song wins\n")
+    given = {
+        "unlabeled": (str(tmp_path / "extra.txt"),),
+        "augment": "join",
+        "augment_words": {"vectors": encoder},
+        "phases": ("prediction-layer",),
+    }
+    wrong = _settings(data_of, teacher_of, **{**given, "unlabeled": ()}, loss_weights={"label_loss": 1.0})
+    with pytest.raises(ValueError, match="`augment`, got one that reads `label`"):
+        distil(wrong, tmp_path / "out", display)
+    assert not (tmp_path / "out").exists()
+    read = []
+
+    class Spy(DistillationTrainer):
+        def compute_loss(self, model, inputs, *args, **kwargs):
+            if model.training:
+                read.extend(tuple(ids.tolist()) for ids in inputs["input_ids"])
+            return super().compute_loss(model, inputs, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hf_tinybert.workflow.distilling.DistillationTrainer", Spy)
+        distil(_settings(data_of, teacher_of, **given), tmp_path / "out", display)
+    assert len(read) == 2 * (48 + 2)
+    assert not (tmp_path / "out" / ".checkpoints").exists()
+
+
 # 24 rows in batches of 8: two epochs of 3 steps in each phase
 @pytest.mark.parametrize("interrupted_after", [4, 10], ids=["intermediate layer", "prediction layer"])
 def test_interrupted_it_ends_with_the_same_student(

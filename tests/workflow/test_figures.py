@@ -5,6 +5,7 @@ import json
 import pytest
 
 from hf_tinybert import TinyBertForSequenceClassification
+from hf_tinybert.distillation.projections import DistillationProjections, attach_projections
 from hf_tinybert.workflow.figures import FIGURES_FILE, model_size, retention, save_figures
 
 
@@ -17,10 +18,12 @@ def test_retention_is_the_students_share():
 
 
 def test_size_counts_every_weight_once(tiny_student_config):
-    """Prevents tied weights from being counted twice."""
+    """Prevents tied weights from being counted twice, and what only training has from being counted at all."""
     model = TinyBertForSequenceClassification(tiny_student_config)
     size = model_size(model)
     assert size["parameters"] == sum(parameter.numel() for parameter in model.parameters())
+    attach_projections(model, DistillationProjections(16, 32, 3))
+    assert model_size(model) == size
     assert size["megabytes"] == pytest.approx(size["parameters"] * 4e-6, abs=0.05)
 
 

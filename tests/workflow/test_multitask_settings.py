@@ -17,6 +17,7 @@ NEWS = {"data": "news.csv", "teacher": "news-teacher"}
         ({"tasks": {"news": {"data": "news.csv"}}}, "teacher"),
         ({"tasks": {"news": NEWS}, "shared": {"learn_from": "labels"}}, "learn_from"),
         ({"tasks": {"news": NEWS}, "shared": {"width": 0}}, "width"),
+        ({"tasks": {"news": NEWS}, "shared": {"augment": "join"}}, "augment"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(given, said):

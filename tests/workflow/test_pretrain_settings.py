@@ -5,6 +5,7 @@ import json
 import pytest
 
 from hf_tinybert.distillation import DistillationArguments
+from hf_tinybert.distillation.terms import Reads
 from hf_tinybert.workflow import PretrainSettings
 
 
@@ -23,6 +24,19 @@ from hf_tinybert.workflow import PretrainSettings
         {"start": "trained"},
         {"shape": "5L-100"},
         {"width": 0},
+        {"masked_lm": 0.0},
+        {"masked_lm": -1.0},
+        {"masked_lm": float("nan")},
+        {"masked_lm": 1.0, "loss_weights": {"masked_lm_loss": 2.0}},
+        {"masked_lm": 1.0, "loss_weights": {"label_loss": 2.0}},
+        {"tasks": {"news": {"data": "news.csv"}}},
+        {"masked_lm": 1.0, "tasks": {"text": {"data": "news.csv"}}},
+        {"masked_lm": 1.0, "tasks": {"a.b": {"data": "news.csv"}}},
+        {"masked_lm": 1.0, "tasks": {"news": {"kind": "regression"}}},
+        {"masked_lm": 1.0, "tasks": {"news": {"data": "news.csv", "teacher": "bert"}}},
+        {"masked_lm": 1.0, "tasks": {"news": {"data": "news.csv", "weight": 0.0}}},
+        {"masked_lm": 1.0, "tasks": {"news": {"data": "news.csv", "train_rows": 0}}},
+        {"sampling": "random"},
     ],
     ids=str,
 )
@@ -78,3 +92,33 @@ def test_processes_share_a_step_evenly_or_not_at_all(tmp_path, monkeypatch):
     assert (made.per_device_train_batch_size, made.per_device_eval_batch_size) == (8, 8)
     with pytest.raises(ValueError, match="expected a `batch_size` that 4 processes share evenly, got 30"):
         PretrainSettings(texts=("books.txt",), batch_size=30).arguments(tmp_path)
+
+
+@pytest.mark.parametrize("recipe", [None, "distilbert", "pkd"])
+def test_masked_lm_is_trained_at_once_with_the_intermediate_terms(tmp_path, recipe):
+    """Prevents a recipe's terms for the labels of a task from coming in, and a rate or a length without effect."""
+    given = {"prediction_kl_loss": 0.5, "hidden_states_loss": 3.0}
+    settings = PretrainSettings(
+        texts=("books.txt",), recipe=recipe, masked_lm=2.0, loss_weights=given, epochs=1.5, max_steps=7
+    )
+    made = settings.arguments(tmp_path)
+    (phase,) = made.phase_settings()
+    assert (phase.phase, phase.num_train_epochs, phase.max_steps, phase.learning_rate) == ("joint", 1.5, 7, 1e-3)
+    objective = made.objective(phase.phase, masked_lm=True)
+    read = {name for name in objective.weights if objective.reads_of(name) & Reads.LOGITS}
+    assert read == {"prediction_kl_loss", "masked_lm_loss"}
+    weights = objective.weights_at(0.0)
+    assert weights.items() >= {"masked_lm_loss": 2.0, **given}.items()
+
+
+def test_settings_without_masked_lm_are_those_of_runs_before_it():
+    """Prevents a run that was interrupted, or finished, before there was masked LM from being refused as another."""
+    assert not {"masked_lm", "tasks", "sampling"} & set(PretrainSettings(texts=("books.txt",)).to_json())
+    masked = PretrainSettings(texts=("books.txt",), masked_lm=2.0).to_json()
+    assert masked["masked_lm"] == 2.0 and not {"tasks", "sampling"} & set(masked)
+    tasks = {"news": {"data": "news.csv", "weight": 2.0}}
+    several = PretrainSettings(texts=("books.txt",), masked_lm=2.0, tasks=tasks, batch_size=4, seed=3)
+    assert several.to_json().items() >= {"masked_lm": 2.0, "tasks": tasks, "sampling": "proportional"}.items()
+    assert several.task_weight("news") == 2.0
+    data = several.data_of("news")
+    assert (data.data, data.batch_size, data.seed) == ("news.csv", 4, 3)

@@ -13,7 +13,7 @@ BATCH, LENGTH = 8, 16
 
 @pytest.fixture(scope="module")
 def left(tmp_path_factory, sentences, encoder):
-    """What one process, two, and two that were killed and started again left: by folder, and the folders' parent."""
+    """What one process, two, two killed and started again, and one and two with masked LM left: by folder."""
     folder = tmp_path_factory.mktemp("distributed")
     file = folder / "texts.txt"
     documents = [
@@ -23,21 +23,25 @@ def left(tmp_path_factory, sentences, encoder):
     settings = {"texts": [str(file)], "teacher": encoder, "block_length": LENGTH, "batch_size": BATCH, "epochs": 2.0}
     settings |= {"layers": 2, "width": 16, "heads": 4, "units": 40, "held_out_blocks": 4, "checkpoint_steps": 3}
     settings |= {"preflight": False}
-    outputs = {name: str(folder / name) for name in ("one", "two", "killed")}
+    masked = {**settings, "masked_lm": 1.0, "max_steps": 4}
+    outputs = {name: str(folder / name) for name in ("one", "two", "killed", "masked one", "masked two")}
     groups = [
         {"settings": settings, "output": outputs["one"], "processes": 1},
         {"settings": settings, "output": outputs["two"]},
         {"settings": settings, "output": outputs["killed"], "killed_at": 5},
+        {"settings": masked, "output": outputs["masked one"], "processes": 1},
+        {"settings": masked, "output": outputs["masked two"]},
     ]
     _start(folder, groups)
     first = {rank: json.loads((folder / f"killed.{rank}.json").read_text()) for rank in range(2)}
     _start(folder, [{"settings": settings, "output": outputs["killed"]}])
     told = {
-        "one": [json.loads((folder / "one.0.json").read_text())],
         **{
-            name: [json.loads((folder / f"{name}.{rank}.json").read_text()) for rank in range(2)]
+            name: [
+                json.loads((folder / f"{name}.{rank}.json").read_text())
+                for rank in range(1 if name.endswith("one") else 2)
+            ]
             for name in outputs
-            if name != "one"
         },
         "before the kill": list(first.values()),
     }
@@ -76,6 +80,22 @@ def test_two_processes_share_the_steps_of_one(left):
         assert first["figures"]["held_out"][when] == pytest.approx(one["figures"]["held_out"][when], rel=1e-3)
     assert json.loads((folder / "two" / "figures.json").read_text()) == first["figures"]
     assert not {".checkpoints", ".blocks", "training_args.bin"} & {file.name for file in (folder / "two").iterdir()}
+
+
+@pytest.mark.distributed
+def test_two_processes_hide_the_words_that_one_hides(left):
+    """Prevents masks that depend on who draws them, and a mean over the hidden words that two processes take apart."""
+    folder, told = left
+    assert together(told["masked two"]) == together(told["masked one"])
+    (one, *_), (two, *_) = told["masked one"], told["masked two"]
+    mask = 4
+    assert any(mask in block for step in one["steps"] for block in step)
+    for when in ("before", "after"):
+        assert two["figures"]["held_out"][when] == pytest.approx(one["figures"]["held_out"][when], rel=1e-4)
+    whole, shared = (load_file(folder / name / "model.safetensors") for name in ("masked one", "masked two"))
+    assert whole.keys() == shared.keys()
+    for name, weight in whole.items():
+        assert torch.allclose(weight, shared[name], rtol=1e-3, atol=2e-5), name
 
 
 @pytest.mark.distributed

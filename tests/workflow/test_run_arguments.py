@@ -1,8 +1,9 @@
 """Tests of what all training runs share."""
 
 import pytest
+from transformers import TrainingArguments
 
-from hf_tinybert.workflow.run_arguments import DataSettings, precision_arguments, stock_arguments
+from hf_tinybert.workflow.run_arguments import DataSettings, share_steps, stock_arguments
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,11 @@ def test_the_best_epoch_is_the_highest_score_or_the_lowest_loss(tmp_path):
     assert "eval_strategy" not in last and last["save_strategy"] == "epoch"
 
 
-def test_precision_is_one_decision():
-    """Prevents bf16 on a GPU that is not used."""
-    assert set(precision_arguments()) == {"bf16", "use_cpu"}
+def test_a_step_has_the_same_rows_for_any_number_of_processes(tmp_path, monkeypatch):
+    """Prevents two processes that train on steps of twice the rows, or one that leaves rows out."""
+    arguments = TrainingArguments(str(tmp_path), use_cpu=True)
+    monkeypatch.setattr(TrainingArguments, "world_size", property(lambda _: 4))
+    share_steps(arguments, 32)
+    assert arguments.per_device_train_batch_size == arguments.per_device_eval_batch_size == 8
+    with pytest.raises(ValueError, match="`batch_size` that 4 processes share evenly, got 30"):
+        share_steps(arguments, 30)

@@ -4,12 +4,18 @@ import pytest
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import BertModel
+from transformers import BertForMaskedLM, BertModel
 
-from hf_tinybert.models.modeling_tinybert import TinyBertModel
+from hf_tinybert.data.block_masking import BlockMaskingCollator
+from hf_tinybert.distillation.arguments import DistillationArguments
+from hf_tinybert.distillation.pairing import pair_models
+from hf_tinybert.distillation.task_distillation import TaskDistillation
+from hf_tinybert.models.modeling_tinybert import TinyBertForMaskedLM, TinyBertModel
 from hf_tinybert.workflow.training_cost import forward_operations, training_operations
 
 ROWS, LENGTH = 2, 24
+MASKED_LM_ALONE = {"masked_lm_loss": 1.0, "prediction_loss": 1.0}
+MASKED_LM_ALONE |= {"embedding_loss": 0.0, "hidden_states_loss": 0.0, "attention_scores_loss": 0.0}
 
 
 def counted(run):
@@ -45,3 +51,32 @@ def test_a_step_costs_what_torch_counts(tiny_student_config, tiny_teacher_config
 
     modelled = ROWS * LENGTH * training_operations(tiny_student_config, tiny_teacher_config, LENGTH)
     assert counted(step) == pytest.approx(modelled, rel=1e-6)
+
+
+def test_masked_lm_costs_what_torch_counts(tiny_student_config, tiny_teacher_config, tokenizer):
+    """Prevents a forecast for the vocabulary at every token, or for none, where hidden tokens alone are predicted."""
+    teacher = BertForMaskedLM._from_config(tiny_teacher_config, attn_implementation="eager").eval()
+    student = TinyBertForMaskedLM._from_config(tiny_student_config, attn_implementation="eager")
+    arguments = DistillationArguments(
+        "unused", phases=["joint"], use_cpu=True, bf16_where_fast=False, report_to="none", loss_weights=MASKED_LM_ALONE
+    )
+    pair = pair_models(student, teacher, arguments)
+    outputs = pair.teacher_outputs(pair.teacher)
+    task = TaskDistillation(pair.student, pair.objectives, outputs, predicts_vocabulary=True)
+    words = torch.randint(5, len(tokenizer), (ROWS, LENGTH)).numpy()
+    batch = BlockMaskingCollator(tokenizer, 0)([{"input_ids": row} for row in words])
+    # by products of matrices, which are counted on every processor
+    student.set_attn_implementation("eager")
+    teacher.set_attn_implementation("eager")
+    student.train()
+
+    def step():
+        losses, _ = task.losses(student, batch)
+        task.objective.total(losses).backward()
+
+    sizes = tiny_student_config, tiny_teacher_config, LENGTH
+    modelled = training_operations(*sizes, masked_lm=True, teacher_predicts=True)
+    # without a term of states nothing is projected
+    widths = tiny_student_config.hidden_size * tiny_teacher_config.hidden_size
+    modelled -= 3 * (tiny_student_config.num_hidden_layers + 1) * 2 * widths
+    assert counted(step) == pytest.approx(ROWS * LENGTH * modelled, rel=1e-6)

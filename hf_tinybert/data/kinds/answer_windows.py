@@ -8,6 +8,7 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from hf_tinybert.data.kinds.definition import ROW_NUMBER, TaskSettings
+from hf_tinybert.data.kinds.encoded_rows import encode_rows
 from hf_tinybert.data.kinds.gold import gold_values
 from hf_tinybert.data.kinds.texts import check_columns, check_strings
 from hf_tinybert.data.kinds.windows import NOT_READ, check_window_settings, window_tokenizer
@@ -60,17 +61,13 @@ def encode_questions(rows: Dataset, tokenizer: PreTrainedTokenizerBase, settings
             "for `no answer in this window`; use the tokenizer of a BERT-like model."
         )
     with_answers = gold_values(rows, "answers") is not None
-    encoded = rows.map(
+    encoded = encode_rows(
+        rows,
         _encode_batch,
-        batched=True,
-        with_indices=True,
-        fn_kwargs={
-            "tokenizer": window_tokenizer(tokenizer),
-            "settings": settings,
-            "with_answers": with_answers,
-        },
-        remove_columns=rows.column_names,
-        desc="Tokenising questions",
+        "Tokenising questions",
+        tokenizer=window_tokenizer(tokenizer),
+        settings=settings,
+        with_answers=with_answers,
     )
     if with_answers:
         _tell_unreachable(rows, encoded)

@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerBase
 
 from hf_tinybert.data.gathered_logits import logits_of_rows, rounded
 from hf_tinybert.data.kinds.definition import ROW_NUMBER, Collator, KindDefinition, Logits, Prediction, TaskSettings
+from hf_tinybert.data.kinds.encoded_rows import encode_rows
 from hf_tinybert.data.kinds.gold import gold_values, required
 from hf_tinybert.data.kinds.texts import TextCollator, check_columns, check_max_length, check_strings
 from hf_tinybert.data.metrics import Accuracy
@@ -46,13 +47,12 @@ def _encode(rows: Dataset, tokenizer: PreTrainedTokenizerBase, settings: TaskSet
     choices = rows["choices"][:]
     _check_choices(choices)
     positions = _gold_positions(rows, choices)
-    encoded = rows.map(
+    encoded = encode_rows(
+        rows,
         _encode_batch,
-        batched=True,
-        with_indices=True,
-        fn_kwargs={"tokenizer": tokenizer, "max_length": settings.max_length},
-        remove_columns=rows.column_names,
-        desc="Tokenising",
+        "Tokenising",
+        tokenizer=tokenizer,
+        max_length=settings.max_length,
     )
     return encoded if positions is None else encoded.add_column("labels", positions, feature=Value("int64"))
 

@@ -10,6 +10,7 @@ from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from hf_tinybert.data.gathered_logits import logits_of_rows, rounded
 from hf_tinybert.data.kinds.definition import ROW_NUMBER, KindDefinition, Logits, Prediction, TaskSettings
+from hf_tinybert.data.kinds.encoded_rows import encode_rows
 from hf_tinybert.data.kinds.gold import gold_values, required
 from hf_tinybert.data.kinds.texts import check_columns, check_max_length, check_strings, text_collator
 from hf_tinybert.data.metrics import Pearsonr, Spearmanr
@@ -21,13 +22,12 @@ def _encode(rows: Dataset, tokenizer: PreTrainedTokenizerBase, settings: TaskSet
     """Both texts of a pair as rows of their own, one after the other, because neither sees the other."""
     check_columns(rows, ("text",))
     check_max_length(settings.max_length, tokenizer, pairs=False)
-    return rows.map(
+    return encode_rows(
+        rows,
         _encode_batch,
-        batched=True,
-        with_indices=True,
-        fn_kwargs={"tokenizer": tokenizer, "max_length": settings.max_length},
-        remove_columns=rows.column_names,
-        desc="Tokenising",
+        "Tokenising",
+        tokenizer=tokenizer,
+        max_length=settings.max_length,
     )
 
 

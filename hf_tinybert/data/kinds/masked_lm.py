@@ -18,6 +18,7 @@ from hf_tinybert.data.kinds.definition import (
     Prediction,
     TaskSettings,
 )
+from hf_tinybert.data.kinds.encoded_rows import encode_rows
 from hf_tinybert.data.kinds.masking import TO_FILL, TOKEN_POSITIONS, MaskingCollator, check_mask_token, fix_masks
 from hf_tinybert.data.kinds.texts import check_columns, check_strings
 from hf_tinybert.data.kinds.windows import IGNORED, NOT_READ, check_window_settings, token_logits, window_tokenizer
@@ -45,13 +46,12 @@ def encode_blocks(rows: Dataset, tokenizer: PreTrainedTokenizerBase, settings: T
     check_columns(rows, ("text",))
     without_overlap = TaskSettings(settings.kind, max_length=settings.max_length)
     check_window_settings(tokenizer, without_overlap)
-    return rows.map(
+    return encode_rows(
+        rows,
         _encode_batch,
-        batched=True,
-        with_indices=True,
-        fn_kwargs={"tokenizer": window_tokenizer(tokenizer), "max_length": settings.max_length},
-        remove_columns=rows.column_names,
-        desc="Tokenising",
+        "Tokenising",
+        tokenizer=window_tokenizer(tokenizer),
+        max_length=settings.max_length,
     )
 
 

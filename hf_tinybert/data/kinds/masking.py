@@ -11,7 +11,15 @@ from transformers import PreTrainedTokenizerBase
 from hf_tinybert.data.kinds.definition import ROW_NUMBER
 from hf_tinybert.data.kinds.windows import IGNORED, WindowCollator
 
-__all__ = ["TOKEN_POSITIONS", "TO_FILL", "MaskingCollator", "check_mask_token", "fix_masks", "mask_tokens"]
+__all__ = [
+    "TOKEN_POSITIONS",
+    "TO_FILL",
+    "MaskingCollator",
+    "check_mask_token",
+    "fix_masks",
+    "hide_tokens",
+    "mask_tokens",
+]
 
 TO_FILL = "to_fill"
 """Column of encoded rows: whether a token is a mask of the text itself."""
@@ -72,9 +80,21 @@ def mask_tokens(
     labels = input_ids.masked_fill(~drawn, IGNORED)
     fate = torch.rand(input_ids.shape, generator=generator)
     words = torch.randint(len(tokenizer), input_ids.shape, generator=generator)
-    hidden = torch.where(drawn & (fate < _MASKED), tokenizer.mask_token_id, input_ids)
-    hidden = torch.where(drawn & (fate >= _MASKED) & (fate < _MASKED + _REPLACED), words, hidden)
-    return hidden, labels
+    return hide_tokens(input_ids, drawn, fate, words, int(tokenizer.mask_token_id)), labels
+
+
+def hide_tokens(input_ids: Tensor, drawn: Tensor, fate: Tensor, words: Tensor, mask: int) -> Tensor:
+    """Gives tokens of which those drawn became the mask (80 %), another token (10 %), or stayed (10 %).
+
+    Args:
+        input_ids: `(rows, length)`, int64.
+        drawn: which tokens are hidden, `(rows, length)`, bool.
+        fate: what becomes of each, uniform in [0, 1), `(rows, length)`.
+        words: the tokens that stand in for others, `(rows, length)`, int64.
+        mask: id of the mask.
+    """
+    hidden = torch.where(drawn & (fate < _MASKED), mask, input_ids)
+    return torch.where(drawn & (fate >= _MASKED) & (fate < _MASKED + _REPLACED), words, hidden)
 
 
 def fix_masks(encoded: Dataset, tokenizer: PreTrainedTokenizerBase, share: float, seed: int | None) -> Dataset:

@@ -7,6 +7,7 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from hf_tinybert.data.kinds.definition import ROW_NUMBER, TaskSettings
+from hf_tinybert.data.kinds.encoded_rows import encode_rows
 from hf_tinybert.data.kinds.gold import gold_values
 from hf_tinybert.data.kinds.texts import check_columns, check_strings
 from hf_tinybert.data.kinds.windows import IGNORED, NOT_READ, check_window_settings, window_tokenizer
@@ -55,17 +56,13 @@ def encode_documents(rows: Dataset, tokenizer: PreTrainedTokenizerBase, settings
             f"expected `max_length` of at least {_SHORTEST}, got {settings.max_length}; because a sentence stands "
             "between two markers; choose a longer window."
         )
-    return rows.map(
+    return encode_rows(
+        rows,
         _encode_batch,
-        batched=True,
-        with_indices=True,
-        fn_kwargs={
-            "tokenizer": window_tokenizer(tokenizer),
-            "settings": settings,
-            "with_summaries": gold_values(rows, "summaries") is not None,
-        },
-        remove_columns=rows.column_names,
-        desc="Tokenising documents",
+        "Tokenising documents",
+        tokenizer=window_tokenizer(tokenizer),
+        settings=settings,
+        with_summaries=gold_values(rows, "summaries") is not None,
     )
 
 

@@ -7,6 +7,7 @@ from datasets import Dataset
 from transformers import BatchEncoding, DataCollatorWithPadding, PreTrainedTokenizerBase
 
 from hf_tinybert.data.kinds.definition import ROW_NUMBER, Collator, TaskSettings
+from hf_tinybert.data.kinds.encoded_rows import encode_rows
 
 __all__ = ["TextCollator", "check_columns", "check_max_length", "check_strings", "encode_texts", "text_collator"]
 
@@ -52,13 +53,12 @@ def encode_texts(rows: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: 
     """
     check_columns(rows, ("text",))
     check_max_length(max_length, tokenizer, pairs="text_pair" in rows.column_names)
-    return rows.map(
+    return encode_rows(
+        rows,
         _encode_batch,
-        batched=True,
-        with_indices=True,
-        fn_kwargs={"tokenizer": tokenizer, "max_length": max_length},
-        remove_columns=rows.column_names,
-        desc="Tokenising",
+        "Tokenising",
+        tokenizer=tokenizer,
+        max_length=max_length,
     )
 
 

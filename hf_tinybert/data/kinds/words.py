@@ -10,6 +10,7 @@ from tokenizers import pre_tokenizers
 from transformers import PreTrainedTokenizerBase
 
 from hf_tinybert.data.kinds.definition import ROW_NUMBER, TaskSettings
+from hf_tinybert.data.kinds.encoded_rows import encode_rows
 from hf_tinybert.data.kinds.gold import class_ids, gold_values
 from hf_tinybert.data.kinds.texts import check_columns
 from hf_tinybert.data.kinds.windows import IGNORED, NOT_READ, check_window_settings, window_tokenizer
@@ -44,13 +45,12 @@ def encode_words(rows: Dataset, tokenizer: PreTrainedTokenizerBase, settings: Ta
     check_columns(rows, ("tokens",))
     check_window_settings(tokenizer, settings)
     tags = gold_tags(rows, settings.labels)
-    encoded = rows.map(
+    encoded = encode_rows(
+        rows,
         _encode_batch,
-        batched=True,
-        with_indices=True,
-        fn_kwargs={"tokenizer": _with_spaces_before_words(window_tokenizer(tokenizer)), "settings": settings},
-        remove_columns=rows.column_names,
-        desc="Tokenising words",
+        "Tokenising words",
+        tokenizer=_with_spaces_before_words(window_tokenizer(tokenizer)),
+        settings=settings,
     )
     words = sum(len(tokens) for tokens in rows["tokens"])
     word_numbers = encoded[WORD_NUMBERS][:]

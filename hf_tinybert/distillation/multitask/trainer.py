@@ -117,7 +117,11 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
         for name, task in self.paired.items():
             outputs = None if task.pair is None else task.pair.teacher_outputs(self.teachers[name])
             self._tasks[name] = TaskDistillation(
-                self._student, task.objectives, outputs, predicts_vocabulary=task.predicts_vocabulary
+                self._student,
+                task.objectives,
+                outputs,
+                predicts_vocabulary=task.predicts_vocabulary,
+                whole_logits=bool(self.args.torch_compile),
             )
 
     def evaluate(
@@ -204,6 +208,11 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
                 score_rows=score_rows,
                 runs_models=not (self.is_deepspeed_enabled or self.is_fsdp_enabled),
             )
+
+    def steps_of(self, task: str) -> int:
+        """Optimizer steps of this phase so far that were of a task; 0 before training."""
+        order = self._row_order
+        return order.tasks(0, self.state.global_step).count(task) if isinstance(order, SingleTaskSteps) else 0
 
     def best_folder(self, task: str) -> Path:
         """Where the student is kept as it was at a task's best evaluation of this phase."""

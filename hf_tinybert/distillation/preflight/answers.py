@@ -68,7 +68,7 @@ def teacher_answers(setup: Setup) -> Answers | str:
     if dataset is None:
         return "no labelled rows given"
     rows = spread(len(dataset), setup.score_rows)
-    rows.sort(key=lambda row: len(dataset[row].get("input_ids") or ()))
+    rows.sort(key=lambda row: len(dataset[row].get("input_ids", ())))
     answers: list[Answers] = []
     with evaluating(setup.teacher), torch.no_grad():
         for start in range(0, len(rows), _BATCH_SIZE):

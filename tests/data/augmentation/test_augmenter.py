@@ -101,18 +101,3 @@ def test_counts_say_what_could_change(vectors):
     counts = augmenter.counts
     assert (counts["rows"], counts["words"], counts["words_with_candidates"]) == (2, 3, 1)
     assert counts["unchanged_rows"] == 1 and counts["new_rows"] > 0
-
-
-def test_a_source_of_candidates_is_needed():
-    """Prevents an augmentation of nothing."""
-    with pytest.raises(ValueError, match="got neither"):
-        Augmenter(READER, FEW)
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"copies": 0}, {"candidates": 0}, {"probability": 0.0}, {"probability": 1.1}], ids=str
-)
-def test_ranges_are_checked(wrong):
-    """Prevents a misspelt number from being found after hours."""
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        Replacement(**wrong)

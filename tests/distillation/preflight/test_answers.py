@@ -53,6 +53,13 @@ def test_a_permuted_teacher_is_told_apart_from_one_that_knows_nothing():
         assert better_order(_classes(noise, truth, classes)) is None
 
 
+def test_rows_of_numpy_arrays_are_answered_as_rows_of_lists(setup):
+    """Prevents a sound teacher of packed blocks, which are arrays, from failing as one that predicts nothing."""
+    arrays = replace(setup, eval_dataset=setup.eval_dataset.with_format("numpy"), score_rows=30)
+    answers, expected = teacher_answers(arrays), teacher_answers(replace(setup, score_rows=30))
+    assert answers.labels.tolist() == expected.labels.tolist()
+
+
 def test_answers_are_those_of_the_teacher_in_evaluation_mode(setup, rows):
     """Prevents a score of dropout, and rows of the training set where there is an evaluation set."""
     answers = teacher_answers(replace(setup, score_rows=30))

@@ -1,0 +1,63 @@
+"""`hf-tinybert report`: the page that tells the story of a model folder."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from hf_tinybert.cli import options
+from hf_tinybert.cli.loading import loading
+from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="Of a model; gets report.html.")],
+    data: Annotated[
+        str | None, typer.Option(help="Hub name, folder or file of labelled rows; those of the run if none.")
+    ] = None,
+    teacher: Annotated[str | None, typer.Option(help="Folder or Hub name; that of the run if none.")] = None,
+    column: options.Columns = None,
+    task: Annotated[str | None, typer.Option(help="Of a multi-task folder: the head that is compared.")] = None,
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "validation",
+    rows: Annotated[int, typer.Option(help="Rows at most that student and teacher answer.")] = 1000,
+    batch_size: options.BatchSize = 32,
+    files_only: Annotated[
+        bool, typer.Option("--files-only", help="Let no model answer: draw what the files tell.")
+    ] = False,
+) -> None:
+    """Write report.html into a model folder: one page that holds all it shows.
+
+    Student and teacher answer the same rows, and their layers are compared: the page shows where they disagree.
+
+    Example: hf-tinybert report student
+
+    Example: hf-tinybert report student --data reviews.csv --split test
+    """
+    console = Console()
+    try:
+        with loading():
+            from hf_tinybert.progress import ProgressDisplay
+            from hf_tinybert.report import ReportSettings, write_report
+        settings = ReportSettings(
+            folder=folder,
+            data=data,
+            teacher=teacher,
+            columns=options.parse_pairs(column, "--column"),
+            task=task,
+            split=split,
+            rows=rows,
+            batch_size=batch_size,
+            compare=not files_only,
+        )
+        written = write_report(settings, ProgressDisplay(console))
+    except EXPECTED_ERRORS as error:
+        raise refusal(error) from error
+    if written.without_comparison:
+        told = f"Student and teacher are not compared: {written.without_comparison}"
+        console.print(escape(told), style="yellow", highlight=False, soft_wrap=True)
+    console.print(f"Report: {escape(str(written.path))}", highlight=False, soft_wrap=True)
+
+
+__all__ = ["report"]

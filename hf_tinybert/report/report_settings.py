@@ -1,0 +1,53 @@
+"""What a report is asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+REPORT_FILE = "report.html"
+_SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportSettings:
+    """What a report is of, and on which rows student and teacher are compared.
+
+    Attributes:
+        folder: of a model, as `hf-tinybert distill` or `finetune` write it; gets the page.
+        data: Hub name, folder or file of labelled rows; None takes the one that the folder's run names.
+        teacher: Hub name or folder; None likewise.
+        columns: standard column -> its name in the data; empty takes those of the run.
+        task: of a multi-task folder, the head that is compared.
+        split: of the data: `train`, `validation` or `test`.
+        rows: compared at most, drawn by the run's seed.
+        batch_size: rows at once.
+        compare: whether student and teacher answer rows; without it the page is drawn from the files alone.
+    """
+
+    folder: Path
+    data: str | None = None
+    teacher: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    task: str | None = None
+    split: str = "validation"
+    rows: int = 1000
+    batch_size: int = 32
+    compare: bool = True
+
+    def __post_init__(self) -> None:
+        """Check before anything is read."""
+        if self.split not in _SPLITS:
+            raise ValueError(f"expected a split out of {', '.join(_SPLITS)}, got `{self.split}`")
+        for name in ("rows", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"expected `{name}` of at least 1, got {getattr(self, name)}; because nothing would be compared"
+                )
+        if not self.compare and (self.data or self.teacher):
+            raise ValueError(
+                "expected no `data` and no `teacher` for a page from the files alone, got one; because nothing would "
+                "read them; leave them out, or let student and teacher be compared"
+            )
+
+
+__all__ = ["REPORT_FILE", "ReportSettings"]

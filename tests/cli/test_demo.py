@@ -1,0 +1,45 @@
+"""Tests of `hf-tinybert demo`."""
+
+import pytest
+
+import hf_tinybert.demo
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What was to be shown and where; no server runs."""
+    told = {}
+
+    class Page:
+        def block_thread(self):
+            told["held"] = True
+
+    def build(comparisons, title):
+        told.update(comparisons=comparisons, title=title)
+        return Page()
+
+    def serve(page, settings):
+        told["settings"] = settings
+        return "http://127.0.0.1:7860/"
+
+    monkeypatch.setattr(hf_tinybert.demo, "import_gradio", lambda: None)
+    monkeypatch.setattr(hf_tinybert.demo, "build_page", build)
+    monkeypatch.setattr(hf_tinybert.demo, "serve", serve)
+    return told
+
+
+def test_a_page_is_served_on_this_machine_alone(run_cli, student, shown):
+    """Prevents a page that the whole network can open unasked, or a command that ends before anyone has seen it."""
+    done = run_cli("demo", student, "--no-teacher")
+    assert done.exit_code == 0 and "http://127.0.0.1:7860/" in done.stdout
+    settings = shown["settings"]
+    assert settings.host == "127.0.0.1" and not settings.share and not settings.open_browser
+    assert shown["held"] and list(shown["comparisons"]) == ["text-classification"]
+
+
+def test_what_is_wrong_is_told_before_a_page_is_served(run_cli, student, shown):
+    """Prevents a page of a model that was not asked for."""
+    both = run_cli("demo", student, "--teacher", student, "--no-teacher")
+    assert both.exit_code == 2 and "leave one out" in both.stderr
+    missing = run_cli("demo", student, "--teacher", "nowhere/at-all")
+    assert missing.exit_code == 2 and "nowhere/at-all" in missing.stderr and "settings" not in shown

@@ -1,0 +1,63 @@
+"""Tests of where a teacher is looked for."""
+
+import json
+
+import pytest
+
+from hf_tinybert.demo.teacher_search import recorded_teacher
+
+
+@pytest.fixture
+def student(tmp_path):
+    """An empty folder for a student, in a folder of its own."""
+    folder = tmp_path / "runs" / "student"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _write(folder, name, content):
+    (folder / name).write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_the_folder_of_the_run_comes_first(student, tmp_path):
+    """Prevents another teacher of the same name from taking its place, and paths from being shown on a page."""
+    for folder in (tmp_path / "elsewhere" / "big", student.parent / "big"):
+        folder.mkdir(parents=True)
+    _write(student, "run.json", {"settings": {"teacher": str(tmp_path / "elsewhere" / "big"), "teacher_task": "ner"}})
+    _write(student, "distillation.json", {"teacher": "big", "teacher_sha256": "abc"})
+    found = recorded_teacher(student)
+    assert found.folders == (tmp_path / "elsewhere" / "big", student.parent / "big")
+    assert found.task == "ner" and found.sha256 == "abc" and found.name == "big"
+
+
+def test_a_moved_teacher_is_found_beside_the_student(student):
+    """Prevents two folders that were copied together from losing each other."""
+    (student.parent / "big").mkdir()
+    _write(student, "run.json", {"settings": {"teacher": "/nowhere/big"}})
+    assert recorded_teacher(student).folders == (student.parent / "big",)
+
+
+def test_the_tuned_teacher_of_the_quickstart_is_found(student):
+    """Prevents the quickstart's student, whose record names a published model, from standing alone."""
+    (student.parent / "teacher").mkdir()
+    _write(student, "distillation.json", {"teacher": "somebody/some-model"})
+    found = recorded_teacher(student)
+    assert found.name == "somebody/some-model" and found.folders == (student.parent / "teacher",)
+
+
+def test_each_task_has_its_own_teacher(student):
+    """Prevents one task's teacher from answering the questions of another."""
+    (student.parent / "tagger").mkdir()
+    _write(student, "run.json", {"settings": {"tasks": {"ner": {"teacher": "/nowhere/tagger"}, "free": {}}}})
+    _write(student, "distillation.json", {"teacher": "tagger, other", "tasks": {"ner": {"teacher_sha256": "abc"}}})
+    assert recorded_teacher(student, "ner").folders == (student.parent / "tagger",)
+    assert recorded_teacher(student, "ner").sha256 == "abc"
+    assert recorded_teacher(student, "free").name is None
+
+
+@pytest.mark.parametrize("content", [None, {"teacher": "student"}, {"teacher": None}])
+def test_nothing_is_found_where_nothing_is(student, content):
+    """Prevents a student from being shown as its own teacher, or an error where a folder tells nothing."""
+    if content is not None:
+        _write(student, "distillation.json", content)
+    assert recorded_teacher(student).folders == ()

@@ -1,0 +1,39 @@
+"""Tests of the tables of a model."""
+
+from hf_tinybert.hub.fact_tables import held_out_table, losses_table, mapping_table, scores_table, size_table
+from hf_tinybert.hub.model_facts import Score, read_facts
+from tests.hub.conftest import RECORD
+
+
+def test_columns_without_a_figure_are_left_out():
+    """Prevents empty columns that look like scores of zero."""
+    alone = Score(None, "regression", None, "test", "pearson", 0.5)
+    assert scores_table([alone]).header == ["split", "metric", "this model"]
+    full = Score("news", "regression", None, "test", "pearson", 0.5, 0.6, 0.1, 0.8333)
+    table = scores_table([full])
+    assert table.header == ["task", "split", "metric", "teacher", "same shape, undistilled", "this model", "kept"]
+    assert table.rows == [["news", "test", "pearson", "0.6", "0.1", "0.5", "83.3%"]]
+    assert table.numbers_from == 3
+
+
+def test_speeds_stand_beside_the_teachers(student_folder):
+    """Prevents a speed without what it is measured against."""
+    facts = read_facts(student_folder)
+    facts.figures["sentences_per_second"] = {"1": {"teacher": 50.0, "student": 100.0}}
+    row = ["sentences per second, batch 1", "50.0 (20.0 ms each)", "100.0 (10.0 ms each)"]
+    assert row in size_table(facts).rows
+
+
+def test_terms_and_mapping_are_those_of_the_record():
+    """Prevents a card that describes another run."""
+    rows = losses_table(RECORD).rows
+    assert ["`prediction_loss`", "1.0", "0.25", "0.5"] in rows
+    assert [row[1] for row in rows] == ["1.0", "0.0 to 1.0"]
+    assert mapping_table(RECORD).rows == [["embeddings", "embeddings"], ["1", "2"], ["2", "4"]]
+
+
+def test_held_out_terms_stand_side_by_side():
+    """Prevents a general student's only figures lost."""
+    figures = {"held_out": {"before": {"loss": 2.0}, "after": {"loss": 1.0}}}
+    assert held_out_table(figures).rows == [["`loss`", "2", "1"]]
+    assert held_out_table({}).rows == []

@@ -1,0 +1,85 @@
+"""Tests of what stands on a page, drawn from files alone."""
+
+import json
+from html.parser import HTMLParser
+
+import pytest
+
+from hf_tinybert.hub.model_facts import read_facts
+from hf_tinybert.report.page import render_page
+
+
+def _page(folder, without="", **changes):
+    for file, content in changes.items():
+        path = folder / f"{file}.json"
+        if content is None:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_text(json.dumps({**json.loads(path.read_text()), **content}))
+    return render_page(read_facts(folder), without_comparison=without)
+
+
+def test_a_model_without_teacher_or_run_has_its_page(student):
+    """Prevents a report that fails for a model that was fine-tuned, or came from elsewhere."""
+    page = _page(student, distillation=None, figures=None)
+    assert "TinyBertForSequenceClassification: 2 layers of width 16" in page
+    for section in ("scores", "curves", "agreement", "answers"):
+        assert f'id="{section}"' not in page
+
+
+def test_a_model_of_several_tasks_shows_all_of_them(student):
+    """Prevents a multi-task student whose report is that of one task."""
+    score = {"student": {"f1": 0.4}, "teacher": {"f1": 0.8}}
+    tasks = {
+        name: {
+            "kind": "regression",
+            "main_metric": "f1",
+            "scores": {"validation": score},
+            "retention": {"validation": {"f1": kept}},
+        }
+        for name, kept in (("news", 0.5), ("names", 0.75))
+    }
+    mappings = {"news": {"layer_mapping": [0, 2, 4]}, "names": {"layer_mapping": [0, 1, 2]}}
+    page = _page(student, figures={"tasks": tasks, "curves": {}}, distillation={"tasks": mappings})
+    assert "50.0%" in page and "of the teacher&#39;s f1 of names kept on validation rows" in page
+    assert "Which layer imitates which: names" in page and page.count('class="layers"') == 2
+
+
+def test_a_general_student_shows_its_held_out_terms(student):
+    """Prevents a general student's only figures lost."""
+    held_out = {"before": {"hidden_states_loss": 2.0}, "after": {"hidden_states_loss": 1.0}}
+    page = _page(student, figures={"scores": {}, "held_out": held_out, "curves": {}, "epochs": []})
+    assert 'id="held-out"' in page and "<code>hidden_states_loss</code>" in page
+
+
+@pytest.mark.parametrize("words", ["</style><script>alert(1)</script>", '" onmouseover="alert(1)'])
+def test_names_of_a_run_are_escaped(student, words):
+    """Prevents a folder from elsewhere whose report runs what stands in its files."""
+    speeds = {words: {"student": 2.0, "teacher": 1.0}}
+    figures = {
+        "sentences_per_second": speeds,
+        "teacher": words,
+        "main_metric": words,
+        "settings": {"data": words},
+        "curves": {"joint": {}},
+    }
+    page = _page(student, words, figures=figures, distillation={"recipe": words, "teacher_class": words})
+    elements = _Elements(page)
+    assert "script" not in elements.names and "onmouseover" not in elements.attributes
+    assert words in elements.text
+
+
+class _Elements(HTMLParser):
+    """What a browser would make of a page."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.names, self.attributes, self.text = set(), set(), ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.names.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data):
+        self.text += data

@@ -1,0 +1,22 @@
+"""Tests of what a report is asked for."""
+
+from pathlib import Path
+
+import pytest
+
+from hf_tinybert.report.report_settings import ReportSettings
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"split": "dev"}, "expected a split out of train, validation, test, got `dev`"),
+        ({"rows": 0}, "`rows` of at least 1"),
+        ({"batch_size": 0}, "`batch_size` of at least 1"),
+        ({"compare": False, "data": "rows.csv"}, "no `data` and no `teacher`"),
+    ],
+)
+def test_what_makes_no_report_is_refused(wrong, message):
+    """Prevents a refusal after both models have answered, or an option that nothing reads."""
+    with pytest.raises(ValueError, match=message):
+        ReportSettings(folder=Path("student"), **wrong)

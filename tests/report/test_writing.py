@@ -1,0 +1,143 @@
+"""Tests of the page from folder to browser."""
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from hf_tinybert.progress import ProgressDisplay
+from hf_tinybert.report import ReportSettings, write_report
+from tests.report.conftest import LABELS, TRAP
+
+
+@pytest.fixture(scope="module")
+def written(models, tmp_path_factory):
+    """The folder of a student after its report."""
+    folder = Path(shutil.copytree(models / "student", tmp_path_factory.mktemp("written") / "student"))
+    done = write_report(ReportSettings(folder=folder), ProgressDisplay(Console(file=io.StringIO())))
+    assert done.path == folder / "report.html" and not done.without_comparison
+    return folder
+
+
+@pytest.mark.browser
+def test_a_browser_shows_the_story_the_curves_and_the_comparison(browser, written):
+    """Prevents a page that is written and shows nothing: broken markup, empty sections, pictures without lines."""
+    browser.get((written / "report.html").as_uri())
+    assert browser.title == "student: report"
+    story = browser.find_element("id", "story").text
+    assert "teacher (BertForSequenceClassification, 38,787 parameters" in story
+    assert "2 layers of width 16" in story and "24 train, 13 validation rows" in story
+    strip = browser.find_element("css selector", ".layers").text.splitlines()
+    assert strip[0].split()[2:] == ["emb.", "1", "2", "3", "4"] and strip[1].split()[2:] == ["emb.", "1", "2"]
+    assert "93.8%" in browser.find_element("css selector", ".tiles").text
+    titles = [one.text for one in browser.find_elements("css selector", "#curves figure")]
+    assert [
+        title
+        for title in ("accuracy on validation rows", "hidden states", "prediction")
+        if not any(title in one for one in titles)
+    ] == []
+    assert len(browser.find_elements("css selector", "#agreement figure svg")) == 2
+    assert len(browser.find_elements("css selector", "#answers figure svg")) == 3
+    pictures = browser.find_elements("css selector", "figure svg")
+    assert all(one.size["height"] > 40 and one.get_attribute("aria-label") for one in pictures)
+
+
+@pytest.mark.browser
+def test_the_page_says_where_the_two_disagree(browser, written):
+    """Prevents examples in which both say the same, or counts of other rows."""
+    found = json.loads((written / "comparison.json").read_text())
+    browser.get((written / "report.html").as_uri())
+    examples = browser.find_elements("css selector", ".examples li")
+    assert 0 < len(examples) == found["answers"]["other"] == 13 - found["answers"]["same"]
+    for example in examples:
+        said = example.find_elements("css selector", "dd")
+        assert said[0].text.split()[0] != said[1].text.split()[0]
+    assert f"say the same in {found['answers']['same']}" in browser.find_element("id", "answers").text
+
+
+@pytest.mark.browser
+def test_texts_and_labels_stay_letters(browser, written):
+    """Prevents data that run as a script, or change the page, where somebody opens its report."""
+    browser.get((written / "report.html").as_uri())
+    assert browser.title == "student: report"
+    body = browser.find_element("tag name", "body")
+    assert LABELS[1] in body.text and body.find_elements("tag name", "b") == []
+    assert body.find_elements("css selector", "script") == []
+
+
+@pytest.mark.browser
+def test_it_loads_nothing_and_fits_a_phone(browser, written):
+    """Prevents a page that is empty without a network, or runs out of a narrow screen."""
+    size = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        browser.get((written / "report.html").as_uri())
+        loaded = "return performance.getEntriesByType('resource').filter(one => !one.name.startsWith('data:')).length"
+        assert browser.execute_script(loaded) == 0
+        assert browser.get_log("browser") == []
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.browser
+def test_letters_can_be_read_in_both_schemes(browser, written):
+    """Prevents black lines on a black ground."""
+    colours = {}
+    for scheme in ("light", "dark"):
+        media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+        browser.get((written / "report.html").as_uri())
+        ground = browser.find_element("tag name", "body").value_of_css_property("background-color")
+        ink = browser.find_element("css selector", "#curves svg text").value_of_css_property("fill")
+        colours[scheme] = _brightness(ground), _brightness(ink)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert colours["light"][0] - colours["light"][1] > 150
+    assert colours["dark"][1] - colours["dark"][0] > 150
+
+
+def _brightness(colour: str) -> float:
+    parts = [float(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
+    return sum(parts) / 3
+
+
+def test_the_trap_is_in_the_page(written):
+    """Prevents a test of escaping that never meets what it is about."""
+    page = (written / "report.html").read_text(encoding="utf-8")
+    assert "&lt;b&gt;culture" in page and TRAP not in page
+
+
+def test_a_teacher_that_is_gone_is_said_and_the_rest_is_drawn(student, display):
+    """Prevents a run without a page because its teacher was moved, and a page that hides it."""
+    figures = json.loads((student / "figures.json").read_text())
+    figures["settings"]["teacher"] = "nowhere/gone"
+    (student / "figures.json").write_text(json.dumps(figures))
+    done = write_report(ReportSettings(folder=student), display)
+    page = done.path.read_text(encoding="utf-8")
+    assert "nowhere/gone" in done.without_comparison and "This part is missing:" in page
+    assert 'id="curves"' in page and 'id="answers"' not in page
+
+
+def test_a_model_without_a_teacher_lacks_nothing(models, tmp_path, display):
+    """Prevents the page of a teacher that asks for a teacher."""
+    folder = Path(shutil.copytree(models / "teacher", tmp_path / "teacher"))
+    done = write_report(ReportSettings(folder=folder), display)
+    assert not done.without_comparison and "no-comparison" not in done.path.read_text(encoding="utf-8")
+
+
+def test_a_teacher_that_is_asked_for_must_be_there(student, display):
+    """Prevents a mistyped teacher that only leaves a part of the page out."""
+    with pytest.raises(FileNotFoundError, match="nowhere/gone"):
+        write_report(ReportSettings(folder=student, teacher="nowhere/gone"), display)
+    assert not (student / "report.html").exists()
+
+
+def test_files_alone_show_what_an_earlier_report_found(written, display):
+    """Prevents models that run again, or figures that are lost, where only the page is drawn anew."""
+    before = (written / "comparison.json").stat().st_mtime_ns
+    done = write_report(ReportSettings(folder=written, compare=False), display)
+    assert 'id="disagreements"' in done.path.read_text(encoding="utf-8")
+    assert (written / "comparison.json").stat().st_mtime_ns == before
