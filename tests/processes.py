@@ -15,6 +15,7 @@ import pytest
 import torch
 
 SECONDS = 280
+_CONTEXT = get_context("forkserver")
 # Not the server of the standard library, which the package uses too: whoever is first would say what it imports.
 _SERVER = forkserver.ForkServer()
 _SERVER.set_forkserver_preload(["tests.preloaded"])
@@ -46,6 +47,14 @@ def run_together(work, *arguments, log, processes=2):
     return _run(work, arguments, log, ranks)
 
 
+def fork_what_is_started(patch):
+    """Gives a context of processes that are forked from the one that imported everything, while `patch` lasts."""
+    patch.setattr(forkserver, "connect_to_new_process", _SERVER.connect_to_new_process)
+    patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    patch.setenv("DS_ACCELERATOR", "cpu")
+    return _CONTEXT
+
+
 def check_ended_well(codes, log):
     """Raises what the processes wrote last, if one of them failed."""
     if any(codes):
@@ -54,15 +63,12 @@ def check_ended_well(codes, log):
 
 
 def _run(work, arguments, log, environments):
-    context = get_context("forkserver")
     started = [
-        context.Process(target=_enter, args=(work, arguments, str(log), environment)) for environment in environments
+        _CONTEXT.Process(target=_enter, args=(work, arguments, str(log), environment)) for environment in environments
     ]
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(forkserver, "connect_to_new_process", _SERVER.connect_to_new_process)
-            patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-            patch.setenv("DS_ACCELERATOR", "cpu")
+            fork_what_is_started(patch)
             for process in started:
                 process.start()
         _wait(started, log)

@@ -48,6 +48,7 @@ ROOMS_BELOW = {
         "export",
         "report",
         "runtimes",
+        "pictures",
         "models",
         "data",
         "distillation",

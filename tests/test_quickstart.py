@@ -11,7 +11,7 @@ import pytest
 import torch
 from rich.console import Console
 from safetensors.torch import load_file
-from transformers import AutoModelForSequenceClassification, BertModel
+from transformers import AutoModelForSequenceClassification, BertConfig, BertModel, BertTokenizer
 
 from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
 from hf_tinybert.hub import model_card
@@ -26,35 +26,47 @@ from hf_tinybert.workflow.figures import FIGURES_FILE as FIGURES_FILE_OF_RUNS
 NO_NETWORK = Path(__file__).parent / "no_network"
 
 
-@pytest.fixture
-def settings(tmp_path, tiny_teacher_config, tokenizer, sentences, sentence_labels) -> QuickstartSettings:
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory, vocabulary, sentences, sentence_labels) -> QuickstartSettings:
     """A tiny teacher folder without a head and a JSONL data set of 72 rows."""
+    folder = tmp_path_factory.mktemp("quickstart")
     torch.manual_seed(0)
-    tiny_teacher_config.num_hidden_layers = 5  # one more than the student gets
-    BertModel(tiny_teacher_config).save_pretrained(tmp_path / "encoder")
-    tokenizer.save_pretrained(tmp_path / "encoder")
+    tokenizer = BertTokenizer(vocab=str(vocabulary), model_max_length=64)
+    shape = {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64, "max_position_embeddings": 64}
+    layers = 5  # one more than the student gets
+    BertModel(BertConfig(vocab_size=len(tokenizer), num_hidden_layers=layers, **shape)).save_pretrained(
+        folder / "encoder"
+    )
+    tokenizer.save_pretrained(folder / "encoder")
     names = ["business", "culture", "sport"]
     rows = [
         {"text": f"{'a ' * copy}{text}", "label": names[label]}
         for copy in range(3)
         for text, label in zip(sentences, sentence_labels, strict=True)
     ]
-    data = tmp_path / "reviews.jsonl"
+    data = folder / "reviews.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return QuickstartSettings(
-        teacher=str(tmp_path / "encoder"), dataset=str(data), max_length=16, intermediate_epochs=2, prediction_epochs=2
+        teacher=str(folder / "encoder"), dataset=str(data), max_length=16, intermediate_epochs=2, prediction_epochs=2
     )
+
+
+@pytest.fixture(scope="module")
+def straight(settings, tmp_path_factory):
+    """The folder of a whole run, and what it returned; nothing changes it."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("quickstart") / "out"
+    return folder, _quickstart(settings, folder).run()
 
 
 def _quickstart(settings, output) -> Quickstart:
     return Quickstart(settings, output, ProgressDisplay(Console(file=io.StringIO())))
 
 
-def test_it_writes_a_student_and_every_figure(settings, tmp_path):
+def test_it_writes_a_student_and_every_figure(settings, straight):
     """Prevents a table without its figures on disk, or a student folder that only this package's code can read."""
-    run = _quickstart(settings, tmp_path / "out")
-    returned = run.run()
-    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    folder, returned = straight
+    summary = json.loads((folder / "summary.json").read_text())
     assert summary == json.loads(json.dumps(returned))
     for name in ("teacher", "student", "undistilled"):
         assert 0 <= summary[f"{name}_test_accuracy"] <= 1
@@ -65,47 +77,46 @@ def test_it_writes_a_student_and_every_figure(settings, tmp_path):
         assert summary[f"{name}_parameters"] > 0 and summary[f"{name}_megabytes"] >= 0
     assert summary["retention"] == summary["student_test_accuracy"] / summary["teacher_test_accuracy"]
     assert summary["train_rows"] + summary["validation_rows"] + summary["test_rows"] == 72
-    student, report = AutoModelForSequenceClassification.from_pretrained(
-        tmp_path / "out" / "student", output_loading_info=True
-    )
+    student, report = AutoModelForSequenceClassification.from_pretrained(folder / "student", output_loading_info=True)
     assert not report["missing_keys"] and not report["unexpected_keys"]
     assert student.num_parameters() == summary["student_parameters"] < summary["teacher_parameters"]
-    for text, label, probability in run.classify():
+    for text, label, probability in _quickstart(settings, folder).classify():
         assert text and label in summary["labels"] and 0 <= probability <= 1
 
 
-def test_other_verbs_read_its_student_and_the_card_tells_its_figures(settings, tmp_path):
+def test_other_verbs_read_its_student_and_the_card_tells_its_figures(settings, straight):
     """Prevents a first student that `predict`, `export` and `evaluate` refuse, and a card that says nothing of it."""
     assert FIGURES_FILE == FIGURES_FILE_OF_RUNS
-    summary = _quickstart(settings, tmp_path / "out").run()
-    student = tmp_path / "out" / "student"
+    folder, summary = straight
+    student = folder / "student"
     scored = evaluate_folder(student, settings.dataset, "test")
     assert scored["accuracy"] == summary["student_test_accuracy"]
     card = str(model_card(student))
     assert "| same shape, undistilled |" in card and "| sentences per second, batch 1 |" in card
     assert f"| {summary['teacher_test_accuracy']:.4g} |" in card
-    assert str(tmp_path) not in card
+    assert str(folder.parents[1]) not in card  # above the folders of data, teacher and student
     compared = load_pair(ReportSettings(folder=student), read_facts(student))
     assert len(compared.rows) and compared.teacher.config.hidden_size == 32
 
 
-def test_a_finished_run_is_not_trained_again(settings, tmp_path, monkeypatch):
+def test_a_finished_run_is_not_trained_again(settings, straight, monkeypatch):
     """Prevents minutes lost by a second look at the table."""
-    first = _quickstart(settings, tmp_path / "out").run()
+    folder, first = straight
 
     def trained(*args, **kwargs):
         raise RuntimeError("trained again")
 
     monkeypatch.setattr("hf_tinybert.quickstart.Trainer.train", trained)
     monkeypatch.setattr("hf_tinybert.quickstart.DistillationTrainer.train", trained)
-    assert _quickstart(settings, tmp_path / "out").run() == first
+    assert _quickstart(settings, folder).run() == first
 
 
 # optimizer steps of the whole run: 2 of the teacher, 8 undistilled, 4 of each phase
 @pytest.mark.parametrize("interrupted_after", [2, 13, 17], ids=["teacher", "intermediate layer", "prediction layer"])
-def test_interrupted_it_goes_on_and_ends_with_the_same_student(settings, tmp_path, monkeypatch, interrupted_after):
+def test_interrupted_it_goes_on_and_ends_with_the_same_student(
+    settings, straight, tmp_path, monkeypatch, interrupted_after
+):
     """Prevents a resumed run that starts again, or ends somewhere else than the straight one."""
-    _quickstart(settings, tmp_path / "straight").run()
     steps = 0
     original = TrainingProgress.on_step_end
 
@@ -122,10 +133,10 @@ def test_interrupted_it_goes_on_and_ends_with_the_same_student(settings, tmp_pat
     stage = {2: ".teacher", 13: ".student/intermediate-layer", 17: ".student/prediction-layer"}[interrupted_after]
     assert last_whole_checkpoint(tmp_path / "resumed" / stage) is not None
     _quickstart(settings, tmp_path / "resumed").run()
-    straight = load_file(tmp_path / "straight" / "student" / "model.safetensors")
+    whole = load_file(straight[0] / "student" / "model.safetensors")
     resumed = load_file(tmp_path / "resumed" / "student" / "model.safetensors")
-    assert straight.keys() == resumed.keys()
-    assert all(torch.equal(straight[name], resumed[name]) for name in straight)
+    assert whole.keys() == resumed.keys()
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
 def test_an_output_folder_of_somebody_else_is_refused_before_training(settings, tmp_path):

@@ -154,7 +154,7 @@ def benchmark_infer(
     threads: Annotated[int, typer.Option(help="That compute, in every runtime.")] = 1,
     seed: Annotated[int, typer.Option(help="Of token ids and random weights.")] = 0,
     output: Annotated[
-        Path | None, typer.Option(help="Folder for infer_speed.json, which finds figures again, and a plot.")
+        Path | None, typer.Option(help="Folder for infer_speed.json, which finds figures again, and a picture.")
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -168,17 +168,8 @@ def benchmark_infer(
     try:
         with figures_alone(as_json):
             with loading():
-                from hf_tinybert.pictures import check_matplotlib
                 from hf_tinybert.progress import ProgressDisplay
-                from hf_tinybert.runtimes import (
-                    InferenceBenchmark,
-                    InferenceSettings,
-                    Runtime,
-                    draw_inference,
-                    inference_tables,
-                )
-            if output is not None:
-                check_matplotlib()
+                from hf_tinybert.runtimes import InferenceSettings, Runtime, inference_tables, measure_inference
             settings = InferenceSettings(
                 student=student,
                 teacher=teacher,
@@ -192,10 +183,7 @@ def benchmark_infer(
                 threads=threads,
                 seed=seed,
             )
-            file = None if output is None else output / "infer_speed.json"
-            run = InferenceBenchmark(settings, file=file, display=ProgressDisplay(console)).run()
-            if output is not None:
-                draw_inference(run, output / "infer_speed.png")
+            run = measure_inference(settings, output, ProgressDisplay(console))
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
     show_outcome(run, inference_tables, None, console, as_json=as_json)

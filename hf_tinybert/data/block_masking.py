@@ -96,6 +96,8 @@ class BlockMaskingCollator:
 class MaskingPasses(TrainerCallback):
     """Tells a collator which pass a Trainer is in, also where that goes on in the middle of one.
 
+    With several tasks a pass is one over the rows of all of them; a block that comes twice in it has the same masks.
+
     Args:
         collator: of the Trainer.
     """

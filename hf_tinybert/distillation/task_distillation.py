@@ -75,14 +75,17 @@ class TaskDistillation:
         if self.outputs is not None:
             self.outputs.enter(phase)
 
-    def losses(self, model: nn.Module, inputs: Mapping[str, Any]) -> tuple[dict[str, Tensor], ModelOutput]:
+    def losses(
+        self, model: nn.Module, inputs: Mapping[str, Any], *, predicts: bool = False
+    ) -> tuple[dict[str, Tensor], ModelOutput]:
         """Both forwards of one batch, and every term of the phase, `()` each; with the student's output.
 
         Args:
             model: the student as it runs, wrapped or not.
             inputs: the batch, as the data collator made it.
+            predicts: whether the output's predictions are wanted, and not only what the terms read of them.
         """
-        request, labelled = self._requests[self._phase], self._labelled(model, inputs)
+        request, labelled = self._requests[self._phase], None if predicts else self._labelled(inputs)
         with vocabulary_logits_at(self._student, labelled):
             output = model(
                 **student_inputs(inputs, self._inputs),
@@ -96,11 +99,11 @@ class TaskDistillation:
             student, teacher = at_positions(student, labelled), at_positions(teacher, labelled)
         return self.objective.losses(student, teacher), output
 
-    def _labelled(self, model: nn.Module, inputs: Mapping[str, Any]) -> Tensor | None:
+    def _labelled(self, inputs: Mapping[str, Any]) -> Tensor | None:
         """The positions whose predictions are learned, bool, `(rows, seq_len)`; None where others are read too."""
         labels = inputs.get("labels")
         objective = self.objective
-        if self._whole_logits or not (model.training and self.reads_vocabulary and objective.counts_labelled_alone):
+        if self._whole_logits or not (self.reads_vocabulary and objective.counts_labelled_alone):
             return None
         return labels != IGNORED_LABEL if labels is not None and labels.shape == inputs["input_ids"].shape else None
 

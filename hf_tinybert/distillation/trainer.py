@@ -192,6 +192,7 @@ class DistillationTrainer(PublishingTrainer):
         self.phase_seconds: dict[Phase, float] = {}
         self._phase_start: float | None = None
         self._finished_at: int | None = None
+        self._predicts = True  # whether whoever asks for outputs reads predictions
 
     def _placed(self, teacher: PreTrainedModel, sha256: str) -> nn.Module:
         """A teacher where and how it runs; it is the same on every process."""
@@ -299,7 +300,7 @@ class DistillationTrainer(PublishingTrainer):
         """
         name = self._task_of(inputs)
         task = self._tasks[name]
-        losses, output = task.losses(model, inputs)
+        losses, output = task.losses(model, inputs, predicts=return_outputs and self._predicts)
         loss = task.objective.total(losses, self._progress)
         logged = self._logged(name, losses, loss) if model.training else losses
         self._terms["train" if model.training else "eval"].add(logged, rows=len(inputs["input_ids"]))
@@ -319,6 +320,7 @@ class DistillationTrainer(PublishingTrainer):
     ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """As in the stock Trainer; a batch without labels, or without some of them, has a loss too."""
         label_names, can_return_loss = self.label_names, self.can_return_loss
+        self._predicts = not prediction_loss_only
         self.label_names = [name for name in label_names if inputs.get(name) is not None]
         self.can_return_loss = True
         try:
@@ -329,6 +331,7 @@ class DistillationTrainer(PublishingTrainer):
             return loss, predictions, labels if self.label_names else None
         finally:
             self.label_names, self.can_return_loss = label_names, can_return_loss
+            self._predicts = True
 
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:  # noqa: ANN401 (passed through)
         """As in the stock Trainer, with the mean of every term over the rows among the metrics.

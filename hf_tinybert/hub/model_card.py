@@ -57,6 +57,7 @@ def model_card(
         scores=markdown_table(scores_table(scores)),
         score_notes=_score_notes(facts),
         held_out=markdown_table(held_out_table(figures)),
+        has_tasks=bool(figures.get("tasks")),
         size=markdown_table(size_table(facts)),
         speed_note=speed_note(facts),
         teacher=teacher_of(facts, details),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from hf_tinybert.hub.card_pictures import agreement_pictures
 from hf_tinybert.hub.card_tables import speed_note, training_cost
@@ -29,7 +29,7 @@ def render_page(facts: ModelFacts, *, without_comparison: str = "") -> str:
         ModuleNotFoundError: matplotlib is not installed.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["svg"] = _svg
+    environment.filters |= {"svg": _svg, "breakable": _breakable}
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     record, figures, comparison = facts.record or {}, facts.figures or {}, facts.comparison
     return template.render(
@@ -55,6 +55,11 @@ def render_page(facts: ModelFacts, *, without_comparison: str = "") -> str:
 def _svg(picture: Picture) -> Markup:
     """The picture's own words are escaped in it already."""
     return Markup(picture.svg())
+
+
+def _breakable(text: str) -> Markup:
+    """Lets the lines of long label names end after an underscore."""
+    return escape(text).replace("_", Markup("_<wbr>"))
 
 
 def _tiles(facts: ModelFacts) -> list[tuple[str, str]]:
@@ -129,8 +134,8 @@ def _teacher(facts: ModelFacts) -> str:
     if not facts.teacher:
         return ""
     record, parameters = facts.record or {}, (facts.figures or {}).get("parameters")
-    known = isinstance(parameters, Mapping) and parameters.get("teacher")
-    size = f"{parameters['teacher']:,} parameters" if known else ""
+    count = parameters.get("teacher") if isinstance(parameters, Mapping) else None
+    size = f"{count:,} parameters" if count else ""
     sha256 = str(record.get("teacher_sha256") or "")[:12]
     told = [str(record.get("teacher_class") or ""), size, f"weights {sha256}" if sha256 else ""]
     details = ", ".join(part for part in told if part)

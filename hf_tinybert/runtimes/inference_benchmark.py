@@ -14,15 +14,39 @@ from transformers import PreTrainedModel
 
 from hf_tinybert.benchmark.machine import machine
 from hf_tinybert.benchmark.results import read_runs, write_runs
+from hf_tinybert.pictures import check_matplotlib
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.runtimes.answering_models import make_models, random_inputs, write_folder
 from hf_tinybert.runtimes.answering_process import AnsweringProcess, Turn
+from hf_tinybert.runtimes.inference_plot import inference_picture
 from hf_tinybert.runtimes.inference_settings import InferenceSettings
 from hf_tinybert.runtimes.inference_summary import arm_name, summarize_case
 from hf_tinybert.runtimes.runtime import Runtime, cxx_compiler, why_missing
 
 _LIBRARIES = ("onnxruntime", "openvino")
 _Arm = tuple[str, Runtime]  # `student` or `teacher`, and what it answers in
+
+
+def measure_inference(settings: InferenceSettings, output: Path | None, display: ProgressDisplay) -> dict[str, Any]:
+    """Measure, and leave figures and a picture in a folder.
+
+    Args:
+        settings: models, runtimes, sizes and repeats.
+        output: folder for `infer_speed.json`, which finds figures again, and `infer_speed.png`; None keeps none.
+        display: where progress is shown.
+
+    Returns:
+        See `InferenceBenchmark.run`.
+
+    Raises:
+        ModuleNotFoundError: with an `output`, matplotlib is not installed.
+    """
+    if output is None:
+        return InferenceBenchmark(settings, file=None, display=display).run()
+    check_matplotlib()
+    run = InferenceBenchmark(settings, file=output / "infer_speed.json", display=display).run()
+    (output / "infer_speed.png").write_bytes(inference_picture(run).png())
+    return run
 
 
 class InferenceBenchmark:
@@ -157,4 +181,4 @@ def _check_student(arms: Iterable[_Arm], left_out: Mapping[str, str]) -> None:
         )
 
 
-__all__ = ["InferenceBenchmark"]
+__all__ = ["InferenceBenchmark", "measure_inference"]

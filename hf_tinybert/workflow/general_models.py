@@ -9,6 +9,7 @@ from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
 from hf_tinybert.distillation.teacher import load_teacher, load_teacher_with_trained_head
+from hf_tinybert.distillation.terms import LABEL_TERMS, Reads, Term, reads_of
 from hf_tinybert.models.modeling_tinybert import TinyBertForMaskedLM, TinyBertModel
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 from hf_tinybert.workflow.pretrain_settings import TEXT_TASK, PretrainSettings
@@ -63,7 +64,17 @@ def general_teacher(source: str, student: PreTrainedModel, arguments: Distillati
     if teacher is not None:
         return teacher
     objectives = arguments.objectives(problem_of(student), masked_lm=True).values()
-    return load_teacher(source, student, needs_head=any(one.compares_predictions for one in objectives))
+    compared = sorted({name for one in objectives for name in one.weights if _compares_predictions(name)})
+    try:
+        return load_teacher(source, student, needs_head=bool(compared))
+    except ValueError as error:
+        if not compared:
+            raise
+        raise ValueError(f"{error}; here also: leave {', '.join(compared)} out of `loss_weights`") from error
+
+
+def _compares_predictions(name: str) -> bool:
+    return bool(reads_of(Term(name)) & Reads.LOGITS) and name not in LABEL_TERMS
 
 
 __all__ = ["general_teacher", "student_of_text", "untrained_student"]

@@ -72,7 +72,8 @@ def pretrain(
     head, which starts as its teacher's where that has one, and learns the words of the text beside the intermediate
     terms. Both models then read the same text with hidden words: states are compared token by token, and a student
     asked for states of words that it cannot see would learn the mean of all words, in its embedding of the mask first;
-    and a teacher that sees the words predicts nothing worth learning. The masks are those of `BlockMaskingCollator`.
+    and a teacher that sees the words predicts nothing worth learning. The price: 12 % of the tokens whose states are
+    imitated are masks, which the texts of a task do not have. The masks are those of `BlockMaskingCollator`.
 
     With `settings.tasks` the student has a head for each of them and one for the text, and every step is of one: the
     engine is that of `MultiTaskDistillationTrainer`. The tasks are learned from their gold labels alone.
@@ -100,8 +101,8 @@ def pretrain(
         ValueError: unusable texts or settings, or an output folder that holds something else.
         FileNotFoundError: no such teacher or texts.
 
-    Source: TinyBERT (arXiv 1909.10351), "general distillation", section 3.2, whose code also gives both models masked
-        text; masked LM beside it as in DistilBERT (arXiv 1910.01108), section 3.
+    Source: TinyBERT (arXiv 1909.10351), "general distillation", section 3.2, whose code gives both models the same
+        text, by default without masks; masked LM beside it as in DistilBERT (arXiv 1910.01108), section 3.
     """
     finished = finished_figures(output, settings.to_json(), _STAGE)
     if finished is not None:
@@ -218,7 +219,6 @@ class _Pretraining:
 
     def _trainer(self, initial: StudentInitialization) -> DistillationTrainer:
         masks = self.collator
-        callbacks = None if masks is None else [MaskingPasses(masks)]
         text = DistillationTask(
             self.train_rows,
             self.held_out_rows if masks is None else masks.with_fixed_masks(self.held_out_rows),
@@ -226,33 +226,37 @@ class _Pretraining:
             teacher_processing_class=self.tokenizer,
             collator=default_data_collator if masks is None else masks,
         )
+        common: dict[str, Any] = {
+            "initialization": initial,
+            "callbacks": None if masks is None else [MaskingPasses(masks)],
+            "processing_class": self.tokenizer,
+        }
         if self.tasks:
-            several = MultiTaskDistillationTrainer(
-                self.student,
-                self.arguments,
-                tasks=distillation_tasks(text, self.tasks, self.settings, self.tokenizer),
-                sampling=self.settings.sampling,
-                initialization=initial,
-                callbacks=callbacks,
-                processing_class=self.tokenizer,
-            )
-            taught = several.paired[TEXT_TASK]
-            if taught.pair is not None:
-                named = replace(taught.pair, teacher_name=self.teacher_name)
-                several.paired[TEXT_TASK] = replace(taught, pair=named)
-            return several
+            return self._trainer_of_tasks(text, common)
         trainer = DistillationTrainer(
             self.student,
             self.arguments,
             teacher=self.teacher,
-            initialization=initial,
             train_dataset=text.train_dataset,
             eval_dataset=text.eval_dataset,
             data_collator=text.collator,
-            callbacks=callbacks,
-            processing_class=self.tokenizer,
+            **common,
         )
         trainer.teacher_name = self.teacher_name
+        return trainer
+
+    def _trainer_of_tasks(self, text: DistillationTask, common: dict[str, Any]) -> MultiTaskDistillationTrainer:
+        trainer = MultiTaskDistillationTrainer(
+            self.student,
+            self.arguments,
+            tasks=distillation_tasks(text, self.tasks, self.settings, self.tokenizer),
+            sampling=self.settings.sampling,
+            **common,
+        )
+        taught = trainer.paired[TEXT_TASK]
+        if taught.pair is not None:
+            named = replace(taught.pair, teacher_name=self.teacher_name)
+            trainer.paired[TEXT_TASK] = replace(taught, pair=named)
         return trainer
 
     def _before(self, trainer: DistillationTrainer) -> dict[str, float]:

@@ -4,7 +4,7 @@ import json
 
 from transformers import BertForSequenceClassification
 
-from hf_tinybert import TinyBertForSequenceClassification, pictures, runtimes
+from hf_tinybert import TinyBertForSequenceClassification
 from hf_tinybert.runtimes import inference_benchmark
 from tests.runtimes.fake_process import FakeProcess
 
@@ -56,11 +56,8 @@ def test_benchmark_augment_refuses_an_unknown_source(run_cli):
 def test_benchmark_infer_measures_prints_and_draws(
     run_cli, tmp_path, monkeypatch, tiny_teacher_config, tiny_student_config
 ):
-    """Prevents a verb whose options do not reach the measurement, and a plot of something else."""
-    drawn = []
+    """Prevents a verb whose options do not reach the measurement."""
     monkeypatch.setattr(inference_benchmark, "AnsweringProcess", FakeProcess)
-    monkeypatch.setattr(pictures, "check_matplotlib", lambda: None)
-    monkeypatch.setattr(runtimes, "draw_inference", lambda run, file: drawn.append((run, file)))
     BertForSequenceClassification(tiny_teacher_config).save_pretrained(tmp_path / "teacher")
     TinyBertForSequenceClassification(tiny_student_config).save_pretrained(tmp_path / "student")
     models = [
@@ -91,7 +88,9 @@ def test_benchmark_infer_measures_prints_and_draws(
         "seed": 4,
     }
     assert run["machine"]["torch_threads"] == 3
-    assert drawn == [(run, tmp_path / "speed" / "infer_speed.png")]
+    assert (tmp_path / "speed" / "infer_speed.png").is_file()
+    told = run_cli("benchmark", "infer", *models, *sizes, "--output", tmp_path / "speed", "--json")
+    assert json.loads(told.stdout) == run
 
 
 def test_benchmark_infer_refuses_an_unknown_runtime(run_cli):

@@ -9,6 +9,7 @@ import pytest
 from transformers import BertTokenizer, GPT2Tokenizer
 
 from hf_tinybert.data.blocks import check_blocks, pack_documents, wait_for_blocks
+from tests.processes import fork_what_is_started
 
 LENGTH = 10
 
@@ -17,6 +18,12 @@ LENGTH = 10
 def small_parts(monkeypatch):
     """Parts of a few documents."""
     monkeypatch.setattr("hf_tinybert.data.blocks._CHUNK_CHARACTERS", 120)
+
+
+@pytest.fixture
+def forked(monkeypatch):
+    """Processes that need not import; the tests of `hf-tinybert pretrain --num-proc` start those that do."""
+    monkeypatch.setattr("hf_tinybert.data.blocks.get_context", lambda method: fork_what_is_started(monkeypatch))
 
 
 @pytest.fixture
@@ -84,6 +91,7 @@ def test_a_tokenizer_that_was_saved_with_truncation_and_padding_loses_nothing(do
     assert content_of(cut) == content_of(plain)
 
 
+@pytest.mark.usefixtures("forked")
 def test_blocks_do_not_depend_on_the_number_of_processes(documents, tokenizer, tmp_path):
     """Prevents parts in the order in which processes happen to finish."""
     one = pack_documents(documents, tokenizer, LENGTH, tmp_path / "one")
@@ -99,6 +107,7 @@ def stopped_after(documents, count):
         yield document
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize("num_proc", [1, 2])
 def test_interrupted_it_goes_on_after_the_last_whole_part(documents, tokenizer, tmp_path, monkeypatch, num_proc):
     """Prevents a part that is packed twice or left out, and tokenising from the beginning."""

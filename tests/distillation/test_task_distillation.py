@@ -86,7 +86,7 @@ def test_predictions_at_labels_alone_teach_what_all_of_them_teach(
         assert output.logits.shape == ((4, 8, 40) if whole else (5, 40))
         task.objective.total(losses).backward()
         found[whole] = losses, {name: parameter.grad for name, parameter in student.named_parameters()}
-        assert task.losses(student.eval(), batch)[1].logits.shape == (4, 8, 40)
+        assert task.losses(student, batch, predicts=True)[1].logits.shape == (4, 8, 40)
     for name, loss in found[True][0].items():
         assert found[False][0][name].item() == pytest.approx(loss.item(), rel=1e-5), name
     for name, gradient in found[True][1].items():

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from hf_tinybert.hub.model_facts import read_facts
-from hf_tinybert.report.page import render_page
+from hf_tinybert.report.page import _breakable, render_page
 
 
 def _page(folder, without="", **changes):
@@ -67,6 +67,11 @@ def test_names_of_a_run_are_escaped(student, words):
     elements = _Elements(page)
     assert "script" not in elements.names and "onmouseover" not in elements.attributes
     assert words in elements.text
+
+
+def test_long_names_break_after_an_underscore_and_stay_escaped():
+    """Prevents names cut in the middle of a word, and markup that the breaks let through."""
+    assert _breakable("card_<b>lost") == "card_<wbr>&lt;b&gt;lost"
 
 
 class _Elements(HTMLParser):

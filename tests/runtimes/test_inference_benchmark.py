@@ -1,12 +1,13 @@
 """Tests of the measurement of answering."""
 
 import json
+import sys
 
 import pytest
 from rich.console import Console
 
 from hf_tinybert.progress import ProgressDisplay
-from hf_tinybert.runtimes import InferenceBenchmark, Runtime, inference_benchmark
+from hf_tinybert.runtimes import InferenceBenchmark, Runtime, inference_benchmark, measure_inference
 from tests.runtimes.fake_process import BASELINE, FakeProcess
 
 DISPLAY = ProgressDisplay(Console(quiet=True))
@@ -79,3 +80,17 @@ def test_a_student_without_a_runtime_is_refused(build_settings, monkeypatch):
         InferenceBenchmark(settings, file=None, display=DISPLAY).run()
     with pytest.raises(ValueError, match="does not compute in bfloat16"):
         InferenceBenchmark(build_settings(runtimes=(Runtime.BF16,)), file=None, display=DISPLAY)
+
+
+def test_an_output_folder_has_figures_and_a_picture(build_settings, tmp_path, monkeypatch):
+    """Prevents minutes of measuring before matplotlib is missed, and a picture of another measurement."""
+    output = tmp_path / "speed"
+    run = measure_inference(build_settings(), output, DISPLAY)
+    assert json.loads((output / "infer_speed.json").read_text())["runs"] == [json.loads(json.dumps(run))]
+    assert (output / "infer_speed.png").read_bytes().startswith(b"\x89PNG")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    FakeProcess.log.clear()
+    with pytest.raises(ModuleNotFoundError, match="matplotlib"):
+        measure_inference(build_settings(), tmp_path / "other", DISPLAY)
+    assert FakeProcess.log == []
+    assert measure_inference(build_settings(), None, DISPLAY)["cases"]
