@@ -1,11 +1,15 @@
 """What a student costs and what it is worth, beside its teacher."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hf_tinybert.pictures.drawing import OTHER_COLOR, STUDENT_COLOR, TEACHER_COLOR, Picture, canvas
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 _COLORS = {"student": STUDENT_COLOR, "teacher": TEACHER_COLOR}
+_LEAST_SPAN = 0.1  # of the best score: a difference that is noise must not fill the picture
 
 
 def bars(values: Mapping[str, float], *, name: str, title: str, form: str = ",.0f") -> Picture:
@@ -59,11 +63,19 @@ def size_against_score(figures: Mapping[str, Any]) -> Picture | None:
             axes.annotate(model, point, xytext=(9, -3), textcoords="offset points")
         axes.margins(x=0.35, y=0.35)
         axes.set_xlim(left=0)
+        _widen(axes, _LEAST_SPAN * max(abs(score) for _, score in points.values()))
         axes.set_xlabel("million parameters")
         axes.set_ylabel(f"{metric} on {split} rows")
         axes.set_title("Size against score")
     told = "; ".join(f"{model} {size:.1f} million, {score:.4g}" for model, (size, score) in points.items())
     return Picture("size-against-score", f"Parameters and {metric} on {split} rows: {told}.", figure)
+
+
+def _widen(axes: "Axes", span: float) -> None:
+    """Show no less of the scores than a span."""
+    low, high = axes.get_ylim()
+    missing = max(0.0, span - (high - low)) / 2
+    axes.set_ylim(low - missing, high + missing)
 
 
 __all__ = ["bars", "size_against_score"]

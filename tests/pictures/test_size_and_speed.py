@@ -30,6 +30,13 @@ def test_size_stands_against_the_score_on_test_rows():
     assert axes.get_ylabel() == "accuracy on test rows"
 
 
+def test_a_difference_that_is_noise_does_not_fill_the_picture():
+    """Prevents two tenths of a point from looking like a world, because the axis shows nothing else."""
+    scores = {"test": {"student": {"accuracy": 0.925}, "teacher": {"accuracy": 0.923}}}
+    low, high = size_against_score({**FIGURES, "scores": scores}).figure.axes[0].get_ylim()
+    assert high - low >= 0.09 and low < 0.923 < 0.925 < high
+
+
 @pytest.mark.parametrize("missing", ["parameters", "scores", "main_metric"])
 def test_without_figures_there_is_no_picture(missing):
     """Prevents an empty picture in a card."""
