@@ -8,7 +8,14 @@ import torch
 from transformers import BertConfig, BertForMaskedLM
 
 from hf_tinybert.benchmark.textbook_augmentation import TextbookAugmentation
-from hf_tinybert.data.augmentation import Augmenter, MaskedWords, PassageReader, Replacement, WordVectors
+from hf_tinybert.data.augmentation import (
+    Augmenter,
+    CandidateFinder,
+    MaskedWords,
+    PassageReader,
+    Replacement,
+    WordVectors,
+)
 from hf_tinybert.data.kinds.definition import TaskKind
 from tests.conftest import WORDS
 
@@ -18,7 +25,7 @@ TEXTS = ["the old team wins a great match today", "films loses slowly nowhere", 
 
 @pytest.fixture
 def both(tokenizer):
-    """`both(masked, replacement)`: textbook and package on the same vectors and model."""
+    """`both(masked, replacement)`: the textbook, and the sources of the package: the same vectors and model."""
     torch.manual_seed(0)
     shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
     shape |= {"initializer_range": 1.0, "max_position_embeddings": 64}  # else what surrounds a word hardly matters
@@ -28,8 +35,10 @@ def both(tokenizer):
 
     def build(masked, replacement):
         textbook = TextbookAugmentation(READER, replacement, vectors, *((model, tokenizer) if masked else ()))
-        asked = MaskedWords(model, tokenizer, batch_size=3) if masked else None
-        return textbook, Augmenter(READER, replacement, vectors=vectors, masked_words=asked)
+        return textbook, {
+            "vectors": vectors,
+            "masked_words": MaskedWords(model, tokenizer, batch_size=3) if masked else None,
+        }
 
     return build
 
@@ -37,9 +46,9 @@ def both(tokenizer):
 @pytest.mark.parametrize("masked", [False, True], ids=["vectors", "masked-lm"])
 def test_candidates_are_the_same_word_by_word(both, masked):
     """Prevents a speed-up by other candidates than the textbook's."""
-    textbook, augmenter = both(masked, Replacement(candidates=5))
+    textbook, sources = both(masked, Replacement(candidates=5))
     passages = [READER.read({"text": text}) for text in TEXTS]
-    found = augmenter._candidates(passages)
+    found = CandidateFinder(5, **sources).find(passages)
     counted = 0
     for (passage,), (known,) in zip(passages, found, strict=True):
         for position, expected in enumerate(textbook.candidates(passage)):
@@ -51,7 +60,9 @@ def test_candidates_are_the_same_word_by_word(both, masked):
 @pytest.mark.parametrize("masked", [False, True], ids=["vectors", "masked-lm"])
 def test_replacements_have_the_same_distribution(both, masked):
     """Prevents a speed-up by fewer replacements, or by some candidates more often than others."""
-    textbook, augmenter = both(masked, Replacement(copies=3000, candidates=4))
+    replacement = Replacement(copies=3000, candidates=4)
+    textbook, sources = both(masked, replacement)
+    augmenter = Augmenter(READER, replacement, **sources)
     text = "old team wins great match today"  # 5^6 variants: nearly all draws differ
     made = [textbook.new_texts(text), [row["text"] for row in augmenter.new_rows([{"text": text}])]]
     shares = [[Counter(words) for words in zip(*(text.split() for text in texts), strict=True)] for texts in made]
