@@ -113,7 +113,7 @@ def better_order(answers: Answers) -> dict[int, int] | None:
     """An order of the teacher's classes that fits the labels much better than theirs; None without one.
 
     The order is found on one half of the answers and judged on the other, so that many classes and few rows do not
-    make one up.
+    make one up. It must also be better than chance, three standard deviations both.
 
     Returns:
         The class of the data that each class of the teacher stands for, of the classes that move.
@@ -128,8 +128,12 @@ def better_order(answers: Answers) -> dict[int, int] | None:
     held_out, held_labels = predicted[1::2], labels[1::2]
     if len(held_labels) == 0:
         return None
-    gain = float((order[held_out] == held_labels).float().mean() - (held_out == held_labels).float().mean())
-    if gain <= 3 * sqrt(0.25 / len(held_labels)):  # three standard deviations at most
+    count = len(held_labels)
+    fit = float((order[held_out] == held_labels).float().mean())
+    gain = fit - float((held_out == held_labels).float().mean())
+    # a teacher that always says the same gains by any order that makes it say the most frequent class
+    chance = float(held_labels.unique(return_counts=True)[1].max()) / count
+    if gain <= 3 * sqrt(0.25 / count) or fit <= chance + 3 * sqrt(chance * (1 - chance) / count):
         return None
     return {old: new for old, new in enumerate(order.tolist()) if old != new}
 

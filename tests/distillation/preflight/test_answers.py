@@ -53,6 +53,14 @@ def test_a_permuted_teacher_is_told_apart_from_one_that_knows_nothing():
         assert better_order(_classes(noise, truth, classes)) is None
 
 
+def test_a_teacher_that_hardly_learned_is_not_taken_for_a_permuted_one():
+    """Prevents the cure of another order for a teacher that says one tag everywhere, and not the most frequent one."""
+    labels = [0] * 180 + [1, 2] * 10
+    assert better_order(_classes([1] * 200, labels, 3)) is None
+    moved = {0: 1, 1: 2, 2: 0}
+    assert better_order(_classes([moved[label] for label in labels], labels, 3)) == {1: 0, 2: 1, 0: 2}
+
+
 def test_rows_of_numpy_arrays_are_answered_as_rows_of_lists(setup):
     """Prevents a sound teacher of packed blocks, which are arrays, from failing as one that predicts nothing."""
     arrays = replace(setup, eval_dataset=setup.eval_dataset.with_format("numpy"), score_rows=30)
