@@ -14,7 +14,7 @@ from hf_tinybert.distillation.adapters import merged_teacher, transformers_model
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
-from hf_tinybert.distillation.compatibility import check_two_models
+from hf_tinybert.distillation.compatibility.models import check_two_models
 from hf_tinybert.distillation.distributed_teacher import check_deepspeed_config, check_distributed_teacher
 from hf_tinybert.distillation.embedding_teacher import teach_embeddings
 from hf_tinybert.distillation.encodings import has_teacher_encoding

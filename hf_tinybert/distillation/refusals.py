@@ -9,13 +9,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from hf_tinybert.data.augmentation import FreshVariants
 from hf_tinybert.distillation.adapters import check_adapter_student, transformers_model
 from hf_tinybert.distillation.arguments import DistillationArguments
-from hf_tinybert.distillation.compatibility import (
-    check_dataset,
-    check_loss_settings,
-    check_models,
-    check_tokenizers,
-    check_two_models,
-)
+from hf_tinybert.distillation.compatibility.loss_settings import check_loss_settings
+from hf_tinybert.distillation.compatibility.models import check_models, check_two_models
+from hf_tinybert.distillation.compatibility.rows import check_dataset
+from hf_tinybert.distillation.compatibility.tokens import check_tokenizers
 from hf_tinybert.distillation.encodings import check_separate_encodings, has_teacher_encoding
 from hf_tinybert.distillation.layer_mapping import resolve_layer_mapping
 from hf_tinybert.distillation.objective import DistillationObjective

@@ -6,7 +6,7 @@ from datasets import Dataset
 from transformers import BertTokenizer, DataCollatorForLanguageModeling, DataCollatorWithPadding
 
 from hf_tinybert.distillation.attention_access import AttentionAccess
-from hf_tinybert.distillation.compatibility import check_tokenizers, check_vocabulary_sizes
+from hf_tinybert.distillation.compatibility.tokens import check_tokenizers, check_vocabulary_sizes
 from hf_tinybert.distillation.preflight import Setup
 from hf_tinybert.distillation.preflight.tokens import check_special_tokens, check_vocabulary
 from hf_tinybert.distillation.preflight.tokens import check_tokenizers as preflight_tokenizers

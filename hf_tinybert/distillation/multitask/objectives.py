@@ -10,7 +10,7 @@ from datasets import Dataset
 from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.distillation.arguments import DistillationArguments
-from hf_tinybert.distillation.compatibility import label_column
+from hf_tinybert.distillation.compatibility.rows import label_column
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.schedules import WeightSchedule
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of

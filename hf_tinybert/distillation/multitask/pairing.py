@@ -12,7 +12,8 @@ from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 from hf_tinybert.distillation.adapters import is_adapter_model, transformers_model
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.attention import record_attention
-from hf_tinybert.distillation.compatibility import check_dataset, check_two_models
+from hf_tinybert.distillation.compatibility.models import check_two_models
+from hf_tinybert.distillation.compatibility.rows import check_dataset
 from hf_tinybert.distillation.distributed_teacher import check_distributed_teacher
 from hf_tinybert.distillation.multitask.objectives import DistillationTask, task_objectives
 from hf_tinybert.distillation.multitask.projections import TaskProjections

@@ -4,7 +4,8 @@ from functools import partial
 
 from datasets import ClassLabel, Dataset
 
-from hf_tinybert.distillation import compatibility
+from hf_tinybert.distillation.compatibility import labels
+from hf_tinybert.distillation.compatibility.rows import check_rows, label_column
 from hf_tinybert.distillation.embedding_teacher import embedding_size, gives_embeddings
 from hf_tinybert.distillation.preflight.answers import Answers, better_order, score, teacher_answers
 from hf_tinybert.distillation.preflight.report import Check, Status, checked, skipped
@@ -21,22 +22,22 @@ def check_label_names(setup: Setup) -> Check:
     if not setup.compares_predictions:
         return skipped(name, "no term compares predictions")
     if gives_embeddings(setup.student):
-        sizes = partial(compatibility.check_embedding_sizes, setup.student, setup.teacher)
+        sizes = partial(labels.check_embedding_sizes, setup.student, setup.teacher)
         return checked(name, sizes, f"none: embeddings of {embedding_size(setup.student)} values")
     if not names_classes(setup.student):
         return skipped(name, f"`{type(setup.student).__name__}` predicts no classes with names")
-    student, teacher = compatibility.label_names(setup.student), compatibility.label_names(setup.teacher)
+    student, teacher = labels.label_names(setup.student), labels.label_names(setup.teacher)
     data = _data_names(setup)
 
     def refusal() -> None:
-        compatibility.check_problem_types(setup.student, setup.teacher)
-        compatibility.check_label_names(student, teacher, "the teacher")
+        labels.check_problem_types(setup.student, setup.teacher)
+        labels.check_label_names(student, teacher, "the teacher")
         if data is not None:
-            compatibility.check_label_names(student, data, "the data set")
-            compatibility.check_label_names(teacher, data, "the data set")
+            labels.check_label_names(student, data, "the data set")
+            labels.check_label_names(teacher, data, "the data set")
 
     row = checked(name, refusal, _shown(student))
-    nameless = [role for role, names in (("student", student), ("teacher", teacher)) if compatibility.unnamed(names)]
+    nameless = [role for role, names in (("student", student), ("teacher", teacher)) if labels.unnamed(names)]
     if row.status is Status.OK and nameless and len(student) > 1:
         return Check(
             name,
@@ -55,9 +56,9 @@ def check_training_rows(setup: Setup) -> Check:
         return skipped(name, "no training set given")
     if not isinstance(dataset, Dataset):
         return Check(name, Status.OK, f"{len(dataset):,} rows")
-    column = compatibility.label_column(dataset)
+    column = label_column(dataset)
     found = f"{len(dataset):,} rows, " + ("no label column" if column is None else f"labels in `{column}`")
-    return checked(name, partial(compatibility.check_rows, dataset, setup.student, setup.objectives), found)
+    return checked(name, partial(check_rows, dataset, setup.student, setup.objectives), found)
 
 
 def check_teacher_score(setup: Setup) -> tuple[Check, Check]:
@@ -98,8 +99,8 @@ def _label_order(name: str, answers: Answers, setup: Setup) -> Check:
     order = better_order(answers)
     if order is None:
         return Check(name, Status.OK, "no other order of the teacher's classes fits the labels better")
-    teacher = compatibility.label_names(setup.teacher)
-    data = _data_names(setup) or compatibility.label_names(setup.student)
+    teacher = labels.label_names(setup.teacher)
+    data = _data_names(setup) or labels.label_names(setup.student)
     moves = [
         f"{old} `{teacher.get(old, old)}` is the data's {new} `{data.get(new, new)}`" for old, new in order.items()
     ]
@@ -127,7 +128,7 @@ def _data_names(setup: Setup) -> dict[int, str] | None:
     for dataset in (setup.train_dataset, setup.eval_dataset):
         if not isinstance(dataset, Dataset):
             continue
-        column = compatibility.label_column(dataset)
+        column = label_column(dataset)
         feature = None if column is None else dataset.features[column]
         if isinstance(feature, ClassLabel):
             return dict(enumerate(feature.names))

@@ -1,7 +1,7 @@
 """Checks of the two models: weights, apart and frozen, layers, heads, attention."""
 
-from hf_tinybert.distillation import compatibility
 from hf_tinybert.distillation.attention_access import AttentionAccess
+from hf_tinybert.distillation.compatibility import models
 from hf_tinybert.distillation.layer_mapping import resolve_layer_mapping
 from hf_tinybert.distillation.preflight.report import Check, Status, checked, failed, skipped
 from hf_tinybert.distillation.preflight.setup import Setup
@@ -11,8 +11,8 @@ def check_weights(setup: Setup) -> Check:
     """NaN and infinity in either model."""
 
     def refusal() -> None:
-        compatibility.check_finite(setup.teacher, "teacher")
-        compatibility.check_finite(setup.student, "student")
+        models.check_finite(setup.teacher, "teacher")
+        models.check_finite(setup.student, "student")
 
     student, teacher = setup.student.num_parameters(), setup.teacher.num_parameters()
     found = f"finite; student {student:,} parameters, teacher {teacher:,}"
@@ -23,8 +23,8 @@ def check_frozen_teacher(setup: Setup) -> Check:
     """A teacher that learns, drops out, or shares memory with the student."""
 
     def refusal() -> None:
-        compatibility.check_two_models(setup.student, setup.teacher)
-        compatibility.check_frozen(setup.teacher)
+        models.check_two_models(setup.student, setup.teacher)
+        models.check_frozen(setup.teacher)
 
     return checked("frozen teacher", refusal, "no gradient, no dropout, no weight in common with the student")
 
@@ -49,12 +49,12 @@ def check_layer_mapping(setup: Setup) -> Check:
 def check_heads(setup: Setup) -> Check:
     """Head counts that cannot be compared."""
     name = "attention heads"
-    if not any(compatibility.compares_heads(objective) for objective in setup.objectives):
+    if not any(models.compares_heads(objective) for objective in setup.objectives):
         return skipped(name, "no term compares head by head")
     heads = setup.student.config.num_attention_heads, setup.teacher.config.num_attention_heads
     how = "compared one by one" if heads[0] == heads[1] else f"compared in groups of {max(heads) // min(heads)}"
     found = f"student {heads[0]}, teacher {heads[1]}: {how}"
-    return checked(name, lambda: compatibility.check_heads(setup.student, setup.teacher), found)
+    return checked(name, lambda: models.check_heads(setup.student, setup.teacher), found)
 
 
 def check_attention(setup: Setup) -> Check:
@@ -64,8 +64,8 @@ def check_attention(setup: Setup) -> Check:
         return skipped(name, "no term reads attention")
 
     try:
-        compatibility.check_attention(setup.student, "student", setup.objectives, is_teacher=False)
-        access = compatibility.check_attention(setup.teacher, "teacher", setup.objectives, is_teacher=True)
+        models.check_attention(setup.student, "student", setup.objectives, is_teacher=False)
+        access = models.check_attention(setup.teacher, "teacher", setup.objectives, is_teacher=True)
     except ValueError as error:
         return failed(name, str(error))
     given = "query, key and value" if access is AttentionAccess.INTERFACE else "score map, read at its softmax"

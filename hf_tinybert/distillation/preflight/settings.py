@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from transformers import TrainingArguments
 
-from hf_tinybert.distillation import compatibility
 from hf_tinybert.distillation.arguments import DistillationArguments
+from hf_tinybert.distillation.compatibility import loss_settings
 from hf_tinybert.distillation.preflight.report import Check, Status, checked, skipped
 from hf_tinybert.distillation.preflight.setup import Setup
 
@@ -24,7 +24,7 @@ def check_loss_settings(setup: Setup) -> Check:
     """Label smoothing and class weights, which an objective in the place of the stock loss ignores."""
 
     def refusal() -> None:
-        compatibility.check_loss_settings(setup.student, setup.objectives, setup.arguments)
+        loss_settings.check_loss_settings(setup.student, setup.objectives, setup.arguments)
 
     return checked("loss settings", refusal, "no label smoothing or class weights that the objective would ignore")
 

@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
-from hf_tinybert.distillation.compatibility import LABEL_COLUMNS
+from hf_tinybert.distillation.compatibility.rows import LABEL_COLUMNS
 from hf_tinybert.distillation.encodings import (
     TEACHER_PREFIX,
     input_columns,

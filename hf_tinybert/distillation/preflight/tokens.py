@@ -2,7 +2,8 @@
 
 from transformers import PreTrainedTokenizerBase
 
-from hf_tinybert.distillation import compatibility
+from hf_tinybert.distillation.compatibility import tokens
+from hf_tinybert.distillation.compatibility.models import position_limit
 from hf_tinybert.distillation.preflight.report import Check, Status, checked, failed, skipped
 from hf_tinybert.distillation.preflight.setup import Setup
 
@@ -39,9 +40,9 @@ def check_vocabulary(setup: Setup) -> Check:
     sizes = {"student": setup.student.config.vocab_size, "teacher": setup.teacher.config.vocab_size}
 
     def refusal() -> None:
-        compatibility.check_encodings(setup.objectives, separate_encodings=setup.separate_encodings)
+        tokens.check_encodings(setup.objectives, separate_encodings=setup.separate_encodings)
         if not setup.separate_encodings:
-            compatibility.check_vocabulary_sizes(setup.student, setup.teacher, setup.token_map)
+            tokens.check_vocabulary_sizes(setup.student, setup.teacher, setup.token_map)
         for role, tokenizer in _tokenizers(setup).items():
             largest = max(tokenizer.get_vocab().values(), default=0)
             if largest >= sizes[role]:
@@ -66,7 +67,7 @@ def check_tokenizers(setup: Setup) -> Check:
     if setup.separate_encodings:
         return Check(name, Status.OK, "each model reads an encoding of its own")
     try:
-        compatibility.check_tokenizers(student, teacher)
+        tokens.check_tokenizers(student, teacher)
     except ValueError as error:
         return failed(name, str(error))
     covered = _covered_probes(setup, student, teacher)
@@ -145,7 +146,7 @@ def check_lengths(setup: Setup) -> Check:
         ("student", setup.student, lengths),
         ("teacher", setup.teacher, setup.teacher_lengths),
     ):
-        limit = compatibility.position_limit(model)
+        limit = position_limit(model)
         if limit is not None and max(read) > limit:
             return failed(
                 name,

@@ -1,0 +1,46 @@
+"""Refusals of settings of the stock loss, which the objective replaces."""
+
+from collections.abc import Sequence
+
+from torch import nn
+from transformers import PreTrainedModel, TrainingArguments
+
+from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.terms import Term
+
+_CLASS_WEIGHTS = frozenset({"class_weight", "class_weights", "label_weights", "pos_weight"})
+_WEIGHTED_LOSSES = (nn.CrossEntropyLoss, nn.NLLLoss, nn.BCEWithLogitsLoss)
+
+
+def check_loss_settings(
+    student: PreTrainedModel,
+    objectives: Sequence[DistillationObjective],
+    arguments: TrainingArguments | None = None,
+) -> None:
+    """Refuse settings of the stock loss, which the objective replaces: they would be ignored in silence.
+
+    Raises:
+        ValueError: label smoothing without a label term, class weights, or a loss function of the student's own.
+    """
+    smoothing = 0.0 if arguments is None else arguments.label_smoothing_factor
+    if smoothing and not any(objective.reads_labels for objective in objectives):
+        raise ValueError(
+            f"expected `label_smoothing_factor` 0, got {smoothing}; because the targets are the teacher's predictions "
+            f"and no term reads labels; raise `temperature` for softer targets, or give `{Term.LABEL}` a weight"
+        )
+    weighted = [name for name in student.config.to_dict() if name in _CLASS_WEIGHTS]
+    weighted += [name for name, _ in student.named_buffers() if name.split(".")[-1] in _CLASS_WEIGHTS]
+    weighted += [name for name, module in student.named_modules() if isinstance(module, _WEIGHTED_LOSSES)]
+    if "_loss_function" in vars(student):
+        weighted.append("loss_function")
+    if weighted:
+        raise ValueError(
+            f"expected a student without a loss of its own, got {', '.join(f'`{name}`' for name in weighted)}; "
+            "because the objective is the loss and would ignore it; take it out of the student and put the balance "
+            "into the data, or add a custom term to the objective"
+        )
+
+
+__all__ = [
+    "check_loss_settings",
+]

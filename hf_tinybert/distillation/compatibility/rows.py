@@ -1,0 +1,85 @@
+"""Refusals of a data set: no rows, no labels for a term that reads them, one class only, or other class names."""
+
+from collections.abc import Sequence
+
+from datasets import ClassLabel, Dataset, Value
+from transformers import PreTrainedModel
+
+from hf_tinybert.distillation.compatibility.labels import check_label_names, label_names
+from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.terms import Term
+
+LABEL_COLUMNS = ("labels", "label", "label_ids", "start_positions")
+
+
+def check_dataset(dataset: Dataset, student: PreTrainedModel, objectives: Sequence[DistillationObjective]) -> None:
+    """Refuse a training set that teaches nothing or whose labels are not the student's.
+
+    The labels are looked at only where a classifier of texts learns predictions.
+
+    Raises:
+        ValueError: no rows, no labels for a term that reads them, only one class, or class names that are not the
+            student's.
+    """
+    check_rows(dataset, student, objectives)
+    column = label_column(dataset)
+    if column is not None and _reads_classes(student, objectives):
+        feature = dataset.features[column]
+        if isinstance(feature, ClassLabel):
+            check_label_names(label_names(student), dict(enumerate(feature.names)), "the data set")
+
+
+def check_rows(dataset: Dataset, student: PreTrainedModel, objectives: Sequence[DistillationObjective]) -> None:
+    """Refuse a training set without rows, without the labels a term reads, or with one class only.
+
+    Raises:
+        ValueError: one of these.
+    """
+    if len(dataset) == 0:
+        raise ValueError(
+            "expected a training set with rows, got an empty one; because nothing would be trained; check the split "
+            "and the filters it went through"
+        )
+    column = label_column(dataset)
+    if column is None and any(Term.LABEL in objective.weights for objective in objectives):
+        raise ValueError(
+            f"expected a `labels` column for `{Term.LABEL}`, got {dataset.column_names}; because it compares with the "
+            f"labels of the data; add the column, or set the weight of `{Term.LABEL}` to 0"
+        )
+    if column is not None and _reads_classes(student, objectives):
+        _check_classes(dataset, column)
+
+
+def label_column(dataset: Dataset) -> str | None:
+    """The column that holds a data set's labels, or the first of them; None without."""
+    return next((name for name in LABEL_COLUMNS if name in dataset.column_names), None)
+
+
+def _check_classes(dataset: Dataset, column: str) -> None:
+    """Refuse labels that are all the same.
+
+    Raises:
+        ValueError: one class only in a column of class ids.
+    """
+    feature = dataset.features[column]
+    classes = isinstance(feature, ClassLabel | Value) and feature.dtype.startswith("int")
+    if classes and len(dataset) > 1 and len(dataset.unique(column)) == 1:
+        raise ValueError(
+            f"expected two or more classes in `{column}`, got only {dataset.unique(column)} in {len(dataset)} rows; "
+            "because such a set is usually an unshuffled slice; shuffle it, or drop the column to distil without "
+            "labels"
+        )
+
+
+def _reads_classes(student: PreTrainedModel, objectives: Sequence[DistillationObjective]) -> bool:
+    """Whether a classifier of texts learns predictions."""
+    classifies = type(student).__name__.endswith("ForSequenceClassification")
+    return classifies and any(objective.reads_logits for objective in objectives)
+
+
+__all__ = [
+    "LABEL_COLUMNS",
+    "check_dataset",
+    "check_rows",
+    "label_column",
+]

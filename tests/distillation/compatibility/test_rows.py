@@ -1,0 +1,59 @@
+"""Tests of the refusals of data sets."""
+
+import datasets
+import pytest
+from datasets import ClassLabel, Dataset, Features, Value
+
+from hf_tinybert.distillation.compatibility.rows import check_dataset
+from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.terms import Term
+
+INTERMEDIATE = [DistillationObjective({Term.HIDDEN_STATES: 1.0, Term.ATTENTION_SCORES: 1.0})]
+PREDICTION = [DistillationObjective({Term.PREDICTION: 1.0})]
+
+
+def test_an_empty_training_set_is_refused(build_student, build_rows):
+    """Prevents a run that ends at once and saves the untrained student."""
+    with pytest.raises(ValueError, match="expected a training set with rows"):
+        check_dataset(build_rows(4).select([]), build_student(), INTERMEDIATE)
+
+
+def test_a_training_set_of_one_class_is_refused(build_student, build_rows):
+    """Prevents the head of a sorted data set from being taken for the data set."""
+    rows = build_rows(9)
+    single = rows.filter(lambda row: row["labels"] == 1)
+    with pytest.raises(ValueError, match=r"expected two or more classes in `labels`, got only \[1\] in 3 rows"):
+        check_dataset(single, build_student(), PREDICTION)
+    check_dataset(rows, build_student(), PREDICTION)
+    check_dataset(single.remove_columns("labels"), build_student(), PREDICTION)
+    check_dataset(single, build_student(), INTERMEDIATE)
+
+
+def test_class_names_that_are_not_the_students_are_refused(build_student, build_rows):
+    """Prevents accuracies computed against labels of another order."""
+    features = Features(
+        {"input_ids": datasets.List(Value("int64")), "label": ClassLabel(names=["sport", "culture", "business"])}
+    )
+    rows = Dataset.from_dict({"input_ids": [[5], [6], [7]], "label": [0, 1, 2]}, features=features)
+    with pytest.raises(ValueError, match="expected the data set to have the student's labels"):
+        check_dataset(rows, build_student(), PREDICTION)
+    check_dataset(rows, build_student(), INTERMEDIATE)
+    check_dataset(rows, build_student("ForMaskedLM"), PREDICTION)
+
+
+def test_a_label_term_without_labels_is_refused(build_student, build_rows):
+    """Prevents an error in the first batch, or a term that is left out in silence."""
+    label_term = [DistillationObjective({Term.LABEL: 1.0})]
+    rows = build_rows(9)
+    check_dataset(rows, build_student(), label_term)
+    with pytest.raises(ValueError, match="expected a `labels` column for `label_loss`, got"):
+        check_dataset(rows.remove_columns("labels"), build_student(), label_term)
+
+
+def test_labels_per_token_are_no_classes_of_texts(build_student):
+    """Prevents token classification from being refused for its list of labels."""
+    features = Features(
+        {"input_ids": datasets.List(Value("int64")), "labels": datasets.List(ClassLabel(names=["O", "B"]))}
+    )
+    rows = Dataset.from_dict({"input_ids": [[5], [6]], "labels": [[0], [0]]}, features=features)
+    check_dataset(rows, build_student("ForTokenClassification"), PREDICTION)
