@@ -3,13 +3,22 @@
 import io
 import json
 
+import numpy as np
 import pytest
 import torch
+from datasets import Dataset
 from rich.console import Console
-from transformers import BertModel
+from transformers import BertModel, set_seed
 
+from hf_tinybert.data.block_masking import BlockMaskingCollator
+from hf_tinybert.data.blocks import PackedBlocks
 from hf_tinybert.progress import ProgressDisplay
-from hf_tinybert.workflow import DistilSettings, FinetuneSettings, distil, finetune
+from hf_tinybert.workflow import DistilSettings, FinetuneSettings, PretrainSettings, distil, finetune
+from hf_tinybert.workflow.corpus import split_corpus
+from hf_tinybert.workflow.general_models import general_teacher, student_of_text, untrained_student
+from hf_tinybert.workflow.general_parts import GeneralParts
+from hf_tinybert.workflow.general_tasks import heads_of, read_tasks
+from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 
 KINDS = [
     "text-classification",
@@ -25,6 +34,8 @@ KINDS = [
 ]
 FEW = {"max_length": 32, "batch_size": 8, "epochs": 1}
 SMALL = {"layers": 2, "width": 16, "heads": 4, "units": 40, "intermediate_epochs": 1, "preflight": False}
+GENERAL = {"layers": 2, "width": 16, "heads": 4, "units": 40, "block_length": 16, "batch_size": 8}
+GENERAL |= {"held_out_blocks": 4, "preflight": False}
 NOUNS = {"film", "game", "match", "player", "team", "bank", "market", "song"}
 NAMES = ["business", "culture", "sport"]
 
@@ -106,6 +117,38 @@ def student_of(tmp_path_factory, data_of, teacher_of):
         return made[kind]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def build_parts(encoder, tmp_path_factory):
+    """`build_parts(**settings)`: the parts of a tiny general distillation, 40 blocks of 16 tokens."""
+
+    def build(**changes):
+        folder = tmp_path_factory.mktemp("general")
+        settings = PretrainSettings(texts=("texts.txt",), teacher=encoder, **{**GENERAL, **changes})
+        tokenizer, config = load_tokenizer(encoder), load_config(encoder)
+        tasks, arguments = read_tasks(settings, tokenizer, config), settings.arguments(folder)
+        set_seed(settings.seed)
+        student = untrained_student(settings, config, heads_of(tasks))
+        words = np.random.default_rng(0).integers(5, len(tokenizer), (40, settings.block_length))
+        words[:, 0], words[:, -1] = tokenizer.cls_token_id, tokenizer.sep_token_id
+        rows = Dataset.from_dict({"input_ids": words}).with_format("numpy")
+        train_rows, held_out_rows = split_corpus(rows, settings)
+        return GeneralParts(
+            settings=settings,
+            arguments=arguments,
+            student=student,
+            teacher=general_teacher(encoder, student_of_text(student), arguments),
+            teacher_name="public/teacher",
+            tokenizer=tokenizer,
+            blocks=PackedBlocks(rows, documents=7, tokens=40 * 14, left_out=0),
+            train_rows=train_rows,
+            held_out_rows=held_out_rows,
+            masks=None if settings.masked_lm is None else BlockMaskingCollator(tokenizer, settings.seed),
+            tasks=tasks,
+        )
+
+    return build
 
 
 def _row(kind, index, sentences, labels):
