@@ -41,6 +41,4 @@ def check_loss_settings(
         )
 
 
-__all__ = [
-    "check_loss_settings",
-]
+__all__ = ["check_loss_settings"]

@@ -77,9 +77,4 @@ def _reads_classes(student: PreTrainedModel, objectives: Sequence[DistillationOb
     return classifies and any(objective.reads_logits for objective in objectives)
 
 
-__all__ = [
-    "LABEL_COLUMNS",
-    "check_dataset",
-    "check_rows",
-    "label_column",
-]
+__all__ = ["LABEL_COLUMNS", "check_dataset", "check_rows", "label_column"]

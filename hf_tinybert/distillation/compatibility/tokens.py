@@ -92,8 +92,4 @@ def _check_mapped_sizes(student: PreTrainedModel, teacher: PreTrainedModel, toke
         )
 
 
-__all__ = [
-    "check_encodings",
-    "check_tokenizers",
-    "check_vocabulary_sizes",
-]
+__all__ = ["check_encodings", "check_tokenizers", "check_vocabulary_sizes"]
