@@ -40,6 +40,7 @@ from hf_tinybert.distillation.encodings import (
 from hf_tinybert.distillation.learned_mapping import layer_weights_table
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.pairing import pair_models
+from hf_tinybert.distillation.phase_arguments import phase_arguments
 from hf_tinybert.distillation.phase_logs import PhaseLogs
 from hf_tinybert.distillation.preflight import PreflightReport, Setup, run_preflight
 from hf_tinybert.distillation.projections import (
@@ -78,14 +79,6 @@ logger = logging.getLogger(__name__)
 _Value = TypeVar("_Value")
 
 _ONLY_TASK = ""
-_CHANGED_BY_A_PHASE = (
-    "num_train_epochs",
-    "max_steps",
-    "learning_rate",
-    "metric_for_best_model",
-    "greater_is_better",
-    "run_name",
-)
 
 
 class DistillationTrainer(PublishingTrainer):
@@ -480,7 +473,6 @@ class DistillationTrainer(PublishingTrainer):
     ) -> TrainOutput:
         """One stock training run with the arguments and the objective of a phase."""
         self._enter(settings.phase)
-        stock = {name: getattr(self.args, name) for name in _CHANGED_BY_A_PHASE}
         for task in self._active_tasks().values():
             logger.info("phase %s: %s", settings.phase, {name: str(w) for name, w in task.objective.weights.items()})
         if len(self.args.stages) > 1:
@@ -494,14 +486,11 @@ class DistillationTrainer(PublishingTrainer):
         self._terms["train"] = RunningMeans()  # what the phase before did not log any more is not this one's
         self._phase_start = time.perf_counter()
         try:
-            self.args.num_train_epochs, self.args.max_steps = settings.num_train_epochs, settings.max_steps
-            self.args.learning_rate = settings.learning_rate
-            if self.args.run_name and len(self.args.stages) > 1:
-                self.args.run_name = f"{self.args.run_name}-{settings.phase}"
-            if not self._knows_metric(stock["metric_for_best_model"]):
-                self.args.metric_for_best_model, self.args.greater_is_better = "loss", False
             read = any(task.reads_vocabulary for task in self._tasks.values())
-            with without_vocabulary_logits(self._student, when=not read):
+            with (
+                phase_arguments(self.args, settings, self._tasks),
+                without_vocabulary_logits(self._student, when=not read),
+            ):
                 output: TrainOutput = super().train(
                     str(checkpoint) if checkpoint else None, trial, ignore_keys_for_eval
                 )
@@ -513,24 +502,6 @@ class DistillationTrainer(PublishingTrainer):
             self._tell_learned_mapping()
             self.phase_seconds[settings.phase] = time.perf_counter() - self._phase_start
             self._phase_start = None
-            for name, value in stock.items():
-                setattr(self.args, name, value)
-
-    def _knows_metric(self, metric: str | None) -> bool:
-        """Whether evaluations of this phase give the metric of the best model.
-
-        Each term is evaluated in its own phases only; in the intermediate-layer phase the head is untrained, so that
-        only losses tell which model is best.
-        """
-        name = (metric or "loss").removeprefix("eval_")
-        terms, now = set[str](), set[str]()
-        for task, one in self._tasks.items():
-            prefix = f"{task}_" if task else ""
-            terms |= {f"{prefix}{term}" for objective in one.objectives.values() for term in objective.weights}
-            now |= {f"{prefix}{term}" for term in one.objective.weights} if one.takes_part else set()
-        if name in terms:
-            return name in now
-        return name == "loss" or self.phase is not Phase.INTERMEDIATE
 
     def _tell_learned_mapping(self) -> None:
         for task in self._active_tasks().values():

@@ -3,9 +3,6 @@
 from pathlib import Path
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from transformers import TrainerCallback
-
-from hf_tinybert.distillation.terms import Phase
 
 
 def _runs(folder):
@@ -42,18 +39,3 @@ def test_a_single_phase_writes_where_the_stock_trainer_does(build_trainer, tmp_p
     monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", str(tmp_path / "board"))
     build_trainer({"report_to": "tensorboard", "phases": ["joint"]}).train()
     assert set(_runs(tmp_path / "board")) == {"board"}
-
-
-def test_phases_have_run_names_of_their_own(build_trainer):
-    """Prevents reporters that open a run per training from writing two phases into one."""
-    names = []
-
-    class Names(TrainerCallback):
-        def on_train_begin(self, args, state, control, **kwargs):
-            names.append(args.run_name)
-
-    trainer = build_trainer({"run_name": "news"})
-    trainer.add_callback(Names())
-    trainer.train()
-    assert names == [f"news-{Phase.INTERMEDIATE}", f"news-{Phase.PREDICTION}"]
-    assert trainer.args.run_name == "news"

@@ -5,7 +5,6 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
-from hf_tinybert.data import accuracy_from_logits
 from hf_tinybert.distillation.record import RECORD_FILE
 from hf_tinybert.distillation.resume import (
     finished_step,
@@ -108,17 +107,3 @@ def test_a_phase_that_was_stopped_early_is_not_trained_on_after_a_resume(build_t
     second.train(resume_from_checkpoint=True)
     for name, tensor in first.model.state_dict().items():
         assert torch.equal(second.model.state_dict()[name], tensor)
-
-
-@pytest.mark.parametrize("metric", ["accuracy", "prediction_loss", "hidden_states_loss"])
-def test_each_phase_chooses_its_best_model_by_what_it_evaluates(build_trainer, build_rows, metric):
-    """Prevents a failure at the first evaluation of the other phase, and a choice by an untrained head."""
-    settings = {"load_best_model_at_end": True, "eval_strategy": "epoch", "save_strategy": "epoch"}
-    trainer = build_trainer(
-        {**settings, "metric_for_best_model": metric, "greater_is_better": metric == "accuracy"},
-        eval_dataset=build_rows(4),
-        compute_metrics=accuracy_from_logits,
-    )
-    trainer.train()
-    assert trainer.state.best_metric is not None
-    assert trainer.args.metric_for_best_model == metric

@@ -1,0 +1,62 @@
+"""Tests of the training arguments of one phase."""
+
+import pytest
+from transformers import TrainerCallback
+
+from hf_tinybert.data import accuracy_from_logits
+from hf_tinybert.distillation.phase_arguments import phase_arguments
+from hf_tinybert.distillation.terms import Phase
+
+
+def test_a_phase_that_fails_leaves_the_arguments_of_the_run(build_trainer):
+    """Prevents a second call that trains with the steps and the learning rate of a phase that was interrupted."""
+    trainer = build_trainer(
+        {
+            "intermediate_learning_rate": 3e-4,
+            "intermediate_max_steps": 3,
+            "learning_rate": 1e-4,
+            "metric_for_best_model": "accuracy",
+        }
+    )
+    args, before, seen = trainer.args, trainer.args.to_dict(), {}
+
+    def interrupted():
+        with phase_arguments(args, args.phase_settings()[0], trainer._tasks):
+            seen.update(args.to_dict())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    changed = {name: value for name, value in seen.items() if value != before[name]}
+    loss = {"metric_for_best_model": "loss", "greater_is_better": False}
+    assert changed == {"learning_rate": 3e-4, "max_steps": 3, **loss}
+    assert args.to_dict() == before
+
+
+def test_phases_have_run_names_of_their_own(build_trainer):
+    """Prevents reporters that open a run per training from writing two phases into one."""
+    names = []
+
+    class Names(TrainerCallback):
+        def on_train_begin(self, args, state, control, **kwargs):
+            names.append(args.run_name)
+
+    trainer = build_trainer({"run_name": "news"})
+    trainer.add_callback(Names())
+    trainer.train()
+    assert names == [f"news-{Phase.INTERMEDIATE}", f"news-{Phase.PREDICTION}"]
+    assert trainer.args.run_name == "news"
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "prediction_loss", "hidden_states_loss"])
+def test_each_phase_chooses_its_best_model_by_what_it_evaluates(build_trainer, build_rows, metric):
+    """Prevents a failure at the first evaluation of the other phase, and a choice by an untrained head."""
+    settings = {"load_best_model_at_end": True, "eval_strategy": "epoch", "save_strategy": "epoch"}
+    trainer = build_trainer(
+        {**settings, "metric_for_best_model": metric, "greater_is_better": metric == "accuracy"},
+        eval_dataset=build_rows(4),
+        compute_metrics=accuracy_from_logits,
+    )
+    trainer.train()
+    assert trainer.state.best_metric is not None
+    assert trainer.args.metric_for_best_model == metric
