@@ -100,6 +100,17 @@ class ModelFacts:
         return str(told) if told else None
 
     @property
+    def settings(self) -> Mapping[str, Any]:
+        """Of the run; of several tasks those that all have."""
+        told: Mapping[str, Any] = (self.figures or {}).get("settings") or {}
+        return told.get("shared") or told
+
+    @property
+    def is_taught(self) -> bool:
+        """Whether a teacher taught it; a model that learnt from labels alone only starts from one, or is held to it."""
+        return bool(self.teacher) and self.settings.get("learn_from") != "labels"
+
+    @property
     def data(self) -> str | None:
         """Name of the data set, without the folders of a machine; None where it is not told."""
         return _data_of((self.figures or {}).get("settings"))
