@@ -76,6 +76,16 @@ def method_words(facts: ModelFacts) -> str:
     return f"{told}." if told else ""
 
 
+def vocabulary_words(facts: ModelFacts) -> str:
+    """What `trim-vocab` left of the vocabulary, in one sentence; empty of other models."""
+    figures = facts.figures or {}
+    pieces, documents = figures.get("pieces"), figures.get("documents")
+    if not pieces:
+        return ""
+    chosen = f", chosen by {documents:,} documents" if documents else ""
+    return f"{pieces['after']:,} of the {pieces['before']:,} pieces of `{figures.get('model')}`{chosen}."
+
+
 def _start_words(start: str) -> str:
     """What a student was before its first step; of a folder its last part."""
     return _STARTS.get(start, f"the trained `{last_part(start)}`")
@@ -85,4 +95,4 @@ def _sampling_words(sampling: object) -> str:
     return str(sampling["strategy"]) if isinstance(sampling, Mapping) else str(sampling)
 
 
-__all__ = ["machine_words", "markdown_table", "method_words", "speed_note", "training_cost"]
+__all__ = ["machine_words", "markdown_table", "method_words", "speed_note", "training_cost", "vocabulary_words"]

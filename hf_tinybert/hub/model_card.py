@@ -9,7 +9,7 @@ from huggingface_hub import ModelCard
 
 from hf_tinybert.hub.card_metadata import CardDetails, card_metadata, card_name, head_of, is_hub_name, teacher_of
 from hf_tinybert.hub.card_pictures import card_pictures, image_links, save_pictures
-from hf_tinybert.hub.card_tables import markdown_table, method_words, speed_note, training_cost
+from hf_tinybert.hub.card_tables import markdown_table, method_words, speed_note, training_cost, vocabulary_words
 from hf_tinybert.hub.fact_tables import held_out_table, losses_table, mapping_table, scores_table, size_table
 from hf_tinybert.hub.loading_code import library_of, loading_ways
 from hf_tinybert.hub.model_facts import ModelFacts, read_facts
@@ -68,6 +68,7 @@ def model_card(
         teacher_license=details.teacher_license,
         data=_data(facts, details),
         rows=_rows(figures),
+        vocabulary=vocabulary_words(facts),
         method=method_words(facts),
         cost=training_cost(facts),
         versions=", ".join(f"{name} {number}" for name, number in (record.get("versions") or {}).items()),
@@ -148,8 +149,7 @@ def _summary(facts: ModelFacts, details: CardDetails) -> str:
     )
     what = f"{'An encoder' if not facts.kind else 'A model'} of {shape}{facts.parameters:,} parameters"
     if not teacher:
-        origin = (facts.figures or {}).get("model")
-        made = f", fine-tuned from {_link(str(origin))}" if origin else ""
+        made = f", fine-tuned from {_link(facts.fine_tuned_from)}" if facts.fine_tuned_from else ""
     elif facts.is_taught:
         made = f", distilled from {_link(teacher)} with the TinyBERT method"
     else:
@@ -191,7 +191,7 @@ def _rows(figures: Mapping[str, Any]) -> str:
         rows["unlabelled"] = figures["unlabeled_rows"]
     if rows:
         return ", ".join(f"{count:,} {name} rows" for name, count in rows.items())
-    if figures.get("documents"):
+    if figures.get("documents") and not figures.get("pieces"):  # those of a trimmed vocabulary taught nothing
         return f"{figures['documents']:,} documents, {figures['tokens']:,} tokens of raw text"
     return ""
 

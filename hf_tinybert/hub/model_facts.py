@@ -107,8 +107,15 @@ class ModelFacts:
 
     @property
     def is_taught(self) -> bool:
-        """Whether a teacher taught it; a model that learnt from labels alone only starts from one, or is held to it."""
+        """Whether a teacher taught it; what learnt from labels alone only starts from one, or is held to it."""
         return bool(self.teacher) and self.settings.get("learn_from") != "labels"
+
+    @property
+    def fine_tuned_from(self) -> str | None:
+        """Name of the model before fine-tuning; None of one that was made otherwise, trimmed and exported ones too."""
+        figures = self.figures or {}
+        told = None if {"pieces", "to"} & figures.keys() else figures.get("model")
+        return str(told) if told else None
 
     @property
     def data(self) -> str | None:
@@ -144,6 +151,9 @@ class ModelFacts:
             settings = (figures.get("settings") or {}).get("tasks") or {}
             named = ((str(name), one, _data_of(settings.get(name))) for name, one in tasks.items())
             return [score for name, one, data in named for score in _scores(one, name, data)]
+        if "to" in figures and figures.get("scores"):  # of an export: both forms on one split
+            split = str((figures.get("settings") or {}).get("split"))
+            figures = {**figures, "scores": {split: figures["scores"]["exported"]}}
         return list(_scores(figures, None, self.data))
 
 

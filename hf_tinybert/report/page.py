@@ -8,7 +8,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from hf_tinybert.hub.card_pictures import agreement_pictures
-from hf_tinybert.hub.card_tables import speed_note, training_cost
+from hf_tinybert.hub.card_tables import method_words, speed_note, training_cost, vocabulary_words
 from hf_tinybert.hub.fact_tables import held_out_table, losses_table, scores_table, size_table
 from hf_tinybert.hub.model_facts import ModelFacts, Score
 from hf_tinybert.pictures import Picture, bars, curve_panels, loss_curve
@@ -109,21 +109,14 @@ def _story(facts: ModelFacts) -> list[tuple[str, str]]:
         shape = f"{config['num_hidden_layers']} layers of width {config['hidden_size']}, "
     rows = ", ".join(f"{count:,} {name}" for name, count in (figures.get("rows") or {}).items())
     data = ", ".join(facts.datasets)
-    steps = record.get("global_step")
-    method = [
-        f"recipe {record['recipe']}" if record.get("recipe") else "",
-        f"phases: {', '.join(record['phases'])}" if record.get("phases") else "",
-        f"{steps:,} steps in the last" if isinstance(steps, int) else "",
-        f"temperature {record['temperature']}" if record.get("temperature") is not None else "",
-        f"seed {record['seed']}" if record.get("seed") is not None else "",
-    ]
     told = {
         "Task": str(facts.kind) if facts.kind else ", ".join(figures.get("tasks") or ()),
-        "Teacher": _teacher(facts),
+        "Teacher" if facts.is_taught else "Compared with": _teacher(facts),
         "Student" if facts.teacher else "Model": f"{facts.architecture}: {shape}{facts.parameters:,} parameters",
-        "Fine-tuned from": str(figures.get("model") or ""),
+        "Fine-tuned from": facts.fine_tuned_from or "",
+        "Vocabulary": vocabulary_words(facts).replace("`", ""),
         "Data": f"{data}{f' ({rows} rows)' if rows else ''}" if data else rows,
-        "Method": "; ".join(part for part in method if part),
+        "Method": method_words(facts).replace("`", ""),
         "Cost": training_cost(facts),
         "Software": ", ".join(f"{name} {number}" for name, number in (record.get("versions") or {}).items()),
     }
@@ -176,7 +169,8 @@ def _size_pictures(facts: ModelFacts) -> list[Picture]:
     for number, (title, values, form) in enumerate(measured, 1):
         if isinstance(values, Mapping):
             ordered = {name: values[name] for name in ("student", "teacher") if name in values}
-            told.append(bars(ordered, name=f"size-{number}", title=title, form=form))
+            if ordered:  # trimmed and exported models tell other sizes
+                told.append(bars(ordered, name=f"size-{number}", title=title, form=form))
     return told
 
 

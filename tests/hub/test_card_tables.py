@@ -35,7 +35,9 @@ def test_the_method_tells_variants_start_and_sampling(student_folder):
     facts.figures["settings"] |= {"augment": "join", "start": "/home/somebody/runs/general", "learn_from": "teacher"}
     facts.record["task_sampling"] = {"strategy": "temperature", "temperature": 2.0}
     told = method_words(facts)
-    assert "(`augment: join`)" in told and "6 optimizer steps" in told and told.endswith("tasks sampled by temperature.")
+    assert (
+        "(`augment: join`)" in told and "6 optimizer steps" in told and told.endswith("tasks sampled by temperature.")
+    )
     assert "started as the trained `general`" in told and "somebody" not in told
     facts.figures["settings"] = {"tasks": {}, "shared": {"augment": "replace", "start": "projection"}}
     assert "started as a projection of its teacher; other variants" in method_words(facts)

@@ -50,6 +50,21 @@ def test_a_student_of_labels_alone_is_not_called_distilled(student_folder):
     assert "distilled from" not in text and "without a teacher was not measured" not in text
 
 
+def test_a_card_of_a_trimmed_model_tells_of_its_vocabulary(student_folder):
+    """Prevents a folder of `trim-vocab` without a card, or one that is called fine-tuned."""
+    trimmed = {
+        "model": "student",
+        "pieces": {"before": 40, "after": 20},
+        "documents": 3,
+        "tokens": {"before": 9, "after": 9},
+    }
+    (student_folder / "figures.json").write_text(json.dumps(trimmed))
+    text = str(model_card(student_folder))
+    assert "Vocabulary: 20 of the 40 pieces of `student`, chosen by 3 documents." in text
+    (student_folder / "distillation.json").unlink()
+    assert "fine-tuned from" not in str(model_card(student_folder))
+
+
 def test_a_card_is_not_written_over_another(student_folder):
     """Prevents words of the owner lost."""
     assert write_model_card(student_folder).read_text().startswith("---\n")
