@@ -72,9 +72,8 @@ def _tiles(facts: ModelFacts) -> list[tuple[str, str]]:
     parameters = (facts.figures or {}).get("parameters")
     if isinstance(parameters, Mapping) and parameters.get("teacher"):
         times = parameters["teacher"] / facts.parameters
-        words = (
-            f"smaller: {_millions(facts.parameters)} parameters, the teacher has {_millions(parameters['teacher'])}"
-        )
+        theirs = "the teachers together have" if ", " in str(facts.teacher) else "the teacher has"
+        words = f"smaller: {_millions(facts.parameters)} parameters, {theirs} {_millions(parameters['teacher'])}"
         tiles.append((f"{times:.1f} \N{MULTIPLICATION SIGN}", words))
     for batch_size, rates in list(facts.speeds.items())[:1]:
         if rates.get("teacher"):
@@ -176,7 +175,12 @@ def _size_pictures(facts: ModelFacts) -> list[Picture]:
 
 def _settings(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Every setting of the run that is not empty."""
-    told = figures.get("settings") or {}
+    given = figures.get("settings") or {}
+    of_tasks = {
+        f"{task}: {name}": value for task, own in (given.get("tasks") or {}).items() for name, value in own.items()
+    }
+    others = {name: value for name, value in given.items() if name not in ("tasks", "shared")}
+    told = {**of_tasks, **(given.get("shared") or {}), **others}
     return [(str(name), str(value)) for name, value in told.items() if value not in (None, "", [], {})]
 
 

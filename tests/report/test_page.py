@@ -40,7 +40,11 @@ def test_a_model_of_several_tasks_shows_all_of_them(student):
         for name, kept in (("news", 0.5), ("names", 0.75))
     }
     mappings = {"news": {"layer_mapping": [0, 2, 4]}, "names": {"layer_mapping": [0, 1, 2]}}
-    page = _page(student, figures={"tasks": tasks, "curves": {}}, distillation={"tasks": mappings})
+    settings = {"tasks": {"news": {"data": "news.csv"}, "names": {"data": "names.csv"}}, "shared": {"epochs": 7.5}}
+    figures = {"tasks": tasks, "curves": {}, "settings": settings, "teacher": "one, other"}
+    page = _page(student, figures=figures, distillation={"tasks": mappings, "teacher": "one, other"})
+    assert "names: data" in page and "7.5" in page and "{&#39;" not in page
+    assert "the teachers together have" in page
     assert "50.0%" in page and "of the teacher&#39;s f1 of names kept on validation rows" in page
     assert "Which layer imitates which: names" in page and page.count('class="layers"') == 2
 
