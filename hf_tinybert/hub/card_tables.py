@@ -45,6 +45,8 @@ def machine_words(machine: Mapping[str, Any]) -> str:
 def training_cost(facts: ModelFacts) -> str:
     """How long the run took, in a sentence; empty where no file tells."""
     figures, record = facts.figures or {}, facts.record or {}
+    if {"pieces", "to"} & figures.keys():  # trimming and exporting are no training
+        figures = {}
     told = figures.get("seconds", record.get("seconds"))
     if told is None:
         return ""

@@ -17,6 +17,7 @@ COMPARISON_FILE = "comparison.json"
 TASK_FILE = "task.json"
 SPEED = "sentences_per_second"
 WEIGHTS = "model*.safetensors"
+_GRAPHS = ("*.onnx", "*.xml")
 _HEAD = re.compile(r"(For[A-Z]\w*|LMHeadModel|Model)$")
 
 
@@ -125,7 +126,10 @@ class ModelFacts:
     @property
     def datasets(self) -> list[str]:
         """Names of all data sets that scores and settings tell of."""
-        told = [self.data, *(score.data for score in self.scores)]
+        settings = (self.figures or {}).get("settings") or {}
+        texts = () if "pieces" in (self.figures or {}) else settings.get("texts") or ()
+        of_tasks = (_data_of(own) for own in (settings.get("tasks") or {}).values())
+        told = [self.data, *(score.data for score in self.scores), *(last_part(str(one)) for one in texts), *of_tasks]
         return list(dict.fromkeys(name for name in told if name))
 
     @property
@@ -169,6 +173,11 @@ def read_facts(folder: Path) -> ModelFacts:
     """
     config = read_json(folder / CONFIG_FILE)
     weights = sorted(folder.glob(WEIGHTS))
+    if not weights and any(list(folder.glob(graph)) for graph in _GRAPHS):
+        raise FileNotFoundError(
+            f"expected `model.safetensors` in `{folder}`, got an exported graph; because only one with weights has "
+            "a report and a card; name the folder that it was exported from"
+        )
     if not weights:
         raise FileNotFoundError(
             f"expected `model.safetensors` in `{folder}`, got none; because only weights that hold no code are read "
