@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from hf_tinybert.hub.fact_tables import Table
-from hf_tinybert.hub.model_facts import ModelFacts
+from hf_tinybert.hub.model_facts import ModelFacts, last_part
+
+_STARTS = {
+    "projection": "a projection of its teacher",
+    "layers": "layers of its teacher",
+    "random": "random weights",
+}
 
 
 def markdown_table(table: Table) -> str:
@@ -39,6 +45,8 @@ def machine_words(machine: Mapping[str, Any]) -> str:
 def training_cost(facts: ModelFacts) -> str:
     """How long the run took, in a sentence; empty where no file tells."""
     figures, record = facts.figures or {}, facts.record or {}
+    if {"pieces", "to"} & figures.keys():  # trimming and exporting are no training
+        figures = {}
     told = figures.get("seconds", record.get("seconds"))
     if told is None:
         return ""
@@ -50,4 +58,43 @@ def training_cost(facts: ModelFacts) -> str:
     return f"{stages}{'; ' if stages and whole else ''}{whole}{f', on {machine}' if machine else ''}."
 
 
-__all__ = ["machine_words", "markdown_table", "speed_note", "training_cost"]
+def method_words(facts: ModelFacts) -> str:
+    """How the model was taught, in one sentence; empty where no file tells."""
+    record, settings = facts.record or {}, facts.settings
+    steps, start = record.get("global_step"), settings.get("start")
+    parts = {
+        "labels alone": settings.get("learn_from") == "labels",
+        f"recipe `{record.get('recipe')}`": record.get("recipe"),
+        f"phases: {', '.join(record.get('phases') or ())}": record.get("phases"),
+        f"{steps or 0:,} optimizer steps in the last": steps is not None,
+        f"started as {_start_words(str(start))}": start,
+        f"other variants of the rows in every epoch (`augment: {settings.get('augment')}`)": settings.get("augment"),
+        f"temperature {record.get('temperature')}": record.get("temperature") is not None,
+        f"loss reduction `{record.get('loss_reduction')}`": record.get("loss_reduction"),
+        f"seed {record.get('seed')}": record.get("seed") is not None,
+        f"tasks sampled by {_sampling_words(record.get('task_sampling'))}": record.get("task_sampling"),
+    }
+    told = "; ".join(part for part, holds in parts.items() if holds)
+    return f"{told}." if told else ""
+
+
+def vocabulary_words(facts: ModelFacts) -> str:
+    """What `trim-vocab` left of the vocabulary, in one sentence; empty of other models."""
+    figures = facts.figures or {}
+    pieces, documents = figures.get("pieces"), figures.get("documents")
+    if not pieces:
+        return ""
+    chosen = f", chosen by {documents:,} documents" if documents else ""
+    return f"{pieces['after']:,} of the {pieces['before']:,} pieces of `{figures.get('model')}`{chosen}."
+
+
+def _start_words(start: str) -> str:
+    """What a student was before its first step; of a folder its last part."""
+    return _STARTS.get(start, f"the trained `{last_part(start)}`")
+
+
+def _sampling_words(sampling: object) -> str:
+    return str(sampling["strategy"]) if isinstance(sampling, Mapping) else str(sampling)
+
+
+__all__ = ["machine_words", "markdown_table", "method_words", "speed_note", "training_cost", "vocabulary_words"]

@@ -79,9 +79,8 @@ def losses_table(record: Mapping[str, Any]) -> Table:
     metrics: Mapping[str, float] = record.get("metrics") or {}
     rows = []
     for name, weight in (record.get("loss_weights") or {}).items():
-        # terms of a multi-task student are called task/term here, and task_term in the logs
-        logged = str(name).replace("/", "_")
-        values = (metrics.get(key) for key in (logged, f"eval_{logged}"))
+        # terms of a multi-task student are called task/term here and in training, and task_term in evaluation
+        values = (metrics.get(key) for key in (str(name), f"eval_{str(name).replace('/', '_')}"))
         rows.append([f"`{name}`", _weight(weight), *(_figure(value) for value in values)])
     return Table(["term", "weight", "last on training rows", "last on evaluation rows"], rows)
 

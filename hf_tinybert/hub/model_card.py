@@ -9,7 +9,7 @@ from huggingface_hub import ModelCard
 
 from hf_tinybert.hub.card_metadata import CardDetails, card_metadata, card_name, head_of, is_hub_name, teacher_of
 from hf_tinybert.hub.card_pictures import card_pictures, image_links, save_pictures
-from hf_tinybert.hub.card_tables import markdown_table, speed_note, training_cost
+from hf_tinybert.hub.card_tables import markdown_table, method_words, speed_note, training_cost, vocabulary_words
 from hf_tinybert.hub.fact_tables import held_out_table, losses_table, mapping_table, scores_table, size_table
 from hf_tinybert.hub.loading_code import library_of, loading_ways
 from hf_tinybert.hub.model_facts import ModelFacts, read_facts
@@ -61,13 +61,15 @@ def model_card(
         size=markdown_table(size_table(facts)),
         speed_note=speed_note(facts),
         teacher=teacher_of(facts, details),
+        teacher_part="Teacher" if facts.is_taught or not facts.teacher else "Model it is compared with",
         teacher_link=_link(teacher_of(facts, details)),
         teacher_class=record.get("teacher_class"),
         teacher_hash=str(record.get("teacher_sha256", ""))[:12],
         teacher_license=details.teacher_license,
         data=_data(facts, details),
         rows=_rows(figures),
-        method=_method(record),
+        vocabulary=vocabulary_words(facts),
+        method=method_words(facts),
         cost=training_cost(facts),
         versions=", ".join(f"{name} {number}" for name, number in (record.get("versions") or {}).items()),
         losses=markdown_table(losses_table(record)),
@@ -147,10 +149,11 @@ def _summary(facts: ModelFacts, details: CardDetails) -> str:
     )
     what = f"{'An encoder' if not facts.kind else 'A model'} of {shape}{facts.parameters:,} parameters"
     if not teacher:
-        origin = (facts.figures or {}).get("model")
-        made = f", fine-tuned from {_link(str(origin))}" if origin else ""
-    else:
+        made = f", fine-tuned from {_link(facts.fine_tuned_from)}" if facts.fine_tuned_from else ""
+    elif facts.is_taught:
         made = f", distilled from {_link(teacher)} with the TinyBERT method"
+    else:
+        made = f", trained on labels alone, to be compared with students of {_link(teacher)}"
     tasks = facts.config.get("tasks") or {}
     purpose = f", for {facts.kind}" if facts.kind else f", for the tasks {', '.join(tasks)}" if tasks else ""
     return f"{what}{purpose}{made} (made by hf_tinybert)."
@@ -162,12 +165,12 @@ def _score_notes(facts: ModelFacts) -> str:
     notes = {
         f"Labels: {', '.join(figures.get('labels') or ())}.": figures.get("labels"),
         '"kept" is the score of this model over that of its teacher.': has_teacher,
-        "The same shape trained without a teacher was not measured.": facts.teacher
+        "The same shape trained without a teacher was not measured.": facts.is_taught
         and all(score.undistilled is None for score in scores),
         "Test rows were not scored.": all(score.split != "test" for score in scores),
-        "Validation rows also chose the best epoch, which flatters their scores a little.": (
-            figures.get("settings") or {}
-        ).get("keep_best"),
+        "Validation rows also chose the best epoch, which flatters their scores a little.": facts.settings.get(
+            "keep_best"
+        ),
     }
     return " ".join(note for note, holds in notes.items() if holds)
 
@@ -188,24 +191,9 @@ def _rows(figures: Mapping[str, Any]) -> str:
         rows["unlabelled"] = figures["unlabeled_rows"]
     if rows:
         return ", ".join(f"{count:,} {name} rows" for name, count in rows.items())
-    if figures.get("documents"):
+    if figures.get("documents") and not figures.get("pieces"):  # those of a trimmed vocabulary taught nothing
         return f"{figures['documents']:,} documents, {figures['tokens']:,} tokens of raw text"
     return ""
-
-
-def _method(record: Mapping[str, Any]) -> str:
-    steps = record.get("global_step")
-    parts = {
-        "recipe": f"recipe `{record.get('recipe')}`",
-        "phases": f"phases: {', '.join(record.get('phases') or ())}",
-        "global_step": f"{steps:,} optimizer steps in the last" if isinstance(steps, int) else "",
-        "temperature": f"temperature {record.get('temperature')}",
-        "loss_reduction": f"loss reduction `{record.get('loss_reduction')}`",
-        "seed": f"seed {record.get('seed')}",
-        "task_sampling": f"tasks sampled by {record.get('task_sampling')}",
-    }
-    told = "; ".join(part for name, part in parts.items() if part and record.get(name) is not None)
-    return f"{told}." if told else ""
 
 
 def _intended_use(facts: ModelFacts) -> str:

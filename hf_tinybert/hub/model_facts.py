@@ -17,6 +17,7 @@ COMPARISON_FILE = "comparison.json"
 TASK_FILE = "task.json"
 SPEED = "sentences_per_second"
 WEIGHTS = "model*.safetensors"
+_GRAPHS = ("*.onnx", "*.xml")
 _HEAD = re.compile(r"(For[A-Z]\w*|LMHeadModel|Model)$")
 
 
@@ -100,6 +101,24 @@ class ModelFacts:
         return str(told) if told else None
 
     @property
+    def settings(self) -> Mapping[str, Any]:
+        """Of the run; of several tasks those that all have."""
+        told: Mapping[str, Any] = (self.figures or {}).get("settings") or {}
+        return told.get("shared") or told
+
+    @property
+    def is_taught(self) -> bool:
+        """Whether a teacher taught it; what learnt from labels alone only starts from one, or is held to it."""
+        return bool(self.teacher) and self.settings.get("learn_from") != "labels"
+
+    @property
+    def fine_tuned_from(self) -> str | None:
+        """Name of the model before fine-tuning; None of one that was made otherwise, trimmed and exported ones too."""
+        figures = self.figures or {}
+        told = None if {"pieces", "to"} & figures.keys() else figures.get("model")
+        return str(told) if told else None
+
+    @property
     def data(self) -> str | None:
         """Name of the data set, without the folders of a machine; None where it is not told."""
         return _data_of((self.figures or {}).get("settings"))
@@ -107,7 +126,10 @@ class ModelFacts:
     @property
     def datasets(self) -> list[str]:
         """Names of all data sets that scores and settings tell of."""
-        told = [self.data, *(score.data for score in self.scores)]
+        settings = (self.figures or {}).get("settings") or {}
+        texts = () if "pieces" in (self.figures or {}) else settings.get("texts") or ()
+        of_tasks = (_data_of(own) for own in (settings.get("tasks") or {}).values())
+        told = [self.data, *(score.data for score in self.scores), *(last_part(str(one)) for one in texts), *of_tasks]
         return list(dict.fromkeys(name for name in told if name))
 
     @property
@@ -133,6 +155,9 @@ class ModelFacts:
             settings = (figures.get("settings") or {}).get("tasks") or {}
             named = ((str(name), one, _data_of(settings.get(name))) for name, one in tasks.items())
             return [score for name, one, data in named for score in _scores(one, name, data)]
+        if "to" in figures and figures.get("scores"):  # of an export: both forms on one split
+            split = str((figures.get("settings") or {}).get("split"))
+            figures = {**figures, "scores": {split: figures["scores"]["exported"]}}
         return list(_scores(figures, None, self.data))
 
 
@@ -148,6 +173,11 @@ def read_facts(folder: Path) -> ModelFacts:
     """
     config = read_json(folder / CONFIG_FILE)
     weights = sorted(folder.glob(WEIGHTS))
+    if not weights and any(list(folder.glob(graph)) for graph in _GRAPHS):
+        raise FileNotFoundError(
+            f"expected `model.safetensors` in `{folder}`, got an exported graph; because only one with weights has "
+            "a report and a card; name the folder that it was exported from"
+        )
     if not weights:
         raise FileNotFoundError(
             f"expected `model.safetensors` in `{folder}`, got none; because only weights that hold no code are read "

@@ -8,7 +8,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from hf_tinybert.hub.card_pictures import agreement_pictures
-from hf_tinybert.hub.card_tables import speed_note, training_cost
+from hf_tinybert.hub.card_tables import method_words, speed_note, training_cost, vocabulary_words
 from hf_tinybert.hub.fact_tables import held_out_table, losses_table, scores_table, size_table
 from hf_tinybert.hub.model_facts import ModelFacts, Score
 from hf_tinybert.pictures import Picture, bars, curve_panels, loss_curve
@@ -72,9 +72,8 @@ def _tiles(facts: ModelFacts) -> list[tuple[str, str]]:
     parameters = (facts.figures or {}).get("parameters")
     if isinstance(parameters, Mapping) and parameters.get("teacher"):
         times = parameters["teacher"] / facts.parameters
-        words = (
-            f"smaller: {_millions(facts.parameters)} parameters, the teacher has {_millions(parameters['teacher'])}"
-        )
+        theirs = "the teachers together have" if ", " in str(facts.teacher) else "the teacher has"
+        words = f"smaller: {_millions(facts.parameters)} parameters, {theirs} {_millions(parameters['teacher'])}"
         tiles.append((f"{times:.1f} \N{MULTIPLICATION SIGN}", words))
     for batch_size, rates in list(facts.speeds.items())[:1]:
         if rates.get("teacher"):
@@ -109,21 +108,14 @@ def _story(facts: ModelFacts) -> list[tuple[str, str]]:
         shape = f"{config['num_hidden_layers']} layers of width {config['hidden_size']}, "
     rows = ", ".join(f"{count:,} {name}" for name, count in (figures.get("rows") or {}).items())
     data = ", ".join(facts.datasets)
-    steps = record.get("global_step")
-    method = [
-        f"recipe {record['recipe']}" if record.get("recipe") else "",
-        f"phases: {', '.join(record['phases'])}" if record.get("phases") else "",
-        f"{steps:,} steps in the last" if isinstance(steps, int) else "",
-        f"temperature {record['temperature']}" if record.get("temperature") is not None else "",
-        f"seed {record['seed']}" if record.get("seed") is not None else "",
-    ]
     told = {
         "Task": str(facts.kind) if facts.kind else ", ".join(figures.get("tasks") or ()),
-        "Teacher": _teacher(facts),
+        "Teacher" if facts.is_taught else "Compared with": _teacher(facts),
         "Student" if facts.teacher else "Model": f"{facts.architecture}: {shape}{facts.parameters:,} parameters",
-        "Fine-tuned from": str(figures.get("model") or ""),
+        "Fine-tuned from": facts.fine_tuned_from or "",
+        "Vocabulary": vocabulary_words(facts).replace("`", ""),
         "Data": f"{data}{f' ({rows} rows)' if rows else ''}" if data else rows,
-        "Method": "; ".join(part for part in method if part),
+        "Method": method_words(facts).replace("`", ""),
         "Cost": training_cost(facts),
         "Software": ", ".join(f"{name} {number}" for name, number in (record.get("versions") or {}).items()),
     }
@@ -176,13 +168,19 @@ def _size_pictures(facts: ModelFacts) -> list[Picture]:
     for number, (title, values, form) in enumerate(measured, 1):
         if isinstance(values, Mapping):
             ordered = {name: values[name] for name in ("student", "teacher") if name in values}
-            told.append(bars(ordered, name=f"size-{number}", title=title, form=form))
+            if ordered:  # trimmed and exported models tell other sizes
+                told.append(bars(ordered, name=f"size-{number}", title=title, form=form))
     return told
 
 
 def _settings(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Every setting of the run that is not empty."""
-    told = figures.get("settings") or {}
+    given = figures.get("settings") or {}
+    of_tasks = {
+        f"{task}: {name}": value for task, own in (given.get("tasks") or {}).items() for name, value in own.items()
+    }
+    others = {name: value for name, value in given.items() if name not in ("tasks", "shared")}
+    told = {**of_tasks, **(given.get("shared") or {}), **others}
     return [(str(name), str(value)) for name, value in told.items() if value not in (None, "", [], {})]
 
 

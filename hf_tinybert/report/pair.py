@@ -58,8 +58,8 @@ def load_pair(settings: ReportSettings, facts: ModelFacts) -> Pair:
     data, teacher_name = settings.data or run.get("data"), settings.teacher or run.get("teacher")
     if teacher_name is None:
         raise ValueError(
-            "expected a teacher to compare the model with, got none; because the folder names none; name it by "
-            "`--teacher`"
+            f"expected a teacher to compare the model with, got {facts.teacher or 'none'}; because the folder does "
+            "not say where one lies; name its folder by `--teacher`"
         )
     if data is None:
         raise ValueError(

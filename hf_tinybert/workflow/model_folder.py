@@ -87,6 +87,7 @@ def load_config(name: str) -> PreTrainedConfig:
 
     Raises:
         FileNotFoundError: there is none.
+        ValueError: it is of no model that transformers knows.
     """
     try:
         config: PreTrainedConfig = AutoConfig.from_pretrained(name, trust_remote_code=False)
@@ -94,6 +95,11 @@ def load_config(name: str) -> PreTrainedConfig:
         raise FileNotFoundError(
             f"expected a model folder or a Hub name, got `{name}`; because there is no configuration ({error}); check "
             "the spelling, the connection and HF_HUB_OFFLINE"
+        ) from error
+    except ValueError as error:
+        raise ValueError(
+            f"expected a model folder or a Hub name, got `{name}`; because it has no configuration of a known model "
+            f"({error}); name a folder as `hf-tinybert finetune` or `distill` write it"
         ) from error
     return config
 

@@ -87,7 +87,7 @@ def _named_rows(source: str) -> Iterator[Row | str]:
 
 def _is_path(source: str) -> bool:
     try:
-        return Path(source).exists()
+        return bool(source) and Path(source).exists()  # an empty text would be this folder
     except OSError:  # too long for a name: a text
         return False
 

@@ -1,6 +1,6 @@
 """Tests of the tables in markdown and the sentences beside them."""
 
-from hf_tinybert.hub.card_tables import markdown_table, speed_note, training_cost
+from hf_tinybert.hub.card_tables import markdown_table, method_words, speed_note, training_cost
 from hf_tinybert.hub.fact_tables import Table
 from hf_tinybert.hub.model_facts import read_facts
 
@@ -26,4 +26,21 @@ def test_speed_is_said_with_its_machine_or_to_be_not_measured(student_folder):
 
 def test_the_cost_is_that_of_the_run(student_folder):
     """Prevents a card that tells the cost of another run."""
-    assert training_cost(read_facts(student_folder)).startswith("joint 0.8 s; 2.3 s in all, on 2 cores")
+    facts = read_facts(student_folder)
+    assert training_cost(facts).startswith("joint 0.8 s; 2.3 s in all, on 2 cores")
+    facts.figures["to"] = "bert"  # an export took so long, on that machine
+    assert training_cost(facts) == "0.8 s in all."
+
+
+def test_the_method_tells_variants_start_and_sampling(student_folder):
+    """Prevents a card that is silent on what a run was asked for besides, or that prints a dictionary of Python."""
+    facts = read_facts(student_folder)
+    facts.figures["settings"] |= {"augment": "join", "start": "/home/somebody/runs/general", "learn_from": "teacher"}
+    facts.record["task_sampling"] = {"strategy": "temperature", "temperature": 2.0}
+    told = method_words(facts)
+    assert (
+        "(`augment: join`)" in told and "6 optimizer steps" in told and told.endswith("tasks sampled by temperature.")
+    )
+    assert "started as the trained `general`" in told and "somebody" not in told
+    facts.figures["settings"] = {"tasks": {}, "shared": {"augment": "replace", "start": "projection"}}
+    assert "started as a projection of its teacher; other variants" in method_words(facts)

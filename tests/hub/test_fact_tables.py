@@ -32,6 +32,15 @@ def test_terms_and_mapping_are_those_of_the_record():
     assert mapping_table(RECORD).rows == [["embeddings", "embeddings"], ["1", "2"], ["2", "4"]]
 
 
+def test_terms_of_several_tasks_have_their_last_values():
+    """Prevents an empty column: training logs name a term with a slash, evaluation with an underscore."""
+    record = {
+        "loss_weights": {"news/prediction_loss": 1.0},
+        "metrics": {"news/prediction_loss": 0.25, "eval_news_prediction_loss": 0.5},
+    }
+    assert losses_table(record).rows == [["`news/prediction_loss`", "1.0", "0.25", "0.5"]]
+
+
 def test_held_out_terms_stand_side_by_side():
     """Prevents a general student's only figures lost."""
     figures = {"held_out": {"before": {"loss": 2.0}, "after": {"loss": 1.0}}}

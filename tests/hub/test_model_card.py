@@ -1,5 +1,7 @@
 """Tests of model cards."""
 
+import json
+
 import pytest
 
 from hf_tinybert.hub import CardDetails, PublishedForm, model_card, write_model_card
@@ -34,6 +36,33 @@ def test_without_figures_nothing_is_claimed(student_folder):
     text = str(model_card(student_folder))
     assert "It was not measured, or the folder does not tell." in text
     assert "Teacher:" not in text and "distilled" not in text and "None" not in text
+
+
+def test_a_student_of_labels_alone_is_not_called_distilled(student_folder):
+    """Prevents a baseline that is published as a distilled student, and is said to lack itself."""
+    (student_folder / "distillation.json").unlink()
+    figures = json.loads((student_folder / "figures.json").read_text())
+    figures["settings"] |= {"learn_from": "labels", "start": "random"}
+    (student_folder / "figures.json").write_text(json.dumps(figures))
+    text = str(model_card(student_folder))
+    assert "trained on labels alone, to be compared with students of" in text
+    assert "- Model it is compared with:" in text and "- Method: labels alone; started as random weights." in text
+    assert "distilled from" not in text and "without a teacher was not measured" not in text
+
+
+def test_a_card_of_a_trimmed_model_tells_of_its_vocabulary(student_folder):
+    """Prevents a folder of `trim-vocab` without a card, or one that is called fine-tuned."""
+    trimmed = {
+        "model": "student",
+        "pieces": {"before": 40, "after": 20},
+        "documents": 3,
+        "tokens": {"before": 9, "after": 9},
+    }
+    (student_folder / "figures.json").write_text(json.dumps(trimmed))
+    text = str(model_card(student_folder))
+    assert "Vocabulary: 20 of the 40 pieces of `student`, chosen by 3 documents." in text
+    (student_folder / "distillation.json").unlink()
+    assert "fine-tuned from" not in str(model_card(student_folder))
 
 
 def test_a_card_is_not_written_over_another(student_folder):

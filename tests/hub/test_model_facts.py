@@ -40,6 +40,32 @@ def test_scores_of_a_fine_tuned_model_and_of_several_tasks_are_read(student_fold
     assert (score.task, score.data) == ("news", "b.csv")
 
 
+def test_the_data_of_a_general_student_are_its_texts_and_tasks(student_folder):
+    """Prevents a general student whose data are said to be not told."""
+    (student_folder / FIGURES_FILE).write_text(
+        '{"documents": 3, "tokens": 9, "settings": {"texts": ["/a/wiki.jsonl"], "tasks": {"news": {"data": "b.csv"}}}}'
+    )
+    assert read_facts(student_folder).datasets == ["wiki.jsonl", "b.csv"]
+
+
+def test_of_an_export_the_scores_are_those_of_what_was_exported(student_folder):
+    """Prevents cards with the splits `model` and `exported`, and an export that is called fine-tuned."""
+    (student_folder / FIGURES_FILE).write_text(
+        '{"model": "student", "to": "bert", "kind": "regression", "settings": {"split": "test"}, '
+        '"scores": {"model": {"pearson": 0.5}, "exported": {"pearson": 0.25}}}'
+    )
+    facts = read_facts(student_folder)
+    (score,) = facts.scores
+    assert (score.split, score.student, facts.fine_tuned_from) == ("test", 0.25, None)
+
+
+def test_of_an_exported_graph_the_model_is_asked_for(student_folder):
+    """Prevents advice on adapters for a folder of `hf-tinybert export`."""
+    (student_folder / "model.safetensors").rename(student_folder / "model.onnx")
+    with pytest.raises(FileNotFoundError, match="name the folder that it was exported from"):
+        read_facts(student_folder)
+
+
 def test_weights_that_could_hold_code_are_not_read(student_folder):
     """Prevents pickles read, and published, in the place of safetensors."""
     (student_folder / "model.safetensors").rename(student_folder / "pytorch_model.bin")

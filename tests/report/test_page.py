@@ -40,9 +40,36 @@ def test_a_model_of_several_tasks_shows_all_of_them(student):
         for name, kept in (("news", 0.5), ("names", 0.75))
     }
     mappings = {"news": {"layer_mapping": [0, 2, 4]}, "names": {"layer_mapping": [0, 1, 2]}}
-    page = _page(student, figures={"tasks": tasks, "curves": {}}, distillation={"tasks": mappings})
+    settings = {"tasks": {"news": {"data": "news.csv"}, "names": {"data": "names.csv"}}, "shared": {"epochs": 7.5}}
+    figures = {"tasks": tasks, "curves": {}, "settings": settings, "teacher": "one, other"}
+    page = _page(student, figures=figures, distillation={"tasks": mappings, "teacher": "one, other"})
+    assert "names: data" in page and "7.5" in page and "{&#39;" not in page
+    assert "the teachers together have" in page
     assert "50.0%" in page and "of the teacher&#39;s f1 of names kept on validation rows" in page
     assert "Which layer imitates which: names" in page and page.count('class="layers"') == 2
+
+
+def test_a_student_of_labels_alone_is_compared_not_taught(student):
+    """Prevents a story that is silent on how a student learnt, or names a teacher that did not teach."""
+    settings = {"learn_from": "labels", "start": "projection", "augment": "join"}
+    page = _page(student, distillation=None, figures={"settings": settings})
+    assert "Compared with" in page and "labels alone; started as a projection of its teacher; other variants" in page
+
+
+def test_a_trimmed_model_is_not_called_fine_tuned(student):
+    """Prevents the source of a smaller vocabulary told as the start of a training, and empty pictures of its size."""
+    trimmed = {
+        "model": "student",
+        "pieces": {"before": 40, "after": 20},
+        "parameters": {"before": 40, "after": 20},
+        "megabytes": {"before": 0.1, "after": 0.1},
+        "documents": 3,
+        "tokens": {"before": 9, "after": 9},
+    }
+    (student / "figures.json").write_text(json.dumps(trimmed))
+    page = _page(student)
+    assert "Fine-tuned from" not in page and "20 of the 40 pieces of student, chosen by 3 documents." in page
+    assert "size-1" not in page
 
 
 def test_a_general_student_shows_its_held_out_terms(student):

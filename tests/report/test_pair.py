@@ -30,7 +30,7 @@ def test_rows_are_drawn_once_and_for_all(student):
     ("run", "settings", "message"),
     [
         ({"data": None}, {}, "name them by `--data`"),
-        ({"teacher": None}, {}, "name it by `--teacher`"),
+        ({"teacher": None}, {}, "got teacher; because the folder does not say where"),
         ({}, {"task": "news"}, "which has one head"),
         ({"tasks": {"news": {}}}, {}, "`news`, got none"),
     ],

@@ -7,7 +7,7 @@ from transformers import BertForSequenceClassification, BertModel
 from hf_tinybert import TinyBertForMultiTask
 from hf_tinybert.data.tasks import Task, TaskKind, TaskSettings
 from hf_tinybert.workflow import evaluate_folder, load_model_folder, predict
-from hf_tinybert.workflow.model_folder import task_folder
+from hf_tinybert.workflow.model_folder import load_config, task_folder
 
 LABELS = {0: "business", 1: "culture", 2: "sport"}
 
@@ -89,3 +89,9 @@ def test_a_folder_without_a_tokenizer_is_refused(tmp_path, tiny_teacher_config):
     BertForSequenceClassification(tiny_teacher_config).save_pretrained(tmp_path)
     with pytest.raises((ValueError, OSError)):
         load_model_folder(tmp_path, kind="text-classification")
+
+
+def test_a_folder_of_another_kind_is_named_with_its_cure(tmp_path):
+    """Prevents a sentence of another library, without what to do, for a folder of data."""
+    with pytest.raises(ValueError, match="name a folder as `hf-tinybert finetune`"):
+        load_config(str(tmp_path))

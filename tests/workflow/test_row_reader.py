@@ -50,6 +50,12 @@ def test_standard_input_is_a_dash(monkeypatch):
     assert list(read_rows("-", TEXT)) == ROWS[1:]
 
 
+def test_an_empty_text_is_called_empty():
+    """Prevents an empty text taken for the working directory, whose name has no ending."""
+    (row,) = read_rows("", TEXT)
+    assert row == BadRow(1, "expected a text, got an empty one")
+
+
 def test_a_mistyped_file_is_not_taken_for_a_text():
     """Prevents the name of a file from being classified."""
     with pytest.raises(FileNotFoundError, match="reviews.jsonl"):
