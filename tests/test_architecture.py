@@ -41,7 +41,17 @@ ROOMS_BELOW = {
         "workflow",
     },
     "demo": {"models", "data", "distillation", "benchmark", "run_folder", "workflow"},
-    "runtimes": {"models", "data", "pictures", "distillation", "benchmark", "progress", "workflow", "export"},
+    "runtimes": {
+        "models",
+        "data",
+        "pictures",
+        "distillation",
+        "benchmark",
+        "progress",
+        "registration",
+        "workflow",
+        "export",
+    },
     "cli": {
         "__init__",
         "demo",

@@ -16,6 +16,7 @@ from torch._dynamo.exc import TorchDynamoException
 from hf_tinybert.benchmark.resident_memory import forget_peak, peak_resident_bytes
 from hf_tinybert.models.exported_runtime import ExportedRuntime
 from hf_tinybert.progress import quiet_libraries
+from hf_tinybert.registration import register_auto_classes
 from hf_tinybert.runtimes.answering_models import AnsweringFolder
 from hf_tinybert.runtimes.runtime import Runtime
 
@@ -112,6 +113,7 @@ _model: Callable[..., Any] | None = None  # of the process
 
 def _open(answering: AnsweringFolder, threads: int) -> Opened:
     global _model
+    register_auto_classes()  # a process started by the command line has its `sys.argv`, and imports without it
     quiet_libraries()
     torch.set_num_threads(threads)
     _import_library(answering.runtime)

@@ -1,6 +1,7 @@
 """Tests of models that answer in processes of their own."""
 
 import os
+import sys
 import time
 from types import SimpleNamespace
 
@@ -34,6 +35,15 @@ def test_a_process_of_its_own_opens_and_answers(build_settings, tmp_path):
     assert len(turn.seconds) == len(turn.processor_seconds) > 3
     assert min(turn.seconds) > 0 and sum(turn.seconds) < 1
     assert turn.peak_bytes > opened.baseline_bytes
+
+
+def test_a_process_of_the_command_line_opens_graphs(build_settings, tmp_path, monkeypatch):
+    """Prevents a TinyBERT from being unknown where a process has the name of the command, which imports less."""
+    model = make_models(build_settings())["student"]
+    answering = write_folder(model, Runtime.ONNX, tmp_path / "onnx", longest=9)
+    monkeypatch.setattr(sys, "argv", ["hf-tinybert"])
+    with AnsweringProcess(1) as process:
+        assert process.open(answering).seconds > 0
 
 
 def test_graphs_answer_in_as_many_threads_as_asked_for(build_settings, tmp_path):
