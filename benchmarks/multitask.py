@@ -57,43 +57,46 @@ def main() -> None:
     parser.add_argument("--sampling", default="proportional", help="proportional, temperature or annealed")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "tinybert_tasks", help="models")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
+    parser.add_argument("--together-only", action="store_true", help="leave the single-task students out")
     parser.add_argument("--output", type=Path, default=RESULTS, help="result file")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     display = ProgressDisplay(Console(stderr=True))
-    teachers = {task: fine_tuned_teacher(task, options.data, options.folder, display) for task in NAMES}
     arm = ARM_OF[options.start]
-    start = {"start": str(general_student(options.data, options.folder, display))} if arm == "distilled" else {}
     for seed in options.seed or (0, 1, 2):
         together = {"arm": "together", "start": options.start, "seed": seed, "sampling": options.sampling}
         if not _done(options.output, together):
-            own = {name: _own(task, options, teachers[task]) for task, name in NAMES.items()}
-            shared = {**ARMS[arm], **start, "score_test": True, "seed": seed}
+            own = {name: _own(task, options, display) for task, name in NAMES.items()}
+            shared = {**ARMS[arm], "score_test": True, "seed": seed}
+            if arm == "distilled":
+                shared["start"] = str(general_student(options.data, options.folder, display))
             settings = MultiTaskSettings(tasks=own, shared=shared, sampling=options.sampling)
             folder = options.folder / f"together-{options.start}-{options.sampling}-{seed}"
             figures = distil_tasks(settings, folder, display)
             _keep(options.output, together, figures["tasks"], figures["seconds"])
         alone = {"arm": "alone", "start": options.start, "seed": seed, "sampling": "none"}
-        if not _done(options.output, alone):
+        if not options.together_only and not _done(options.output, alone):
             runs = {name: _single_task(task, arm, seed, options) for task, name in NAMES.items()}
             seconds = {name: run["seconds"]["total"] for name, run in runs.items()}
             _keep(options.output, alone, runs, seconds)
     sys.stdout.write(json.dumps(read_results(options.output)["summary"], indent=1) + "\n")
 
 
-def _own(task: str, options: argparse.Namespace, teacher: Path) -> dict[str, Any]:
+def _own(task: str, options: argparse.Namespace, display: ProgressDisplay) -> dict[str, Any]:
     run = TASKS[task]
     return {
         "data": str(options.data / task),
         "kind": run.kind,
         "max_length": run.max_length,
-        "teacher": str(teacher),
+        "teacher": str(fine_tuned_teacher(task, options.data, options.folder, display)),
     }
 
 
 def _single_task(task: str, arm: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """The run of the single-task student, measured unless it is there."""
-    single = argparse.Namespace(**{**vars(options), "output": SINGLE_TASK_RESULTS, "validation_only": False})
+    single = argparse.Namespace(
+        **{**vars(options), "output": SINGLE_TASK_RESULTS, "validation_only": False, "live_teacher": False}
+    )
     changes = OWN_ROWS.get(task, {})
     measure_single_task(task, arm, seed, changes, single)
     settings = {**standard_settings(task, arm), **changes}

@@ -48,6 +48,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="draw the results into this file, and nothing else")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "tinybert_tasks", help="models")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
+    parser.add_argument("--live-teacher", action="store_true", help="keep no answers of the teacher; faster on a GPU")
     parser.add_argument("--output", type=Path, default=RESULTS, help="result file")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -80,7 +81,7 @@ def measure(task: str, shape: str, options: argparse.Namespace) -> None:
             kind=TASKS[task].kind,
             max_length=TASKS[task].max_length,
             teacher=str(fine_tuned_teacher(task, options.data, options.folder, display)),
-            cache_dir=str(options.folder / "cache"),
+            cache_dir=None if options.live_teacher else str(options.folder / "cache"),
             score_test=True,
             seed=options.seed,
             **settings,

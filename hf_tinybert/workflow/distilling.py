@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
+from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.benchmark import machine
@@ -117,6 +118,8 @@ class _Distillation:
     def run(self) -> dict[str, Any]:
         """Train, save and score."""
         folder = claim_folder(self.output, self.settings.to_json(), leads=self.leads)
+        for model in (self.student, self.teacher):  # scored, fitted and trained where the arguments say
+            nn.Module.to(model, self.arguments.device)
         name = public_name(self.settings.teacher)
         self.display.line(f"  teacher: {name}   task: {self.task.kind}   data: {describe_rows(self.data)}")
         # first, as rows that cannot change are refused
@@ -134,6 +137,7 @@ class _Distillation:
         self.task.save(self.output)
         # what was saved, without what only training needs
         self.student = STUDENT_CLASSES[self.task.definition.head].from_pretrained(self.output)
+        nn.Module.to(self.student, self.arguments.device)
         if self.task.kind is TaskKind.SENTENCE_EMBEDDING:
             folder_of_both = self.output / SENTENCE_TRANSFORMERS_FOLDER
             shutil.rmtree(folder_of_both, ignore_errors=True)  # of an earlier try of this run

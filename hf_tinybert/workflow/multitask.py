@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
+from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.benchmark import machine
@@ -127,6 +128,9 @@ class _MultiTaskDistillation:
     def run(self) -> dict[str, Any]:
         """Train, save and score."""
         folder = claim_folder(self.output, self.settings.to_json(), leads=self.leads)
+        teachers = [part.teacher for part in self.parts.values() if part.teacher is not None]
+        for model in (self.student, *teachers):  # scored, fitted and trained where the arguments say
+            nn.Module.to(model, self.arguments.device)
         for name, part in self.parts.items():
             teacher = public_name(part.settings.teacher) if part.teacher is not None else "none"
             kind, rows = part.data.task.kind, describe_rows(part.data)
@@ -144,6 +148,7 @@ class _MultiTaskDistillation:
             part.data.task.save(task_folder(self.output, name))
         # what was saved, without what only training needs
         self.student = TinyBertForMultiTask.from_pretrained(self.output)
+        nn.Module.to(self.student, self.arguments.device)
         figures = self._figures(teacher_scores, epochs)
         save_figures(self.output, figures)
         folder.finish(_STAGE, figures)

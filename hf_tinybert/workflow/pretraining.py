@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, set_seed
 
 from hf_tinybert.data.block_masking import BlockMaskingCollator
@@ -120,6 +121,8 @@ class _Pretraining:
 
     def run(self) -> dict[str, Any]:
         """Train, save and compare."""
+        for model in (self.student, self.teacher):  # fitted and trained where the arguments say
+            nn.Module.to(model, self.arguments.device)
         parts = self._parts()
         rows, blocks = len(parts.train_rows), self.blocks
         self.display.line(

@@ -94,6 +94,8 @@ def teacher_answers(setup: Setup) -> Answers | str:
 def score(answers: Answers) -> Score:
     """Accuracy against the largest class, mean area under the ROC curve against a half, or rank correlation against 0.
 
+    The area also for two classes: a teacher of sentences to keep may never say the rare one, and rank them well.
+
     Source: standard deviations under chance: binomial; Mann-Whitney, `sqrt((p + n + 1) / (12 p n))`; `1 / sqrt(n - 1)`
     for Spearman's rank correlation.
     """
@@ -102,7 +104,9 @@ def score(answers: Answers) -> Score:
         value = _correlation(_ranks(answers.scores), _ranks(answers.labels))
         return Score("rank correlation", value, 0.0, 2 / sqrt(max(count - 1, 1)))
     if answers.kind is AnswerKind.LABELS:
-        return _area_under_curve(answers)
+        return _area_under_curve(answers.scores, answers.labels)
+    if answers.scores.shape[-1] == 2 and len(answers.labels.unique()) == 2:
+        return _area_under_curve(answers.scores.diff(), answers.labels[:, None])
     count = len(answers.labels)
     chance = float(answers.labels.unique(return_counts=True)[1].max()) / count
     value = int((answers.scores.argmax(-1) == answers.labels).sum()) / count
@@ -176,9 +180,9 @@ def _greedy_order(predicted: Tensor, labels: Tensor, classes: int) -> list[int]:
     return [order[old] for old in range(classes)]
 
 
-def _area_under_curve(answers: Answers) -> Score:
+def _area_under_curve(all_scores: Tensor, all_labels: Tensor) -> Score:
     areas, deviations = list[float](), list[float]()
-    for scores, labels in zip(answers.scores.T, answers.labels.T, strict=True):
+    for scores, labels in zip(all_scores.T, all_labels.T, strict=True):
         positive = int((labels > 0.5).sum())
         negative = len(labels) - positive
         if not positive or not negative:

@@ -17,8 +17,19 @@ def test_accuracy_is_held_against_the_largest_class():
     """Prevents 90 % accuracy from passing for knowledge where 90 % are one class."""
     result = score(_classes([0, 0, 0, 0, 1], [0, 0, 0, 0, 0], 2))
     assert (result.value, result.chance) == (pytest.approx(0.8), 1.0)
-    result = score(_classes([0, 1, 0, 0], [0, 1, 1, 0], 2))
+    result = score(_classes([0, 1, 0, 0], [0, 1, 1, 0], 3))
     assert (result.value, result.chance, result.margin) == (pytest.approx(0.75), 0.5, pytest.approx(0.5))
+
+
+def test_two_classes_are_scored_by_rank():
+    """Prevents the refusal of a teacher that ranks sentences well and says of none that it is the rare one to keep."""
+    labels = torch.tensor([0, 0, 0, 1, 0, 0, 0, 1, 0, 0])
+    keep = torch.tensor([-4.0, -3.0, -2.0, -0.5, -3.0, -4.0, -1.0, -2.0, -5.0, -4.0])
+    answers = Answers(AnswerKind.CLASS, torch.stack([torch.zeros(10), keep], dim=1), labels)
+    result = score(answers)
+    assert result.value == pytest.approx(roc_auc_score(labels.numpy(), keep.numpy())) and result.value > 0.8
+    assert result.chance == 0.5
+    assert score(Answers(AnswerKind.CLASS, torch.zeros(10, 2), labels)).value == pytest.approx(0.5)
 
 
 def test_quantities_are_scored_by_rank_whatever_their_scale():

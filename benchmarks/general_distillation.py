@@ -1,0 +1,150 @@
+"""What general distillation is worth, by where the student starts: books first, then two tasks.
+
+all-MiniLM-L6-v2 -> 4 layers, one pass over the text of books_lm, which takes 2 cores about 20 minutes; the general
+student then starts on rotten_tomatoes and stsb as the arm `distilled` of `benchmarks/tasks.py`. Starts:
+
+- `random`, 4 x 312;
+- `projection`, 4 x 312, and `projection-untrained`, the same without the pass over the books;
+- `layers`, whole layers of the teacher, which must be as wide: 4 x 384, and `projection-384` of the same shape.
+
+`--set` changes a field of `PretrainSettings` for all starts, such as `learning_rate=0.001` or `masked_lm=1.0`. The
+test split is scored once, at the end of a run. Runs that the result file holds are not repeated; an interrupted run
+goes on at its last checkpoint.
+
+    python benchmarks/general_distillation.py --data DATA                                # everything, 3 seeds
+    python benchmarks/general_distillation.py --data DATA --start random --seed 0        # one general student
+    python benchmarks/general_distillation.py --table                                    # the results as Markdown
+
+DATA holds a folder per task and books_lm.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from tasks import ARMS, TASKS, fine_tuned_teacher, read_results, spread, write_results
+
+from hf_tinybert.progress import ProgressDisplay
+from hf_tinybert.workflow import DistilSettings, PretrainSettings, distil, pretrain
+
+RESULTS = Path(__file__).parent / "results" / "general_distillation.json"
+AFTERWARDS = ("rotten_tomatoes", "stsb")
+WIDE = {"width": 384, "heads": 12, "units": 1536}
+STARTS: dict[str, dict[str, Any]] = {
+    "random": {"start": "random"},
+    "projection": {"start": "projection"},
+    "projection-384": {"start": "projection", **WIDE},
+    "layers": {"start": "layers", **WIDE},
+}
+UNTRAINED = "projection-untrained"
+PASS = {"learning_rate": 6e-4, "epochs": 1.0}
+
+
+def main() -> None:
+    """Runs what the result file lacks and writes it after every run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    wanted = parser.add_mutually_exclusive_group(required=True)
+    wanted.add_argument("--data", type=Path, help="folder with a folder per task")
+    wanted.add_argument("--table", action="store_true", help="print the results as a table in Markdown, run nothing")
+    parser.add_argument("--start", action="append", choices=[*STARTS, UNTRAINED], help="only this start (repeatable)")
+    parser.add_argument("--task", action="append", choices=AFTERWARDS, help="only this task (repeatable)")
+    parser.add_argument("--seed", action="append", type=int, help="only this seed (repeatable); default 0, 1, 2")
+    parser.add_argument("--set", action="append", default=[], help="a field of PretrainSettings, as name=JSON")
+    parser.add_argument("--validation-only", action="store_true", help="leave the test splits alone")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "tinybert_tasks", help="models")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="result file")
+    options = parser.parse_args()
+    if not options.table:
+        torch.set_num_threads(options.threads)
+        changes = {name: json.loads(value) for name, value in (one.split("=", 1) for one in options.set)}
+        for seed in options.seed or (0, 1, 2):
+            for start in options.start or (*STARTS, UNTRAINED):
+                for task in options.task or AFTERWARDS:
+                    measure(task, start, seed, changes, options)
+    sys.stdout.write(table(read_results(options.output)["runs"]))
+
+
+def measure(task: str, start: str, seed: int, changes: dict[str, Any], options: argparse.Namespace) -> None:
+    """One student of a task, and the general student that it starts from, unless the result file holds it."""
+    changes = {} if start == UNTRAINED else changes
+    key = {"task": task, "start": start, "seed": seed, "changes": changes}
+    if any({name: run[name] for name in key} == key for run in read_results(options.output)["runs"]):
+        return
+    display = ProgressDisplay(Console(stderr=True))
+    display.line(f"{task}, {start}, seed {seed} {changes or ''}")
+    name = "-".join([start, str(seed), *(f"{field}={changes[field]}".replace("/", "_") for field in sorted(changes))])
+    given, general = general_student(start, seed, changes, options.folder / f"books-{name}", options, display)
+    figures = distil(
+        DistilSettings(
+            data=str(options.data / task),
+            kind=TASKS[task].kind,
+            max_length=TASKS[task].max_length,
+            teacher=str(fine_tuned_teacher(task, options.data, options.folder, display)),
+            score_test=not options.validation_only,
+            seed=seed,
+            **{**ARMS["distilled"], **given},
+        ),
+        options.folder / f"{task}-from-{name}",
+        display,
+    )
+    kept = ("main_metric", "scores", "retention", "parameters", "seconds", "machine")
+    results = read_results(options.output)
+    results["runs"].append({**key, "general": general, **{field: figures[field] for field in kept}})
+    write_results(options.output, results)
+
+
+def general_student(
+    start: str, seed: int, changes: dict[str, Any], folder: Path, options: argparse.Namespace, display: ProgressDisplay
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Fields of `DistilSettings` that say where a student of a task starts, and figures of the general student."""
+    if start == UNTRAINED:
+        return {"start": "projection"}, None
+    texts = (str(options.data / "books_lm" / "train.jsonl"),)
+    settings = PretrainSettings(texts=texts, seed=seed, **{**PASS, **STARTS[start], **changes})
+    figures = pretrain(settings, folder, display)
+    kept = ("tokens_seen", "steps", "held_out", "seconds", "tokens_per_second")
+    return {"start": str(folder)}, {name: figures[name] for name in kept}
+
+
+def table(runs: list[dict[str, Any]]) -> str:
+    """Held-out terms and test scores by 100 by start: mean (least to most) over the seeds."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for run in runs:
+        changed = "".join(f", {name} {value}" for name, value in run["changes"].items())
+        groups.setdefault(run["start"] + changed, []).append(run)
+    terms = list(next((run["general"]["held_out"]["after"] for run in runs if run["general"]), {}))
+    lines = [
+        "| start | seeds | " + " | ".join([*terms, *AFTERWARDS]) + " |",
+        "|---" * (2 + len([*terms, *AFTERWARDS])) + "|",
+    ]
+    for name, group in groups.items():
+        general = [run["general"]["held_out"]["after"] for run in group if run["general"]]
+        cells = [_cell([one[term] for one in general], 3) for term in terms]
+        for task in AFTERWARDS:
+            cells.append(_cell([_score(run) for run in group if run["task"] == task], 1))
+        lines.append(f"| {name} | {len({run['seed'] for run in group})} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _score(run: dict[str, Any]) -> float:
+    split = "test" if "test" in run["scores"] else "validation"
+    score = float(run["scores"][split]["student"][run["main_metric"]])
+    return score if score > 1.0 else 100 * score
+
+
+def _cell(values: list[float], digits: int) -> str:
+    if not values:
+        return ""
+    figures = spread(values)
+    mean, least, most = (f"{figures[name]:.{digits}f}" for name in ("mean", "min", "max"))
+    return mean if least == most else f"{mean} ({least} to {most})"
+
+
+if __name__ == "__main__":
+    main()
