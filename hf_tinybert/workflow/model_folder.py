@@ -50,19 +50,19 @@ def load_model_folder(name: str | Path, *, task: str | None = None, kind: str | 
     config = load_config(str(name))
     tokenizer = load_tokenizer(str(name))
     check_weights(Path(name))
+    known = _known_task(name, config, tokenizer, task, kind)
     tasks = config.to_dict().get("tasks")
     if tasks:
-        chosen = _chosen(tasks, task, name)
-        model = TinyBertForMultiTask.from_pretrained(name).for_task(chosen)
-        return ModelFolder(str(name), model, tokenizer, _task_of_head(Path(name), chosen, tasks[chosen], tokenizer))
-    if task is not None:
-        raise ValueError(
-            f"expected a multi-task model for `--task {task}`, got `{name}`, which has one head; leave the task out"
-        )
-    known = task_of_folder(str(name), config, tokenizer, kind)
+        model = TinyBertForMultiTask.from_pretrained(name).for_task(_chosen(tasks, task, name))
+        return ModelFolder(str(name), model, tokenizer, known)
     if is_exported(name):
         return ModelFolder(str(name), ExportedRuntime(name), tokenizer, known)
     return ModelFolder(str(name), load_with_head(str(name), config, known), tokenizer, known)
+
+
+def load_task(name: str | Path, *, task: str | None = None, kind: str | None = None) -> Task:
+    """The task of a model that is not loaded for it; arguments and errors as of `load_model_folder`."""
+    return _known_task(name, load_config(str(name)), load_tokenizer(str(name)), task, kind)
 
 
 def task_of_folder(name: str, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, kind: str | None) -> Task:
@@ -133,6 +133,20 @@ def task_folder(folder: Path, task: str) -> Path:
     return own
 
 
+def _known_task(
+    name: str | Path, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, task: str | None, kind: str | None
+) -> Task:
+    tasks = config.to_dict().get("tasks")
+    if tasks:
+        chosen = _chosen(tasks, task, name)
+        return _task_of_head(Path(name), chosen, tasks[chosen], tokenizer)
+    if task is not None:
+        raise ValueError(
+            f"expected a multi-task model for `--task {task}`, got `{name}`, which has one head; leave the task out"
+        )
+    return task_of_folder(str(name), config, tokenizer, kind)
+
+
 def _chosen(tasks: Mapping[str, Any], task: str | None, name: str | Path) -> str:
     if task is None and len(tasks) == 1:
         return next(iter(tasks))
@@ -169,6 +183,7 @@ __all__ = [
     "has_label_names",
     "load_config",
     "load_model_folder",
+    "load_task",
     "load_tokenizer",
     "save_model_folder",
     "task_folder",

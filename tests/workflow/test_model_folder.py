@@ -7,7 +7,7 @@ from transformers import BertForSequenceClassification, BertModel
 from hf_tinybert import TinyBertForMultiTask
 from hf_tinybert.data.tasks import Task, TaskKind, TaskSettings
 from hf_tinybert.workflow import evaluate_folder, load_model_folder, predict
-from hf_tinybert.workflow.model_folder import load_config, task_folder
+from hf_tinybert.workflow.model_folder import load_config, load_task, task_folder
 
 LABELS = {0: "business", 1: "culture", 2: "sport"}
 
@@ -68,6 +68,7 @@ def test_a_head_of_a_multi_task_model_answers_as_a_model_of_its_own(several):
     (answer,) = predict(several, "the film is good", task="news")
     assert answer["label"] in LABELS.values()
     assert load_model_folder(several, task="things").task.settings.max_length == 20
+    assert load_task(several, task="things").settings == load_model_folder(several, task="things").task.settings
     assert load_model_folder(several, task="news").task.settings.labels == tuple(LABELS.values())
 
 
