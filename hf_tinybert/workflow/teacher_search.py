@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedModel
 
 from hf_tinybert.distillation.record import RECORD_FILE, public_name
 from hf_tinybert.distillation.teacher import weights_sha256
-from hf_tinybert.models.checkpoint_folder import read_json
+from hf_tinybert.models.checkpoint_folder import CONFIG_FILE, read_json
 from hf_tinybert.models.exported_runtime import ExportedRuntime
 from hf_tinybert.run_folder import RUN_FILE
 from hf_tinybert.workflow.figures import FIGURES_FILE
@@ -122,9 +123,12 @@ def _taught(folder: Path, recorded: RecordedTeacher, task: str | None, kind: str
 
 
 def _hub_name(name: str) -> str | None:
-    """A name like owner/model; an absolute path, or one that leads to a folder, is none."""
-    is_path = Path(name).is_absolute() or Path(name).exists()
-    return None if is_path or len(Path(name).parts) > _HUB_PARTS or name.startswith(".") else name
+    """A name like owner/model, or a short one that is in the local cache: any other short one may be a folder's."""
+    parts = Path(name).parts
+    if Path(name).is_absolute() or Path(name).exists() or name.startswith(".") or len(parts) > _HUB_PARTS:
+        return None
+    is_known = len(parts) == _HUB_PARTS or isinstance(try_to_load_from_cache(name, CONFIG_FILE), str)
+    return name if is_known else None
 
 
 def _places(student: Path, of_run: str | None, of_record: str | None) -> Iterator[Path]:

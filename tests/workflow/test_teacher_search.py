@@ -71,7 +71,7 @@ def test_the_hub_name_is_left_where_no_folder_holds_the_teacher(student, tmp_pat
     assert find_teacher(recorded_teacher(student)) == "somebody/some-model"
     (student.parent / "some-model").mkdir()
     assert find_teacher(recorded_teacher(student)) == str(student.parent / "some-model")
-    for gone in (str(tmp_path / "gone"), "../runs/old/gone"):
+    for gone in (str(tmp_path / "gone"), "../runs/old/gone", "teacher-of-january"):
         _write(student, "figures.json", {"settings": {"teacher": gone}})
         assert find_teacher(recorded_teacher(student)) is None
 
