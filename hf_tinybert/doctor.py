@@ -23,7 +23,7 @@ from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
 from hf_tinybert.distillation.checkpoints import check_weights
-from hf_tinybert.distillation.layer_mapping import resolve_layer_mapping
+from hf_tinybert.distillation.layer_mapping import is_learned, resolve_layer_mapping
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.preflight import PreflightReport, Setup, run_preflight
 from hf_tinybert.distillation.preflight.report import Check, Status, failed, skipped
@@ -82,6 +82,7 @@ def examine(examination: Examination) -> PreflightReport:
     Raises:
         ValueError: an unknown recipe or phase, or other arguments that no distillation takes.
     """
+    recipe: dict[str, Any] = {} if examination.recipe is None else {"recipe": examination.recipe}
     with tempfile.TemporaryDirectory() as folder:
         arguments = DistillationArguments(
             output_dir=folder,
@@ -89,7 +90,7 @@ def examine(examination: Examination) -> PreflightReport:
             layer_mapping=examination.layer_mapping,
             per_device_train_batch_size=examination.batch_size,
             report_to="none",
-            **({} if examination.recipe is None else {"recipe": examination.recipe}),
+            **recipe,
         )
     set_seed(0)
     rows: list[Check] = []
@@ -245,8 +246,10 @@ def _prepare(
 
 def _mapping(
     arguments: DistillationArguments, student: PreTrainedModel, teacher: PreTrainedModel
-) -> str | tuple[int, ...]:
-    """The layers, or what was asked for when it does not resolve: the preflight says why."""
+) -> str | tuple[int, ...] | None:
+    """The layers; what was asked for when it does not resolve: the preflight says why; None of a learned mapping."""
+    if is_learned(str(arguments.layer_mapping)):
+        return None
     layers = student.config.num_hidden_layers, teacher.config.num_hidden_layers
     try:
         return resolve_layer_mapping(str(arguments.layer_mapping), *layers)

@@ -44,7 +44,7 @@ def write_run_page(folder: Path, figures: Mapping[str, Any], console: Console) -
     try:
         settings = ReportSettings(folder=folder, task=taught[0] if taught else None)
         written = write_report(settings, ProgressDisplay(console))
-    except Exception as error:  # the run is done, and stays so
+    except (Exception, KeyboardInterrupt) as error:  # the run is done, and stays so
         reason = escape(" ".join(str(error).split()) or type(error).__name__)
         return RunPage(None, f"[yellow]No report: {reason}[/yellow]   later: hf-tinybert report {told}")
     missing = f"   [yellow]without a comparison: {escape(written.without_comparison)}[/yellow]"

@@ -23,6 +23,7 @@ KEPT_SPLIT = "validation"
 KEPT_ROWS = 1000
 """Of a larger split so many are kept, drawn by the seed: the rows that `hf-tinybert report` compares by default."""
 _FORM = 1
+_MOST_BYTES = 2**26  # of the JSON; 1,000 rows of any kind take a hundredth of it
 _WEIGHTS = ("*.safetensors", "*.bin")
 _CHUNK = 2**20
 # what nobody compares, and takes the most bytes
@@ -57,6 +58,8 @@ def keep_answers(
 ) -> None:
     """Put the answers of a model beside those of the other, in one step; what was kept of other rows is dropped.
 
+    Answers of more than 64 MiB are not kept.
+
     Args:
         folder: of the student.
         model: `student` or `teacher`.
@@ -77,9 +80,11 @@ def keep_answers(
         asked, {**own.weights, model: stored_weights_sha256(weights)}, {**own.predictions, model: slim}
     )
     content = {"form": _FORM, "answers": {name: asdict(one) for name, one in kept.items()}}
-    packed = gzip.compress(json.dumps(content, ensure_ascii=False).encode(), mtime=0)
+    told = json.dumps(content, ensure_ascii=False).encode()
+    if len(told) > _MOST_BYTES:
+        return
     temporary = folder / f"{ANSWERS_FILE}.partial"
-    temporary.write_bytes(packed)
+    temporary.write_bytes(gzip.compress(told, mtime=0))
     os.replace(temporary, folder / ANSWERS_FILE)
 
 
@@ -137,7 +142,9 @@ def stored_weights_sha256(name: str | Path) -> str | None:
 
 def _read(folder: Path) -> dict[str, KeptAnswers]:
     try:
-        content: dict[str, Any] = json.loads(gzip.decompress((folder / ANSWERS_FILE).read_bytes()))
+        with gzip.open(folder / ANSWERS_FILE) as file:  # of a stranger's folder it may unfold without end
+            told = file.read(_MOST_BYTES + 1)
+        content: dict[str, Any] = json.loads(told[:_MOST_BYTES])
         if content["form"] != _FORM:
             return {}
         return {str(name): KeptAnswers(**one) for name, one in content["answers"].items()}

@@ -6,6 +6,7 @@ import pytest
 from datasets import Dataset
 
 from hf_tinybert.data.tasks import Task, TaskKind, TaskSettings
+from hf_tinybert.workflow import kept_answers
 from hf_tinybert.workflow.kept_answers import (
     ANSWERS_FILE,
     KEPT_ROWS,
@@ -84,6 +85,16 @@ def test_weights_are_known_without_a_model(folder, tmp_path):
     (folder / "model.safetensors").write_bytes(b"weightz")
     assert before != stored_weights_sha256(folder) != stored_weights_sha256(str(folder / "nowhere"))
     assert stored_weights_sha256("nobody/nothing") is None
+
+
+def test_more_than_a_reader_takes_is_neither_kept_nor_read(folder, monkeypatch):
+    """Prevents a stranger's folder that fills the memory, and a file that nobody can read again."""
+    _keep(folder)
+    monkeypatch.setattr(kept_answers, "_MOST_BYTES", 100)
+    assert read_answers(folder) is None
+    before = (folder / ANSWERS_FILE).read_bytes()
+    _keep(folder, "teacher")
+    assert (folder / ANSWERS_FILE).read_bytes() == before
 
 
 @pytest.mark.parametrize("content", [b"", b"\x1f\x8b damaged", gzip.compress(b"[]"), gzip.compress(b'{"form": 99}')])

@@ -62,12 +62,10 @@ def test_of_masked_words_only_those_that_training_predicts_are_counted(setup, to
     assert predicted_share(replace(masked, objectives=masked.objectives[:1])) == 0.0
     whole = replace(masked.objectives[1], reduction=Reduction.REFERENCE)  # counts every position
     assert predicted_share(replace(masked, objectives=(whole,))) == 1.0
-    sizes = [
-        estimate_memory(one, batch_size=8, length=48).student_activations
-        for one in (masked, replace(masked, objectives=(whole,)))
-    ]
+    everywhere = replace(masked, objectives=(masked.objectives[0], whole))
+    sizes = [estimate_memory(one, batch_size=8, length=48).student_activations for one in (masked, everywhere)]
     product = 3 * masked.student.config.vocab_size * 4 * 8 * 48
-    assert 0.75 * product < sizes[1] - sizes[0] + 3 * 32 * 4 * 8 * 48 < 1.3 * product
+    assert 0.75 * product < sizes[1] - sizes[0] < 0.95 * product  # all but the hidden tokens
 
 
 def test_the_cache_grows_with_the_tokens(setup):
