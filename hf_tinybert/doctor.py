@@ -23,7 +23,7 @@ from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
 from hf_tinybert.distillation.checkpoints import check_weights
-from hf_tinybert.distillation.layer_mapping import is_learned, resolve_layer_mapping
+from hf_tinybert.distillation.layer_mapping import resolve_layer_mapping
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.preflight import PreflightReport, Setup, run_preflight
 from hf_tinybert.distillation.preflight.report import Check, Status, failed, skipped
@@ -246,10 +246,8 @@ def _prepare(
 
 def _mapping(
     arguments: DistillationArguments, student: PreTrainedModel, teacher: PreTrainedModel
-) -> str | tuple[int, ...] | None:
-    """The layers; what was asked for when it does not resolve: the preflight says why; None of a learned mapping."""
-    if is_learned(str(arguments.layer_mapping)):
-        return None
+) -> str | tuple[int, ...]:
+    """The layers, or what was asked for when it does not resolve: the preflight says why."""
     layers = student.config.num_hidden_layers, teacher.config.num_hidden_layers
     try:
         return resolve_layer_mapping(str(arguments.layer_mapping), *layers)

@@ -156,13 +156,6 @@ def test_what_cannot_be_loaded_is_a_failed_check(teacher_folder, tiny_preset, tm
     assert any(check.name.startswith(name) and "nowhere" in check.found for check in report.failed), report.table()
 
 
-def test_a_learned_mapping_is_examined(teacher_folder, data_folder, tiny_preset):
-    """Prevents a setting that `distill` takes from failing here."""
-    learned = Examination(str(teacher_folder), dataset=str(data_folder), max_length=16, layer_mapping="attention")
-    report = examine(learned)
-    assert report.ok, report.table()
-
-
 def test_a_mapping_that_does_not_fit_is_a_failed_check(teacher_folder, data_folder, tiny_preset):
     """Prevents one wrong option from hiding what else is wrong."""
     report = examine(Examination(str(teacher_folder), dataset=str(data_folder), max_length=16, layer_mapping="2,9"))
