@@ -14,7 +14,7 @@ from rich.progress import TimeRemainingColumn as RemainingColumn
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 _Item = TypeVar("_Item")
-_AFTER_START = "after training had begun"
+_AFTER_START = "raised after a training had begun"
 
 
 class ProgressDisplay:

@@ -32,23 +32,31 @@ def write_run_page(folder: Path, figures: Mapping[str, Any], console: Console) -
         figures: of the run.
         console: where progress is shown.
     """
+    told = escape(str(folder))
+    try:
+        return _written(folder, figures, console)
+    except (Exception, KeyboardInterrupt) as error:  # the run is done, and stays so
+        reason = escape(" ".join(str(error).split()) or type(error).__name__)
+        return RunPage(None, f"[yellow]No report: {reason}[/yellow]   later: hf-tinybert report {told}")
+
+
+def _written(folder: Path, figures: Mapping[str, Any], console: Console) -> RunPage:
     from hf_tinybert.progress import ProgressDisplay
     from hf_tinybert.report import ReportSettings, write_report
     from hf_tinybert.report.report_settings import REPORT_FILE
 
-    path, told = folder / REPORT_FILE, escape(str(folder))
-    taught = [name for name, own in (figures.get("tasks") or {}).items() if own.get("teacher")]
-    others = f"   of {escape(taught[0])}; another task: hf-tinybert report {told} --task NAME" if taught[1:] else ""
+    path = folder / REPORT_FILE
+    line = f"Report: {escape(str(path))}"
     if path.is_file() and path.stat().st_mtime_ns >= (folder / "figures.json").stat().st_mtime_ns:
-        return RunPage(path, f"Report: {escape(str(path))}")
-    try:
-        settings = ReportSettings(folder=folder, task=taught[0] if taught else None)
-        written = write_report(settings, ProgressDisplay(console))
-    except (Exception, KeyboardInterrupt) as error:  # the run is done, and stays so
-        reason = escape(" ".join(str(error).split()) or type(error).__name__)
-        return RunPage(None, f"[yellow]No report: {reason}[/yellow]   later: hf-tinybert report {told}")
-    missing = f"   [yellow]without a comparison: {escape(written.without_comparison)}[/yellow]"
-    return RunPage(path, f"Report: {escape(str(path))}{missing if written.without_comparison else others}")
+        return RunPage(path, line)
+    taught = [name for name, own in (figures.get("tasks") or {}).items() if own.get("teacher")]
+    settings = ReportSettings(folder=folder, task=taught[0] if taught else None)
+    missing = write_report(settings, ProgressDisplay(console)).without_comparison
+    if missing:
+        line += f"   [yellow]without a comparison: {escape(missing)}[/yellow]"
+    elif taught[1:]:
+        line += f"   of {escape(taught[0])}; of another task: hf-tinybert report {escape(str(folder))} --task NAME"
+    return RunPage(path, line)
 
 
 __all__ = ["RunPage", "write_run_page"]

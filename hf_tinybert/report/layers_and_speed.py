@@ -34,7 +34,7 @@ class LayersAndSpeed:
 def read_layers_and_speed(pair: Pair, asked: ComparedRows) -> LayersAndSpeed:
     """Read up to 64 texts, 4,096 tokens, layer by layer, and time some batches.
 
-    Beside a BERT-base both take half a minute of one thread, however many rows there are.
+    It costs the same however many rows there are.
 
     Args:
         pair: of models; see `layer_agreement` for what becomes of them.

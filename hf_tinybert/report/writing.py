@@ -21,6 +21,7 @@ from hf_tinybert.report.report_settings import REPORT_FILE, ReportSettings
 from hf_tinybert.workflow.kept_answers import stored_weights_sha256
 
 _NOT_FOUND = (ValueError, OSError, StrictDataclassError)
+_OF_OTHERS = "the one that is kept is of other weights; `hf-tinybert report` makes it anew"
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,10 @@ def write_report(settings: ReportSettings, display: ProgressDisplay) -> Report:
         facts, reason = _compared(settings, facts, display)
     elif comparable:
         reason = "it was left out; `hf-tinybert report` without `--files-only` makes it"
-    if facts.comparison is not None and _is_of_others(settings, facts.comparison):
-        facts = replace(facts, comparison=None)
-        reason = reason or "the one that is kept is of other weights; `hf-tinybert report` makes it anew"
-    elif facts.comparison is not None:
-        reason = ""
+    if facts.comparison is not None:
+        of_others = _is_of_others(settings, facts.comparison)
+        reason = (reason or _OF_OTHERS) if of_others else ""
+        facts = replace(facts, comparison=None) if of_others else facts
     path = settings.folder / REPORT_FILE
     with display.bar("drawing"):
         page = render_page(facts, without_comparison=reason)

@@ -25,7 +25,7 @@ def _page(folder, figures=None):
     return write_run_page(folder, figures or {}, Console(file=io.StringIO()))
 
 
-def test_distill_writes_the_page_once_and_tells_its_path(distilled, copied):
+def test_distill_writes_the_page_once_and_tells_its_path(distilled, copied, run_cli):
     """Prevents a page that nobody asked for twice, and one of another split that a second look replaces."""
     done = distilled(copied, "--report")
     page = copied / "report.html"
@@ -39,6 +39,9 @@ def test_distill_writes_the_page_once_and_tells_its_path(distilled, copied):
     assert json.loads(distilled(copied, "--json").stdout)["report"] is None
     kept = read_recipe(copied / "recipe.yaml", [], "distill").values
     assert kept["report"] is False  # the last call had `--no-report`
+    assert (
+        json.loads(run_cli("distill", copied / "recipe.yaml", "--output", copied, "--json").stdout)["report"] is None
+    )
 
 
 @pytest.mark.parametrize("error", [RuntimeError("no [memory]\nleft"), KeyboardInterrupt()], ids=["fails", "stopped"])
