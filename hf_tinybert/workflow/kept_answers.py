@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
-from huggingface_hub import try_to_load_from_cache
 
 from hf_tinybert.data.kinds.definition import Prediction
 from hf_tinybert.data.tasks import Task
-from hf_tinybert.models.checkpoint_folder import CONFIG_FILE
+from hf_tinybert.workflow.model_folder import stored_folder
 from hf_tinybert.workflow.task_data import drawn
 
 ANSWERS_FILE = "answers.json.gz"
@@ -23,7 +22,7 @@ KEPT_SPLIT = "validation"
 KEPT_ROWS = 1000
 """Of a larger split so many are kept, drawn by the seed: the rows that `hf-tinybert report` compares by default."""
 _FORM = 1
-_MOST_BYTES = 2**26  # of the JSON; 1,000 rows of any kind take a hundredth of it
+_MOST_BYTES = 2**26  # of the JSON
 _WEIGHTS = ("*.safetensors", "*.bin")
 _CHUNK = 2**20
 # what nobody compares, and takes the most bytes
@@ -125,12 +124,9 @@ def stored_weights_sha256(name: str | Path) -> str | None:
     Returns:
         None where there are none.
     """
-    folder = Path(name)
-    if not folder.is_dir():
-        cached = try_to_load_from_cache(str(name), CONFIG_FILE) if len(folder.parts) <= 2 else None
-        if not isinstance(cached, str):
-            return None
-        folder = Path(cached).parent
+    folder = stored_folder(name)
+    if folder is None:
+        return None
     digest, files = hashlib.sha256(), sorted(file for pattern in _WEIGHTS for file in folder.glob(pattern))
     for file in files:
         digest.update(file.name.encode())

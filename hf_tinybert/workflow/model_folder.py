@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import try_to_load_from_cache
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.data.tasks import KINDS, TASK_FILE, Task, TaskKind, TaskSettings
 from hf_tinybert.distillation.checkpoints import check_weights
+from hf_tinybert.models.checkpoint_folder import CONFIG_FILE
 from hf_tinybert.models.exported_runtime import ExportedRuntime, is_exported
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 from hf_tinybert.workflow.heads import load_with_head
@@ -119,6 +121,17 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def stored_folder(name: str | Path) -> Path | None:
+    """Where the files of a model lie on this machine: its folder, or the local cache of the Hub; None if nowhere."""
+    if Path(name).is_dir():
+        return Path(name)
+    try:
+        cached = try_to_load_from_cache(str(name), CONFIG_FILE)
+    except ValueError:  # a name that the Hub cannot have
+        return None
+    return Path(cached).parent if isinstance(cached, str) else None
+
+
 def save_model_folder(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: Task) -> None:
     """Write weights, tokenizer and `task.json`."""
     model.save_pretrained(folder)
@@ -186,6 +199,7 @@ __all__ = [
     "load_task",
     "load_tokenizer",
     "save_model_folder",
+    "stored_folder",
     "task_folder",
     "task_of_folder",
 ]

@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedModel
 
 from hf_tinybert.distillation.record import RECORD_FILE, public_name
 from hf_tinybert.distillation.teacher import weights_sha256
-from hf_tinybert.models.checkpoint_folder import CONFIG_FILE, read_json
+from hf_tinybert.models.checkpoint_folder import read_json
 from hf_tinybert.models.exported_runtime import ExportedRuntime
 from hf_tinybert.run_folder import RUN_FILE
 from hf_tinybert.workflow.figures import FIGURES_FILE
-from hf_tinybert.workflow.model_folder import load_config, load_model_folder
+from hf_tinybert.workflow.model_folder import load_config, load_model_folder, stored_folder
 
 _QUICKSTART_NAME = "teacher"  # beside the student, in the output of `hf-tinybert quickstart`
 _HUB_PARTS = 2
@@ -127,8 +126,7 @@ def _hub_name(name: str) -> str | None:
     parts = Path(name).parts
     if Path(name).is_absolute() or Path(name).exists() or name.startswith(".") or len(parts) > _HUB_PARTS:
         return None
-    is_known = len(parts) == _HUB_PARTS or isinstance(try_to_load_from_cache(name, CONFIG_FILE), str)
-    return name if is_known else None
+    return name if len(parts) == _HUB_PARTS or stored_folder(name) is not None else None
 
 
 def _places(student: Path, of_run: str | None, of_record: str | None) -> Iterator[Path]:
