@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from hf_tinybert.distillation.preflight.report import Check, Status, failed, ski
 from hf_tinybert.distillation.projections import ProjectionLayout, attach_projections, starting_projections
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
 from hf_tinybert.distillation.teacher import HEADS, load_teacher
-from hf_tinybert.distillation.terms import Phase
+from hf_tinybert.distillation.terms import Reads
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.configuration_tinybert import PRESETS, TinyBertConfig
@@ -53,8 +53,9 @@ class Examination:
         split: split that scores the teacher.
         max_length: tokens per text; longer texts are cut.
         batch_size: rows per step, for the memory estimate.
-        phases: stages that would be trained.
-        layer_mapping: as in `DistillationArguments`.
+        recipe: method that would be trained by; None takes the one that `distill` takes by default.
+        phases: stages that would be trained; None takes the recipe's.
+        layer_mapping: as in `DistillationArguments`; None likewise.
     """
 
     teacher: str
@@ -65,8 +66,9 @@ class Examination:
     split: str = "validation"
     max_length: int = 128
     batch_size: int = 32
-    phases: Sequence[str] = (str(Phase.INTERMEDIATE), str(Phase.PREDICTION))
-    layer_mapping: str = "uniform"
+    recipe: str | None = None
+    phases: Sequence[str] | None = None
+    layer_mapping: str | None = None
 
 
 def examine(examination: Examination) -> PreflightReport:
@@ -78,15 +80,17 @@ def examine(examination: Examination) -> PreflightReport:
         examination: what to look at.
 
     Raises:
-        ValueError: an unknown phase, or other arguments that no distillation takes.
+        ValueError: an unknown recipe or phase, or other arguments that no distillation takes.
     """
+    recipe: dict[str, Any] = {} if examination.recipe is None else {"recipe": examination.recipe}
     with tempfile.TemporaryDirectory() as folder:
         arguments = DistillationArguments(
             output_dir=folder,
-            phases=list(examination.phases),
+            phases=None if examination.phases is None else list(examination.phases),
             layer_mapping=examination.layer_mapping,
             per_device_train_batch_size=examination.batch_size,
             report_to="none",
+            **recipe,
         )
     set_seed(0)
     rows: list[Check] = []
@@ -196,13 +200,20 @@ def _load_teacher(
         return teacher, objectives
     except _LOADING_ERRORS as error:
         rows.append(_unloaded("teacher", name, error))
-    headless = [objective for objective in objectives if not objective.compares_predictions]
+    headless = [one for one in map(_without_predictions, objectives) if one is not None]
     if not needs_head or not headless:
         return None, objectives
     try:
         return load_teacher(name, student, needs_head=False), headless
     except _LOADING_ERRORS:
         return None, objectives
+
+
+def _without_predictions(objective: DistillationObjective) -> DistillationObjective | None:
+    """The terms that a teacher without a trained head can teach; None where there is none."""
+    kept = {name: weight for name, weight in objective.weights.items() if not objective.reads_of(name) & Reads.LOGITS}
+    layers = {name: own for name, own in objective.layers.items() if name in kept}
+    return replace(objective, weights=kept, layers=layers) if kept else None
 
 
 def _encode(

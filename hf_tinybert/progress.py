@@ -14,6 +14,7 @@ from rich.progress import TimeRemainingColumn as RemainingColumn
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 _Item = TypeVar("_Item")
+_AFTER_START = "raised after a training had begun"
 
 
 class ProgressDisplay:
@@ -25,6 +26,7 @@ class ProgressDisplay:
 
     def __init__(self, console: Console) -> None:
         self.console = console
+        self._trained = False
 
     def line(self, text: str) -> None:
         """One line of text, in rich markup."""
@@ -32,7 +34,10 @@ class ProgressDisplay:
 
     @contextmanager
     def bar(self, description: str, total: float | None = None) -> Iterator["ProgressBar"]:
-        """A bar for the time of the block; with `total` None it pulses."""
+        """A bar for the time of the block; with `total` None it pulses.
+
+        What stops the block after a Trainer has begun, in this bar or an earlier one, is marked, see `stopped_a_run`.
+        """
         columns = (
             TextColumn("  {task.description:<38}"),
             BarColumn(bar_width=24),
@@ -43,7 +48,14 @@ class ProgressDisplay:
         start = time.perf_counter()
         hidden = not self.console.is_terminal
         with Progress(*columns, console=self.console, transient=True, disable=hidden) as progress:
-            yield ProgressBar(progress, progress.add_task(description, total=total))
+            bar = ProgressBar(progress, progress.add_task(description, total=total))
+            try:
+                yield bar
+            except Exception as error:
+                if self._trained or bar.trained:
+                    error.add_note(_AFTER_START)
+                raise
+            self._trained |= bar.trained
         self.line(f"  {description:<38} [dim]{time.perf_counter() - start:6.1f} s[/dim]")
 
     def track(self, items: Iterable[_Item], total: int, description: str) -> Iterator[_Item]:
@@ -59,6 +71,7 @@ class ProgressBar:
 
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress, self._task = progress, task
+        self.trained = False
 
     def advance(self, count: float = 1) -> None:
         """So many more done."""
@@ -67,6 +80,10 @@ class ProgressBar:
     def show(self, done: float, total: float) -> None:
         """So many done, of so many."""
         self._progress.update(self._task, completed=done, total=total)
+
+    def training_begins(self) -> None:
+        """Whatever could be refused was refused before."""
+        self.trained = True
 
 
 class TrainingProgress(TrainerCallback):
@@ -79,6 +96,16 @@ class TrainingProgress(TrainerCallback):
     def __init__(self, bar: ProgressBar) -> None:
         self._bar = bar
         self._predicted = 0
+
+    def on_train_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,  # noqa: ANN401 (the interface of transformers)
+    ) -> None:
+        """The checks before training are over."""
+        self._bar.training_begins()
 
     def on_step_end(
         self,
@@ -118,6 +145,11 @@ def show_progress(trainer: Trainer, bar: ProgressBar) -> None:
     """A bar in the place of the Trainer's own output."""
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(TrainingProgress(bar))
+
+
+def stopped_a_run(error: BaseException) -> bool:
+    """Whether an error came after training had begun, so that no setting was refused by it."""
+    return _AFTER_START in getattr(error, "__notes__", ())
 
 
 def quiet_libraries() -> None:

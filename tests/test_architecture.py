@@ -40,7 +40,7 @@ ROOMS_BELOW = {
         "progress",
         "workflow",
     },
-    "demo": {"models", "data", "distillation", "benchmark", "run_folder", "workflow"},
+    "demo": {"models", "data", "distillation", "benchmark", "workflow"},
     "runtimes": {
         "models",
         "data",

@@ -1,6 +1,7 @@
 """Tests of the doctor: names and folders in, a report out, whatever is wrong with them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import transformers
@@ -73,6 +74,17 @@ def test_a_student_with_a_part_of_the_pieces_reads_the_data_by_its_own_tokenizer
     report = examine(examination)
     assert report.ok, report.table()
     assert "36 of the teacher's 40 tokens" in report.table(), report.table()
+
+
+def test_what_is_examined_by_default_is_what_distill_does_by_default(teacher_folder, data_folder, tiny_preset):
+    """Prevents a good word for a run that nobody starts: other phases and another mapping than `distill` takes."""
+    examination = Examination(str(teacher_folder), dataset=str(data_folder), max_length=16)
+    phases = {
+        recipe: [name for name in _statuses(examine(replace(examination, recipe=recipe))) if name.startswith("losses")]
+        for recipe in (None, "tinybert")
+    }
+    assert phases[None] == ["losses at step 0"]  # one joint phase
+    assert len(phases["tinybert"]) == 2
 
 
 def test_models_alone_can_be_examined(teacher_folder, tiny_preset):
@@ -210,7 +222,7 @@ def test_every_kind_of_data_is_examined(tmp_path, tiny_teacher_config, tokenizer
     rows = [json.dumps(row(text, number % 3, number)) for number, text in enumerate(sentences)]
     for split in ("train", "validation", "test"):
         (tmp_path / f"{split}.jsonl").write_text("\n".join(rows), encoding="utf-8")
-    report = examine(Examination(str(tmp_path / "teacher"), dataset=str(tmp_path), max_length=32))
+    report = examine(Examination(str(tmp_path / "teacher"), dataset=str(tmp_path), max_length=32, recipe="tinybert"))
     assert any(check.name == "data set" and check.found.startswith(kind) for check in report.checks)
     assert [check.name for check in report.failed if check.name != "teacher's score"] == [], report.table()
     assert any(check.name.startswith("losses at step 0") and check.status is Status.OK for check in report.checks)

@@ -3,12 +3,19 @@
 import io
 import logging
 
+import pytest
 import transformers
 from datasets.utils.logging import enable_progress_bar
 from rich.console import Console
 from transformers import BertForSequenceClassification, Trainer, TrainerControl, TrainerState, TrainingArguments
 
-from hf_tinybert.progress import ProgressDisplay, TrainingProgress, quiet_libraries, show_progress
+from hf_tinybert.progress import (
+    ProgressDisplay,
+    TrainingProgress,
+    quiet_libraries,
+    show_progress,
+    stopped_a_run,
+)
 
 
 def _display() -> tuple[ProgressDisplay, io.StringIO]:
@@ -32,12 +39,34 @@ def test_tracking_gives_every_item_once():
     assert list(display.track([1, 2, 3], 3, "counting")) == [1, 2, 3]
 
 
+def test_what_stops_a_run_is_told_from_what_was_refused_before_it(tmp_path):
+    """Prevents a script from correcting its options where the run itself failed, hours later."""
+    display, _ = _display()
+
+    def stopped(begins):
+        with pytest.raises(ValueError) as error, display.bar("distilling") as bar:
+            if begins:
+                callback = TrainingProgress(bar)
+                callback.on_train_begin(TrainingArguments(str(tmp_path)), TrainerState(), TrainerControl())
+            raise ValueError("expected a number")
+        return stopped_a_run(error.value)
+
+    assert not stopped(begins=False)
+    assert stopped(begins=True)
+    with display.bar("distilling") as bar:
+        bar.training_begins()
+    assert stopped(begins=False)  # such as scores after it
+
+
 class _Recorder:
     def __init__(self):
         self.shown = []
 
     def show(self, done, total):
         self.shown.append((done, total))
+
+    def training_begins(self):
+        self.began = True
 
 
 def test_training_moves_the_bar_by_optimizer_steps(tmp_path):

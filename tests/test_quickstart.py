@@ -19,6 +19,7 @@ from hf_tinybert.hub.model_facts import read_facts
 from hf_tinybert.progress import ProgressDisplay, TrainingProgress
 from hf_tinybert.quickstart import FIGURES_FILE, Quickstart, QuickstartSettings
 from hf_tinybert.report import ReportSettings
+from hf_tinybert.report.compared_rows import load_rows
 from hf_tinybert.report.pair import load_pair
 from hf_tinybert.workflow import evaluate_folder
 from hf_tinybert.workflow.figures import FIGURES_FILE as FIGURES_FILE_OF_RUNS
@@ -95,8 +96,9 @@ def test_other_verbs_read_its_student_and_the_card_tells_its_figures(settings, s
     assert "| same shape, undistilled |" in card and "| sentences per second, batch 1 |" in card
     assert f"| {summary['teacher_test_accuracy']:.4g} |" in card
     assert str(folder.parents[1]) not in card  # above the folders of data, teacher and student
-    compared = load_pair(ReportSettings(folder=student), read_facts(student))
-    assert len(compared.rows) and compared.teacher.config.hidden_size == 32
+    report, facts = ReportSettings(folder=student), read_facts(student)
+    rows = load_rows(report, facts)
+    assert len(rows.rows) and load_pair(rows, report, facts).teacher.config.hidden_size == 32
 
 
 def test_a_finished_run_is_not_trained_again(settings, straight, monkeypatch):

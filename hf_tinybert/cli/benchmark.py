@@ -137,6 +137,9 @@ def benchmark_augment(
 def benchmark_infer(
     student: Annotated[str | None, typer.Argument(help="Folder or Hub name; else random weights, 4 x 312.")] = None,
     teacher: Annotated[str | None, typer.Option(help="Folder or Hub name; else random weights, as BERT-base.")] = None,
+    own_teacher: Annotated[
+        bool, typer.Option(help="Without --teacher, also the one that the student's folder tells of, if it is here.")
+    ] = True,
     task: options.HeadTask = None,
     runtime: Annotated[
         list[str] | None,
@@ -170,9 +173,14 @@ def benchmark_infer(
             with loading():
                 from hf_tinybert.progress import ProgressDisplay
                 from hf_tinybert.runtimes import InferenceSettings, Runtime, inference_tables, measure_inference
+                from hf_tinybert.workflow.teacher_search import recorded_teacher, teachers_at_hand
+            found = None
+            if own_teacher and student is not None and teacher is None:
+                found = next(teachers_at_hand(recorded_teacher(student, task), task), None)
             settings = InferenceSettings(
                 student=student,
                 teacher=teacher,
+                own_teacher=None if found is None else str(found),
                 task=task,
                 runtimes=tuple(Runtime(name) for name in runtime or Runtime),
                 teacher_runtimes=tuple(Runtime(name) for name in teacher_runtime or Runtime),

@@ -14,6 +14,7 @@ from hf_tinybert.cli.outcome import show_outcome
 from hf_tinybert.cli.recipe_settings import RECIPE_FILE, configured, recipe_kept
 from hf_tinybert.cli.recipe_tasks import configured_tasks, has_tasks, tasks_as_recipe
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
+from hf_tinybert.cli.run_page import RunPage, write_run_page
 from hf_tinybert.cli.tables import retention_table, tasks_table
 
 
@@ -62,6 +63,9 @@ def distill(
     cache_dir: Annotated[str | None, typer.Option(help="Folder that keeps the teacher's outputs.")] = None,
     test: options.ScoreTest = False,
     seed: options.Seed = 0,
+    report: Annotated[
+        bool, typer.Option(help="At the end write report.html, the run on one page (matplotlib).")
+    ] = True,
     as_json: options.AsJson = False,
 ) -> None:
     """Distil a teacher into a small student, and show what was kept.
@@ -121,13 +125,17 @@ def distill(
             figures = _distilled(context, given, output, console)
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
+    if not leads():
+        return
     told = escape(str(output))
     written = f"Student: {told}   figures: {escape(str(output / 'figures.json'))}"
+    page = RunPage(None, f"Its story on one page: hf-tinybert report {told}")
+    if report:
+        with figures_alone(as_json):
+            page = write_run_page(output, figures, console)
+    figures = {**figures, "report": None if page.path is None else str(page.path)}
     table = tasks_table if has_tasks(context) else retention_table
-    if table is retention_table:
-        written += f"\nIts story on one page: hf-tinybert report {told}"
-    if leads():
-        show_outcome(figures, table, written, console, as_json=as_json)
+    show_outcome(figures, table, f"{written}\n{page.line}", console, as_json=as_json)
 
 
 def _distilled(context: typer.Context, given: Mapping[str, Any], output: Path, console: Console) -> dict[str, Any]:

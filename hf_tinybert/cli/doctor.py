@@ -25,8 +25,9 @@ def doctor(
     split: Annotated[str, typer.Option(help="Split that scores the teacher.")] = "validation",
     max_length: Annotated[int, typer.Option(help="Tokens per text; longer texts are cut.")] = 128,
     batch_size: Annotated[int, typer.Option(help="Texts per step, for the memory estimate.")] = 32,
-    phase: Annotated[list[str] | None, typer.Option(help="Phase to train; repeat it. Both of the paper's.")] = None,
-    layer_mapping: Annotated[str, typer.Option(help="uniform, last, first, or layers like 2,3,4,6.")] = "uniform",
+    recipe: options.Recipe = None,
+    phase: Annotated[list[str] | None, typer.Option(help="Phase to train; repeat it; the recipe's if none.")] = None,
+    layer_mapping: options.LayerMapping = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Examine a distillation before it is run: what will fail, what will work badly, and the cure.
@@ -50,8 +51,9 @@ def doctor(
                     split=split,
                     max_length=max_length,
                     batch_size=batch_size,
+                    recipe=recipe,
+                    phases=tuple(phase) if phase else None,
                     layer_mapping=layer_mapping,
-                    **({"phases": tuple(phase)} if phase else {}),
                 )
                 report = examine(examination)
             except EXPECTED_ERRORS as error:

@@ -30,7 +30,7 @@ def show_outcome(
         return
     console.print(table(figures))
     if written is not None:
-        console.print(written, highlight=False)
+        console.print(written, highlight=False, soft_wrap=True)  # a path is copied in one piece
 
 
 def tell(figures: Mapping[str, Any]) -> None:

@@ -17,8 +17,9 @@ from pydantic import TypeAdapter, ValidationError
 from hf_tinybert.cli.recipe_file import PlacedValues, overlaid, read_value, read_values, write_values
 
 RECIPE_VERBS = ("pretrain", "finetune", "augment", "distill", "trim-vocab", "export")
-RUN_KEYS: Mapping[str, Any] = {"output": str, "blocks": str | None, "num_proc": int}
-"""Where a run writes and with how many processes: options that are no settings, because no result depends on them."""
+RUN_KEYS: Mapping[str, Any] = {"output": str, "blocks": str | None, "num_proc": int, "report": bool}
+"""Where a run writes, with how many processes and whether with a page: options that are no settings, because no result
+depends on them."""
 TASKS = "tasks"
 OPTIONS_OF_FIELD: Mapping[str, tuple[str, ...]] = {
     "columns": ("column",),

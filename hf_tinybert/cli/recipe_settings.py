@@ -133,7 +133,8 @@ def recipe_kept(
     finally:
         if leads() and (done or _claimed(file.parent, values)):
             run = {key: context.params[key] for key in _run_keys(context)}
-            paths = {key: value if isinstance(value, int) else str(value) for key, value in run.items() if value}
+            given = {key: value for key, value in run.items() if value is not None}
+            paths = {key: value if isinstance(value, int) else str(value) for key, value in given.items()}
             verb = str(context.info_name)
             temporary = file.with_name(f"{file.name}.partial")
             temporary.write_text(recipe_text({**recipe, **paths}, verb, __version__), encoding="utf-8")

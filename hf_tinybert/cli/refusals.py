@@ -19,7 +19,8 @@ class ExitCode(enum.IntEnum):
 
     DONE = 0
     FAILED = 1
-    """The run: an error of a program, of the disk or of the memory, or a check that `doctor` found failed."""
+    """The run: an error of a program, of the disk or of the memory, whatever stops it after training has begun, or a
+    check that `doctor` found failed."""
     REFUSED = 2
     """Something that was given: an option, a recipe, data, a model, or an output that is taken."""
     INTERRUPTED = 130
@@ -34,8 +35,16 @@ def refusal(error: Exception) -> typer.Exit:
     """One red message instead of a traceback, and the exit code."""
     message = f"[bold red]error:[/bold red] {escape(str(error))}"
     Console(stderr=True).print(message, highlight=False, soft_wrap=True)  # a path is copied in one piece
-    failed = isinstance(error, OSError) and error.errno in _OF_THE_MACHINE
+    failed = _stopped_a_run(error) or (isinstance(error, OSError) and error.errno in _OF_THE_MACHINE)
     return typer.Exit(int(ExitCode.FAILED if failed else ExitCode.REFUSED))
+
+
+def _stopped_a_run(error: Exception) -> bool:
+    if not getattr(error, "__notes__", ()):  # which every marked one has
+        return False
+    from hf_tinybert.progress import stopped_a_run  # with torch, which a wrong option does not wait for
+
+    return stopped_a_run(error)
 
 
 @contextmanager

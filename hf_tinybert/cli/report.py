@@ -31,7 +31,8 @@ def report(
 ) -> None:
     """Write report.html into a model folder: one page that holds all it shows.
 
-    Student and teacher answer the same rows, and their layers are compared: the page shows where they disagree.
+    Student and teacher answer the same rows, and their layers are compared: the page shows where they disagree. What
+    `distill` kept of their answers is not asked again.
 
     Example: hf-tinybert report student
 

@@ -5,18 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 from transformers import PreTrainedModel
 
 from hf_tinybert.demo.input_forms import Asked, read_form, tokens_read
 from hf_tinybert.demo.model_clock import TimedModel, answer_in_turns
 from hf_tinybert.demo.shown_answers import ANSWER_FORMS, ShownAnswer
-from hf_tinybert.demo.teacher_search import RecordedTeacher, recorded_teacher
-from hf_tinybert.distillation.teacher import weights_sha256
 from hf_tinybert.models.exported_runtime import ExportedRuntime
 from hf_tinybert.workflow.figures import model_size
 from hf_tinybert.workflow.model_folder import ModelFolder, load_config, load_model_folder
+from hf_tinybert.workflow.teacher_search import UNUSABLE, RecordedTeacher, recorded_teacher, teachers_at_hand
 from hf_tinybert.workflow.teachers import public_name
 
 _GRAPH_FILES = (".onnx", ".data", ".xml", ".bin")
@@ -135,19 +133,15 @@ def _teacher(
     recorded = recorded_teacher(name, task)
     if teacher is not None:
         found = _load(teacher, student, recorded, task)
-        return found, _unlike_recorded(found, recorded)
+        return found, recorded.unlike(found.model, found.name)
     refusals = []
-    for folder in recorded.folders:
-        is_named = folder.name == Path(str(recorded.name)).name
+    for folder in teachers_at_hand(recorded, task, str(student.task.kind)):
         try:
             found = _load(str(folder), student, recorded, task)
-        except (ValueError, TypeError, OSError, ModuleNotFoundError, StrictDataclassError) as error:
-            if is_named:
-                refusals.append(str(error).replace(f"{folder.parent}/", ""))  # a page tells no paths of its machine
+        except UNUSABLE as error:
+            refusals.append(str(error).replace(f"{folder.parent}/", ""))  # a page tells no paths of its machine
             continue
-        unlike = _unlike_recorded(found, recorded)
-        if is_named or (recorded.sha256 and not unlike):
-            return found, unlike
+        return found, recorded.unlike(found.model, found.name)
     if refusals:
         return None, f"The student alone: its teacher cannot answer here: {refusals[0]}"
     if recorded.name is None:
@@ -162,8 +156,9 @@ def _load(name: str, student: ModelFolder, recorded: RecordedTeacher, task: str 
         ValueError: it answers something else.
     """
     several = load_config(name).to_dict().get("tasks") or {}
-    head = (recorded.task if recorded.task in several else task) if several else None
-    found = load_model_folder(name, task=head, kind=None if several else str(student.task.kind))
+    found = load_model_folder(
+        name, task=recorded.head(several, task), kind=None if several else str(student.task.kind)
+    )
     labels, wanted = set(found.task.settings.labels), set(student.task.settings.labels)
     if found.task.kind is not student.task.kind or labels != wanted:
         raise ValueError(
@@ -172,15 +167,6 @@ def _load(name: str, student: ModelFolder, recorded: RecordedTeacher, task: str 
             "name another with `--teacher`"
         )
     return _on_accelerator(found)
-
-
-def _unlike_recorded(teacher: ModelFolder, recorded: RecordedTeacher) -> str:
-    """A sentence where a teacher's weights are not those that taught; of a graph they cannot be compared."""
-    if recorded.sha256 is None or not isinstance(teacher.model, PreTrainedModel):
-        return ""
-    if weights_sha256(teacher.model) == recorded.sha256:
-        return ""
-    return f"{public_name(teacher.name)} is another teacher than the one that this student was distilled from."
 
 
 def _on_accelerator(folder: ModelFolder) -> ModelFolder:

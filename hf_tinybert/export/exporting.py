@@ -60,7 +60,7 @@ class _Export:
     def __init__(self, settings: ExportSettings, output: Path, display: ProgressDisplay) -> None:
         self.settings, self.output, self.display = settings, output, display
         check_packages(settings.form)
-        check_output_folder(output, overwrite=False)
+        check_output_folder(output, overwrite=None)
         self.folder: ModelFolder = load_model_folder(settings.model, task=settings.task, kind=settings.kind)
         if isinstance(self.folder.model, ExportedRuntime):
             raise ValueError(
@@ -76,7 +76,7 @@ class _Export:
         """Write, compare and keep."""
         start = time.perf_counter()
         task, kind = self.folder.task, self.folder.task.kind
-        with staged_folder(self.output, overwrite=False) as staged:
+        with staged_folder(self.output, overwrite=None) as staged:
             with self.display.bar(f"exporting to {self.settings.to}"):
                 written = staged / "written"
                 self._write(written)

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 CONFIG_FILE = "config.json"
+_REPLACING = ", or have the whole folder replaced (`overwrite=True`, on the command line `--overwrite`)"
 
 # In the order of preference: a folder that has both was converted by its owner.
 _WEIGHTS_READERS: dict[str, Callable[[Path], Any]] = {
@@ -113,12 +114,13 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     return dict(weights)
 
 
-def check_output_folder(output: Path, *, overwrite: bool) -> None:
+def check_output_folder(output: Path, *, overwrite: bool | None) -> None:
     """Refuse an output folder whose content would be lost against the caller's will.
 
     Args:
         output: Folder to be written. It may be missing or empty.
-        overwrite: Whether a folder that holds one checkpoint may be replaced.
+        overwrite: Whether a folder that holds one checkpoint may be replaced; None where the caller offers no such
+            choice, so that none is advised.
 
     Raises:
         FileExistsError: `output` is a file, or holds something that must not be replaced: anything at all without
@@ -137,7 +139,7 @@ def check_output_folder(output: Path, *, overwrite: bool) -> None:
     if not overwrite:
         raise FileExistsError(
             f"expected a missing or empty output folder, got `{output}` with {len(entries)} entries; because they "
-            "would be lost; name another folder, or pass overwrite=True to replace it"
+            f"would be lost; name another folder{'' if overwrite is None else _REPLACING}"
         )
     if not (output / CONFIG_FILE).is_file() or any(entry.is_dir() for entry in entries):
         raise FileExistsError(
@@ -148,7 +150,7 @@ def check_output_folder(output: Path, *, overwrite: bool) -> None:
 
 
 @contextmanager
-def staged_folder(output: Path, *, overwrite: bool) -> Iterator[Path]:
+def staged_folder(output: Path, *, overwrite: bool | None) -> Iterator[Path]:
     """Give a folder to write into that takes the place of `output` only when the block ends without an error.
 
     Args:

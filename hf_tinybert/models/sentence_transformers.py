@@ -67,8 +67,8 @@ def save_as_sentence_transformer(
             "texts become vectors; take the one-task model of a multi-task model with `for_task(name)`"
         )
     folder = Path(folder)
-    check_output_folder(folder, overwrite=False)
-    with staged_folder(folder, overwrite=False) as staged:
+    check_output_folder(folder, overwrite=None)
+    with staged_folder(folder, overwrite=None) as staged:
         encoder = BertModel(plain_bert_config(model.config), add_pooling_layer=False)
         nn.Module.to(encoder, model.dtype)
         encoder.load_state_dict(model.bert.state_dict())

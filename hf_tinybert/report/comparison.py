@@ -6,28 +6,22 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from hf_tinybert.benchmark import machine
-from hf_tinybert.benchmark.inference import sentences_per_second
+from hf_tinybert.data.kinds.definition import Prediction
 from hf_tinybert.data.tasks import TaskKind
-from hf_tinybert.distillation.encodings import model_input_names
 from hf_tinybert.hub.model_facts import COMPARISON_FILE
-from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.report.compared_answers import ComparedAnswer, compared_answers
+from hf_tinybert.report.compared_rows import ComparedRows
 from hf_tinybert.report.confusion import Confusion, count_confusion
-from hf_tinybert.report.layer_agreement import Encoder, LayerAgreement, Text, encoder_of, layer_agreement
-from hf_tinybert.report.pair import Pair
+from hf_tinybert.report.layer_agreement import LayerAgreement
+from hf_tinybert.report.layers_and_speed import LayersAndSpeed, spread
 from hf_tinybert.report.tagged_words import entity_counts, word_classes
-from hf_tinybert.workflow.inference import Inference
 
-_Item = TypeVar("_Item")
 _EXAMPLES = 24
-_TEXTS = 64
 _ONE_CLASS = (TaskKind.TEXT_CLASSIFICATION, TaskKind.PAIR_CLASSIFICATION)
 _NUMBERS = (TaskKind.REGRESSION, TaskKind.SENTENCE_EMBEDDING)
-# batch size -> counted forwards of each model
-_SPEED_RUNS = {1: 12, 32: 4}
 
 
 @dataclass(frozen=True)
@@ -49,6 +43,7 @@ class Comparison:
         sentences_per_second: by batch size and model; empty where the tokenizers differ.
         machine: that this was measured on.
         task: of a multi-task folder, the one that was compared.
+        fingerprints: hashes of rows and weights, see `ComparedRows`: a comparison of others says nothing of these.
     """
 
     split: str
@@ -63,6 +58,7 @@ class Comparison:
     sentences_per_second: dict[str, dict[str, float]] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
     task: str | None = None
+    fingerprints: dict[str, str | None] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write `comparison.json`, in one step."""
@@ -71,43 +67,35 @@ class Comparison:
         os.replace(temporary, folder / COMPARISON_FILE)
 
 
-def compare(pair: Pair, *, split: str, batch_size: int, display: ProgressDisplay) -> Comparison:
-    """Let both models answer the rows, and read some of their texts layer by layer.
+def compare(
+    asked: ComparedRows, said: Sequence[Sequence[Prediction]], read: LayersAndSpeed, *, name: str | None = None
+) -> Comparison:
+    """Set the answers of both models side by side.
 
     Args:
-        pair: of models, with their rows.
-        split: name of the rows.
-        batch_size: rows at once.
-        display: where progress is shown.
+        asked: rows.
+        said: predictions of the student and of the teacher, one per row.
+        read: of the models themselves.
+        name: of the task, of a multi-task folder.
     """
-    task, rows = pair.task, pair.rows
-    said = []
-    for name, model, tokenizer in (
-        ("student", pair.student, pair.student_tokenizer),
-        ("teacher", pair.teacher, pair.teacher_tokenizer),
-    ):
-        with display.bar(f"{name} on {split}", total=len(rows)) as bar:
-            inference = Inference(model, tokenizer, task, batch_size=batch_size, seed=pair.seed, on_batch=bar.advance)
-            said.append(inference.predict(rows))
+    task, rows = asked.task, asked.rows
     answers = compared_answers(task, rows, *said)
     tagged = task.kind is TaskKind.TOKEN_CLASSIFICATION
     classes = word_classes(task, rows, *said) if tagged else _classes(answers) if task.kind in _ONE_CLASS else []
-    texts = _texts(pair)
-    with display.bar("comparing layers and speed"):
-        speed = _speed(pair, [f"{text} {other or ''}".strip() for text, other in texts])
-        agreement, why_not = _agreement(pair, texts)
     return Comparison(
-        split=split,
+        split=asked.split,
         rows=len(rows),
         answers={} if task.kind in _NUMBERS else dict(Counter(key for one in answers for key in _keys(one))),
         examples=[asdict(one) for one in _disagreements(answers)],
         confusion=count_confusion(classes, task.settings.labels) if classes else None,
         entities=entity_counts(task, rows, *said) if tagged else [],
         numbers=_numbers(answers) if task.kind in _NUMBERS else {},
-        agreement=agreement,
-        without_agreement=why_not,
-        sentences_per_second=speed,
+        agreement=read.agreement,
+        without_agreement=read.without_agreement,
+        sentences_per_second={size: dict(rates) for size, rates in read.sentences_per_second.items()},
         machine=dict(machine()),
+        task=name,
+        fingerprints=dict(asked.fingerprints),
     )
 
 
@@ -134,66 +122,16 @@ def _disagreements(answers: Sequence[ComparedAnswer]) -> list[ComparedAnswer]:
     apart = [one for one in answers if not one.is_same]
     if any(not isinstance(one.student, str) for one in apart):
         return sorted(apart, key=lambda one: -one.distance)[: _EXAMPLES // 2]
-    lost = _spread([one for one in apart if one.teacher_is_right and not one.student_is_right], _EXAMPLES // 2)
-    won = _spread([one for one in apart if one.student_is_right and not one.teacher_is_right], _EXAMPLES // 4)
+    lost = spread([one for one in apart if one.teacher_is_right and not one.student_is_right], _EXAMPLES // 2)
+    won = spread([one for one in apart if one.student_is_right and not one.teacher_is_right], _EXAMPLES // 4)
     rest = [one for one in apart if one.student_is_right == one.teacher_is_right]
-    return [*lost, *won, *_spread(rest, _EXAMPLES - len(lost) - len(won))]
-
-
-def _spread(items: Sequence[_Item], most: int) -> list[_Item]:
-    """So many at most, at even distances: the first ones of data in the order of their labels are of one class."""
-    count = min(most, len(items))
-    return [items[place * len(items) // count] for place in range(count)]
+    return [*lost, *won, *spread(rest, _EXAMPLES - len(lost) - len(won))]
 
 
 def _numbers(answers: Sequence[ComparedAnswer]) -> dict[str, list[float]]:
     right = [float(one.right) for one in answers if one.right is not None]
     student, teacher = ([float(getattr(one, name)) for one in answers] for name in ("student", "teacher"))
     return {**({"right": right} if right else {}), "student": student, "teacher": teacher}
-
-
-def _texts(pair: Pair) -> list[Text]:
-    """What the encoders read of some rows from all over the data."""
-    columns = [
-        name for name in ("question", "text", "context", "document", "text_pair") if name in pair.rows.column_names
-    ]
-    rows = pair.rows.select(_spread(range(len(pair.rows)), _TEXTS))
-    if "tokens" in pair.rows.column_names:
-        return [(" ".join(tokens), None) for tokens in rows["tokens"]]
-    parts = [[str(row[name]) for name in columns if row[name]] for row in rows]
-    return [(own[0], own[1] if len(own) > 1 else None) for own in parts if own]
-
-
-def _agreement(pair: Pair, texts: Sequence[Text]) -> tuple[LayerAgreement | None, str]:
-    student = Encoder(pair.student, pair.student_tokenizer)
-    teacher = Encoder(pair.teacher, pair.teacher_tokenizer)
-    try:
-        return layer_agreement(student, teacher, texts, max_length=pair.task.settings.max_length), ""
-    except ValueError as error:
-        return None, str(error)
-
-
-def _speed(pair: Pair, texts: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Of the encoders, on the student's tokens; the heads cost next to nothing."""
-    encoders = {"student": encoder_of(pair.student), "teacher": encoder_of(pair.teacher)}
-    read = set(pair.student_tokenizer.model_input_names)
-    same_tokens = pair.student_tokenizer.get_vocab() == pair.teacher_tokenizer.get_vocab()
-    if not texts or not same_tokens or any(not read <= model_input_names(one) for one in encoders.values()):
-        return {}
-    return {
-        str(batch_size): {
-            model: round(rate, 1)
-            for model, rate in sentences_per_second(
-                encoders,
-                pair.student_tokenizer,
-                texts,
-                batch_size=batch_size,
-                max_length=pair.task.settings.max_length,
-                runs=runs,
-            ).items()
-        }
-        for batch_size, runs in _SPEED_RUNS.items()
-    }
 
 
 __all__ = ["Comparison", "compare"]

@@ -1,21 +1,21 @@
-"""Student and teacher of a folder, with the rows on which they are compared: found as the folder's run had them."""
+"""Student and teacher of a folder, loaded: what answers rows, and what is read layer by layer."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from datasets import Dataset
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from hf_tinybert.data.tasks import Task
+from hf_tinybert.data.kinds.definition import Prediction
 from hf_tinybert.distillation.teacher import load_teacher
 from hf_tinybert.hub.model_facts import ModelFacts
 from hf_tinybert.models.exported_runtime import ExportedRuntime
+from hf_tinybert.progress import ProgressDisplay
+from hf_tinybert.report.compared_rows import MODELS, ComparedRows
 from hf_tinybert.report.report_settings import ReportSettings
+from hf_tinybert.workflow.inference import Inference
 from hf_tinybert.workflow.model_folder import load_config, load_model_folder, load_tokenizer
-from hf_tinybert.workflow.task_data import check_labels, read_data, sample
+from hf_tinybert.workflow.teacher_search import recorded_teacher
 from hf_tinybert.workflow.teachers import has_several_heads
 
 
@@ -24,47 +24,36 @@ class Pair:
     """What a comparison reads.
 
     Attributes:
-        task: of both models.
-        rows: raw.
         student: with its head, in evaluation mode.
         student_tokenizer: its own.
         teacher: likewise.
         teacher_tokenizer: its own.
-        seed: of hidden tokens, in masked LM.
+        told: a sentence where the teacher is another one than the folder tells of.
     """
 
-    task: Task
-    rows: Dataset
     student: PreTrainedModel
     student_tokenizer: PreTrainedTokenizerBase
     teacher: PreTrainedModel
     teacher_tokenizer: PreTrainedTokenizerBase
-    seed: int
+    told: str = ""
 
 
-def load_pair(settings: ReportSettings, facts: ModelFacts) -> Pair:
-    """Load both models and the rows.
+def load_pair(asked: ComparedRows, settings: ReportSettings, facts: ModelFacts) -> Pair:
+    """Load both models.
 
     Args:
-        settings: what was asked for; what they leave open is taken from the run.
+        asked: what they are asked.
+        settings: of the report.
         facts: of the folder.
 
     Raises:
-        ValueError: a model without a teacher, one of several tasks without a name, data with other labels, a split
-            that is not there, a teacher without a trained head.
-        FileNotFoundError: teacher or data are not where the run had them.
+        ValueError: no teacher, or one without a trained head.
+        FileNotFoundError: the teacher is not where the run had it.
     """
-    run = _of_run(settings, facts)
-    data, teacher_name = settings.data or run.get("data"), settings.teacher or run.get("teacher")
-    if teacher_name is None:
+    if asked.teacher is None:
         raise ValueError(
             f"expected a teacher to compare the model with, got {facts.teacher or 'none'}; because the folder does "
-            "not say where one lies; name its folder by `--teacher`"
-        )
-    if data is None:
-        raise ValueError(
-            "expected rows on which student and teacher are compared, got none; because the folder does not say what "
-            "it was trained on; name them by `--data`"
+            "not say where one lies, or it is gone from there; name its folder by `--teacher`"
         )
     student = load_model_folder(settings.folder, task=settings.task, kind=facts.kind)
     if isinstance(student.model, ExportedRuntime):
@@ -72,42 +61,43 @@ def load_pair(settings: ReportSettings, facts: ModelFacts) -> Pair:
             f"expected a model of transformers in `{settings.folder}`, got an exported graph; because its layers "
             "cannot be read; name the folder that it was exported from"
         )
-    seed = int(run.get("seed", 0))
-    loaded = read_data(data, str(student.task.kind), settings.columns or run.get("columns") or {}, seed)
-    check_labels(loaded.labels, student.task)
-    if settings.split not in loaded.splits:
-        raise ValueError(f"expected a split out of {', '.join(loaded.splits)}, got `{settings.split}`")
-    teacher, tokenizer = _teacher(teacher_name, run.get("teacher_task"), student.model)
+    recorded = recorded_teacher(settings.folder, settings.task)
+    config = load_config(asked.teacher)
+    head = recorded.head(config.to_dict().get("tasks"), settings.task)
+    teacher, tokenizer = _teacher(asked.teacher, head, student.model)
+    told = "" if settings.teacher else recorded.unlike(teacher, asked.teacher)
     for model in (student.model, teacher):
         if torch.accelerator.is_available():
             nn.Module.to(model, torch.accelerator.current_accelerator())
-    rows = sample(loaded.splits[settings.split], settings.rows, seed)
-    return Pair(student.task, rows, student.model, student.tokenizer, teacher, tokenizer, seed)
+    return Pair(student.model, student.tokenizer, teacher, tokenizer, told)
 
 
-def _of_run(settings: ReportSettings, facts: ModelFacts) -> Mapping[str, Any]:
-    """The settings of the run; of several tasks those of the one that is asked for."""
-    told: dict[str, Any] = dict((facts.figures or {}).get("settings") or {})
-    tasks = told.get("tasks")
-    if not isinstance(tasks, Mapping):
-        return told
-    if settings.task not in tasks:
-        raise ValueError(
-            f"expected one of the tasks {', '.join(f'`{name}`' for name in tasks)}, got "
-            f"{'none' if settings.task is None else f'`{settings.task}`'}; because student and teacher are compared "
-            "on one; name it by `--task`"
-        )
-    own = {name: value for name, value in tasks[settings.task].items() if value is not None}
-    return {**(told.get("shared") or {}), **own}
+def ask(pair: Pair, asked: ComparedRows, *, batch_size: int, display: ProgressDisplay) -> list[list[Prediction]]:
+    """The student's and the teacher's predictions, one per row.
+
+    Args:
+        pair: of models.
+        asked: rows.
+        batch_size: rows at once.
+        display: where progress is shown.
+    """
+    said = []
+    models = ((pair.student, pair.student_tokenizer), (pair.teacher, pair.teacher_tokenizer))
+    for name, (model, tokenizer) in zip(MODELS, models, strict=True):
+        with display.bar(f"{name} on {asked.split}", total=len(asked.rows)) as bar:
+            inference = Inference(
+                model, tokenizer, asked.task, batch_size=batch_size, seed=asked.seed, on_batch=bar.advance
+            )
+            said.append(inference.predict(asked.rows))
+    return said
 
 
 def _teacher(name: str, task: str | None, student: PreTrainedModel) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    config = load_config(name)
-    if has_several_heads(config):
+    if has_several_heads(load_config(name)):
         several = load_model_folder(name, task=task)
         if isinstance(several.model, PreTrainedModel):  # no exported folder has several heads
             return several.model, several.tokenizer
     return load_teacher(name, student, needs_head=True, dtype=torch.float32), load_tokenizer(name)
 
 
-__all__ = ["Pair", "load_pair"]
+__all__ = ["Pair", "ask", "load_pair"]

@@ -43,10 +43,11 @@ class ReportSettings:
                 raise ValueError(
                     f"expected `{name}` of at least 1, got {getattr(self, name)}; because nothing would be compared"
                 )
-        if not self.compare and (self.data or self.teacher):
+        given = [f"`{name}`" for name in ("data", "teacher", "task") if getattr(self, name)]
+        if not self.compare and given:
             raise ValueError(
-                "expected no `data` and no `teacher` for a page from the files alone, got one; because nothing would "
-                "read them; leave them out, or let student and teacher be compared"
+                f"expected no {' and no '.join(given)} for a page from the files alone, got one; because nothing "
+                "would read it; leave it out, or let student and teacher be compared"
             )
 
 

@@ -19,7 +19,10 @@ from hf_tinybert.runtimes.inference_settings import InferenceSettings
 from hf_tinybert.runtimes.runtime import Runtime
 from hf_tinybert.workflow.heads import head_class
 from hf_tinybert.workflow.model_folder import load_config, load_model_folder
+from hf_tinybert.workflow.teacher_search import recorded_teacher
 
+OWN_TEACHER = "own-teacher"
+"""As results name the teacher that a student was distilled from, beside one of random weights."""
 _CLASSIFIER = "ForSequenceClassification"
 _TOKENIZER_COLUMNS = frozenset({"input_ids", "attention_mask", "token_type_ids"})
 _SAMPLE = (3, 16)  # batch and length that a graph is traced with
@@ -46,7 +49,7 @@ class AnsweringFolder:
 
 
 def make_models(settings: InferenceSettings) -> dict[str, PreTrainedModel]:
-    """`student` and `teacher`, in float32 and evaluation mode.
+    """`student`, `teacher` and, where it is asked for, `own-teacher`, in float32 and evaluation mode.
 
     A model without `task.json` gets the head of a classifier, trained or not: it computes as long.
 
@@ -62,6 +65,7 @@ def make_models(settings: InferenceSettings) -> dict[str, PreTrainedModel]:
         "teacher": BertForSequenceClassification(BertConfig())
         if settings.teacher is None
         else _load(settings.teacher, None),
+        **_own_teacher(settings),
     }
     for name, model in models.items():
         positions, longest = int(model.config.max_position_embeddings), max(settings.lengths)
@@ -104,6 +108,14 @@ def write_folder(model: PreTrainedModel, runtime: Runtime, folder: Path, *, long
     return AnsweringFolder(runtime, folder, type(model))
 
 
+def _own_teacher(settings: InferenceSettings) -> dict[str, PreTrainedModel]:
+    if settings.own_teacher is None or settings.student is None:
+        return {}
+    recorded = recorded_teacher(settings.student, settings.task)
+    tasks = load_config(settings.own_teacher).to_dict().get("tasks")
+    return {OWN_TEACHER: _load(settings.own_teacher, recorded.head(tasks, settings.task))}
+
+
 def _load(name: str, task: str | None) -> PreTrainedModel:
     config = load_config(name)
     if is_exported(name):
@@ -124,4 +136,4 @@ def _load(name: str, task: str | None) -> PreTrainedModel:
     return model
 
 
-__all__ = ["AnsweringFolder", "make_models", "random_inputs", "write_folder"]
+__all__ = ["OWN_TEACHER", "AnsweringFolder", "make_models", "random_inputs", "write_folder"]

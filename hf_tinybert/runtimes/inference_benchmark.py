@@ -16,7 +16,7 @@ from hf_tinybert.benchmark.machine import machine
 from hf_tinybert.benchmark.results import read_runs, write_runs
 from hf_tinybert.pictures import check_matplotlib
 from hf_tinybert.progress import ProgressDisplay
-from hf_tinybert.runtimes.answering_models import make_models, random_inputs, write_folder
+from hf_tinybert.runtimes.answering_models import OWN_TEACHER, make_models, random_inputs, write_folder
 from hf_tinybert.runtimes.answering_process import AnsweringProcess, Turn
 from hf_tinybert.runtimes.inference_plot import inference_picture
 from hf_tinybert.runtimes.inference_settings import InferenceSettings
@@ -24,7 +24,7 @@ from hf_tinybert.runtimes.inference_summary import arm_name, summarize_case
 from hf_tinybert.runtimes.runtime import Runtime, cxx_compiler, why_missing
 
 _LIBRARIES = ("onnxruntime", "openvino")
-_Arm = tuple[str, Runtime]  # `student` or `teacher`, and what it answers in
+_Arm = tuple[str, Runtime]  # `student`, `teacher` or `own-teacher`, and what it answers in
 
 
 def measure_inference(settings: InferenceSettings, output: Path | None, display: ProgressDisplay) -> dict[str, Any]:
@@ -72,6 +72,7 @@ class InferenceBenchmark:
         asked = [("student", one) for one in settings.runtimes] + [
             ("teacher", one) for one in settings.teacher_runtimes
         ]
+        asked += [] if settings.own_teacher is None else [(OWN_TEACHER, Runtime.FP32)]
         reasons = {arm: why_missing(arm[1]) for arm in asked}
         self._arms = [arm for arm in asked if reasons[arm] is None]
         self._left_out = {arm_name(*arm): reason for arm, reason in reasons.items() if reason is not None}
@@ -157,7 +158,7 @@ class InferenceBenchmark:
         return turns
 
     def _facts(self, name: str, model: PreTrainedModel) -> dict[str, Any]:
-        given = self.settings.to_json()[name]
+        given = self.settings.to_json()[name.replace("-", "_")]
         return {"name": given or "random weights", "parameters": sum(one.numel() for one in model.parameters())}
 
     def _own_run(self) -> dict[str, Any]:

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from hf_tinybert.pictures.drawing import Picture, canvas, check_matplotlib
+from hf_tinybert.runtimes.answering_models import OWN_TEACHER
 from hf_tinybert.runtimes.runtime import Runtime
+
+_LINES = {"student": ("-", "o"), "teacher": ("--", "s"), OWN_TEACHER: (":", "^")}
 
 
 def inference_picture(run: Mapping[str, Any]) -> Picture:
-    """Draw what `InferenceBenchmark.run` returned: the student's runtimes in full lines, the teacher's dashed.
+    """Draw what `InferenceBenchmark.run` returned: the student in full lines, the teacher dashed, its own one dotted.
 
     Raises:
         ModuleNotFoundError: matplotlib is not installed.
@@ -26,7 +29,7 @@ def inference_picture(run: Mapping[str, Any]) -> Picture:
             for arm in run["arms"]:
                 model, _, runtime = arm.partition(" ")
                 speeds = [case["summary"][arm]["sentences_per_second"] for case in cases]
-                line, marker = ("-", "o") if model == "student" else ("--", "s")
+                line, marker = _LINES[model]
                 panel.plot(lengths, speeds, line, marker=marker, color=colors[runtime], label=arm)
             panel.set(title=f"Batch {batch_size}", xlabel="tokens of a text", yscale="log")
             panel.set_xticks(lengths, [str(length) for length in lengths])

@@ -15,6 +15,8 @@ class InferenceSettings:
     Attributes:
         student: folder or Hub name; None for random weights of the published shape, 4 layers x 312.
         teacher: folder or Hub name; None for random weights of BERT-base's shape.
+        own_teacher: folder of the teacher that the student was distilled from, which answers in float32 PyTorch
+            beside a teacher of random weights; None leaves it out.
         task: of a multi-task student, the head that answers.
         runtimes: that the student answers in.
         teacher_runtimes: that the teacher answers in, float32 PyTorch among them: speeds are told as its multiples.
@@ -28,6 +30,7 @@ class InferenceSettings:
 
     student: str | None = None
     teacher: str | None = None
+    own_teacher: str | None = None
     task: str | None = None
     runtimes: tuple[Runtime, ...] = tuple(Runtime)
     teacher_runtimes: tuple[Runtime, ...] = tuple(Runtime)
@@ -48,6 +51,12 @@ class InferenceSettings:
             raise ValueError(
                 f"expected `fp32` among `teacher_runtimes`, got {[*map(str, self.teacher_runtimes)]}; because every "
                 "speed is told beside the teacher's in float32; add it"
+            )
+        if self.own_teacher is not None and (self.student is None or self.teacher is not None):
+            raise ValueError(
+                "expected a student and no other `teacher` with `own_teacher`, got "
+                f"{'no student' if self.student is None else f'`{self.teacher}`'}; because it stands beside random "
+                "weights of BERT-base's shape; leave one of them out"
             )
         if min(self.lengths) < 2:  # a text has [CLS] and [SEP]
             raise ValueError(f"expected `lengths` of at least 2 tokens, got {min(self.lengths)}")
@@ -70,7 +79,10 @@ class InferenceSettings:
     def to_json(self) -> dict[str, Any]:
         """As JSON gives them back, without folders of this machine."""
         values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return values | {name: public_name(values[name]) for name in ("student", "teacher")}
+        if self.own_teacher is None:  # as settings were written before there was one
+            del values["own_teacher"]
+        folders = [name for name in ("student", "teacher", "own_teacher") if name in values]
+        return values | {name: public_name(values[name]) for name in folders}
 
 
 __all__ = ["InferenceSettings"]

@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 
+from hf_tinybert.runtimes.answering_models import OWN_TEACHER
 from hf_tinybert.runtimes.answering_process import Turn
 from hf_tinybert.runtimes.runtime import Runtime
 
@@ -116,7 +117,12 @@ def _notes(run: Mapping[str, Any]) -> list[str]:
     for case in run["cases"]:
         best = fastest_student(case)
         times = case["summary"][best]["times_teacher"]["median"]
-        notes.append(f"fastest at batch {case['batch_size']}, {case['length']} tokens: {best}, {times:.1f} times")
+        own = case["summary"].get(arm_name(OWN_TEACHER, Runtime.FP32))
+        rates = [one["sentences_per_second"] for one in (case["summary"][best], own) if one is not None]
+        beside = f", {rates[0] / rates[1]:.1f} times its own teacher" if own is not None else ""
+        notes.append(
+            f"fastest at batch {case['batch_size']}, {case['length']} tokens: {best}, {times:.1f} times{beside}"
+        )
     return notes
 
 

@@ -23,7 +23,7 @@ from hf_tinybert.progress import ProgressDisplay, show_progress
 from hf_tinybert.run_folder import RunFolder, claim_folder, wait_for_stage
 from hf_tinybert.workflow.augmentation_sources import ALIGNED_COLUMNS
 from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
-from hf_tinybert.workflow.evaluation import score_rows
+from hf_tinybert.workflow.evaluation import answered_scores
 from hf_tinybert.workflow.figures import (
     describe_rows,
     finished_figures,
@@ -34,6 +34,7 @@ from hf_tinybert.workflow.figures import (
 )
 from hf_tinybert.workflow.fresh_rows import FreshRows
 from hf_tinybert.workflow.heads import STUDENT_CLASSES
+from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, keep_answers
 from hf_tinybert.workflow.loss_history import Curves, LossHistory
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, resumes
@@ -55,6 +56,8 @@ STAGE = "distillation"
 
 def distil(settings: DistilSettings, output: Path, display: ProgressDisplay) -> dict[str, Any]:
     """Distil a teacher into a student and save it with its tokenizer, `task.json`, `distillation.json` and figures.
+
+    What both answer to up to 1,000 validation rows is kept beside them, see `kept_answers`.
 
     Interrupted, the same call goes on at the last whole checkpoint; finished, it gives the figures again. A student
     for sentence embedding is also saved as a folder that sentence-transformers loads.
@@ -267,15 +270,20 @@ class _Distillation:
         return self.settings.scored_splits if self.data.has_gold else ()
 
     def _score(self, model: PreTrainedModel, name: str, split: str) -> dict[str, float]:
-        return score_rows(
+        rows, seed = self.data.rows[split], self.settings.seed
+        scores, answers = answered_scores(
             model,
             self.teacher_tokenizer if model is self.teacher else self.tokenizer,
             self.task,
-            self.data.rows[split],
-            seed=self.settings.seed,
+            rows,
+            seed=seed,
             display=self.display,
             title=f"{name} on {split}",
         )
+        if split == KEPT_SPLIT:
+            weights = self.settings.teacher if model is self.teacher else self.output
+            keep_answers(self.output, name, answers, rows=rows, task=self.task, seed=seed, weights=weights)
+        return scores
 
 
 __all__ = ["SENTENCE_TRANSFORMERS_FOLDER", "STAGE", "DistilSettings", "LearnFrom", "distil"]

@@ -72,7 +72,24 @@ def score_rows(
     display: ProgressDisplay | None = None,
     title: str = "rows",
 ) -> dict[str, float]:
-    """The metrics of a model on labelled rows.
+    """The metrics of a model on labelled rows; arguments and errors as of `answered_scores`."""
+    return answered_scores(
+        model, tokenizer, task, rows, batch_size=batch_size, seed=seed, display=display, title=title
+    )[0]
+
+
+def answered_scores(
+    model: PreTrainedModel | ExportedRuntime,
+    tokenizer: PreTrainedTokenizerBase,
+    task: Task,
+    rows: Dataset,
+    *,
+    batch_size: int = 32,
+    seed: int = 0,
+    display: ProgressDisplay | None = None,
+    title: str = "rows",
+) -> tuple[dict[str, float], list[Prediction]]:
+    """The metrics of a model on labelled rows, and its prediction for each of them.
 
     Args:
         model: with the head of the task.
@@ -93,12 +110,12 @@ def score_rows(
             "because predictions are compared with gold answers; name their column, or use `hf-tinybert predict`"
         )
     if display is None:
-        return task.score(
-            _predictions(Inference(model, tokenizer, task, batch_size=batch_size, seed=seed), rows), rows
-        )
+        predictions = _predictions(Inference(model, tokenizer, task, batch_size=batch_size, seed=seed), rows)
+        return task.score(predictions, rows), predictions
     with display.bar(f"scoring: {title}", total=len(rows)) as bar:
         inference = Inference(model, tokenizer, task, batch_size=batch_size, seed=seed, on_batch=bar.advance)
-        return task.score(_predictions(inference, rows), rows)
+        predictions = _predictions(inference, rows)
+        return task.score(predictions, rows), predictions
 
 
 def _predictions(inference: Inference, rows: Dataset) -> list[Prediction]:
@@ -108,4 +125,4 @@ def _predictions(inference: Inference, rows: Dataset) -> list[Prediction]:
     return predictions
 
 
-__all__ = ["evaluate_folder", "score_rows"]
+__all__ = ["answered_scores", "evaluate_folder", "score_rows"]

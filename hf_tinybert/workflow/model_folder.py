@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import try_to_load_from_cache
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.data.tasks import KINDS, TASK_FILE, Task, TaskKind, TaskSettings
 from hf_tinybert.distillation.checkpoints import check_weights
+from hf_tinybert.models.checkpoint_folder import CONFIG_FILE
 from hf_tinybert.models.exported_runtime import ExportedRuntime, is_exported
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 from hf_tinybert.workflow.heads import load_with_head
@@ -50,19 +52,19 @@ def load_model_folder(name: str | Path, *, task: str | None = None, kind: str | 
     config = load_config(str(name))
     tokenizer = load_tokenizer(str(name))
     check_weights(Path(name))
+    known = _known_task(name, config, tokenizer, task, kind)
     tasks = config.to_dict().get("tasks")
     if tasks:
-        chosen = _chosen(tasks, task, name)
-        model = TinyBertForMultiTask.from_pretrained(name).for_task(chosen)
-        return ModelFolder(str(name), model, tokenizer, _task_of_head(Path(name), chosen, tasks[chosen], tokenizer))
-    if task is not None:
-        raise ValueError(
-            f"expected a multi-task model for `--task {task}`, got `{name}`, which has one head; leave the task out"
-        )
-    known = task_of_folder(str(name), config, tokenizer, kind)
+        model = TinyBertForMultiTask.from_pretrained(name).for_task(_chosen(tasks, task, name))
+        return ModelFolder(str(name), model, tokenizer, known)
     if is_exported(name):
         return ModelFolder(str(name), ExportedRuntime(name), tokenizer, known)
     return ModelFolder(str(name), load_with_head(str(name), config, known), tokenizer, known)
+
+
+def load_task(name: str | Path, *, task: str | None = None, kind: str | None = None) -> Task:
+    """The task of a model that is not loaded for it; arguments and errors as of `load_model_folder`."""
+    return _known_task(name, load_config(str(name)), load_tokenizer(str(name)), task, kind)
 
 
 def task_of_folder(name: str, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, kind: str | None) -> Task:
@@ -119,6 +121,17 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def stored_folder(name: str | Path) -> Path | None:
+    """Where the files of a model lie on this machine: its folder, or the local cache of the Hub; None if nowhere."""
+    if Path(name).is_dir():
+        return Path(name)
+    try:
+        cached = try_to_load_from_cache(str(name), CONFIG_FILE)
+    except ValueError:  # a name that the Hub cannot have
+        return None
+    return Path(cached).parent if isinstance(cached, str) else None
+
+
 def save_model_folder(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: Task) -> None:
     """Write weights, tokenizer and `task.json`."""
     model.save_pretrained(folder)
@@ -131,6 +144,20 @@ def task_folder(folder: Path, task: str) -> Path:
     own = folder / _TASKS_FOLDER / task
     own.mkdir(parents=True, exist_ok=True)
     return own
+
+
+def _known_task(
+    name: str | Path, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, task: str | None, kind: str | None
+) -> Task:
+    tasks = config.to_dict().get("tasks")
+    if tasks:
+        chosen = _chosen(tasks, task, name)
+        return _task_of_head(Path(name), chosen, tasks[chosen], tokenizer)
+    if task is not None:
+        raise ValueError(
+            f"expected a multi-task model for `--task {task}`, got `{name}`, which has one head; leave the task out"
+        )
+    return task_of_folder(str(name), config, tokenizer, kind)
 
 
 def _chosen(tasks: Mapping[str, Any], task: str | None, name: str | Path) -> str:
@@ -169,8 +196,10 @@ __all__ = [
     "has_label_names",
     "load_config",
     "load_model_folder",
+    "load_task",
     "load_tokenizer",
     "save_model_folder",
+    "stored_folder",
     "task_folder",
     "task_of_folder",
 ]

@@ -27,7 +27,7 @@ from hf_tinybert.models.vocabulary import trim_model
 from hf_tinybert.progress import ProgressDisplay, show_progress
 from hf_tinybert.run_folder import RunFolder, claim_folder, wait_for_stage
 from hf_tinybert.workflow.distil_settings import DistilSettings
-from hf_tinybert.workflow.evaluation import score_rows
+from hf_tinybert.workflow.evaluation import answered_scores
 from hf_tinybert.workflow.figures import (
     describe_rows,
     finished_figures,
@@ -36,6 +36,7 @@ from hf_tinybert.workflow.figures import (
     save_figures,
     task_figures,
 )
+from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, keep_answers
 from hf_tinybert.workflow.loss_history import Curves, LossHistory
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, task_folder
 from hf_tinybert.workflow.multitask_settings import MultiTaskSettings
@@ -258,23 +259,28 @@ class _MultiTaskDistillation:
         known = folder.finished(stage)
         if known is None:
             wanted = part.settings.score_teacher and part.answers
-            known = self._scores(part, part.teacher, stage) if part.teacher is not None and wanted else {}
+            known = self._scores(name, part.teacher, stage) if part.teacher is not None and wanted else {}
             folder.finish(stage, known)
         return known
 
-    def _scores(self, part: _Part, model: PreTrainedModel, title: str) -> Scores:
-        return {
-            split: score_rows(
+    def _scores(self, name: str, model: PreTrainedModel, title: str) -> Scores:
+        part, found = self.parts[name], Scores()
+        is_teacher, task, seed = model is part.teacher, part.data.task, part.settings.seed
+        for split in part.settings.scored_splits if part.data.has_gold else ():
+            rows = part.data.rows[split]
+            found[split], answers = answered_scores(
                 model,
-                self.teacher_tokenizer if model is part.teacher else self.tokenizer,
-                part.data.task,
-                part.data.rows[split],
-                seed=part.settings.seed,
+                self.teacher_tokenizer if is_teacher else self.tokenizer,
+                task,
+                rows,
+                seed=seed,
                 display=self.display,
                 title=f"{title}, {split}",
             )
-            for split in (part.settings.scored_splits if part.data.has_gold else ())
-        }
+            if split == KEPT_SPLIT:
+                who = ("teacher", part.settings.teacher) if is_teacher else ("student", self.output)
+                keep_answers(self.output, who[0], answers, rows=rows, task=task, seed=seed, weights=who[1], name=name)
+        return found
 
     def _figures(self, teacher_scores: dict[str, Scores], epochs: list[dict[str, float]]) -> dict[str, Any]:
         teachers = [part.teacher for part in self.parts.values() if part.teacher is not None]
@@ -294,7 +300,7 @@ class _MultiTaskDistillation:
 
     def _task_figures(self, name: str, teacher: Scores) -> dict[str, Any]:
         part = self.parts[name]
-        student = self._scores(part, self.student.for_task(name), f"student on {name}")
+        student = self._scores(name, self.student.for_task(name), f"student on {name}")
         return {
             "teacher": None if part.teacher is None else public_name(part.settings.teacher),
             **task_figures(part.data),

@@ -148,8 +148,12 @@ def sample(rows: Dataset, most: int | None, seed: int) -> Dataset:
     """So many rows at most, drawn by the seed, in the order of the data."""
     if most is None or most >= len(rows):
         return rows
-    drawn = np.random.default_rng(seed).permutation(len(rows))[:most]
-    return rows.select(np.sort(drawn).tolist())
+    return rows.select(drawn(len(rows), most, seed))
+
+
+def drawn(count: int, most: int, seed: int) -> list[int]:
+    """Which of `count` rows `sample` takes."""
+    return sorted(np.random.default_rng(seed).permutation(count)[:most].tolist())
 
 
 def _task_settings(settings: DataSettings, data: TaskData, longest: int, known: Task | None) -> TaskSettings:
@@ -186,6 +190,7 @@ __all__ = [
     "PreparedData",
     "can_be_scored",
     "check_labels",
+    "drawn",
     "longest_input",
     "prepare_data",
     "read_data",

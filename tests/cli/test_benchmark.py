@@ -5,7 +5,7 @@ import json
 from transformers import BertForSequenceClassification
 
 from hf_tinybert import TinyBertForSequenceClassification
-from hf_tinybert.runtimes import inference_benchmark
+from hf_tinybert.runtimes import answering_models, inference_benchmark
 from tests.runtimes.fake_process import FakeProcess
 
 
@@ -91,6 +91,28 @@ def test_benchmark_infer_measures_prints_and_draws(
     assert (tmp_path / "speed" / "infer_speed.png").is_file()
     told = run_cli("benchmark", "infer", *models, *sizes, "--output", tmp_path / "speed", "--json")
     assert json.loads(told.stdout) == run
+
+
+def test_benchmark_infer_finds_the_students_own_teacher(
+    run_cli, tmp_path, monkeypatch, tiny_teacher_config, tiny_student_config
+):
+    """Prevents a speed beside a model that taught nothing, where the teacher lies beside its student."""
+    monkeypatch.setattr(inference_benchmark, "AnsweringProcess", FakeProcess)
+    monkeypatch.setattr(answering_models, "BertConfig", lambda: tiny_teacher_config)  # in the place of BERT-base
+    student = tmp_path / "student"
+    TinyBertForSequenceClassification(tiny_student_config).save_pretrained(student)
+    BertForSequenceClassification(tiny_teacher_config).save_pretrained(tmp_path / "big")
+    (student / "distillation.json").write_text(json.dumps({"teacher": "big"}))
+    sizes = ["--runtime", "fp32", "--teacher-runtime", "fp32", "--batch-size", 2, "--length", 8, "--rounds", 1]
+    arms = {}
+    for option in ("--own-teacher", "--no-own-teacher"):
+        output = tmp_path / option
+        done = run_cli("benchmark", "infer", student, *sizes, "--turn-seconds", 0.25, option, "--output", output)
+        assert done.exit_code == 0, done.output
+        (run,) = json.loads((output / "infer_speed.json").read_text())["runs"]
+        arms[option] = list(run["arms"])
+    assert arms["--own-teacher"] == ["student fp32", "teacher fp32", "own-teacher fp32"]
+    assert arms["--no-own-teacher"] == ["student fp32", "teacher fp32"]
 
 
 def test_benchmark_infer_refuses_an_unknown_runtime(run_cli):

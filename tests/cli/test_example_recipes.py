@@ -86,7 +86,7 @@ def test_a_recipe_runs_from_data_to_student(run_cli, encoder, tmp_path, monkeypa
     done = run_cli("finetune", recipe, *short, "--model", encoder, "--output", tmp_path / "teacher")
     assert done.exit_code == 0, done.output
     sizes = ["--layers", "1", "--width", "16", "--heads", "4", "--units", "20", "--set", "phases=[prediction-layer]"]
-    words = [*short, *sizes, "--teacher", tmp_path / "teacher", "--output", tmp_path / "student", "--json"]
-    figures = json.loads(run_cli("distill", recipe, *words).stdout)
+    words = [*short, *sizes, "--teacher", tmp_path / "teacher", "--output", tmp_path / "student", "--no-report"]
+    figures = json.loads(run_cli("distill", recipe, *words, "--json").stdout)
     assert figures["kind"] == "text-classification" and figures["settings"]["learning_rate"] == 3e-4
     assert figures["settings"]["max_length"] == 16 and figures["settings"]["batch_size"] == 8

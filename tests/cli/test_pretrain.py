@@ -111,7 +111,7 @@ def test_machines_get_json_and_nothing_else(pretrained, tmp_path, texts):
 def test_a_general_student_starts_a_task(pretrained, run_cli, news, teacher, few_steps, tmp_path):
     """Prevents a folder, one with a masked-LM head here, that `distill --start` does not read."""
     assert pretrained(tmp_path / "general", "--masked-lm", "1").exit_code == 0
-    start = ["--start", tmp_path / "general", "--phase", "joint"]
+    start = ["--start", tmp_path / "general", "--phase", "joint", "--no-report"]
     done = run_cli("distill", news, "--teacher", teacher, "--output", tmp_path / "out", *few_steps, *start)
     assert done.exit_code == 0, done.output
     assert AutoConfig.from_pretrained(tmp_path / "out").hidden_size == 16

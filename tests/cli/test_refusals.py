@@ -1,12 +1,15 @@
 """Tests of what is said when a verb cannot do what was asked."""
 
 import errno
+import io
 import json
 import re
 
 import pytest
+from rich.console import Console
 
 from hf_tinybert.cli.refusals import EXIT_CODES, EXPECTED_ERRORS, ExitCode, errors_told, refusal
+from hf_tinybert.progress import ProgressDisplay
 
 
 def test_a_refusal_is_one_message_on_standard_error(capsys):
@@ -25,6 +28,20 @@ def test_what_the_machine_lacks_is_a_failed_run():
     """Prevents a script from correcting its options where the disk is full."""
     assert refusal(OSError(errno.ENOSPC, "No space left on device")).exit_code == ExitCode.FAILED
     assert refusal(FileNotFoundError(errno.ENOENT, "No such file")).exit_code == ExitCode.REFUSED
+
+
+def test_a_value_error_of_a_run_that_had_begun_is_a_failed_run():
+    """Prevents a defect that shows after hours from being taken for a wrong option."""
+    with (
+        pytest.raises(ValueError) as error,
+        ProgressDisplay(Console(file=io.StringIO())).bar("training") as bar,
+    ):
+        bar.training_begins()
+        raise ValueError("expected 3 logits, got 4")
+    assert refusal(error.value).exit_code == ExitCode.FAILED
+    other = ValueError("expected a folder")
+    other.add_note("of something else")
+    assert refusal(other).exit_code == ExitCode.REFUSED
 
 
 def test_the_help_names_every_exit_code():

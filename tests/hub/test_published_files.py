@@ -6,10 +6,13 @@ import pytest
 
 from hf_tinybert.hub.published_files import PublishedForm, prepared_files, published_paths
 from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
+from hf_tinybert.workflow.kept_answers import ANSWERS_FILE
 
 
 def test_both_forms_hold_named_files_only(student_folder):
-    """Prevents optimizer states, projections and settings of a run in public."""
+    """Prevents optimizer states, projections, settings of a run and answers to private rows in public."""
+    for name in (ANSWERS_FILE, "report.html", "comparison.json"):
+        (student_folder / name).write_bytes(b"{}")
     for form, model_type in ((PublishedForm.BERT, "bert"), (PublishedForm.TINYBERT, "tinybert")):
         with prepared_files(student_folder, form) as staged:
             assert published_paths(staged) == [

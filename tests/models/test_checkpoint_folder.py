@@ -157,8 +157,11 @@ def test_an_empty_folder_is_a_free_output(tmp_path):
 def test_a_checkpoint_is_not_overwritten_unasked(tmp_path):
     """A mistyped output must not cost a trained model."""
     make_checkpoint(tmp_path / "model")
-    with pytest.raises(FileExistsError, match=r"with 2 entries; .* pass overwrite=True"):
+    with pytest.raises(FileExistsError, match=r"with 2 entries; .*`overwrite=True`, .*`--overwrite`"):
         check_output_folder(tmp_path / "model", overwrite=False)
+    with pytest.raises(FileExistsError) as refused:  # where the caller has no such choice
+        check_output_folder(tmp_path / "model", overwrite=None)
+    assert str(refused.value).endswith("name another folder")
     assert names(tmp_path / "model") == ["config.json", "notes.txt"]
 
 

@@ -1,52 +1,43 @@
-"""Tests of what is compared, and where it is found."""
+"""Tests of the models that are compared, and of what they are asked."""
 
+import io
 import json
 
 import pytest
+from rich.console import Console
 
 from hf_tinybert.hub.model_facts import read_facts
-from hf_tinybert.report.pair import load_pair
+from hf_tinybert.progress import ProgressDisplay
+from hf_tinybert.report.compared_rows import load_rows
+from hf_tinybert.report.pair import ask, load_pair
 from hf_tinybert.report.report_settings import ReportSettings
 
 
-def _load(folder, **settings):
-    return load_pair(ReportSettings(folder=folder, **settings), read_facts(folder))
+def _load(folder, **given):
+    settings, facts = ReportSettings(folder=folder, **given), read_facts(folder)
+    asked = load_rows(settings, facts)
+    return asked, load_pair(asked, settings, facts)
 
 
-def test_models_and_rows_are_those_of_the_run(student):
-    """Prevents a report of the training rows, or of two students."""
-    pair = _load(student)
+def test_models_are_those_of_the_run_and_each_answers_every_row(student):
+    """Prevents a report of two students, and answers that are not in the order of the rows."""
+    asked, pair = _load(student)
     assert (pair.student.config.hidden_size, pair.teacher.config.hidden_size) == (16, 32)
-    assert len(pair.rows) == 13 and not pair.student.training and not pair.teacher.training
+    assert not pair.student.training and not pair.teacher.training
+    said = ask(pair, asked, batch_size=4, display=ProgressDisplay(Console(file=io.StringIO())))
+    assert [len(one) for one in said] == [13, 13] and said[0] != said[1]
 
 
-def test_rows_are_drawn_once_and_for_all(student):
-    """Prevents other rows at each report."""
-    first, second = (_load(student, rows=5).rows["text"][:] for _ in range(2))
-    assert first == second and len(first) == 5
+def test_another_teacher_than_the_one_that_taught_is_told(student, models):
+    """Prevents a teacher that was trained again from passing for the one of the student."""
+    assert "another teacher" in _load(student)[1].told  # the record of these tests has a hash of its own
+    assert _load(student, teacher=str(models / "teacher"))[1].told == ""  # who names one knows
 
 
-@pytest.mark.parametrize(
-    ("run", "settings", "message"),
-    [
-        ({"data": None}, {}, "name them by `--data`"),
-        ({"teacher": None}, {}, "got teacher; because the folder does not say where"),
-        ({}, {"task": "news"}, "which has one head"),
-        ({"tasks": {"news": {}}}, {}, "`news`, got none"),
-    ],
-)
-def test_what_is_missing_is_named_with_its_cure(student, run, settings, message):
+def test_a_teacher_that_is_nowhere_is_named_with_its_cure(student):
     """Prevents a report without its half that does not say what it lacks."""
     figures = json.loads((student / "figures.json").read_text())
-    figures["settings"] |= run
+    figures["settings"]["teacher"] = None
     (student / "figures.json").write_text(json.dumps(figures))
-    with pytest.raises(ValueError, match=message):
-        _load(student, **settings)
-
-
-def test_labels_that_the_model_does_not_have_are_refused(student, tmp_path):
-    """Prevents a confusion matrix of other classes."""
-    rows = tmp_path / "rows.jsonl"
-    rows.write_text("".join(json.dumps({"text": f"the film {n}", "label": f"new {n % 2}"}) + "\n" for n in range(40)))
-    with pytest.raises(ValueError, match="expected only labels out of"):
-        _load(student, data=str(rows))
+    with pytest.raises(ValueError, match="got teacher; because the folder does not say where .* `--teacher`"):
+        _load(student)

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from safetensors.torch import load_file, save_file
 
+from hf_tinybert.hub.model_facts import read_facts
 from hf_tinybert.progress import ProgressDisplay
-from hf_tinybert.report import ReportSettings, write_report
+from hf_tinybert.report import ReportSettings, write_report, writing
+from hf_tinybert.report.compared_rows import load_rows
+from hf_tinybert.workflow.kept_answers import keep_answers
 from tests.report.conftest import LABELS, TRAP
 
 
@@ -141,3 +145,79 @@ def test_files_alone_show_what_an_earlier_report_found(written, display):
     done = write_report(ReportSettings(folder=written, compare=False), display)
     assert 'id="disagreements"' in done.path.read_text(encoding="utf-8")
     assert (written / "comparison.json").stat().st_mtime_ns == before
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Which models were loaded and asked for a page, in order."""
+    done = []
+    for name in ("load_pair", "ask"):
+        original = getattr(writing, name)
+        monkeypatch.setattr(writing, name, _noted(done, name, original))
+    return done
+
+
+def _noted(done, name, original):
+    def call(*arguments, **options):
+        done.append(name)
+        return original(*arguments, **options)
+
+    return call
+
+
+def _keep_answers(folder, teacher):
+    """As `distil` leaves them: here both always say sport."""
+    rows = load_rows(ReportSettings(folder=folder), read_facts(folder))
+    for model, weights in (("student", folder), ("teacher", teacher)):
+        said = [{"label": "sport"}] * len(rows.rows)
+        keep_answers(folder, model, said, rows=rows.rows, task=rows.task, seed=0, weights=weights)
+
+
+def _other_weights(folder):
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: value * 2 for name, value in weights.items()}, folder / "model.safetensors", {"format": "pt"})
+
+
+def test_kept_answers_are_not_asked_again_and_the_next_page_is_drawn_alone(student, models, display, asked):
+    """Prevents models that run for minutes to say once more what the folder holds."""
+    _keep_answers(student, models / "teacher")
+    write_report(ReportSettings(folder=student), display)
+    kept = json.loads((student / "comparison.json").read_text())
+    assert asked == ["load_pair"] and kept["answers"]["same"] == 13 and kept["agreement"]
+    write_report(ReportSettings(folder=student), display)
+    assert asked == ["load_pair"] and 'id="answers"' in (student / "report.html").read_text()
+    write_report(ReportSettings(folder=student, rows=5), display)  # other rows than those of the answers
+    assert asked == ["load_pair", "load_pair", "ask"]
+
+
+def test_weights_that_changed_are_asked_anew_and_old_findings_not_shown(student, models, display, asked):
+    """Prevents the page of a student that was trained again from telling of the one before."""
+    _keep_answers(student, models / "teacher")
+    write_report(ReportSettings(folder=student), display)
+    _other_weights(student)
+    alone = write_report(ReportSettings(folder=student, compare=False), display)
+    assert "left out" in alone.without_comparison and 'id="answers"' not in alone.path.read_text()
+    again = write_report(ReportSettings(folder=student), display)
+    assert asked[-1] == "ask" and not again.without_comparison
+    assert json.loads((student / "comparison.json").read_text())["answers"]["same"] < 13
+
+
+def test_answers_are_told_where_the_teacher_is_gone(student, models, display, asked):
+    """Prevents answers that are kept, and of no use without the model that gave them."""
+    _keep_answers(student, models / "teacher")
+    figures = json.loads((student / "figures.json").read_text())
+    figures["settings"]["teacher"] = "nowhere/gone"
+    (student / "figures.json").write_text(json.dumps(figures))
+    done = write_report(ReportSettings(folder=student), display)
+    page = done.path.read_text()
+    assert not done.without_comparison and asked == ["load_pair"]
+    assert 'id="answers"' in page and "The layers were not compared" in page
+
+
+@pytest.mark.parametrize("given", [{"task": "news"}, {"data": "rows.csv"}])
+def test_what_a_general_student_cannot_be_asked_is_refused(student, display, given):
+    """Prevents a page that says nothing of what was asked for, as if it had been done."""
+    figures = json.loads((student / "figures.json").read_text())
+    (student / "figures.json").write_text(json.dumps({**figures, "held_out": {"before": {}, "after": {}}}))
+    with pytest.raises(ValueError, match=f"`--{next(iter(given))}`.* general student"):
+        write_report(ReportSettings(folder=student, **given), display)

@@ -1,5 +1,6 @@
 """Tests of the measurement of answering."""
 
+import io
 import json
 import sys
 
@@ -7,7 +8,15 @@ import pytest
 from rich.console import Console
 
 from hf_tinybert.progress import ProgressDisplay
-from hf_tinybert.runtimes import InferenceBenchmark, Runtime, inference_benchmark, measure_inference
+from hf_tinybert.runtimes import (
+    InferenceBenchmark,
+    Runtime,
+    answering_models,
+    inference_benchmark,
+    inference_picture,
+    inference_tables,
+    measure_inference,
+)
 from tests.runtimes.fake_process import BASELINE, FakeProcess
 
 DISPLAY = ProgressDisplay(Console(quiet=True))
@@ -37,6 +46,24 @@ def test_arms_take_turns_round_by_round_after_a_warm_up(build_settings):
     assert case["summary"]["student fp32"]["memory_bytes"] == 500
     assert run["arms"]["student fp32"]["baseline_bytes"] == BASELINE
     assert run["arms"]["student fp32"]["file_bytes"] > 10_000
+
+
+def test_the_students_own_teacher_answers_beside_a_random_one(build_settings, monkeypatch, tiny_teacher_config):
+    """Prevents a student that is told the multiples of its own teacher as those of BERT-base."""
+    monkeypatch.setattr(answering_models, "BertConfig", lambda: tiny_teacher_config)  # in the place of BERT-base
+    own = build_settings().teacher
+    settings = build_settings(teacher=None, own_teacher=own, batch_sizes=(3,), lengths=(9,))
+    run = InferenceBenchmark(settings, file=None, display=DISPLAY).run()
+    assert {name: one["name"] for name, one in run["models"].items()} == {
+        "student": "small",
+        "teacher": "random weights",
+        "own-teacher": "large",
+    }
+    assert list(run["cases"][0]["summary"]) == ["student fp32", "teacher fp32", "own-teacher fp32"]
+    console = Console(file=io.StringIO(), width=200)
+    console.print(inference_tables(run))
+    assert "student fp32, 4.0 times, 1.0 times its own teacher" in console.file.getvalue()
+    assert inference_picture(run).png().startswith(b"\x89PNG")
 
 
 def test_an_interrupted_measurement_goes_on_and_a_finished_one_is_found(build_settings, tmp_path, monkeypatch):

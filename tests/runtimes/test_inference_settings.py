@@ -11,6 +11,8 @@ from hf_tinybert.runtimes import InferenceSettings, Runtime
         ({"runtimes": ()}, "different `runtimes`"),
         ({"lengths": (16, 16)}, "different `lengths`"),
         ({"teacher_runtimes": (Runtime.ONNX,)}, "`fp32` among"),
+        ({"own_teacher": "big"}, "got no student"),
+        ({"student": "small", "teacher": "base", "own_teacher": "big"}, "got `base`"),
         ({"lengths": (1,)}, "at least 2 tokens"),
         ({"batch_sizes": (0,)}, "`batch_sizes` of at least 1"),
         ({"rounds": 0}, "`rounds`"),

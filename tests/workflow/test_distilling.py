@@ -29,6 +29,9 @@ from hf_tinybert.workflow import (
     pretrain,
     trim_vocabulary,
 )
+from hf_tinybert.workflow.kept_answers import read_answers
+from hf_tinybert.workflow.model_folder import load_task
+from hf_tinybert.workflow.task_data import read_data
 
 KINDS = [str(kind) for kind in TaskKind]
 FEW = {"max_length": 32, "batch_size": 8, "epochs": 1}
@@ -50,6 +53,11 @@ def test_every_kind_goes_from_data_to_answers(kind, student_of, data_of):
     assert figures["parameters"]["student"] < figures["parameters"]["teacher"]
     again = evaluate_folder(folder, data_of(kind), "test", kind=kind)
     assert again == pytest.approx(figures["scores"]["test"]["student"], abs=1e-4)
+    task, kept = load_task(folder), read_answers(Path(folder))
+    validation = read_data(data_of(kind), kind, {}, 0).splits["validation"]
+    for model, answers in kept.predictions.items():  # what is kept is what was scored
+        assert task.score(answers, validation) == pytest.approx(figures["scores"]["validation"][model])
+    assert kept.weights.keys() == kept.predictions.keys() == figures["scores"]["validation"].keys()
     rows = Path(data_of(kind), "test.jsonl").read_text().splitlines()
     answers = list(predict(folder, rows))
     assert len(answers) == len(rows) and json.loads(json.dumps(answers)) == answers
@@ -176,6 +184,8 @@ def test_interrupted_it_ends_with_the_same_student(
     distil(settings, tmp_path / "resumed", display)
     straight, resumed = (load_file(tmp_path / name / "model.safetensors") for name in ("straight", "resumed"))
     assert all(torch.equal(straight[name], resumed[name]) for name in straight)
+    kept = read_answers(tmp_path / "resumed")
+    assert kept == read_answers(tmp_path / "straight") and set(kept.predictions) == {"student", "teacher"}
 
 
 def test_a_finished_run_is_not_trained_again(student_of, data_of, teacher_of, display, monkeypatch):

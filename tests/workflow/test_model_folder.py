@@ -6,8 +6,8 @@ from transformers import BertForSequenceClassification, BertModel
 
 from hf_tinybert import TinyBertForMultiTask
 from hf_tinybert.data.tasks import Task, TaskKind, TaskSettings
-from hf_tinybert.workflow import evaluate_folder, load_model_folder, predict
-from hf_tinybert.workflow.model_folder import load_config, task_folder
+from hf_tinybert.workflow import evaluate_folder, load_model_folder, model_folder, predict
+from hf_tinybert.workflow.model_folder import load_config, load_task, stored_folder, task_folder
 
 LABELS = {0: "business", 1: "culture", 2: "sport"}
 
@@ -68,6 +68,7 @@ def test_a_head_of_a_multi_task_model_answers_as_a_model_of_its_own(several):
     (answer,) = predict(several, "the film is good", task="news")
     assert answer["label"] in LABELS.values()
     assert load_model_folder(several, task="things").task.settings.max_length == 20
+    assert load_task(several, task="things").settings == load_model_folder(several, task="things").task.settings
     assert load_model_folder(several, task="news").task.settings.labels == tuple(LABELS.values())
 
 
@@ -76,6 +77,18 @@ def test_a_head_that_is_not_there_is_refused_by_name(several, task):
     """Prevents a head that is chosen by chance."""
     with pytest.raises(ValueError, match="`news`, `things`"):
         load_model_folder(several, task=task)
+
+
+def test_files_are_found_in_folders_and_in_the_cache(tmp_path, monkeypatch):
+    """Prevents a model that was downloaded from being taken for one that is not here, and odd names from failing."""
+    cached = tmp_path / "snapshot" / "config.json"
+    monkeypatch.setattr(
+        model_folder, "try_to_load_from_cache", lambda name, file: str(cached) if name == "somebody/small" else None
+    )
+    assert stored_folder("somebody/small") == cached.parent and stored_folder("somebody/other") is None
+    assert stored_folder(tmp_path) == tmp_path
+    monkeypatch.undo()
+    assert [stored_folder(name) for name in ("my old teacher", "./gone", "a/b/c")] == [None] * 3
 
 
 def test_a_folder_that_does_not_exist_is_one_sentence(tmp_path):

@@ -13,6 +13,7 @@ from hf_tinybert.models.tokenizer_trimming import trim_tokenizer
 from hf_tinybert.models.vocabulary import trim_model
 from hf_tinybert.progress import TrainingProgress
 from hf_tinybert.workflow import MultiTaskSettings, distil_tasks, evaluate_folder, load_model_folder, predict
+from hf_tinybert.workflow.kept_answers import read_answers
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 
 SIZES = ("layers", "width", "heads", "units")
@@ -88,6 +89,8 @@ def test_tasks_of_five_kinds_share_an_encoder(settings_of, data_of, tmp_path, di
         )
         again = evaluate_folder(tmp_path / "out", data_of(kind), "validation", task=name)
         assert again == pytest.approx(own["scores"]["validation"]["student"], abs=1e-4)
+        kept = read_answers(tmp_path / "out", name)
+        assert {model: len(answers) for model, answers in kept.predictions.items()} == {"student": 24, "teacher": 24}
         rows = Path(data_of(kind), "test.jsonl").read_text().splitlines()[:3]
         assert len(list(predict(tmp_path / "out", rows, task=name))) == 3
     assert load_model_folder(tmp_path / "out", task="things").task.settings.labels == ("O", "B-thing", "I-thing")

@@ -9,12 +9,15 @@ from transformers.training_args import OptimizerNames
 
 from hf_tinybert.distillation.embedding_teacher import embedding_size, gives_embeddings
 from hf_tinybert.distillation.preflight.report import Check, Status, skipped
-from hf_tinybert.distillation.preflight.setup import Setup
+from hf_tinybert.distillation.preflight.setup import Setup, spread
+from hf_tinybert.distillation.states import IGNORED_LABEL
+from hf_tinybert.distillation.task_head import predicts_vocabulary
 
 _GIGABYTE = 1e9
 _FLOAT32 = 4
 _CACHED = 2  # bytes: the teacher cache keeps bfloat16
 _TIGHT = 0.8
+_SHARE_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,8 @@ def estimate_memory(
     A transformer layer keeps about `11 hidden + 2 intermediate` values per token for its backward: its input, query,
     key, value, the attention output, sums, normalised states and dropout masks, and the feed-forward units before and
     after their activation. Where dropout of attention keeps SDPA from its fused kernels, as on the CPU, it keeps four
-    maps of length x length per head too. A head that predicts tokens keeps `3 vocabulary` values per token. Against
-    what autograd kept of students of 16 to 312 values: within 25 %.
+    maps of length x length per head too. A head that predicts tokens keeps `3 vocabulary` values per token that it
+    predicts, see `predicted_share`. Against what autograd kept of students of 16 to 312 values: within 25 %.
 
     Args:
         setup: models and objectives.
@@ -76,18 +79,45 @@ def estimate_memory(
     records = 3 * layers * teacher.hidden_size if setup.reads_attention else 0
     projected = states  # the student's states at the teacher's width
     layer = _layer_values(setup.student) + _map_values(setup.student, length)
-    per_token = layers * layer + projected + _head_values(setup.student)
+    predicted = predicted_share(setup)
+    per_token = layers * layer + projected + predicted * _head_values(setup.student)
     cached_values = rows * mean_length * (states + records * 2 // 3) + rows * _logits(setup, mean_length)
     return MemoryEstimate(
         weights=_bytes(setup.student) + _bytes(setup.teacher),
         gradients=sum(parameter.numel() * parameter.element_size() for parameter in trained),
         optimizer=values * state_values * _FLOAT32,
-        student_activations=tokens * per_token * width,
-        teacher_activations=tokens
-        * (states + records + _layer_values(setup.teacher) + _head_values(setup.teacher))
-        * width,
+        student_activations=int(tokens * per_token * width),
+        teacher_activations=int(
+            tokens
+            * (states + records + _layer_values(setup.teacher) + predicted * _head_values(setup.teacher))
+            * width
+        ),
         teacher_cache=int(cached_values * _CACHED),
     )
+
+
+def predicted_share(setup: Setup) -> float:
+    """The share of the tokens whose vocabulary is predicted in training, in [0, 1]; measured on some training rows.
+
+    In masked LM only hidden tokens are, where no term reads others; where no term reads predictions, none is. 1 of
+    other heads, and where rows do not show it.
+    """
+    reading = [one for one in setup.objectives if one.reads_logits or one.reads_labels]
+    if not predicts_vocabulary(setup.student):
+        return 1.0
+    if not reading:
+        return 0.0
+    compiled = setup.arguments is not None and setup.arguments.torch_compile
+    if compiled or setup.train_dataset is None or not all(one.counts_labelled_alone for one in reading):
+        return 1.0
+    try:
+        batch = setup.batch(setup.train_dataset, spread(len(setup.train_dataset), _SHARE_ROWS))
+    except (ValueError, IndexError, RuntimeError):  # of rows that make no batch other checks tell
+        return 1.0
+    ids, labels, mask = (batch.get(name) for name in ("input_ids", "labels", "attention_mask"))
+    if ids is None or labels is None or labels.shape != ids.shape:
+        return 1.0
+    return int((labels != IGNORED_LABEL).sum()) / max(1, ids.numel() if mask is None else int(mask.sum()))
 
 
 def check_memory(setup: Setup) -> Check:
@@ -178,4 +208,4 @@ def _shown(count: int) -> str:
     return f"{count / _GIGABYTE:.2f} GB" if count >= _GIGABYTE / 100 else f"{count / 1e6:.1f} MB"
 
 
-__all__ = ["MemoryEstimate", "available_memory", "check_memory", "estimate_memory"]
+__all__ = ["MemoryEstimate", "available_memory", "check_memory", "estimate_memory", "predicted_share"]

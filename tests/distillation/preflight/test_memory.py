@@ -2,9 +2,16 @@ from dataclasses import replace
 
 import pytest
 import torch
+from transformers import DataCollatorForLanguageModeling
 
+from hf_tinybert.distillation.losses import Reduction
 from hf_tinybert.distillation.preflight import memory
-from hf_tinybert.distillation.preflight.memory import available_memory, check_memory, estimate_memory
+from hf_tinybert.distillation.preflight.memory import (
+    available_memory,
+    check_memory,
+    estimate_memory,
+    predicted_share,
+)
 from hf_tinybert.distillation.preflight.report import Status
 
 
@@ -42,6 +49,23 @@ def test_activations_are_about_what_autograd_keeps(setup, dropout):
     estimate = estimate_memory(setup, batch_size=batch, length=length).student_activations
     assert output.projected_hidden_states is not None
     assert 0.67 < estimate / measured < 1.5
+
+
+def test_of_masked_words_only_those_that_training_predicts_are_counted(setup, tokenizer, build_masked):
+    """Prevents a refusal of batches that fit: the product with the vocabulary is made of hidden tokens alone."""
+    collator = DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15)
+    masked = replace(
+        setup, student=build_masked(), collator=collator, train_dataset=setup.train_dataset.remove_columns("labels")
+    )
+    torch.manual_seed(0)
+    assert 0.05 < predicted_share(masked) < 0.25
+    assert predicted_share(replace(masked, objectives=masked.objectives[:1])) == 0.0
+    whole = replace(masked.objectives[1], reduction=Reduction.REFERENCE)  # counts every position
+    assert predicted_share(replace(masked, objectives=(whole,))) == 1.0
+    everywhere = replace(masked, objectives=(masked.objectives[0], whole))
+    sizes = [estimate_memory(one, batch_size=8, length=48).student_activations for one in (masked, everywhere)]
+    product = 3 * masked.student.config.vocab_size * 4 * 8 * 48
+    assert 0.75 * product < sizes[1] - sizes[0] < 0.95 * product  # all but the hidden tokens
 
 
 def test_the_cache_grows_with_the_tokens(setup):

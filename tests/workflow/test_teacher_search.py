@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
 
-from hf_tinybert.demo.teacher_search import recorded_teacher
+from hf_tinybert.distillation.teacher import weights_sha256
+from hf_tinybert.workflow.teacher_search import find_teacher, recorded_teacher, teachers_at_hand
 
 
 @pytest.fixture
@@ -61,3 +63,28 @@ def test_nothing_is_found_where_nothing_is(student, content):
     if content is not None:
         _write(student, "distillation.json", content)
     assert recorded_teacher(student).folders == ()
+
+
+def test_the_hub_name_is_left_where_no_folder_holds_the_teacher(student, tmp_path):
+    """Prevents a comparison that is left out though the teacher is published, and a path that is looked up there."""
+    _write(student, "figures.json", {"settings": {"teacher": "somebody/some-model"}})
+    assert find_teacher(recorded_teacher(student)) == "somebody/some-model"
+    (student.parent / "some-model").mkdir()
+    assert find_teacher(recorded_teacher(student)) == str(student.parent / "some-model")
+    for gone in (str(tmp_path / "gone"), "../runs/old/gone", "teacher-of-january"):
+        _write(student, "figures.json", {"settings": {"teacher": gone}})
+        assert find_teacher(recorded_teacher(student)) is None
+
+
+def test_a_folder_of_another_name_is_taken_by_its_weights_alone(tmp_path, vocabulary):
+    """Prevents the teacher of somebody else from being compared with, and the quickstart's from being missed."""
+    student = tmp_path / "student"
+    student.mkdir()
+    tokenizer = BertTokenizer(vocab=str(vocabulary), model_max_length=64)
+    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 32}
+    teacher = BertForSequenceClassification(BertConfig(**shape, vocab_size=len(tokenizer)))
+    teacher.save_pretrained(tmp_path / "teacher")
+    tokenizer.save_pretrained(tmp_path / "teacher")
+    for sha256, found in ((weights_sha256(teacher), [tmp_path / "teacher"]), ("ab" * 32, []), (None, [])):
+        _write(student, "distillation.json", {"teacher": "somebody/some-model", "teacher_sha256": sha256})
+        assert list(teachers_at_hand(recorded_teacher(student), kind="text-classification")) == found

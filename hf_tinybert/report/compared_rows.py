@@ -1,0 +1,113 @@
+"""The rows on which student and teacher of a folder are compared, as the folder's run had them; no model is loaded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from datasets import Dataset
+
+from hf_tinybert.data.kinds.definition import Prediction
+from hf_tinybert.data.tasks import Task
+from hf_tinybert.hub.model_facts import ModelFacts
+from hf_tinybert.report.report_settings import ReportSettings
+from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, read_answers, rows_sha256, stored_weights_sha256
+from hf_tinybert.workflow.model_folder import load_task
+from hf_tinybert.workflow.task_data import check_labels, read_data, sample
+from hf_tinybert.workflow.teacher_search import find_teacher, recorded_teacher
+
+MODELS = ("student", "teacher")
+
+
+@dataclass(frozen=True)
+class ComparedRows:
+    """What both models are asked, and whose answers count.
+
+    Attributes:
+        task: of both models.
+        rows: raw.
+        split: that they are of.
+        seed: of hidden tokens, in masked LM.
+        teacher: Hub name or folder; None where there is none.
+        fingerprints: hashes of `rows`, of the weights of `student` and `teacher`; None of a teacher that is not here.
+    """
+
+    task: Task
+    rows: Dataset
+    split: str
+    seed: int
+    teacher: str | None
+    fingerprints: Mapping[str, str | None]
+
+    def fit(self, known: Mapping[str, str | None]) -> bool:
+        """Whether what was found with other hashes was found of these rows and models.
+
+        Args:
+            known: hashes by name; a teacher that is not here is taken for the one that answered then.
+        """
+        told = {name: value for name, value in self.fingerprints.items() if value is not None}
+        return bool(known) and all(known.get(name) == value for name, value in told.items())
+
+    def kept_answers(self, settings: ReportSettings) -> list[list[Prediction]] | None:
+        """What the folder keeps of the student's and the teacher's answers to these rows; None where it does not."""
+        kept = read_answers(settings.folder, settings.task)
+        if kept is None or not self.fit({"rows": kept.rows, **kept.weights}) or set(kept.predictions) != set(MODELS):
+            return None
+        return [kept.predictions[model] for model in MODELS]
+
+
+def load_rows(settings: ReportSettings, facts: ModelFacts) -> ComparedRows:
+    """Read the rows, and find out what would answer them.
+
+    Args:
+        settings: what was asked for; what they leave open is taken from the run.
+        facts: of the folder.
+
+    Raises:
+        ValueError: one of several tasks without a name, no data or data with other labels, a split that is not there.
+        FileNotFoundError: the data are not where the run had them, or a teacher that was named is nowhere.
+    """
+    run = _of_run(settings, facts)
+    data = settings.data or run.get("data")
+    if data is None:
+        raise ValueError(
+            "expected rows on which student and teacher are compared, got none; because the folder does not say what "
+            "it was trained on; name them by `--data`"
+        )
+    task, seed = load_task(settings.folder, task=settings.task, kind=facts.kind), int(run.get("seed", 0))
+    loaded = read_data(data, str(task.kind), settings.columns or run.get("columns") or {}, seed)
+    check_labels(loaded.labels, task)
+    if settings.split not in loaded.splits:
+        raise ValueError(f"expected a split out of {', '.join(loaded.splits)}, got `{settings.split}`")
+    rows = loaded.splits[settings.split]
+    if settings.data is None and settings.split == KEPT_SPLIT:  # the rows that chose the best epoch
+        rows = sample(rows, run.get("validation_rows"), seed)
+    rows = sample(rows, settings.rows, seed)
+    recorded = recorded_teacher(settings.folder, settings.task)
+    teacher = settings.teacher or find_teacher(recorded, settings.task, str(task.kind))
+    fingerprints = {
+        "rows": rows_sha256(rows, task, seed),
+        "student": stored_weights_sha256(settings.folder),
+        "teacher": None if teacher is None else stored_weights_sha256(teacher),
+    }
+    if settings.teacher is not None and fingerprints["teacher"] is None:
+        fingerprints["teacher"] = f"of {settings.teacher}"  # which answered nothing yet
+    return ComparedRows(task, rows, settings.split, seed, teacher, fingerprints)
+
+
+def _of_run(settings: ReportSettings, facts: ModelFacts) -> Mapping[str, Any]:
+    """The settings of the run; of several tasks those of the one that is asked for."""
+    told: dict[str, Any] = dict((facts.figures or {}).get("settings") or {})
+    tasks = told.get("tasks")
+    if not isinstance(tasks, Mapping):
+        return told
+    if settings.task not in tasks:
+        raise ValueError(
+            f"expected one of the tasks {', '.join(f'`{name}`' for name in tasks)}, got "
+            f"{'none' if settings.task is None else f'`{settings.task}`'}; because student and teacher are compared "
+            "on one; name it by `--task`"
+        )
+    own = {name: value for name, value in tasks[settings.task].items() if value is not None}
+    return {**(told.get("shared") or {}), **own}
+
+
+__all__ = ["MODELS", "ComparedRows", "load_rows"]

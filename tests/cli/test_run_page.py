@@ -1,0 +1,74 @@
+"""Tests of the page of a run that is done."""
+
+import io
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+import hf_tinybert.report
+from hf_tinybert.cli.recipe import read_recipe
+from hf_tinybert.cli.run_page import write_run_page
+from hf_tinybert.report import Report
+
+
+@pytest.fixture
+def copied(student, tmp_path) -> Path:
+    """A copy of a distilled student's folder."""
+    return Path(shutil.copytree(student, tmp_path / "student"))
+
+
+def _page(folder, figures=None):
+    return write_run_page(folder, figures or {}, Console(file=io.StringIO()))
+
+
+def test_distill_writes_the_page_once_and_tells_its_path(distilled, copied, run_cli):
+    """Prevents a page that nobody asked for twice, and one of another split that a second look replaces."""
+    done = distilled(copied, "--report")
+    page = copied / "report.html"
+    assert done.exit_code == 0 and f"Report: {page}" in done.output.replace("\n", "")
+    assert "12 validation rows" in page.read_text(encoding="utf-8")
+    page.write_text("of another split")
+    told = json.loads(distilled(copied, "--report", "--json").stdout)
+    assert told["report"] == str(page) and page.read_text() == "of another split"
+    os.utime(page, ns=(0, 0))  # of an earlier run
+    assert _page(copied).path == page and page.read_text(encoding="utf-8") != "of another split"
+    assert json.loads(distilled(copied, "--json").stdout)["report"] is None
+    kept = read_recipe(copied / "recipe.yaml", [], "distill").values
+    assert kept["report"] is False  # the last call had `--no-report`
+    assert (
+        json.loads(run_cli("distill", copied / "recipe.yaml", "--output", copied, "--json").stdout)["report"] is None
+    )
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no [memory]\nleft"), KeyboardInterrupt()], ids=["fails", "stopped"])
+def test_a_page_that_fails_is_one_line_and_the_run_stays_done(distilled, copied, monkeypatch, error):
+    """Prevents hours that look lost for the sake of a picture."""
+
+    def fails(*arguments):
+        raise error
+
+    monkeypatch.setattr(hf_tinybert.report, "write_report", fails)
+    done = distilled(copied, "--report")
+    assert done.exit_code == 0 and "No report: " in done.output and "Traceback" not in done.output
+    assert "validation accuracy" in done.output
+    page = _page(copied)
+    assert page.path is None and "\n" not in page.line and f"hf-tinybert report {copied}" in page.line
+
+
+def test_of_several_tasks_one_is_compared_and_the_others_are_told_of(copied, monkeypatch):
+    """Prevents a page of several tasks without a comparison, because none was named."""
+    asked = []
+
+    def writes(settings, display):
+        asked.append(settings.task)
+        return Report(settings.folder / "report.html")
+
+    monkeypatch.setattr(hf_tinybert.report, "write_report", writes)
+    tasks = {"free": {"teacher": None}, "news": {"teacher": "a"}, "things": {"teacher": "b"}}
+    assert "of news" in _page(copied, {"tasks": tasks}).line and "--task NAME" in _page(copied, {"tasks": tasks}).line
+    assert "--task" not in _page(copied, {"tasks": {"news": {"teacher": "a"}}}).line
+    assert _page(copied).path and asked == ["news", "news", "news", None]

@@ -1,0 +1,79 @@
+"""Tests of the rows that are compared, and of when answers to them still count."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from hf_tinybert.hub.model_facts import read_facts
+from hf_tinybert.report.compared_rows import load_rows
+from hf_tinybert.report.report_settings import ReportSettings
+from hf_tinybert.workflow.kept_answers import keep_answers
+from hf_tinybert.workflow.task_data import sample
+
+
+def _load(folder, **given):
+    return load_rows(ReportSettings(folder=folder, **given), read_facts(folder))
+
+
+def _settings_of_run(folder, **changes):
+    figures = json.loads((folder / "figures.json").read_text())
+    figures["settings"] |= changes
+    (folder / "figures.json").write_text(json.dumps(figures))
+
+
+def test_rows_are_those_of_the_run_drawn_once_and_for_all(student):
+    """Prevents a report of the training rows, and other rows at each report."""
+    assert len(_load(student).rows) == 13
+    first, second = (_load(student, rows=5).rows["text"][:] for _ in range(2))
+    assert first == second and len(first) == 5
+
+
+def test_rows_that_the_run_left_out_are_left_out(student, data):
+    """Prevents answers that are kept for nothing, because the report draws other rows than the run."""
+    whole = _load(student).rows
+    _settings_of_run(student, validation_rows=4)
+    assert _load(student).rows["text"][:] == sample(whole, 4, 0)["text"][:]
+    assert len(_load(student, data=data).rows) == len(whole)  # asked for by name
+
+
+@pytest.mark.parametrize(
+    ("run", "settings", "message"),
+    [
+        ({"data": None}, {}, "name them by `--data`"),
+        ({}, {"task": "news"}, "which has one head"),
+        ({"tasks": {"news": {}}}, {}, "`news`, got none"),
+    ],
+)
+def test_what_is_missing_is_named_with_its_cure(student, run, settings, message):
+    """Prevents a report without its half that does not say what it lacks."""
+    _settings_of_run(student, **run)
+    with pytest.raises(ValueError, match=message):
+        _load(student, **settings)
+
+
+def test_labels_that_the_model_does_not_have_are_refused(student, tmp_path):
+    """Prevents a confusion matrix of other classes."""
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"text": f"the film {n}", "label": f"new {n % 2}"}) + "\n" for n in range(40)))
+    with pytest.raises(ValueError, match="expected only labels out of"):
+        _load(student, data=str(rows))
+
+
+def test_kept_answers_count_for_the_same_rows_and_weights_alone(student, models):
+    """Prevents a page about weights or rows that are gone."""
+    settings, teacher = ReportSettings(folder=student), models / "teacher"
+    asked, said = _load(student), [{"label": "sport"}] * 13
+    given = {"rows": asked.rows, "task": asked.task, "seed": 0}
+    keep_answers(student, "student", said, weights=student, **given)
+    assert asked.kept_answers(settings) is None  # the teacher's are missing
+    keep_answers(student, "teacher", said, weights=teacher, **given)
+    assert asked.kept_answers(settings) == [said, said]
+    other = _load(student, rows=5)
+    assert other.kept_answers(settings) is None
+    for name, value in (("student", "cd"), ("teacher", "cd"), ("rows", "cd")):
+        assert replace(asked, fingerprints={**asked.fingerprints, name: value}).kept_answers(settings) is None
+    gone = replace(asked, teacher=None, fingerprints={**asked.fingerprints, "teacher": None})
+    assert gone.kept_answers(settings) == [said, said]
+    named = _load(student, teacher="nowhere/gone")
+    assert named.kept_answers(settings) is None  # that one answered nothing
