@@ -46,7 +46,7 @@ class PretrainSettings:
         start: `projection` or `layers` of the teacher, or `random`.
         epochs: passes over the blocks. Source: TinyBERT, section 4.2, takes 3.
         max_steps: optimizer steps; wins over epochs.
-        learning_rate: peak. Not chosen by measurement; benchmarks/results/tasks.json was made with 6e-4 and one pass.
+        learning_rate: peak. Source: benchmarks/results/general_distillation.json, where 6e-4 ends at a higher loss.
         batch_size: blocks per step, of all processes together.
         weight_decay: of all weights but biases and LayerNorms.
         warmup: share of the steps over which the learning rate rises.
