@@ -22,7 +22,7 @@ import torch
 import transformers.utils.hub
 from transformers import BertConfig, BertTokenizer
 
-from tests.tested_package import leave_the_checkout_last, refusal, tested_package
+from tests.tested_package import imported_package, leave_the_checkout_last, refusal
 
 leave_the_checkout_last()
 
@@ -48,13 +48,13 @@ SENTENCES = [
 
 def pytest_configure():
     """Stops before the first test where the package is not the one that was to be tested."""
-    if refused := refusal(tested_package()):
+    if refused := refusal(imported_package()):
         raise pytest.UsageError(refused)
 
 
 def pytest_report_header() -> str:
     """Says whose code is tested."""
-    return f"hf_tinybert from {tested_package()}"
+    return f"hf_tinybert from {imported_package()}"
 
 
 def pytest_collection_finish():

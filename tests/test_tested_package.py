@@ -22,7 +22,7 @@ def installed(tmp_path) -> Path:
 
 def test_the_header_names_the_package_that_is_imported():
     """Prevents a report that names one package and tests another."""
-    assert tested_package.tested_package() == Path(hf_tinybert.__file__).resolve().parent
+    assert tested_package.imported_package() == Path(hf_tinybert.__file__).resolve().parent
 
 
 @pytest.mark.parametrize("inside", [True, False], ids=["in the root", "elsewhere"])
@@ -30,7 +30,7 @@ def test_a_process_that_a_test_starts_meets_the_same_package(tmp_path, inside):
     """Prevents commands that are tested with other code: the checkout's, or an older one that pip installed."""
     command = [sys.executable, "-c", _PLACE]
     done = subprocess.run(command, cwd=ROOT if inside else tmp_path, capture_output=True, text=True, check=True)
-    met, here = Path(done.stdout.strip()).resolve().parent, tested_package.tested_package()
+    met, here = Path(done.stdout.strip()).resolve().parent, tested_package.imported_package()
     assert met == here if inside else not differing_files(met, here)
 
 

@@ -25,7 +25,7 @@ def leave_the_checkout_last() -> None:
         os.environ["PYTHONSAFEPATH"] = "1"
 
 
-def tested_package() -> Path:
+def imported_package() -> Path:
     """The folder of the package that `import hf_tinybert` gives."""
     return Path(find_spec("hf_tinybert").origin).resolve().parent
 
@@ -51,7 +51,7 @@ def refusal(package: Path) -> str:
     """Why the tests must not run with a package, in a sentence; empty where they may.
 
     Args:
-        package: of `tested_package`.
+        package: of `imported_package`.
     """
     if package == CHECKOUT:
         if os.environ.get(REQUIRED):
