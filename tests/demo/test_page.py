@@ -10,6 +10,7 @@ import pytest
 
 from hf_tinybert.demo.page import ServeSettings, build_page, import_gradio, serve
 from tests.demo.conftest import SCRIPT, TYPED
+from tests.screenshots import keep_screenshots
 
 SECONDS = 60
 
@@ -97,12 +98,13 @@ def _wait(browser, condition):
 
 @pytest.mark.browser
 @pytest.mark.parametrize("kind", list(TYPED))
-def test_both_answers_and_times_stand_side_by_side(answered, kind):
+def test_both_answers_and_times_stand_side_by_side(opened, answered, kind):
     """Prevents a kind whose answer the page loses on its way to the reader."""
     panel = answered(kind)
     student, teacher = (panel.find_element("css selector", f".{role}").text for role in ("student", "teacher"))
     assert "small:" in student and "big:" in teacher
     assert " ms" in student and " ms" in teacher and "the teacher" in student
+    keep_screenshots(opened, f"demo-{kind}")
 
 
 @pytest.mark.browser

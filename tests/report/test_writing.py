@@ -10,7 +10,9 @@ from rich.console import Console
 
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.report import ReportSettings, write_report
+from tests.headless_browser import shown_as
 from tests.report.conftest import LABELS, TRAP
+from tests.screenshots import keep_screenshots
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +45,7 @@ def test_a_browser_shows_the_story_the_curves_and_the_comparison(browser, writte
     assert len(browser.find_elements("css selector", "#answers figure svg")) == 3
     pictures = browser.find_elements("css selector", "figure svg")
     assert all(one.size["height"] > 40 and one.get_attribute("aria-label") for one in pictures)
+    keep_screenshots(browser, "report")
 
 
 @pytest.mark.browser
@@ -71,16 +74,12 @@ def test_texts_and_labels_stay_letters(browser, written):
 @pytest.mark.browser
 def test_it_loads_nothing_and_fits_a_phone(browser, written):
     """Prevents a page that is empty without a network, or runs out of a narrow screen."""
-    size = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
+    with shown_as(browser, width=360):
         browser.get((written / "report.html").as_uri())
         loaded = "return performance.getEntriesByType('resource').filter(one => !one.name.startsWith('data:')).length"
         assert browser.execute_script(loaded) == 0
         assert browser.get_log("browser") == []
         assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 @pytest.mark.browser
@@ -88,13 +87,11 @@ def test_letters_can_be_read_in_both_schemes(browser, written):
     """Prevents black lines on a black ground."""
     colours = {}
     for scheme in ("light", "dark"):
-        media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-        browser.get((written / "report.html").as_uri())
-        ground = browser.find_element("tag name", "body").value_of_css_property("background-color")
-        ink = browser.find_element("css selector", "#curves svg text").value_of_css_property("fill")
-        colours[scheme] = _brightness(ground), _brightness(ink)
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+        with shown_as(browser, scheme=scheme):
+            browser.get((written / "report.html").as_uri())
+            ground = browser.find_element("tag name", "body").value_of_css_property("background-color")
+            ink = browser.find_element("css selector", "#curves svg text").value_of_css_property("fill")
+            colours[scheme] = _brightness(ground), _brightness(ink)
     assert colours["light"][0] - colours["light"][1] > 150
     assert colours["dark"][1] - colours["dark"][0] > 150
 
