@@ -58,15 +58,16 @@ def start_browser(profile: Path):
 
 
 @contextmanager
-def shown_as(browser, *, width: int = 1100, scheme: str = "light"):
+def shown_as(browser, *, width: int = 1100, height: int = 900, scheme: str = "light"):
     """Within the block pages are laid out for another screen.
 
     Args:
         browser: of `start_browser`.
         width: of the screen, pixels; one of less than 600 is a phone's.
+        height: of the screen, pixels.
         scheme: `light` or `dark`, what the reader prefers.
     """
-    screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
     preferred = [{"name": "prefers-color-scheme", "value": scheme}]
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": preferred})
@@ -75,6 +76,12 @@ def shown_as(browser, *, width: int = 1100, scheme: str = "light"):
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def brightness(colour: str) -> float:
+    """Of a colour as style sheets give it, `rgb(...)` or `rgba(...)`: 0 for black, 255 for white."""
+    parts = [float(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
+    return sum(parts) / 3
 
 
 def _browser() -> str | None:

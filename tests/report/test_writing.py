@@ -3,14 +3,16 @@
 import io
 import json
 import shutil
+import struct
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from docs.screenshots import draw
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.report import ReportSettings, write_report
-from tests.headless_browser import shown_as
+from tests.headless_browser import brightness, shown_as
 from tests.report.conftest import LABELS, TRAP
 from tests.screenshots import keep_screenshots
 
@@ -72,6 +74,15 @@ def test_texts_and_labels_stay_letters(browser, written):
 
 
 @pytest.mark.browser
+def test_the_pictures_of_the_documentation_are_drawn_from_a_report(browser, written, tmp_path):
+    """Prevents pictures in the documentation that cannot be drawn again when a page has changed."""
+    draw(browser, written, "the film is good", tmp_path)
+    heights = {file.name: struct.unpack(">II", file.read_bytes()[16:24]) for file in tmp_path.iterdir()}
+    assert set(heights) == {"report.png", "report-answers.png", "demo.png"}
+    assert all(width == 1100 and height > 500 for width, height in heights.values())
+
+
+@pytest.mark.browser
 def test_it_loads_nothing_and_fits_a_phone(browser, written):
     """Prevents a page that is empty without a network, or runs out of a narrow screen."""
     with shown_as(browser, width=360):
@@ -91,14 +102,9 @@ def test_letters_can_be_read_in_both_schemes(browser, written):
             browser.get((written / "report.html").as_uri())
             ground = browser.find_element("tag name", "body").value_of_css_property("background-color")
             ink = browser.find_element("css selector", "#curves svg text").value_of_css_property("fill")
-            colours[scheme] = _brightness(ground), _brightness(ink)
+            colours[scheme] = brightness(ground), brightness(ink)
     assert colours["light"][0] - colours["light"][1] > 150
     assert colours["dark"][1] - colours["dark"][0] > 150
-
-
-def _brightness(colour: str) -> float:
-    parts = [float(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
-    return sum(parts) / 3
 
 
 def test_the_trap_is_in_the_page(written):
