@@ -22,6 +22,10 @@ import torch
 import transformers.utils.hub
 from transformers import BertConfig, BertTokenizer
 
+from tests.tested_package import imported_package, leave_the_checkout_last, refusal
+
+leave_the_checkout_last()
+
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from tests.headless_browser import is_required, missing_browser, start_browser
 from tests.hub.fake_hub import TOKEN, FakeHub
@@ -40,6 +44,17 @@ SENTENCES = [
     ["a great song .", "the film is slow and old", "the music was good today .", "new film wins"],
     ["the team wins the match .", "a player loses", "the old player was great .", "a goal today wins the game ."],
 ]
+
+
+def pytest_configure():
+    """Stops before the first test where the package is not the one that was to be tested."""
+    if refused := refusal(imported_package()):
+        raise pytest.UsageError(refused)
+
+
+def pytest_report_header() -> str:
+    """Says whose code is tested."""
+    return f"hf_tinybert from {imported_package()}"
 
 
 def pytest_collection_finish():

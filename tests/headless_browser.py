@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -54,6 +55,33 @@ def start_browser(profile: Path):
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     # the driver by its path: selenium would else look for one in the network
     return Chrome(options=options, service=Service(executable_path=shutil.which("chromedriver")))
+
+
+@contextmanager
+def shown_as(browser, *, width: int = 1100, height: int = 900, scheme: str = "light"):
+    """Within the block pages are laid out for another screen.
+
+    Args:
+        browser: of `start_browser`.
+        width: of the screen, pixels; one of less than 600 is a phone's.
+        height: of the screen, pixels.
+        scheme: `light` or `dark`, what the reader prefers.
+    """
+    screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    preferred = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": preferred})
+    try:
+        yield
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def brightness(colour: str) -> float:
+    """Of a colour as style sheets give it, `rgb(...)` or `rgba(...)`: 0 for black, 255 for white."""
+    parts = [float(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
+    return sum(parts) / 3
 
 
 def _browser() -> str | None:

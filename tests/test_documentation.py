@@ -137,6 +137,15 @@ def test_every_page_is_in_the_navigation():
     assert sorted(navigation) == sorted(pages)
 
 
+def test_every_picture_is_shown_with_a_text_and_loads_quickly():
+    """Prevents pictures that nobody sees, that say nothing to who cannot see, and pages of megabytes."""
+    pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("*.md"))
+    shown = {path: text for text, path in re.findall(r"!\[([^\]]*)\]\((images/[^)]+)\)", pages)}
+    assert {f"images/{picture.name}" for picture in (ROOT / "docs" / "images").iterdir()} == set(shown)
+    assert [path for path, text in shown.items() if len(text) < 20] == []
+    assert [path for path in shown if (ROOT / "docs" / path).stat().st_size > 150_000] == []
+
+
 def test_both_readmes_have_the_same_commands_and_code():
     """Prevents Chinese readers from following commands that the English README has long mended."""
     english, chinese = (_FENCE.findall(_without_comments(page)) for page in READMES)

@@ -24,6 +24,9 @@ STYLE = """
 .answer .headline { font-size: 1.3rem; font-weight: 600; margin: 0.6rem 0 0.2rem; }
 .answer .time { font-variant-numeric: tabular-nums; }
 .answer .cut { font-size: 0.88rem; color: #b45309; }
+.column .text { overflow-wrap: anywhere; }
+.tab-wrapper { contain: inline-size; } /* a row of many tabs would make the page of a phone as wide as itself */
+button[role=tab][aria-selected=true] { color: var(--body-text-color); font-weight: 600; }
 """
 
 

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from typer.main import get_command
@@ -15,6 +14,7 @@ from hf_tinybert.cli.recipe import RECIPE_VERBS
 from hf_tinybert.cli.recipe_verb import RecipeVerb
 from hf_tinybert.cli.refusals import EXIT_CODES
 from hf_tinybert.cli.verb import Verb
+from tests.tested_package import imported_package
 
 
 def _verbs(group, *names):
@@ -70,8 +70,7 @@ def test_the_verbs_with_settings_take_recipes():
 def test_the_help_of_every_verb_takes_less_than_a_second():
     """Prevents an import at the top of a module that makes everybody wait for torch."""
     command = [sys.executable, "-c", _COMMAND, "/".join(VERBS)]
-    folder = Path(__file__).parents[2]
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    environment = {**os.environ, "PYTHONPATH": str(imported_package().parent)}
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, env=environment)
     assert "heavy []" in done.stdout
     *verbs, whole = (float(one) for one in re.findall(r"^seconds (\S+)$", done.stdout, re.MULTILINE))

@@ -13,7 +13,7 @@ from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.workflow.heads import STUDENT_CLASSES
 
 LABELS = {
-    "text-classification": ("business", "culture", "<b>sport</b>"),
+    "text-classification": ("business", "culture_of_many_words_without_a_space", "<b>sport</b>"),
     "pair-classification": ("different", "same"),
     "multi-label-classification": ("bad", "good"),
     "token-classification": ("O", "B-thing", "I-thing"),

@@ -10,6 +10,8 @@ import pytest
 
 from hf_tinybert.demo.page import ServeSettings, build_page, import_gradio, serve
 from tests.demo.conftest import SCRIPT, TYPED
+from tests.headless_browser import brightness, shown_as
+from tests.screenshots import keep_screenshots
 
 SECONDS = 60
 
@@ -97,12 +99,13 @@ def _wait(browser, condition):
 
 @pytest.mark.browser
 @pytest.mark.parametrize("kind", list(TYPED))
-def test_both_answers_and_times_stand_side_by_side(answered, kind):
+def test_both_answers_and_times_stand_side_by_side(opened, answered, kind):
     """Prevents a kind whose answer the page loses on its way to the reader."""
     panel = answered(kind)
     student, teacher = (panel.find_element("css selector", f".{role}").text for role in ("student", "teacher"))
     assert "small:" in student and "big:" in teacher
     assert " ms" in student and " ms" in teacher and "the teacher" in student
+    keep_screenshots(opened, f"demo-{kind}")
 
 
 @pytest.mark.browser
@@ -142,6 +145,42 @@ def test_nothing_is_loaded_from_elsewhere(opened, served):
     assert loaded - {None} == {"127.0.0.1"}
     assert set(served[1]) <= {"127.0.0.1", "localhost"}
     assert [entry for entry in opened.get_log("browser") if "127.0.0.1" not in entry["message"]] == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_open_tab_can_be_read_in_both_schemes(opened, answered, scheme):
+    """Prevents a grey name on a black ground: the open task is the one that cannot be read."""
+    answered("regression")
+    with shown_as(opened, scheme=scheme):
+        tab = "button[role=tab][aria-selected=true]"
+
+        def difference():
+            ground = opened.find_element("tag name", "gradio-app").value_of_css_property("background-color")
+            return abs(
+                brightness(opened.find_element("css selector", tab).value_of_css_property("color"))
+                - brightness(ground)
+            )
+
+        _wait(opened, lambda: difference() > 150)
+
+
+@pytest.mark.browser
+def test_long_labels_and_many_tasks_fit_a_phone(opened, served):
+    """Prevents a page that runs out of a narrow screen because one class has a long name, or a student ten tasks."""
+    before = opened.current_window_handle
+    opened.switch_to.new_window("tab")
+    try:
+        with shown_as(opened, width=360):
+            opened.get(served[0])
+            _wait(opened, lambda: _shown_panels(opened))
+            (panel,) = _shown_panels(opened)
+            _type(panel, TYPED["text-classification"])
+            _wait(opened, lambda: "culture_of_many_words_without_a_space" in panel.text)
+            assert opened.execute_script("return document.documentElement.scrollWidth") <= 360
+    finally:
+        opened.close()
+        opened.switch_to.window(before)
 
 
 def test_a_taken_port_is_told(comparison_of):

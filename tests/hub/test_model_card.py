@@ -6,6 +6,7 @@ import pytest
 
 from hf_tinybert.hub import CardDetails, PublishedForm, model_card, write_model_card
 from hf_tinybert.hub.model_card import TEMPLATE, check_card_form
+from tests.tested_package import ROOT
 
 
 def test_a_card_tells_what_the_folder_says(student_folder):
@@ -80,5 +81,5 @@ def test_a_card_is_not_written_over_another(student_folder):
 def test_the_template_is_part_of_the_package():
     """Prevents an installed package that cannot write cards."""
     assert TEMPLATE.is_file()
-    setup = (TEMPLATE.parent.parent.parent / "setup.cfg").read_text()
+    setup = (ROOT / "setup.cfg").read_text(encoding="utf-8")
     assert "hub/*.md" in setup

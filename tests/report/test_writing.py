@@ -3,18 +3,22 @@
 import io
 import json
 import shutil
+import struct
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 
+from docs.screenshots import draw
 from hf_tinybert.hub.model_facts import read_facts
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.report import ReportSettings, write_report, writing
 from hf_tinybert.report.compared_rows import load_rows
 from hf_tinybert.workflow.kept_answers import keep_answers
+from tests.headless_browser import brightness, shown_as
 from tests.report.conftest import LABELS, TRAP
+from tests.screenshots import keep_screenshots
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +51,7 @@ def test_a_browser_shows_the_story_the_curves_and_the_comparison(browser, writte
     assert len(browser.find_elements("css selector", "#answers figure svg")) == 3
     pictures = browser.find_elements("css selector", "figure svg")
     assert all(one.size["height"] > 40 and one.get_attribute("aria-label") for one in pictures)
+    keep_screenshots(browser, "report")
 
 
 @pytest.mark.browser
@@ -73,18 +78,23 @@ def test_texts_and_labels_stay_letters(browser, written):
 
 
 @pytest.mark.browser
+def test_the_pictures_of_the_documentation_are_drawn_from_a_report(browser, written, tmp_path):
+    """Prevents pictures in the documentation that cannot be drawn again when a page has changed."""
+    draw(browser, written, "the film is good", tmp_path)
+    heights = {file.name: struct.unpack(">II", file.read_bytes()[16:24]) for file in tmp_path.iterdir()}
+    assert set(heights) == {"report.png", "report-answers.png", "demo.png"}
+    assert all(width == 1100 and height > 500 for width, height in heights.values())
+
+
+@pytest.mark.browser
 def test_it_loads_nothing_and_fits_a_phone(browser, written):
     """Prevents a page that is empty without a network, or runs out of a narrow screen."""
-    size = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
+    with shown_as(browser, width=360):
         browser.get((written / "report.html").as_uri())
         loaded = "return performance.getEntriesByType('resource').filter(one => !one.name.startsWith('data:')).length"
         assert browser.execute_script(loaded) == 0
         assert browser.get_log("browser") == []
         assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 @pytest.mark.browser
@@ -92,20 +102,13 @@ def test_letters_can_be_read_in_both_schemes(browser, written):
     """Prevents black lines on a black ground."""
     colours = {}
     for scheme in ("light", "dark"):
-        media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-        browser.get((written / "report.html").as_uri())
-        ground = browser.find_element("tag name", "body").value_of_css_property("background-color")
-        ink = browser.find_element("css selector", "#curves svg text").value_of_css_property("fill")
-        colours[scheme] = _brightness(ground), _brightness(ink)
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+        with shown_as(browser, scheme=scheme):
+            browser.get((written / "report.html").as_uri())
+            ground = browser.find_element("tag name", "body").value_of_css_property("background-color")
+            ink = browser.find_element("css selector", "#curves svg text").value_of_css_property("fill")
+            colours[scheme] = brightness(ground), brightness(ink)
     assert colours["light"][0] - colours["light"][1] > 150
     assert colours["dark"][1] - colours["dark"][0] > 150
-
-
-def _brightness(colour: str) -> float:
-    parts = [float(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
-    return sum(parts) / 3
 
 
 def test_the_trap_is_in_the_page(written):
