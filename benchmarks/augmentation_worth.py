@@ -33,8 +33,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from result_file import add_run, alone, holds, read_results, spread
 from rich.console import Console
-from tasks import TASKS, read_results, spread, write_results
+from tasks import TASKS
 
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow import (
@@ -138,11 +139,12 @@ class Run:
 
 def measure(run: Run) -> None:
     """One student, unless the result file holds it."""
-    if any({name: one.get(name) for name in run.key} == run.key for one in read_results(run.output)["runs"]):
+    if holds(run.output, run.key):
         return
     run.display.line(f"{run.task}, {run.rows} rows, {run.arm}, seed {run.seed}")
-    write_sample(run)
-    teacher = fine_tuned_teacher(run)
+    with alone(run.folder):
+        write_sample(run)
+        teacher = fine_tuned_teacher(run)
     unlabeled = run.unlabeled()
     seen = run.rows + sum(len(Path(file).read_text(encoding="utf-8").splitlines()) for file in unlabeled)
     fresh = run.arm == "fresh"
@@ -160,11 +162,8 @@ def measure(run: Run) -> None:
     name = "-".join([run.arm, *words, f"{run.key['steps']}-steps"])
     figures = distil(settings, run.folder / name, run.display)
     kept = ("main_metric", "scores", "retention", "seconds", "machine")
-    results = read_results(run.output)
     told = {"epochs": settings.epochs, "rows_of_an_epoch": seen, **{name: figures[name] for name in kept}}
-    results["runs"].append({**run.key, **told})
-    results["summary"] = summary(results["runs"])
-    write_results(run.output, results)
+    add_run(run.output, {**run.key, **told}, summary)
 
 
 def fine_tuned_teacher(run: Run) -> Path:

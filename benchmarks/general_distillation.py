@@ -26,8 +26,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from result_file import add_run, alone, holds, read_results, spread
 from rich.console import Console
-from tasks import ARMS, TASKS, fine_tuned_teacher, read_results, spread, write_results
+from tasks import ARMS, TASKS, fine_tuned_teacher
 
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow import DistilSettings, PretrainSettings, distil, pretrain
@@ -74,7 +75,7 @@ def measure(task: str, start: str, seed: int, changes: dict[str, Any], options: 
     """One student of a task, and the general student that it starts from, unless the result file holds it."""
     changes = {} if start == UNTRAINED else changes
     key = {"task": task, "start": start, "seed": seed, "changes": changes}
-    if any({name: run[name] for name in key} == key for run in read_results(options.output)["runs"]):
+    if holds(options.output, key):
         return
     display = ProgressDisplay(Console(stderr=True))
     display.line(f"{task}, {start}, seed {seed} {changes or ''}")
@@ -94,9 +95,7 @@ def measure(task: str, start: str, seed: int, changes: dict[str, Any], options: 
         display,
     )
     kept = ("main_metric", "scores", "retention", "parameters", "seconds", "machine")
-    results = read_results(options.output)
-    results["runs"].append({**key, "general": general, **{field: figures[field] for field in kept}})
-    write_results(options.output, results)
+    add_run(options.output, {**key, "general": general, **{field: figures[field] for field in kept}})
 
 
 def general_student(
@@ -107,7 +106,8 @@ def general_student(
         return {"start": "projection"}, None
     texts = (str(options.data / "books_lm" / "train.jsonl"),)
     settings = PretrainSettings(texts=texts, seed=seed, **{**PASS, **STARTS[start], **changes})
-    figures = pretrain(settings, folder, display)
+    with alone(folder):
+        figures = pretrain(settings, folder, display)
     kept = ("tokens_seen", "steps", "held_out", "seconds", "tokens_per_second")
     return {"start": str(folder)}, {name: figures[name] for name in kept}
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from result_file import Run, add_run, holds, read_results, spread
 from rich.console import Console
 from tasks import (
     ARMS,
@@ -29,10 +30,7 @@ from tasks import (
     TASKS,
     fine_tuned_teacher,
     general_student,
-    read_results,
-    spread,
     standard_settings,
-    write_results,
 )
 from tasks import RESULTS as SINGLE_TASK_RESULTS
 from tasks import measure as measure_single_task
@@ -65,7 +63,7 @@ def main() -> None:
     arm = ARM_OF[options.start]
     for seed in options.seed or (0, 1, 2):
         together = {"arm": "together", "start": options.start, "seed": seed, "sampling": options.sampling}
-        if not _done(options.output, together):
+        if not holds(options.output, together):
             own = {name: _own(task, options, display) for task, name in NAMES.items()}
             shared = {**ARMS[arm], "score_test": True, "seed": seed}
             if arm == "distilled":
@@ -75,7 +73,7 @@ def main() -> None:
             figures = distil_tasks(settings, folder, display)
             _keep(options.output, together, figures["tasks"], figures["seconds"])
         alone = {"arm": "alone", "start": options.start, "seed": seed, "sampling": "none"}
-        if not options.together_only and not _done(options.output, alone):
+        if not options.together_only and not holds(options.output, alone):
             runs = {name: _single_task(task, arm, seed, options) for task, name in NAMES.items()}
             seconds = {name: run["seconds"]["total"] for name, run in runs.items()}
             _keep(options.output, alone, runs, seconds)
@@ -105,22 +103,17 @@ def _single_task(task: str, arm: str, seed: int, options: argparse.Namespace) ->
     return dict(next(run for run in runs if {name: run[name] for name in key} == key))
 
 
-def _done(file: Path, key: dict[str, Any]) -> bool:
-    return any({name: run[name] for name in key} == key for run in read_results(file)["runs"])
-
-
 def _keep(file: Path, key: dict[str, Any], tasks: dict[str, Any], seconds: dict[str, Any]) -> None:
-    results = read_results(file)
     kept = {name: {key: own[key] for key in ("main_metric", "scores", "retention")} for name, own in tasks.items()}
-    results["runs"].append({**key, "tasks": kept, "seconds": seconds, "machine": machine()})
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for run in results["runs"]:
+    add_run(file, {**key, "tasks": kept, "seconds": seconds, "machine": machine()}, _summary)
+
+
+def _summary(runs: list[Run]) -> dict[str, Any]:
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
         told = run["arm"] + ("" if run["arm"] == "alone" else f", {run['sampling']}")
         groups.setdefault(f"{told}, start: {run['start']}", []).append(run)
-    results["summary"] = {
-        f"{name}, {group}": _figures(runs, name) for group, runs in groups.items() for name in NAMES.values()
-    }
-    write_results(file, results)
+    return {f"{name}, {group}": _figures(own, name) for group, own in groups.items() for name in NAMES.values()}
 
 
 def _figures(runs: list[dict[str, Any]], name: str) -> dict[str, Any]:

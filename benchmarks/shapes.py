@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from result_file import add_run, change_results, holds, read_results
 from rich.console import Console
-from tasks import PASSES, TASKS, fine_tuned_teacher, read_results, write_results
+from tasks import PASSES, TASKS, fine_tuned_teacher
 
 from hf_tinybert.benchmark import machine, sentences_per_second
 from hf_tinybert.data import load_task_data
@@ -68,8 +69,7 @@ def main() -> None:
 def measure(task: str, shape: str, options: argparse.Namespace) -> None:
     """One student, unless the result file holds it."""
     key = {"task": task, "shape": shape, "seed": options.seed}
-    results = read_results(options.output)
-    if any({name: run[name] for name in key} == key for run in results["runs"]):
+    if holds(options.output, key):
         return
     display = ProgressDisplay(Console(stderr=True))
     display.line(f"{task}, {shape}, seed {options.seed}")
@@ -90,15 +90,12 @@ def measure(task: str, shape: str, options: argparse.Namespace) -> None:
         display,
     )
     kept = ("main_metric", "scores", "retention", "parameters", "seconds", "machine")
-    results = read_results(options.output)
-    results["runs"].append({**key, "settings": settings, **{name: figures[name] for name in kept}})
-    write_results(options.output, results)
+    add_run(options.output, {**key, "settings": settings, **{name: figures[name] for name in kept}})
 
 
 def time_students(task: str, options: argparse.Namespace) -> None:
     """Milliseconds a text of teacher and students, in turns, on the texts of the validation split."""
-    results = read_results(options.output)
-    runs = [run for run in results["runs"] if run["task"] == task and run["seed"] == options.seed]
+    runs = [run for run in read_results(options.output)["runs"] if run["task"] == task and run["seed"] == options.seed]
     display = ProgressDisplay(Console(stderr=True))
     teacher = load_model_folder(fine_tuned_teacher(task, options.data, options.folder, display))
     models = {"teacher": teacher.model} | {
@@ -117,11 +114,11 @@ def time_students(task: str, options: argparse.Namespace) -> None:
         )
         for batch in _BATCHES
     }
-    results.setdefault("milliseconds", {})[task] = {
+    told = {
         "machine": machine(),
         **{str(batch): {name: round(1000 / speed, 4) for name, speed in speeds[batch].items()} for batch in speeds},
     }
-    write_results(options.output, results)
+    change_results(options.output, lambda results: results.setdefault("milliseconds", {}).update({task: told}))
 
 
 def smallest(runs: list[dict[str, Any]]) -> dict[str, Any]:

@@ -21,19 +21,17 @@ of stsb takes 6 minutes, its teacher 3, on 2 cores with bf16; the result file ha
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from result_file import add_run, alone, holds, read_results, spread
 from rich.console import Console
 
-from hf_tinybert.benchmark import machine
 from hf_tinybert.data import packaged_teacher
 from hf_tinybert.data.raw_text import each_once, read_documents
 from hf_tinybert.data.sentences import split_sentences
@@ -111,6 +109,9 @@ def main() -> None:
         "--set", action="append", default=[], help="a field of DistilSettings, as name=JSON; see TASKS"
     )
     parser.add_argument("--validation-only", action="store_true", help="leave the test split alone")
+    parser.add_argument(
+        "--prepare", action="append", choices=[GENERAL, *TASKS], help="make this student, or teacher, and run nothing"
+    )
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "tinybert_tasks", help="models")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
     parser.add_argument("--live-teacher", action="store_true", help="keep no answers of the teacher; faster on a GPU")
@@ -120,6 +121,9 @@ def main() -> None:
         sys.stdout.write(table(read_results(options.output)["runs"]))
         return
     torch.set_num_threads(options.threads)
+    if options.prepare:
+        prepare(options)
+        return
     changes = {name: json.loads(value) for name, value in (one.split("=", 1) for one in options.set)}
     for seed in options.seed or (0, 1, 2):
         for task in options.task or TASKS:
@@ -130,12 +134,21 @@ def main() -> None:
     sys.stdout.write(json.dumps(summary, indent=1) + "\n")
 
 
+def prepare(options: argparse.Namespace) -> None:
+    """The models that runs need, unless they are there."""
+    display = ProgressDisplay(Console(stderr=True))
+    for name in options.prepare:
+        if name == GENERAL:
+            general_student(options.data, options.folder, display)
+        else:
+            fine_tuned_teacher(name, options.data, options.folder, display)
+
+
 def measure(task: str, arm: str, seed: int, changes: dict[str, Any], options: argparse.Namespace) -> None:
     """One student, unless the result file holds it."""
     settings = {**standard_settings(task, arm), **changes}
     key = {"task": task, "arm": arm, "seed": seed, "settings": json.loads(json.dumps(settings))}
-    results = read_results(options.output)
-    if any({name: run[name] for name in key} == key for run in results["runs"]):
+    if holds(options.output, key):
         return
     display = ProgressDisplay(Console(stderr=True))
     display.line(f"{task}, {arm}, seed {seed} {settings or ''}")
@@ -162,12 +175,8 @@ def measure(task: str, arm: str, seed: int, changes: dict[str, Any], options: ar
         display,
     )
     kept = ("main_metric", "rows", "scores", "retention", "epochs", "parameters", "seconds", "machine")
-    results = read_results(options.output)
-    if settings.get("start") == GENERAL:
-        results["general_student"] = general_figures(options.folder)
-    results["runs"].append({**key, **{name: figures[name] for name in kept}})
-    results["summary"] = _summary(results["runs"])
-    write_results(options.output, results)
+    general = {"general_student": general_figures(options.folder)} if settings.get("start") == GENERAL else {}
+    add_run(options.output, {**key, **{name: figures[name] for name in kept}}, _summary, **general)
 
 
 def fine_tuned_teacher(task: str, data: Path, folder: Path, display: ProgressDisplay) -> Path:
@@ -183,8 +192,10 @@ def fine_tuned_teacher(task: str, data: Path, folder: Path, display: ProgressDis
     if run.teacher is None:
         return packaged_teacher()
     settings = FinetuneSettings(data=str(data / task), kind=run.kind, max_length=run.max_length, **run.teacher)
-    finetune(settings, folder / f"{task}-teacher", display)
-    return folder / f"{task}-teacher"
+    teacher = folder / f"{task}-teacher"
+    with alone(teacher):
+        finetune(settings, teacher, display)
+    return teacher
 
 
 def unlabelled_rows(name: str, data: Path, folder: Path) -> str:
@@ -199,7 +210,9 @@ def unlabelled_rows(name: str, data: Path, folder: Path) -> str:
     if not column:
         return str(data / file)
     written = folder / f"{file.replace('/', '-').removesuffix('.jsonl')}-{column}.jsonl"
-    if not written.exists():
+    with alone(written):
+        if written.exists():
+            return str(written)
         texts = each_once(read_documents([str(data / file)], [column]))
         sentences = each_once(text[start:end] for text in texts for start, end in split_sentences(text))
         partial = written.with_suffix(".partial")
@@ -217,7 +230,8 @@ def general_student(data: Path, folder: Path, display: ProgressDisplay) -> Path:
         display: where progress is shown.
     """
     texts = tuple(str(data / name / "train.jsonl") for name in TEXTS)
-    pretrain(PretrainSettings(texts=texts, columns=TEXT_COLUMNS, **PRETRAINING), folder / GENERAL, display)
+    with alone(folder / GENERAL):
+        pretrain(PretrainSettings(texts=texts, columns=TEXT_COLUMNS, **PRETRAINING), folder / GENERAL, display)
     return folder / GENERAL
 
 
@@ -284,28 +298,6 @@ def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
         figures["seconds"] = spread(run["seconds"]["total"] for run in group)
         summary[name] = figures
     return summary
-
-
-def spread(values: Iterable[float]) -> dict[str, float]:
-    """Mean, least and most."""
-    numbers = list(values)
-    return {"mean": round(statistics.fmean(numbers), 5), "min": min(numbers), "max": max(numbers)}
-
-
-def read_results(file: Path) -> dict[str, Any]:
-    """What a result file holds; an empty one if there is none."""
-    if not file.exists():
-        return {"machine": machine(), "summary": {}, "runs": []}
-    results: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return results
-
-
-def write_results(file: Path, results: dict[str, Any]) -> None:
-    """Replace a result file in one step."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(".json.partial")
-    temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, file)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from result_file import add_run, holds, read_results
 from rich.console import Console
-from tasks import TEXT_COLUMNS, read_results, write_results
+from tasks import TEXT_COLUMNS
 
 from hf_tinybert.benchmark import machine
 from hf_tinybert.progress import ProgressDisplay
@@ -57,7 +58,7 @@ def measure(model: Path, data: Path, more: list[Path], coverages: list[float], o
     for coverage in (None, *coverages):
         named = [] if coverage is None else [f"{file.parent.name}/{file.name}" for file in more]
         key = {"task": data.name, "model": model.name, "coverage": coverage, "more_texts": named}
-        if any({name: run[name] for name in key} == key for run in read_results(output)["runs"]):
+        if holds(output, key):
             continue
         display.line(f"{model.name}, coverage {coverage}")
         with tempfile.TemporaryDirectory() as folder:
@@ -70,10 +71,8 @@ def measure(model: Path, data: Path, more: list[Path], coverages: list[float], o
                 figures = trim_vocabulary(settings, scored, display)
             scores = {split: evaluate_folder(scored, data, split) for split in SPLITS}
         kept = ("pieces", "parameters", "embedding_parameters", "covered", "tokens", "unknown")
-        results = read_results(output)
         told = {name: figures[name] for name in kept if name in figures}
-        results["runs"].append({**key, "scores": scores, **told, "machine": machine()})
-        write_results(output, results)
+        add_run(output, {**key, "scores": scores, **told, "machine": machine()})
 
 
 def table(runs: list[dict[str, Any]]) -> str:
