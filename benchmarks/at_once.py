@@ -9,7 +9,7 @@ that the result files hold are not repeated; interrupted ones go on.
     python benchmarks/at_once.py --data DATA --list                                   # the commands, nothing is run
 
 DATA holds a folder per task and books_lm. On an NVIDIA GPU start the MPS daemon before (`nvidia-cuda-mps-control -d`):
-kernels of several workers then run at the same time. `multitask.py` by itself adds its single-task students afterwards.
+kernels of several workers then run at the same time. Afterwards `multitask.py` alone adds its single-task ones.
 """
 
 import argparse
