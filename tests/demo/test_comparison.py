@@ -12,7 +12,7 @@ from hf_tinybert.data.tasks import KINDS
 from hf_tinybert.demo.comparison import describe, open_comparisons
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
-from tests.demo.conftest import TYPED
+from tests.demo.conftest import LABELS, TYPED
 
 KIND = "text-classification"
 
@@ -127,7 +127,7 @@ def test_a_multi_task_student_has_a_comparison_for_each_task(tmp_path, vocabular
     config = TinyBertConfig(
         vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=4, intermediate_size=32,
         max_position_embeddings=64, tasks={
-            "topic": {"kind": KIND, "id2label": {0: "business", 1: "culture", 2: "<b>sport</b>"}},
+            "topic": {"kind": KIND, "id2label": dict(enumerate(LABELS[KIND]))},
             "rating": {"kind": "regression"},
         },
     )  # fmt: skip
