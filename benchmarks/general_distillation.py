@@ -1,6 +1,6 @@
 """What general distillation is worth, by where the student starts: books first, then two tasks.
 
-all-MiniLM-L6-v2 -> 4 layers, one pass over the text of books_lm, which takes 2 cores about 20 minutes; the general
+all-MiniLM-L6-v2 -> 4 layers, one pass over the text of books_lm, which takes 2 cores with bf16 about a quarter of an hour; the general
 student then starts on rotten_tomatoes and stsb as the arm `distilled` of `benchmarks/tasks.py`. Starts:
 
 - `random`, 4 x 312;
