@@ -1,7 +1,7 @@
 """What general distillation is worth, by where the student starts: books first, then two tasks.
 
-all-MiniLM-L6-v2 -> 4 layers, one pass over the text of books_lm, which takes 2 cores with bf16 about a quarter of an hour; the general
-student then starts on rotten_tomatoes and stsb as the arm `distilled` of `benchmarks/tasks.py`. Starts:
+all-MiniLM-L6-v2 -> 4 layers, one pass over the text of books_lm, about a quarter of an hour of 2 cores with bf16; the
+general student then starts on rotten_tomatoes and stsb as the arm `distilled` of `benchmarks/tasks.py`. Starts:
 
 - `random`, 4 x 312;
 - `projection`, 4 x 312, and `projection-untrained`, the same without the pass over the books;
