@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
-from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.benchmark import machine
@@ -37,7 +36,7 @@ from hf_tinybert.workflow.heads import STUDENT_CLASSES
 from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, keep_answers
 from hf_tinybert.workflow.loss_history import Curves, LossHistory
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
-from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, resumes
+from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, place_models, resumes
 from hf_tinybert.workflow.student_start import new_student, start_student, student_config, student_tokenizer
 from hf_tinybert.workflow.supervised import evaluations, supervised_arguments, train_on_labels, trainer_data
 from hf_tinybert.workflow.task_data import prepare_data
@@ -121,8 +120,7 @@ class _Distillation:
     def run(self) -> dict[str, Any]:
         """Train, save and score."""
         folder = claim_folder(self.output, self.settings.to_json(), leads=self.leads)
-        for model in (self.student, self.teacher):  # scored, fitted and trained where the arguments say
-            nn.Module.to(model, self.arguments.device)
+        place_models((self.student, self.teacher), self.arguments.device)
         name = public_name(self.settings.teacher)
         self.display.line(f"  teacher: {name}   task: {self.task.kind}   data: {describe_rows(self.data)}")
         # first, as rows that cannot change are refused
@@ -140,7 +138,7 @@ class _Distillation:
         self.task.save(self.output)
         # what was saved, without what only training needs
         self.student = STUDENT_CLASSES[self.task.definition.head].from_pretrained(self.output)
-        nn.Module.to(self.student, self.arguments.device)
+        place_models((self.student,), self.arguments.device)
         if self.task.kind is TaskKind.SENTENCE_EMBEDDING:
             folder_of_both = self.output / SENTENCE_TRANSFORMERS_FOLDER
             shutil.rmtree(folder_of_both, ignore_errors=True)  # of an earlier try of this run

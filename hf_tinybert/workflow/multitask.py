@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
-from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.benchmark import machine
@@ -40,7 +39,7 @@ from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, keep_answers
 from hf_tinybert.workflow.loss_history import Curves, LossHistory
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, task_folder
 from hf_tinybert.workflow.multitask_settings import MultiTaskSettings
-from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, resumes
+from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, place_models, resumes
 from hf_tinybert.workflow.student_start import new_student, start_student, student_config, student_tokenizer
 from hf_tinybert.workflow.supervised import evaluations, trainer_data
 from hf_tinybert.workflow.task_data import PreparedData, prepare_data
@@ -130,8 +129,7 @@ class _MultiTaskDistillation:
         """Train, save and score."""
         folder = claim_folder(self.output, self.settings.to_json(), leads=self.leads)
         teachers = [part.teacher for part in self.parts.values() if part.teacher is not None]
-        for model in (self.student, *teachers):  # scored, fitted and trained where the arguments say
-            nn.Module.to(model, self.arguments.device)
+        place_models((self.student, *teachers), self.arguments.device)
         for name, part in self.parts.items():
             teacher = public_name(part.settings.teacher) if part.teacher is not None else "none"
             kind, rows = part.data.task.kind, describe_rows(part.data)
@@ -149,7 +147,7 @@ class _MultiTaskDistillation:
             part.data.task.save(task_folder(self.output, name))
         # what was saved, without what only training needs
         self.student = TinyBertForMultiTask.from_pretrained(self.output)
-        nn.Module.to(self.student, self.arguments.device)
+        place_models((self.student,), self.arguments.device)
         figures = self._figures(teacher_scores, epochs)
         save_figures(self.output, figures)
         folder.finish(_STAGE, figures)

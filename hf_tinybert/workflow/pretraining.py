@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, set_seed
 
 from hf_tinybert.data.block_masking import BlockMaskingCollator
@@ -28,7 +27,7 @@ from hf_tinybert.workflow.general_parts import GeneralParts
 from hf_tinybert.workflow.general_tasks import heads_of, read_tasks, save_tasks
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 from hf_tinybert.workflow.pretrain_settings import PretrainSettings
-from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE
+from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, place_models
 from hf_tinybert.workflow.task_data import longest_input
 from hf_tinybert.workflow.teachers import public_name
 
@@ -121,8 +120,7 @@ class _Pretraining:
 
     def run(self) -> dict[str, Any]:
         """Train, save and compare."""
-        for model in (self.student, self.teacher):  # fitted and trained where the arguments say
-            nn.Module.to(model, self.arguments.device)
+        place_models((self.student, self.teacher), self.arguments.device)
         parts = self._parts()
         rows, blocks = len(parts.train_rows), self.blocks
         self.display.line(

@@ -1,12 +1,13 @@
 """What every training run of the workflow shares: its data, its passes, and the stock arguments they become."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import TrainingArguments
 
 from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
@@ -132,6 +133,21 @@ def share_steps(arguments: TrainingArguments, batch_size: int) -> None:
     arguments.per_device_train_batch_size = arguments.per_device_eval_batch_size = share
 
 
+def place_models(models: Iterable[nn.Module], device: torch.device) -> None:
+    """Move models, in place, to where a run trains, so that they are scored and initialised there too.
+
+    Not to Apple's GPUs: they have no float64, which initialisation computes in; the Trainer moves what it trains.
+
+    Args:
+        models: teachers and students.
+        device: of the run's arguments.
+    """
+    if device.type == "mps":
+        return
+    for model in models:
+        nn.Module.to(model, device)
+
+
 def resumes(checkpoints: Path, phases: Sequence[str]) -> bool:
     """Whether an earlier run left a whole checkpoint of any phase."""
     folders = [checkpoints / phase if len(phases) > 1 else checkpoints for phase in phases]
@@ -142,6 +158,7 @@ __all__ = [
     "CHECKPOINTS",
     "TRAINING_ARGUMENTS_FILE",
     "DataSettings",
+    "place_models",
     "resumes",
     "share_steps",
     "stock_arguments",

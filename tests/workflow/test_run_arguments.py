@@ -1,9 +1,11 @@
 """Tests of what all training runs share."""
 
 import pytest
+import torch
+from torch import nn
 from transformers import TrainingArguments
 
-from hf_tinybert.workflow.run_arguments import DataSettings, share_steps, stock_arguments
+from hf_tinybert.workflow.run_arguments import DataSettings, place_models, share_steps, stock_arguments
 
 
 @pytest.mark.parametrize(
@@ -38,3 +40,12 @@ def test_a_step_has_the_same_rows_for_any_number_of_processes(tmp_path, monkeypa
     assert arguments.per_device_train_batch_size == arguments.per_device_eval_batch_size == 8
     with pytest.raises(ValueError, match="`batch_size` that 4 processes share evenly, got 30"):
         share_steps(arguments, 30)
+
+
+def test_models_go_where_the_run_trains_but_not_where_there_is_no_float64():
+    """Prevents a teacher scored on a processor beside an idle GPU, and a start that a Mac's GPU cannot compute."""
+    models = nn.Linear(2, 2), nn.Linear(2, 2)
+    place_models(models, torch.device("mps"))
+    assert {model.weight.device.type for model in models} == {"cpu"}
+    place_models(models, torch.device("meta"))  # stands for a GPU
+    assert {model.weight.device.type for model in models} == {"meta"}
