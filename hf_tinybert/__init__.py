@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
     from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
     from hf_tinybert.models.modeling_tinybert_summarization import TinyBertForExtractiveSummarization
-    from hf_tinybert.models.multitask_initialization import initialize_heads_from_teachers
+    from hf_tinybert.models.multitask_initialization import initialize_tasks_from_teachers
     from hf_tinybert.models.sentence_transformers import save_as_sentence_transformer
     from hf_tinybert.registration import register_auto_classes
 
@@ -64,7 +64,7 @@ __all__ = [
     "convert_published_checkpoint",
     "export_to_bert",
     "initialize_from_teacher",
-    "initialize_heads_from_teachers",
+    "initialize_tasks_from_teachers",
     "load_published_checkpoint",
     "register_auto_classes",
     "save_as_sentence_transformer",
@@ -93,7 +93,7 @@ _ON_FIRST_USE = {
     "convert_published_checkpoint": "hf_tinybert.models.conversion",
     "export_to_bert": "hf_tinybert.models.conversion",
     "initialize_from_teacher": "hf_tinybert.models.initialization",
-    "initialize_heads_from_teachers": "hf_tinybert.models.multitask_initialization",
+    "initialize_tasks_from_teachers": "hf_tinybert.models.multitask_initialization",
     "load_published_checkpoint": "hf_tinybert.models.conversion",
     "register_auto_classes": "hf_tinybert.registration",
     "save_as_sentence_transformer": "hf_tinybert.models.sentence_transformers",

@@ -6,6 +6,7 @@ through an affine *reader* `h ~= A g + c`, whose offset goes into their biases. 
 calibration tokens, so that each layer is fitted to the states which the layers below it really give.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -102,7 +103,11 @@ def project_encoder(
 
 
 def read_encoder(
-    student: EncoderLayout, teacher: EncoderLayout, tokens: CalibrationTokens, mapping: tuple[int, ...]
+    student: EncoderLayout,
+    teacher: EncoderLayout,
+    tokens: CalibrationTokens,
+    mapping: tuple[int, ...],
+    priors: Sequence[Tensor] | None = None,
 ) -> ProjectedEncoder:
     """How a student that was trained already stands for its teacher: the readers of its states, and nothing changed.
 
@@ -111,20 +116,26 @@ def read_encoder(
         teacher: Encoder to compare with.
         tokens: Sequences to fit on.
         mapping: `mapping[student_layer] = teacher_layer`, 0 = embedding output.
+        priors: Readers, `(teacher_width, student_width + 1)`, one per student state, from which these differ little:
+            those of a teacher of the same origin. None where nothing is known.
     """
     student_states, teacher_states = (list(tokens.encoder_states(layout)) for layout in (student, teacher))
+    known = priors if priors is not None else [None] * len(student_states)
     readers = tuple(
-        _reader(states, teacher_states[source]) for states, source in zip(student_states, mapping, strict=True)
+        _reader(states, teacher_states[source], prior)
+        for states, source, prior in zip(student_states, mapping, known, strict=True)
     )
-    final = _reader(student_states[-1], teacher_states[-1])
+    final = _reader(student_states[-1], teacher_states[-1], known[-1])
     return ProjectedEncoder(final[:, :-1], readers, final, student_states[-1], teacher_states[-1])
 
 
-def _reader(states: Tensor, target: Tensor) -> Tensor:
-    """Ridge fit, `(teacher_width, student_width + 1)`; of what the states lack, where they are near to the target."""
+def _reader(states: Tensor, target: Tensor, known: Tensor | None = None) -> Tensor:
+    """Ridge fit, `(teacher_width, student_width + 1)`, of what a known reader leaves, or states near to the target."""
     features = with_ones(states)
     prior = features.new_zeros(target.shape[1], features.shape[1])
-    if states.shape == target.shape and (target - states).square().sum() < (target - target.mean(0)).square().sum():
+    if known is not None:
+        prior = known.to(prior)
+    elif states.shape == target.shape and (target - states).square().sum() < (target - target.mean(0)).square().sum():
         prior[:, :-1].fill_diagonal_(1.0)
     return prior + ridge_correction(features, target - features @ prior.T).T
 

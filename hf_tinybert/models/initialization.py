@@ -57,6 +57,37 @@ class StudentInitialization:
     layer_norm: LayerNormTreatment | None
     random_parameters: tuple[str, ...]
 
+    @classmethod
+    def by_readers(
+        cls,
+        readers: Sequence[Tensor],
+        method: InitializationMethod,
+        mapping: tuple[int, ...],
+        random_parameters: tuple[str, ...],
+        *,
+        layer_norm: LayerNormTreatment | None = None,
+    ) -> "StudentInitialization":
+        """From the fits of the teacher's states; the shared map is their mean.
+
+        Args:
+            readers: One per student state, `(teacher_width, student_width + 1)`, the offset last.
+            method: As of the class, like the others.
+            mapping: Of layers.
+            random_parameters: Names.
+            layer_norm: Treatment.
+        """
+        shared = torch.stack(list(readers)).mean(0)
+        return cls(
+            method=method,
+            mapping=mapping,
+            projection=shared[:, :-1].contiguous(),
+            offset=shared[:, -1].contiguous(),
+            state_projections=tuple(reader[:, :-1].contiguous() for reader in readers),
+            state_offsets=tuple(reader[:, -1].contiguous() for reader in readers),
+            layer_norm=layer_norm,
+            random_parameters=random_parameters,
+        )
+
 
 def initialize_from_teacher(
     student: PreTrainedModel,
@@ -116,17 +147,8 @@ def initialize_from_teacher(
         refit = treatment in (LayerNormTreatment.RECONSTRUCTION, None)
         heads = HeadProjection(student, teacher, layouts, encoder, tokens, refit=refit)
         heads.run()
-    shared = torch.stack(encoder.readers).mean(0)
-    return StudentInitialization(
-        method=method,
-        mapping=mapping,
-        projection=shared[:, :-1].contiguous(),
-        offset=shared[:, -1].contiguous(),
-        state_projections=tuple(reader[:, :-1].contiguous() for reader in encoder.readers),
-        state_offsets=tuple(reader[:, -1].contiguous() for reader in encoder.readers),
-        layer_norm=treatment,
-        random_parameters=_random_parameters(student, layouts[0], heads.filled),
-    )
+    random = random_parameters(student, layouts[0], heads.filled)
+    return StudentInitialization.by_readers(encoder.readers, method, mapping, random, layer_norm=treatment)
 
 
 def check_start(
@@ -191,7 +213,7 @@ def _layers(
             encoders[0].get_submodule(str(index)).load_state_dict(state)
         filled = _copy_heads(student, teacher, layouts)
     identity = torch.eye(layouts[1].width)
-    names = _random_parameters(student, layouts[0], filled)
+    names = random_parameters(student, layouts[0], filled)
     return _same_everywhere(InitializationMethod.LAYERS, mapping, identity, names)
 
 
@@ -247,7 +269,14 @@ def _draw(student: PreTrainedModel, seed: int) -> None:
     student.load_state_dict(fresh.state_dict(), strict=False)
 
 
-def _random_parameters(student: PreTrainedModel, layout: EncoderLayout, filled: list[nn.Module]) -> tuple[str, ...]:
+def random_parameters(student: PreTrainedModel, layout: EncoderLayout, filled: list[nn.Module]) -> tuple[str, ...]:
+    """Names of the parameters outside encoder and filled modules: they hold nothing of a teacher's.
+
+    Args:
+        student: Model that was filled.
+        layout: Of its encoder.
+        filled: Modules beside the encoder that were filled.
+    """
     base = student.base_model
     known = [base.get_submodule("embeddings"), base.get_submodule("encoder"), *filled]
     covered = {id(parameter) for module in known for parameter in module.parameters()}
@@ -319,4 +348,10 @@ def _refuse_non_finite(teacher: PreTrainedModel) -> None:
             )
 
 
-__all__ = ["InitializationMethod", "StudentInitialization", "check_start", "initialize_from_teacher"]
+__all__ = [
+    "InitializationMethod",
+    "StudentInitialization",
+    "check_start",
+    "initialize_from_teacher",
+    "random_parameters",
+]

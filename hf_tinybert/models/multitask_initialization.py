@@ -1,81 +1,89 @@
-"""The heads of a multi-task student, each started at its teacher's."""
+"""The tasks of a multi-task student, each started at its teacher: its head, and its training projections."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from hf_tinybert.models.calibration import CalibrationTokens, read_calibration
+from hf_tinybert.models.calibration import read_calibration
 from hf_tinybert.models.encoder_layout import EncoderLayout, encoder_layout
-from hf_tinybert.models.encoder_projection import ProjectedEncoder
+from hf_tinybert.models.encoder_projection import read_encoder
 from hf_tinybert.models.head_projection import HeadProjection
-from hf_tinybert.models.initialization import StudentInitialization
-from hf_tinybert.models.least_squares import ridge_correction, with_ones
+from hf_tinybert.models.initialization import (
+    InitializationMethod,
+    StudentInitialization,
+    check_start,
+    random_parameters,
+)
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 
 Batches = Iterable[Mapping[str, Tensor]]
 
 
-def initialize_heads_from_teachers(
+def initialize_tasks_from_teachers(
     student: TinyBertForMultiTask,
     teachers: Mapping[str, PreTrainedModel],
     *,
     calibration: Mapping[str, Batches],
     start: StudentInitialization | None = None,
+    heads: Collection[str] | None = None,
+    layer_mapping: Sequence[int] | None = None,
     seed: int = 0,
-) -> tuple[str, ...]:
-    """Fill heads of a multi-task student from one-task teachers, for the student's encoder as it is now.
+) -> dict[str, StudentInitialization]:
+    """Start every task of a multi-task student at its one-task teacher, for the student's encoder as it is now.
 
     The encoder is filled before, by `initialize_from_teacher` from any teacher: of tasks whose teachers differ it can
-    follow one only. What a head reads of it is mapped to the states of the head's own teacher by ridge regression on
-    texts of the task, and the head is projected through that map as that of a one-task student.
+    follow one only. Each of its states is mapped to those of the task's own teacher by ridge regression on texts of
+    the task: there the training projections start, and the head is projected through the last of these maps as that
+    of a one-task student.
 
     Args:
         student: Model whose heads are filled, in place.
         teachers: By task; the one-task models, of a multi-task teacher `teacher.for_task(name)`. A teacher of sentence
             embeddings may be an encoder. Tasks without one keep their heads.
         calibration: By task; batches of tokenised texts of which up to 16384 tokens are used.
-        start: How the encoder was filled: its map to its own teacher's states, from which the other teachers' differ
+        start: How the encoder was filled: its maps to its own teacher's states, from which the other teachers' differ
             little where all were fine-tuned from one model. None for an encoder that was trained since.
+        heads: Tasks whose heads are filled; None fills all that have a teacher.
+        layer_mapping: As of `initialize_from_teacher`, of every teacher.
         seed: Of random sequences, where a task has no calibration.
 
     Returns:
-        Names of the parameters of these heads that hold nothing of a teacher's, because it has no such head.
+        By task: what `MultiTaskDistillationTrainer` takes as `initialization`; its `random_parameters` name those of
+        the head that hold nothing of a teacher's, because it has no such head or was left out.
 
     Raises:
         TypeError: A model is not laid out as BERT.
-        ValueError: There is no such task, or a calibration holds no usable tokens.
+        ValueError: There is no such task, a calibration holds no usable tokens, or a teacher does not fit.
     """
-    untouched: list[str] = []
+    found = {}
     for name, teacher in teachers.items():
         own = student.for_task(name)
+        method = InitializationMethod.TRAINED
+        mapping = check_start(own, teacher, method=method, layer_mapping=layer_mapping)
         layouts = encoder_layout(own, "student"), encoder_layout(teacher, "teacher")
+        filled: list[torch.nn.Module] = []
         with torch.no_grad():
             tokens = read_calibration(calibration.get(name), layouts[1], seed=seed)
-            heads = HeadProjection(own, teacher, layouts, _encoder(layouts, tokens, start), tokens, refit=True)
-            heads.run()
-        filled = {id(parameter) for module in heads.filled for parameter in module.parameters()}
-        student.copy_head(name, own)
-        untouched += [
-            f"heads.{name}.{key.removeprefix('bert.')}"
-            for key, parameter in own.named_parameters()
-            if not key.startswith(("bert.embeddings.", "bert.encoder.")) and id(parameter) not in filled
-        ]
-    return tuple(untouched)
+            encoder = read_encoder(*layouts, tokens, mapping, _readers(start, layouts[1]))
+            if heads is None or name in heads:
+                projection = HeadProjection(own, teacher, layouts, encoder, tokens, refit=True)
+                projection.run()
+                filled = projection.filled
+                student.copy_head(name, own)
+        random = random_parameters(own, layouts[0], filled)
+        named = tuple(f"heads.{name}.{key.removeprefix('bert.')}" for key in random)
+        found[name] = StudentInitialization.by_readers(encoder.readers, method, mapping, named)
+    return found
 
 
-def _encoder(
-    layouts: tuple[EncoderLayout, EncoderLayout], tokens: CalibrationTokens, start: StudentInitialization | None
-) -> ProjectedEncoder:
-    """What a projection of the encoder would have found out, of one that is filled already."""
-    student_states, teacher_states = (list(tokens.encoder_states(layout))[-1] for layout in layouts)
-    features = with_ones(student_states)
-    prior = features.new_zeros(layouts[1].width, features.shape[1])
-    if start is not None and start.state_projections[-1].shape[0] == layouts[1].width:
-        prior = torch.cat([start.state_projections[-1], start.state_offsets[-1][:, None]], dim=1).to(prior)
-    reader = prior + ridge_correction(features, teacher_states - features @ prior.T).T
-    return ProjectedEncoder(reader[:, :-1].contiguous(), (), reader, student_states, teacher_states)
+def _readers(start: StudentInitialization | None, teacher: EncoderLayout) -> list[Tensor] | None:
+    """The maps of the encoder's own start, where they go to a width like this teacher's."""
+    if start is None or len(start.projection) != teacher.width:
+        return None
+    maps = zip(start.state_projections, start.state_offsets, strict=True)
+    return [torch.cat([projection, offset[:, None]], dim=1) for projection, offset in maps]
 
 
-__all__ = ["initialize_heads_from_teachers"]
+__all__ = ["initialize_tasks_from_teachers"]

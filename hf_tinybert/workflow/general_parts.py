@@ -18,7 +18,7 @@ from hf_tinybert.distillation.task_head import predicts_vocabulary
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.initialization import InitializationMethod, StudentInitialization, initialize_from_teacher
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
-from hf_tinybert.models.multitask_initialization import initialize_heads_from_teachers
+from hf_tinybert.models.multitask_initialization import initialize_tasks_from_teachers
 from hf_tinybert.workflow.general_tasks import distillation_tasks
 from hf_tinybert.workflow.pretrain_settings import TEXT_TASK, PretrainSettings
 from hf_tinybert.workflow.task_data import PreparedData
@@ -71,7 +71,7 @@ class GeneralParts:
         starts_head = predicts_vocabulary(self.teacher) and self.settings.start != InitializationMethod.RANDOM
         if isinstance(self.student, TinyBertForMultiTask) and starts_head:
             teachers, calibration = {TEXT_TASK: self.teacher}, {TEXT_TASK: texts}
-            initialize_heads_from_teachers(
+            initialize_tasks_from_teachers(
                 self.student, teachers, calibration=calibration, start=initial, seed=self.settings.seed
             )
         return initial
@@ -91,12 +91,11 @@ class GeneralParts:
             collator=default_data_collator if masks is None else masks,
         )
         common: dict[str, Any] = {
-            "initialization": initial,
             "callbacks": None if masks is None else [MaskingPasses(masks)],
             "processing_class": self.tokenizer,
         }
         if self.tasks:
-            return self._trainer_of_tasks(text, common)
+            return self._trainer_of_tasks(text, {TEXT_TASK: initial}, common)
         trainer = DistillationTrainer(
             self.student,
             self.arguments,
@@ -104,17 +103,21 @@ class GeneralParts:
             train_dataset=text.train_dataset,
             eval_dataset=text.eval_dataset,
             data_collator=text.collator,
+            initialization=initial,
             **common,
         )
         trainer.teacher_name = self.teacher_name
         return trainer
 
-    def _trainer_of_tasks(self, text: DistillationTask, common: dict[str, Any]) -> MultiTaskDistillationTrainer:
+    def _trainer_of_tasks(
+        self, text: DistillationTask, starts: Mapping[str, StudentInitialization], common: dict[str, Any]
+    ) -> MultiTaskDistillationTrainer:
         trainer = MultiTaskDistillationTrainer(
             self.student,
             self.arguments,
             tasks=distillation_tasks(text, self.tasks, self.settings, self.tokenizer),
             sampling=self.settings.sampling,
+            initialization=starts,
             **common,
         )
         taught = trainer.paired[TEXT_TASK]

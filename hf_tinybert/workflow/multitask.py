@@ -21,7 +21,7 @@ from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.models.initialization import InitializationMethod, StudentInitialization
 from hf_tinybert.models.modeling_tinybert import TinyBertModel
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
-from hf_tinybert.models.multitask_initialization import initialize_heads_from_teachers
+from hf_tinybert.models.multitask_initialization import initialize_tasks_from_teachers
 from hf_tinybert.models.vocabulary import trim_model
 from hf_tinybert.progress import ProgressDisplay, show_progress
 from hf_tinybert.run_folder import RunFolder, claim_folder, wait_for_stage
@@ -191,29 +191,26 @@ class _MultiTaskDistillation:
         config = load_config(part.settings.teacher)
         part.teacher, part.answers = teacher_model(part.settings, config, own, objectives)
 
-    def _initialize(self) -> StudentInitialization:
-        """The encoder from the base's teacher, on texts of all tasks; every head from its own."""
-        taught = {name: part for name, part in self.parts.items() if part.teacher is not None}
+    def _initialize(self) -> dict[str, StudentInitialization]:
+        """The encoder from the base's teacher, on texts of all tasks; every head, and every map, from its own."""
+        taught = {name: part.teacher for name, part in self.parts.items() if part.teacher is not None}
         texts = {
-            name: list(calibration_texts(part.data, part.teacher, self.tokenizer, part.settings))
-            for name, part in taught.items()
-            if part.teacher is not None
+            name: list(calibration_texts(self.parts[name].data, teacher, self.tokenizer, self.parts[name].settings))
+            for name, teacher in taught.items()
         }
-        base = taught[self.settings.base].teacher
-        if base is None:
-            raise ValueError(f"expected a teacher of `{self.settings.base}`, got none")
         token_map = find_token_map(self.tokenizer, self.teacher_tokenizer)
-        initial = start_student(self.student, base, self.shared, _in_turns(list(texts.values())), token_map)
-        if self.shared.start_method is not InitializationMethod.RANDOM:
-            answering = {name: part.teacher for name, part in taught.items() if part.answers and part.teacher}
-            if token_map is not None:
-                answering = {name: trim_model(one, token_map.tolist()) for name, one in answering.items()}
-            initialize_heads_from_teachers(
-                self.student, answering, calibration=texts, start=initial, seed=self.shared.seed
-            )
-        return initial
+        base, every_text = taught[self.settings.base], _in_turns(list(texts.values()))
+        initial = start_student(self.student, base, self.shared, every_text, token_map)
+        if self.shared.start_method is InitializationMethod.RANDOM:
+            return {}
+        if token_map is not None:
+            taught = {name: trim_model(one, token_map.tolist()) for name, one in taught.items()}
+        answering = [name for name in taught if self.parts[name].answers]
+        return initialize_tasks_from_teachers(
+            self.student, taught, calibration=texts, start=initial, heads=answering, seed=self.shared.seed
+        )
 
-    def _train(self, initial: StudentInitialization) -> list[dict[str, float]]:
+    def _train(self, initial: dict[str, StudentInitialization]) -> list[dict[str, float]]:
         trainer = MultiTaskDistillationTrainer(
             self.student,
             self.arguments,

@@ -1,4 +1,4 @@
-"""Heads of a multi-task student start at their teachers', whatever encoder they stand on."""
+"""Tasks of a multi-task student start at their teachers, whatever encoder they stand on."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from transformers import BertForQuestionAnswering, BertForSequenceClassification
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.initialization import initialize_from_teacher
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
-from hf_tinybert.models.multitask_initialization import initialize_heads_from_teachers
+from hf_tinybert.models.multitask_initialization import initialize_tasks_from_teachers
 
 TASKS = {
     "mood": {"kind": "text-classification", "num_labels": 3},
@@ -69,7 +69,8 @@ def test_heads_answer_nearly_as_their_teachers(teachers, batches):
     student, start = build_student(encoder, batches)
     before = agreement(student, made, batches)
     encoder_weights = {name: value.clone() for name, value in student.bert.state_dict().items()}
-    assert initialize_heads_from_teachers(student, made, calibration=dict.fromkeys(made, batches), start=start) == ()
+    found = initialize_tasks_from_teachers(student, made, calibration=dict.fromkeys(made, batches), start=start)
+    assert all(one.random_parameters == () for one in found.values())
     after = agreement(student, made, batches)
     for name in made:
         assert after[name] < 0.2 < before[name], name
@@ -83,7 +84,7 @@ def test_a_narrower_student_starts_better_than_at_random(teachers, batches, know
     student, start = build_student(encoder, batches, hidden_size=20, intermediate_size=30)
     before = agreement(student, made, batches)
     start = start if known_start else None
-    initialize_heads_from_teachers(student, made, calibration=dict.fromkeys(made, batches), start=start)
+    initialize_tasks_from_teachers(student, made, calibration=dict.fromkeys(made, batches), start=start)
     after = agreement(student, made, batches)
     assert all(after[name] < 0.8 * before[name] for name in made)
 
@@ -97,7 +98,7 @@ def test_a_multi_task_teacher_gives_its_heads_one_by_one(teachers, batches):
             parameter.normal_(std=0.5)
     views = {name: teacher.for_task(name) for name in teacher.task_names}
     student, start = build_student(encoder, batches)
-    initialize_heads_from_teachers(student, views, calibration=dict.fromkeys(views, batches), start=start)
+    initialize_tasks_from_teachers(student, views, calibration=dict.fromkeys(views, batches), start=start)
     inputs = batches[0]
     with torch.no_grad():
         for name in views:
@@ -110,8 +111,61 @@ def test_tasks_without_a_teacher_and_heads_of_another_kind_are_named(teachers, b
     encoder, made = teachers
     student, _ = build_student(encoder, batches)
     kept = {name: value.clone() for name, value in student.heads["ner"].state_dict().items()}
-    untouched = initialize_heads_from_teachers(student, {"mood": made["sts"]}, calibration={"mood": batches})
-    assert untouched == ("heads.mood.classifier.weight", "heads.mood.classifier.bias")
+    found = initialize_tasks_from_teachers(student, {"mood": made["sts"]}, calibration={"mood": batches})
+    assert found["mood"].random_parameters == ("heads.mood.classifier.weight", "heads.mood.classifier.bias")
     assert all(torch.equal(value, student.heads["ner"].state_dict()[name]) for name, value in kept.items())
     with pytest.raises(ValueError, match="expected `task` to be one of"):
-        initialize_heads_from_teachers(student, {"unknown": made["sts"]}, calibration={})
+        initialize_tasks_from_teachers(student, {"unknown": made["sts"]}, calibration={})
+
+
+def unexplained(start, states, wanted, valid):
+    """Of every state, the share of the teacher's variance that the start's map of it leaves."""
+    found = []
+    for state, teacher_layer, matrix, offset in zip(
+        states, start.mapping, start.state_projections, start.state_offsets, strict=True
+    ):
+        target = wanted[teacher_layer][valid]
+        rest = state[valid] @ matrix.T + offset - target
+        found.append(float(rest.square().sum() / (target - target.mean(0)).square().sum()))
+    return found
+
+
+@pytest.mark.parametrize("known_start", [True, False])
+def test_the_maps_of_each_task_lead_to_its_own_teachers_states(teachers, batches, known_start):
+    """Would catch the base's maps given to every task: other teachers' states would start far off."""
+    encoder, made = teachers
+    with torch.no_grad():  # as long training on another task does
+        made["ner"].bert.encoder.layer[1].output.dense.weight.mul_(-1)
+    student, start = build_student(encoder, batches)
+    given = start if known_start else None
+    found = initialize_tasks_from_teachers(student, made, calibration=dict.fromkeys(made, batches), start=given)
+    inputs = {**batches[0], "output_hidden_states": True}
+    valid = batches[0]["attention_mask"] != 0
+    with torch.no_grad():
+        for name, teacher in made.items():
+            states, wanted = student(**inputs, task=name).hidden_states, teacher(**inputs).hidden_states
+            own, shared = (unexplained(one, states, wanted, valid) for one in (found[name], start))
+            assert found[name].mapping == start.mapping == (0, 1, 2)
+            assert max(own if name != "ner" else own[:2]) < 0.1, name
+            assert name != "ner" or own[2] < 0.3 * shared[2]
+
+
+def test_a_head_that_is_left_out_stays_and_its_maps_are_found(teachers, batches):
+    """Would catch the untrained head of a teacher taken over by the student."""
+    encoder, made = teachers
+    student, start = build_student(encoder, batches)
+    kept = {name: value.clone() for name, value in student.heads["mood"].state_dict().items()}
+    found = initialize_tasks_from_teachers(
+        student, made, calibration=dict.fromkeys(made, batches), start=start, heads=["ner"]
+    )
+    assert set(found) == set(made)
+    assert found["ner"].random_parameters == () != found["mood"].random_parameters
+    assert all(torch.equal(value, student.heads["mood"].state_dict()[name]) for name, value in kept.items())
+
+
+def test_a_teacher_that_does_not_fit_is_refused(teachers, batches):
+    """Would catch states compared layer by layer of a teacher that is shallower than its student."""
+    encoder, made = teachers
+    student, _ = build_student(encoder, batches)
+    with pytest.raises(ValueError, match="expected `layer_mapping` of 3 rising teacher layers"):
+        initialize_tasks_from_teachers(student, made, calibration={}, layer_mapping=(0, 2))

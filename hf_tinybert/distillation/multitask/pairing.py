@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+TaskStarts = Mapping[str, ProjectionStart]
+"""Where the projections to each task's teacher start."""
+
 
 class MultiTaskModel(Protocol):
     """A model with a named head per task."""
@@ -69,7 +72,7 @@ def pair_tasks(
     *,
     teacher: "PreTrainedModel | str | Path | None" = None,
     tokenizer: PreTrainedTokenizerBase | None = None,
-    initialization: ProjectionStart | str | Path | None = None,
+    initialization: TaskStarts | ProjectionStart | str | Path | None = None,
 ) -> dict[str, PairedTask]:
     """Load, check and prepare student and teachers: recorded attention, frozen teachers, projections on the student.
 
@@ -91,8 +94,7 @@ def pair_tasks(
     if isinstance(teacher, str | Path):
         shared_tokenizer = None if tokenizer is None else load_teacher_tokenizer(teacher)
         teacher = _loaded(type(student), teacher)
-    paired, projections = dict[str, PairedTask](), dict[int, DistillationProjections]()
-    widths, used = dict[str, int](), list[object]()
+    paired, projections, used = dict[str, PairedTask](), dict[str, DistillationProjections](), list[object]()
     for name, task in tasks.items():
         with gathered(student):
             own = _for_task(student, name)
@@ -111,12 +113,11 @@ def pair_tasks(
         paired[name] = PairedTask(objectives, pair, predicts_vocabulary(own))
         attached = own._modules.get(PROJECTIONS_ATTRIBUTE)
         if pair is not None and isinstance(attached, DistillationProjections):
-            widths[name] = pair.teacher.config.hidden_size
-            projections.setdefault(widths[name], attached)
+            projections[name] = attached
     if any(one.reads_attention for task in paired.values() for one in task.objectives.values()):
         record_attention(student)
-    if widths:
-        _attach(student, TaskProjections(projections, widths), initialization, paired)
+    if projections:
+        _attach(student, TaskProjections(projections), initialization, paired)
     return paired
 
 
@@ -195,16 +196,20 @@ def _pair(
 def _attach(
     student: PreTrainedModel,
     projections: TaskProjections,
-    initialization: ProjectionStart | str | Path | None,
+    initialization: TaskStarts | ProjectionStart | str | Path | None,
     paired: Mapping[str, PairedTask],
 ) -> None:
     if isinstance(initialization, str | Path):
         projections.load(Path(initialization))
     elif initialization is not None:
-        projections.start_at(initialization)
-        mappings = {task.pair.layer_mapping for task in paired.values() if task.pair is not None}
-        if tuple(initialization.mapping) not in mappings:
-            warn_of_other_mapping(min(mappings), initialization)
+        starts = dict.fromkeys(projections.by_task, cast("ProjectionStart", initialization))
+        if isinstance(initialization, Mapping):
+            starts = dict(initialization)
+        projections.start_at(starts)
+        for name, start in starts.items():
+            pair = paired[name].pair
+            if pair is not None:
+                warn_of_other_mapping(pair.layer_mapping, start)
     attach_projections(student, projections)
 
 
@@ -233,4 +238,4 @@ def _for_task(model: PreTrainedModel, name: str) -> PreTrainedModel:
     return cast("MultiTaskModel", model).for_task(name)
 
 
-__all__ = ["MultiTaskModel", "PairedTask", "multi_task_student", "pair_tasks", "task_view"]
+__all__ = ["MultiTaskModel", "PairedTask", "TaskStarts", "multi_task_student", "pair_tasks", "task_view"]

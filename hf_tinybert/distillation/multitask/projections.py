@@ -1,4 +1,4 @@
-"""Projections of a student that several teachers teach: one set for each width among them."""
+"""Projections of a student that several teachers teach: a set of its own for each of them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,50 +8,51 @@ from hf_tinybert.distillation.projections import DistillationProjections, Projec
 
 
 class TaskProjections(TrainingProjections):
-    """The projections to every teacher's width; teachers of one width share theirs.
+    """The projections to the states of every task's teacher.
+
+    Teachers of one width do not share any: fine-tuned from one model, their upper states still differ, and one map of
+    the student's state could be near to their mean only.
 
     Args:
-        by_width: of every width.
-        widths: of every task whose teacher's states are imitated.
+        by_task: of every task whose teacher's states are imitated.
     """
 
-    def __init__(self, by_width: Mapping[int, DistillationProjections], widths: Mapping[str, int]) -> None:
+    def __init__(self, by_task: Mapping[str, DistillationProjections]) -> None:
         super().__init__()
-        self.by_width = nn.ModuleDict({str(width): projections for width, projections in by_width.items()})
-        self._widths = dict(widths)
+        self.by_task = nn.ModuleDict(by_task)
 
     def serves(self, task: str) -> bool:
         """Whether states of a teacher are imitated in this task."""
-        return task in self._widths
+        return task in self.by_task
 
     def of(self, task: str) -> DistillationProjections:
-        """Those to the width of a task's teacher.
+        """Those to the states of a task's teacher.
 
         Raises:
             ValueError: no states of a teacher are imitated in this task.
         """
-        module = self.by_width._modules.get(str(self._widths.get(task)))
+        module = self.by_task._modules.get(task)
         if not isinstance(module, DistillationProjections):
             raise ValueError(
-                f"expected a task of {', '.join(f'`{name}`' for name in self._widths)}, got `{task}`; because only "
+                f"expected a task of {', '.join(f'`{name}`' for name in self.by_task)}, got `{task}`; because only "
                 "these have a teacher whose states are imitated"
             )
         return module
 
-    def start_at(self, start: ProjectionStart) -> None:
-        """Start those of one width at given maps.
+    def start_at(self, starts: Mapping[str, ProjectionStart]) -> None:
+        """Start at given maps; the projections of tasks without any stay as they are.
+
+        Args:
+            starts: by task.
 
         Raises:
-            ValueError: the maps go to a width that no teacher has, or are of another number.
+            ValueError: maps of a task that has no projections, or of other widths or another number of states.
         """
-        width = str(len(start.projection))
-        module = self.by_width._modules.get(width)
-        if not isinstance(module, DistillationProjections):
-            raise ValueError(
-                f"expected starting maps to a width of {', '.join(self.by_width)}, got {width}; because they take the "
-                "student's states to a teacher's width; initialise the student from one of its teachers"
-            )
-        module.start_at(start)
+        for task, start in starts.items():
+            try:
+                self.of(task).start_at(start)
+            except ValueError as error:
+                raise ValueError(f"the starting maps of task `{task}`: {error}") from error
 
     def forward(self, hidden_states: Sequence[Tensor | None], task: str | None = None) -> tuple[Tensor | None, ...]:
         """Every state at the width of the task's teacher, `(batch, seq_len, teacher_width)`, each.

@@ -27,7 +27,7 @@ from hf_tinybert.distillation.cache import with_row_ids
 from hf_tinybert.distillation.encodings import input_columns, model_input_names
 from hf_tinybert.distillation.multitask.best_of_task import is_best, replace_folder, unfinished
 from hf_tinybert.distillation.multitask.objectives import DistillationTask
-from hf_tinybert.distillation.multitask.pairing import pair_tasks
+from hf_tinybert.distillation.multitask.pairing import TaskStarts, pair_tasks
 from hf_tinybert.distillation.multitask.preflight import preflight_tasks
 from hf_tinybert.distillation.multitask.record import told_of_tasks
 from hf_tinybert.distillation.preflight import PreflightReport
@@ -66,8 +66,9 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
         teacher: a multi-task model, its folder or Hub name: teaches the tasks that have a head in it and no teacher
             of their own.
         sampling: how often each task comes; a strategy by name will do.
-        initialization: where the projections to one teacher's width start: what `initialize_from_teacher` returned,
-            or a checkpoint folder of such a run. The others start as without.
+        initialization: where the projections to each task's teacher start: what `initialize_tasks_from_teachers`
+            returned, tasks left out starting as without; what `initialize_from_teacher` returned of the one teacher of
+            all tasks; or a checkpoint folder of such a run.
         **kwargs: everything else of the stock Trainer.
 
     Raises:
@@ -84,7 +85,7 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
         tasks: Mapping[str, DistillationTask] | Iterable[tuple[str, DistillationTask]],
         teacher: PreTrainedModel | str | Path | None = None,
         sampling: TaskSampling | str = "proportional",
-        initialization: ProjectionStart | str | Path | None = None,
+        initialization: TaskStarts | ProjectionStart | str | Path | None = None,
         **kwargs: Any,  # noqa: ANN401 (the stock Trainer's own)
     ) -> None:
         check_trainer_arguments(args, kwargs)

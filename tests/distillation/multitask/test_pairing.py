@@ -1,6 +1,7 @@
 """Tests of a multi-task student and its teachers made ready for each other."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from hf_tinybert.distillation.multitask.pairing import multi_task_student, pair_tasks, task_view
 from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE
 from hf_tinybert.models.initialization import initialize_from_teacher
+from hf_tinybert.models.multitask_initialization import initialize_tasks_from_teachers
 
 _SPEC = importlib.util.spec_from_file_location("multitask_setup", Path(__file__).with_name("multitask_setup.py"))
 tiny = importlib.util.module_from_spec(_SPEC)
@@ -28,7 +30,7 @@ def test_every_task_is_paired_with_its_teacher(build_arguments):
         assert not any(parameter.requires_grad for parameter in pair.teacher.parameters())
         assert pair.teacher.config._attn_implementation.startswith("distillation_sdpa")
     assert student.config._attn_implementation.startswith("distillation_sdpa")
-    assert set(getattr(student, PROJECTIONS_ATTRIBUTE).by_width) == {"32"}
+    assert set(getattr(student, PROJECTIONS_ATTRIBUTE).by_task) == {"mood", "ner"}
 
 
 def test_predictions_alone_touch_neither_attention_nor_projections(build_arguments):
@@ -39,13 +41,34 @@ def test_predictions_alone_touch_neither_attention_nor_projections(build_argumen
     assert PROJECTIONS_ATTRIBUTE not in student._modules
 
 
-def test_a_start_from_one_teacher_is_where_the_projections_start(build_arguments):
+def started(student, task):
+    return [linear.weight for linear in getattr(student, PROJECTIONS_ATTRIBUTE).of(task).projections]
+
+
+def test_the_start_from_one_teacher_of_all_tasks_is_where_all_projections_start(build_arguments):
     """Prevents the start from the teacher from being ignored."""
     student, teacher = tiny.student(("mood", "ner")), tiny.teacher("mood")
     start = initialize_from_teacher(student.for_task("mood"), teacher)
     pair_tasks(student, build_arguments(), tiny.tasks(("mood", "ner")), initialization=start)
-    linears = getattr(student, PROJECTIONS_ATTRIBUTE).of("ner").projections
-    assert all(torch.equal(own.weight, given) for own, given in zip(linears, start.state_projections, strict=True))
+    for task in ("mood", "ner"):
+        assert all(map(torch.equal, started(student, task), start.state_projections))
+
+
+def test_starts_by_task_are_where_the_projections_of_these_tasks_start(build_arguments, caplog):
+    """Prevents maps to one teacher from being taken for another one's, and a mapping that nobody looked at."""
+    student, teachers = tiny.student(("mood", "ner")), {name: tiny.teacher(name) for name in ("mood", "ner")}
+    teachers["ner"].bert.encoder.layer[0].output.dense.weight.data.mul_(-1)
+    starts = initialize_tasks_from_teachers(student, teachers, calibration={})
+    pair_tasks(student, build_arguments(), tiny.tasks(("mood", "ner")), initialization=starts)
+    for task in ("mood", "ner"):
+        assert all(map(torch.equal, started(student, task), starts[task].state_projections))
+    assert not torch.equal(started(student, "mood")[1], started(student, "ner")[1])
+    assert "was initialised by the layer mapping" not in caplog.text
+    student, other = tiny.student(("mood", "ner")), {"ner": replace(starts["ner"], mapping=(0, 1, 4))}
+    pair_tasks(student, build_arguments(), tiny.tasks(("mood", "ner")), initialization=other)
+    assert all(map(torch.equal, started(student, "ner"), starts["ner"].state_projections))
+    assert not torch.equal(started(student, "mood")[1], starts["mood"].state_projections[1])
+    assert "was initialised by the layer mapping (0, 1, 4)" in caplog.text
 
 
 def test_a_view_of_a_task_is_the_student_as_it_stands(build_arguments):
