@@ -63,7 +63,7 @@ def agreement_pictures(
     for key, first, name, title in _AGREEMENTS:
         measured = {task: (one.get("agreement") or {}).get(key) for task, one in comparisons.items()}
         maps = [
-            AgreementMap(f"{title}: {task}" if len(comparisons) > 1 else title, values, _mapping(record, task))
+            AgreementMap(f"{title}\n{task}" if len(comparisons) > 1 else title, values, _mapping(record, task))
             for task, values in measured.items()
             if values
         ]

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _CELL = 0.42
+_LINE = 0.15  # of a title, inches
 _COLUMNS = 2
 
 
@@ -18,7 +19,7 @@ class AgreementMap:
     """One map: a row per student layer, a column per teacher layer.
 
     Attributes:
-        title: above it.
+        title: above it, in one or two lines.
         values: agreement in [0, 1], `values[student][teacher]`.
         mapping: `mapping[student_layer] = teacher_layer`, 0 = embedding output, framed; empty where there was none.
     """
@@ -39,7 +40,8 @@ def layer_agreement_maps(maps: Sequence[AgreementMap], *, first_layer: int, name
     columns = min(len(maps), _COLUMNS)
     rows = -(-len(maps) // columns)
     width = max(2.6, 1.1 + _CELL * max(len(one.values[0]) for one in maps))
-    height = max(1.5, 1.0 + _CELL * max(len(one.values) for one in maps))
+    lines = max(one.title.count("\n") for one in maps)
+    height = max(1.5, 1.0 + _CELL * max(len(one.values) for one in maps)) + _LINE * lines
     with canvas(columns * width, rows * height, rows=rows, columns=columns) as (figure, axes):
         for place, one in zip(axes, maps, strict=False):
             _draw(place, one, first_layer)
@@ -66,7 +68,8 @@ def _description(one: AgreementMap, first_layer: int) -> str:
         f"student layer {row} and teacher layer {column} {one.values[row - first_layer][column - first_layer]:.2f}"
         for row, column in _pairs(one, first_layer)
     )
-    return f"{one.title}: {told or f'{len(one.values)} student layers, {len(one.values[0])} teacher layers'}."
+    title = one.title.replace("\n", ", ")
+    return f"{title}: {told or f'{len(one.values)} student layers, {len(one.values[0])} teacher layers'}."
 
 
 def _pairs(one: AgreementMap, first_layer: int) -> list[tuple[int, int]]:

@@ -21,7 +21,7 @@ class CurvePanel:
     """One quantity over the epochs.
 
     Attributes:
-        title: of the quantity.
+        title: of the quantity, in one or two lines.
         training: epoch and value on training rows.
         evaluation: epoch and value on validation rows.
         teacher: the teacher's value; None where it has none.
@@ -114,7 +114,8 @@ def _description(panel: CurvePanel) -> str:
         if points
     ]
     teacher = [] if panel.teacher is None else [f"teacher {panel.teacher:.4g}"]
-    return f"{panel.title} by epoch: {'; '.join([*parts, *teacher])}."
+    title = panel.title.replace("\n", ": ")
+    return f"{title} by epoch: {'; '.join([*parts, *teacher])}."
 
 
 def _points(rows: Sequence[Mapping[str, float]], name: str) -> list[tuple[float, float]]:

@@ -48,7 +48,7 @@ def overview_panels(figures: Mapping[str, Any]) -> list[CurvePanel]:
             for phase, logged in own["curves"].items()
         }
         told = curve_panels({**own, "curves": curves})
-        panels += [replace(panel, title=f"{task}: {panel.title}") for panel in told]
+        panels += [replace(panel, title=f"{task}\n{panel.title}") for panel in told]
     return panels
 
 

@@ -79,8 +79,8 @@ def test_of_several_tasks_each_has_a_map_with_its_own_frames():
     found = {"news": {"agreement": AGREEMENT}, "free": {"agreement": {**AGREEMENT, "attention": None}}}
     hidden, attention = agreement_pictures(record, found)
     framed = [[patch.get_x() + 0.5 for patch in axes.patches] for axes in hidden.figure.axes]
-    assert framed == [[0, 1, 3], []] and "Hidden states: free" in hidden.description
-    assert [axes.get_title(loc="left") for axes in attention.figure.axes] == ["Attention: news"]
+    assert framed == [[0, 1, 3], []] and "Hidden states, free: 3 student layers" in hidden.description
+    assert [axes.get_title(loc="left") for axes in attention.figure.axes] == ["Attention\nnews"]
 
 
 def test_the_curves_of_several_tasks_are_their_metrics_and_losses(reported_folder):
@@ -94,7 +94,7 @@ def test_the_curves_of_several_tasks_are_their_metrics_and_losses(reported_folde
     (reported_folder / "figures.json").write_text(json.dumps(told))
     pictures = {one.name: one for one in card_pictures(read_facts(reported_folder))}
     titles = [axes.get_title(loc="left") for axes in pictures["loss-curves"].figure.axes if axes.axison]
-    assert titles == [f"{task}: {of}" for task in tasks for of in ("accuracy on validation rows", "loss")]
+    assert titles == [f"{task}\n{of}" for task in tasks for of in ("accuracy on validation rows", "loss")]
 
 
 def test_without_matplotlib_the_card_is_written_and_the_log_says_what_it_lacks(reported_folder, monkeypatch, caplog):

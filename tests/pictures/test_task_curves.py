@@ -1,6 +1,6 @@
 """Tests of what of the curves of several tasks is one task's."""
 
-from hf_tinybert.pictures import CurvePanel, curve_panels, figures_of_task, overview_panels
+from hf_tinybert.pictures import CurvePanel, curve_panels, figures_of_task, loss_curves, overview_panels
 
 FIGURES = {
     "tasks": {
@@ -47,8 +47,9 @@ def test_a_phase_without_a_task_has_no_curve_of_it():
 def test_all_tasks_together_have_their_metrics_and_whole_losses():
     """Prevents a card with fifty small pictures."""
     assert [(panel.title, panel.training) for panel in overview_panels(FIGURES)] == [
-        ("a: accuracy on validation rows", []),
-        ("a: loss", [(0.5, 5.0)]),
-        ("a_b: f1 on validation rows", []),
-        ("a_b: loss", []),
+        ("a\naccuracy on validation rows", []),
+        ("a\nloss", [(0.5, 5.0)]),
+        ("a_b\nf1 on validation rows", []),
+        ("a_b\nloss", []),
     ]
+    assert loss_curves(overview_panels(FIGURES)).description.startswith("a: accuracy on validation rows by epoch")
