@@ -57,13 +57,13 @@ def agreement_pictures(
     Args:
         record: `distillation.json`, for the layer mappings.
         comparisons: what a report found, by task.
-        prefix: of the names of the pictures.
+        prefix: of the names of the pictures, which then stand under the name of a task.
     """
     pictures = []
     for key, first, name, title in _AGREEMENTS:
         measured = {task: (one.get("agreement") or {}).get(key) for task, one in comparisons.items()}
         maps = [
-            AgreementMap(f"{title}\n{task}" if len(comparisons) > 1 else title, values, _mapping(record, task))
+            AgreementMap(f"{title}\n{task}" if task and not prefix else title, values, _mapping(record, task))
             for task, values in measured.items()
             if values
         ]

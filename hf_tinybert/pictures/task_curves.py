@@ -60,15 +60,15 @@ def _rows(
     logged: Iterable[Mapping[str, float]], task: str, tasks: Iterable[str], between: str
 ) -> list[dict[str, float]]:
     """What was logged of a task, by the names that its values have alone; rows that say nothing of it are left out."""
-    starts = {name: f"{name}{between}" for name in tasks}
+    start = f"{task}{between}"
     # of the tasks `a` and `a_b` the value `a_b_loss` is the second's
-    longer = tuple(start for start in starts.values() if start != f"{task}{between}" and start.startswith(task))
+    longer = tuple(f"{name}{between}" for name in tasks if name != task and name.startswith(task))
     found = []
     for row in logged:
         own = {
-            name.removeprefix(f"{task}{between}"): value
+            name.removeprefix(start): value
             for name, value in row.items()
-            if name.startswith(f"{task}{between}") and not name.startswith(longer)
+            if name.startswith(start) and not name.startswith(longer)
         }
         if own and _EPOCH in row:
             found.append({_EPOCH: row[_EPOCH], **own})

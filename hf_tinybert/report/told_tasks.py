@@ -1,5 +1,6 @@
 """Which tasks a page tells of, and which of them have a teacher that the student is compared with."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from hf_tinybert.hub.model_facts import ModelFacts
@@ -72,8 +73,13 @@ def teacher_of_task(facts: ModelFacts, name: str | None) -> str | None:
     return next((str(one) for one in told if one), None)
 
 
-def of_task(file: Any, name: str) -> dict[str, Any]:  # noqa: ANN401 (content of a file, or None)
-    """What a file tells of one of its tasks; empty where that is nothing."""
+def of_task(file: Mapping[str, Any] | None, name: str) -> dict[str, Any]:
+    """What a file tells of one of its tasks; empty where that is nothing.
+
+    Args:
+        file: its content; None where there is no such file.
+        name: of the task.
+    """
     return dict(((file or {}).get("tasks") or {}).get(name) or {})
 
 

@@ -81,6 +81,8 @@ def test_of_several_tasks_each_has_a_map_with_its_own_frames():
     framed = [[patch.get_x() + 0.5 for patch in axes.patches] for axes in hidden.figure.axes]
     assert framed == [[0, 1, 3], []] and "Hidden states, free: 3 student layers" in hidden.description
     assert [axes.get_title(loc="left") for axes in attention.figure.axes] == ["Attention\nnews"]
+    (_, alone) = agreement_pictures(record, {"news": {"agreement": AGREEMENT}})
+    assert [axes.get_title(loc="left") for axes in alone.figure.axes] == ["Attention\nnews"]  # one was compared
 
 
 def test_the_curves_of_several_tasks_are_their_metrics_and_losses(reported_folder):
