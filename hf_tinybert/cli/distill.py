@@ -132,7 +132,7 @@ def distill(
     page = RunPage(None, f"Its story on one page: hf-tinybert report {told}")
     if report:
         with figures_alone(as_json):
-            page = write_run_page(output, figures, console)
+            page = write_run_page(output, console)
     figures = {**figures, "report": None if page.path is None else str(page.path)}
     table = tasks_table if has_tasks(context) else retention_table
     show_outcome(figures, table, f"{written}\n{page.line}", console, as_json=as_json)

@@ -20,7 +20,9 @@ def report(
     ] = None,
     teacher: Annotated[str | None, typer.Option(help="Folder or Hub name; that of the run if none.")] = None,
     column: options.Columns = None,
-    task: Annotated[str | None, typer.Option(help="Of a multi-task folder: the head that is compared.")] = None,
+    task: Annotated[
+        list[str] | None, typer.Option(help="Of a multi-task folder: a task of the page, else all; repeat it.")
+    ] = None,
     split: Annotated[str, typer.Option(help="train, validation or test.")] = "validation",
     rows: Annotated[int, typer.Option(help="Rows at most that student and teacher answer.")] = 1000,
     batch_size: options.BatchSize = 32,
@@ -31,12 +33,15 @@ def report(
 ) -> None:
     """Write report.html into a model folder: one page that holds all it shows.
 
-    Student and teacher answer the same rows, and their layers are compared: the page shows where they disagree. What
-    `distill` kept of their answers is not asked again.
+    Student and teacher answer the same rows, and their layers are compared: the page shows where they disagree. Of a
+    multi-task student every task is on it, each with its own teacher. What `distill` kept of their answers is not
+    asked again.
 
     Example: hf-tinybert report student
 
     Example: hf-tinybert report student --data reviews.csv --split test
+
+    Example: hf-tinybert report student --task news --task entities
     """
     console = Console(stderr=as_json)
     try:
@@ -49,7 +54,7 @@ def report(
                 data=data,
                 teacher=teacher,
                 columns=options.parse_pairs(column, "--column"),
-                task=task,
+                tasks=tuple(task or ()),
                 split=split,
                 rows=rows,
                 batch_size=batch_size,
@@ -59,7 +64,13 @@ def report(
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
     if as_json:
-        tell({"report": str(written.path), "without_comparison": written.without_comparison})
+        tell(
+            {
+                "report": str(written.path),
+                "without_comparison": written.without_comparison,
+                "tasks_without_comparison": [name for name in written.missing if name is not None],
+            }
+        )
         return
     if written.without_comparison:
         told = f"Student and teacher are not compared: {written.without_comparison}"

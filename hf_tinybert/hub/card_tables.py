@@ -27,7 +27,8 @@ def speed_note(facts: ModelFacts) -> str:
     if not facts.speeds:
         return "Speed and latency were not measured."
     machine = machine_words(facts.speed_machine) or "a machine that is not told"
-    return f"Speed was measured on {machine}; tokenising is not counted."
+    timed = f" The teacher that was timed is that of {facts.speed_task}." if len(facts.taught_tasks) > 1 else ""
+    return f"Speed was measured on {machine}; tokenising is not counted.{timed if facts.speed_task else ''}"
 
 
 def machine_words(machine: Mapping[str, Any]) -> str:

@@ -43,10 +43,14 @@ def scores_table(scores: Sequence[Score]) -> Table:
 
 
 def size_table(facts: ModelFacts) -> Table:
-    """Parameters, bytes and measured speed, beside the teacher's where they are told."""
+    """Parameters, bytes and measured speed, beside the teacher's where they are told.
+
+    Of several teachers parameters and bytes are those of all together, and speed is of the one that was timed.
+    """
     figures = facts.figures or {}
     teacher = {key: value["teacher"] for key, value in figures.items() if _names_the_teacher(value)}
-    header = ["", *(["teacher"] if teacher else []), "this model"]
+    several = len(facts.taught_tasks) > 1
+    header = ["", *(["teachers together" if several else "teacher"] if teacher else []), "this model"]
 
     def row(label: str, of_teacher: str, own: str) -> list[str]:
         return [label, *([of_teacher] if teacher else []), own]
@@ -56,7 +60,8 @@ def size_table(facts: ModelFacts) -> Table:
         row("weights, MB", f"{teacher.get('megabytes', '')}", f"{facts.weight_bytes / 1e6:.3g}"),
     ]
     for batch_size, rates in facts.speeds.items():
-        label = f"sentences per second, batch {batch_size}"
+        timed = f" (teacher of {facts.speed_task} alone)" if several and facts.speed_task else ""
+        label = f"sentences per second, batch {batch_size}{timed}"
         rows.append(row(label, _rate(rates.get("teacher"), batch_size), _rate(rates["student"], batch_size)))
     return Table(header, rows)
 

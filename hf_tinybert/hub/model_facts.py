@@ -2,18 +2,18 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from hf_tinybert.hub.kept_comparisons import KeptComparisons, read_comparisons
 from hf_tinybert.models.checkpoint_folder import CONFIG_FILE, read_json
 
 RECORD_FILE = "distillation.json"
 FIGURES_FILE = "figures.json"
-COMPARISON_FILE = "comparison.json"
 TASK_FILE = "task.json"
 SPEED = "sentences_per_second"
 WEIGHTS = "model*.safetensors"
@@ -60,7 +60,7 @@ class ModelFacts:
         task: `task.json`; None without.
         parameters: of the saved weights.
         weight_bytes: of the weight files.
-        comparison: `comparison.json`, what a report found out about student and teacher; None without.
+        comparisons: what a report found out about student and teacher of each task, of these weights.
     """
 
     name: str
@@ -70,7 +70,7 @@ class ModelFacts:
     task: Mapping[str, Any] | None
     parameters: int
     weight_bytes: int
-    comparison: Mapping[str, Any] | None = None
+    comparisons: KeptComparisons = field(default_factory=KeptComparisons)
 
     @property
     def model_type(self) -> str:
@@ -135,16 +135,28 @@ class ModelFacts:
     @property
     def speeds(self) -> Mapping[str, Mapping[str, float]]:
         """Sentences per second by batch size and model, of the run or else of a report; empty where not measured."""
-        return self._measured_in.get(SPEED) or {}
+        return self._measured_in[1].get(SPEED) or {}
 
     @property
     def speed_machine(self) -> Mapping[str, Any]:
         """The machine that speed was measured on; empty where it is not told."""
-        return self._measured_in.get("machine") or {}
+        return self._measured_in[1].get("machine") or {}
 
     @property
-    def _measured_in(self) -> Mapping[str, Any]:
-        return next((one for one in (self.figures, self.comparison) if one and one.get(SPEED)), {})
+    def speed_task(self) -> str | None:
+        """Of several tasks the one whose teacher was timed; None of a student of one task."""
+        return self._measured_in[0]
+
+    @property
+    def taught_tasks(self) -> list[str]:
+        """Of several tasks those that have a teacher, by the figures or else by the record."""
+        told = (self.figures or {}).get("tasks") or (self.record or {}).get("tasks") or {}
+        return [str(name) for name, own in told.items() if own.get("teacher")]
+
+    @property
+    def _measured_in(self) -> tuple[str | None, Mapping[str, Any]]:
+        told = [(None, self.figures or {}), *self.comparisons.of_tasks.items()]
+        return next(((task, one) for task, one in told if one.get(SPEED)), (None, {}))
 
     @property
     def scores(self) -> list[Score]:
@@ -189,7 +201,6 @@ def read_facts(folder: Path) -> ModelFacts:
             ("record", RECORD_FILE),
             ("figures", FIGURES_FILE),
             ("task", TASK_FILE),
-            ("comparison", COMPARISON_FILE),
         )
     }
     return ModelFacts(
@@ -197,6 +208,7 @@ def read_facts(folder: Path) -> ModelFacts:
         config=config,
         parameters=sum(_parameters(path) for path in weights),
         weight_bytes=sum(path.stat().st_size for path in weights),
+        comparisons=read_comparisons(folder),
         **optional,
     )
 
@@ -244,7 +256,6 @@ def _scores(figures: Mapping[str, Any], task: str | None, data: str | None) -> I
 
 
 __all__ = [
-    "COMPARISON_FILE",
     "FIGURES_FILE",
     "RECORD_FILE",
     "SPEED",

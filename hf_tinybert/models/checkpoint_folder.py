@@ -1,5 +1,6 @@
 """Reads the files of a checkpoint folder with clear errors, and replaces such a folder as a whole or not at all."""
 
+import hashlib
 import json
 import shutil
 import uuid
@@ -14,6 +15,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 CONFIG_FILE = "config.json"
+_WEIGHT_FILES = ("*.safetensors", "*.bin")
+_CHUNK = 2**20
 _REPLACING = ", or have the whole folder replaced (`overwrite=True`, on the command line `--overwrite`)"
 
 # In the order of preference: a folder that has both was converted by its owner.
@@ -112,6 +115,24 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
             "model's own state is a checkpoint; save `model.state_dict()` instead of the whole training state"
         )
     return dict(weights)
+
+
+def weight_files_sha256(folder: Path) -> str | None:
+    """A hash of the weight files of a folder, names and bytes; no weight is loaded for it.
+
+    Args:
+        folder: Of a model.
+
+    Returns:
+        None where there are none.
+    """
+    digest, files = hashlib.sha256(), sorted(file for pattern in _WEIGHT_FILES for file in folder.glob(pattern))
+    for file in files:
+        digest.update(file.name.encode())
+        with file.open("rb") as content:
+            while chunk := content.read(_CHUNK):
+                digest.update(chunk)
+    return digest.hexdigest() if files else None
 
 
 def check_output_folder(output: Path, *, overwrite: bool | None) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _TERM = "_loss"
 _COLUMNS = 3
+_LEAST_SPAN = 0.02  # of the best value: a difference of digits must not fill the picture
 _Points = Sequence[tuple[float, float]]
 
 
@@ -20,7 +21,7 @@ class CurvePanel:
     """One quantity over the epochs.
 
     Attributes:
-        title: of the quantity.
+        title: of the quantity, in one or two lines.
         training: epoch and value on training rows.
         evaluation: epoch and value on validation rows.
         teacher: the teacher's value; None where it has none.
@@ -95,6 +96,10 @@ def _draw(axes: "Axes", panel: CurvePanel) -> None:
         axes.axhline(panel.teacher, color=TEACHER_COLOR, linewidth=1.2, linestyle="--", label="teacher")
     if panel.from_zero:
         axes.set_ylim(0, 1.12 * max(value for _, value in [*panel.training, *panel.evaluation]) or 1)
+    else:
+        low, high = axes.get_ylim()
+        missing = max(0.0, _LEAST_SPAN * max(abs(low), abs(high)) - (high - low)) / 2
+        axes.set_ylim(low - missing, high + missing)
     axes.set_xlim(0, 1.05 * max(epoch for epoch, _ in [*panel.training, *panel.evaluation]))
     axes.set_xlabel("epoch")
     axes.locator_params(axis="x", integer=True, nbins=6)
@@ -109,7 +114,8 @@ def _description(panel: CurvePanel) -> str:
         if points
     ]
     teacher = [] if panel.teacher is None else [f"teacher {panel.teacher:.4g}"]
-    return f"{panel.title} by epoch: {'; '.join([*parts, *teacher])}."
+    title = panel.title.replace("\n", ": ")
+    return f"{title} by epoch: {'; '.join([*parts, *teacher])}."
 
 
 def _points(rows: Sequence[Mapping[str, float]], name: str) -> list[tuple[float, float]]:

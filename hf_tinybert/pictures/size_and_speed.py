@@ -8,7 +8,7 @@ from hf_tinybert.pictures.drawing import OTHER_COLOR, STUDENT_COLOR, TEACHER_COL
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_COLORS = {"student": STUDENT_COLOR, "teacher": TEACHER_COLOR}
+_COLORS = {"student": STUDENT_COLOR, "teacher": TEACHER_COLOR, "teachers": TEACHER_COLOR}
 _LEAST_SPAN = 0.1  # of the best score: a difference that is noise must not fill the picture
 
 
@@ -16,7 +16,7 @@ def bars(values: Mapping[str, float], *, name: str, title: str, form: str = ",.0
     """One quantity of each model as a bar, from above.
 
     Args:
-        values: by model, `student` and `teacher`.
+        values: by model, `student` and `teacher` or `teachers`.
         name: of the picture.
         title: above it.
         form: of the numbers.

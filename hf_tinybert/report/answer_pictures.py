@@ -6,20 +6,21 @@ from typing import Any
 from hf_tinybert.pictures import Picture, confusion_matrix, score_scatter
 
 
-def answer_pictures(comparison: Mapping[str, Any], kind: str | None = None) -> list[Picture]:
+def answer_pictures(comparison: Mapping[str, Any], kind: str | None = None, *, prefix: str = "") -> list[Picture]:
     """The pictures of `comparison.json`; none for kinds whose answers are neither classes nor numbers.
 
     Args:
         comparison: of student and teacher.
         kind: of the task; similarities of embeddings are on another scale than gold scores.
+        prefix: of the names of the pictures.
     """
     confusion, numbers = comparison.get("confusion"), comparison.get("numbers")
     if confusion:
-        return _matrices(confusion)
-    return _scatters(numbers, one_scale=kind != "sentence-embedding") if numbers else []
+        return _matrices(confusion, prefix)
+    return _scatters(numbers, prefix, one_scale=kind != "sentence-embedding") if numbers else []
 
 
-def _matrices(confusion: Mapping[str, Any]) -> list[Picture]:
+def _matrices(confusion: Mapping[str, Any], prefix: str) -> list[Picture]:
     kinds = (
         ("student", "Student against the labels", "right", "student says"),
         ("teacher", "Teacher against the labels", "right", "teacher says"),
@@ -27,13 +28,18 @@ def _matrices(confusion: Mapping[str, Any]) -> list[Picture]:
     )
     return [
         confusion_matrix(
-            confusion[key], confusion["labels"], rows=rows, columns=columns, name=f"confusion-{key}", title=title
+            confusion[key],
+            confusion["labels"],
+            rows=rows,
+            columns=columns,
+            name=f"{prefix}confusion-{key}",
+            title=title,
         )
         for key, title, rows, columns in kinds
     ]
 
 
-def _scatters(numbers: Mapping[str, Any], *, one_scale: bool) -> list[Picture]:
+def _scatters(numbers: Mapping[str, Any], prefix: str, *, one_scale: bool) -> list[Picture]:
     student, teacher, right = numbers["student"], numbers["teacher"], numbers.get("right")
     found = [
         score_scatter(
@@ -41,7 +47,7 @@ def _scatters(numbers: Mapping[str, Any], *, one_scale: bool) -> list[Picture]:
             student,
             columns="teacher says",
             rows="student says",
-            name="scatter-between",
+            name=f"{prefix}scatter-between",
             title="Student against teacher",
         )
     ]
@@ -53,7 +59,7 @@ def _scatters(numbers: Mapping[str, Any], *, one_scale: bool) -> list[Picture]:
                     said,
                     columns="right",
                     rows=f"{name} says",
-                    name=f"scatter-{name}",
+                    name=f"{prefix}scatter-{name}",
                     title=f"{name.capitalize()} against the right scores",
                     one_scale=one_scale,
                 )

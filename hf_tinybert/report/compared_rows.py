@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
@@ -28,6 +29,7 @@ class ComparedRows:
         split: that they are of.
         seed: of hidden tokens, in masked LM.
         teacher: Hub name or folder; None where there is none.
+        name: of the task, of a multi-task folder; None of another.
         fingerprints: hashes of `rows`, of the weights of `student` and `teacher`; None of a teacher that is not here.
     """
 
@@ -36,6 +38,7 @@ class ComparedRows:
     split: str
     seed: int
     teacher: str | None
+    name: str | None
     fingerprints: Mapping[str, str | None]
 
     def fit(self, known: Mapping[str, str | None]) -> bool:
@@ -47,33 +50,34 @@ class ComparedRows:
         told = {name: value for name, value in self.fingerprints.items() if value is not None}
         return bool(known) and all(known.get(name) == value for name, value in told.items())
 
-    def kept_answers(self, settings: ReportSettings) -> list[list[Prediction]] | None:
-        """What the folder keeps of the student's and the teacher's answers to these rows; None where it does not."""
-        kept = read_answers(settings.folder, settings.task)
+    def kept_answers(self, folder: Path) -> list[list[Prediction]] | None:
+        """What a student's folder keeps of both models' answers to these rows; None where it does not."""
+        kept = read_answers(folder, self.name)
         if kept is None or not self.fit({"rows": kept.rows, **kept.weights}) or set(kept.predictions) != set(MODELS):
             return None
         return [kept.predictions[model] for model in MODELS]
 
 
-def load_rows(settings: ReportSettings, facts: ModelFacts) -> ComparedRows:
-    """Read the rows, and find out what would answer them.
+def load_rows(settings: ReportSettings, facts: ModelFacts, name: str | None = None) -> ComparedRows:
+    """Read the rows of one task, and find out what would answer them.
 
     Args:
         settings: what was asked for; what they leave open is taken from the run.
         facts: of the folder.
+        name: of the task, of a multi-task folder.
 
     Raises:
-        ValueError: one of several tasks without a name, no data or data with other labels, a split that is not there.
+        ValueError: a task that the folder does not have, no data or data with other labels, a split that is not there.
         FileNotFoundError: the data are not where the run had them, or a teacher that was named is nowhere.
     """
-    run = _of_run(settings, facts)
+    run = _of_run(facts, name)
     data = settings.data or run.get("data")
     if data is None:
         raise ValueError(
             "expected rows on which student and teacher are compared, got none; because the folder does not say what "
             "it was trained on; name them by `--data`"
         )
-    task, seed = load_task(settings.folder, task=settings.task, kind=facts.kind), int(run.get("seed", 0))
+    task, seed = load_task(settings.folder, task=name, kind=facts.kind), int(run.get("seed", 0))
     loaded = read_data(data, str(task.kind), settings.columns or run.get("columns") or {}, seed)
     check_labels(loaded.labels, task)
     if settings.split not in loaded.splits:
@@ -82,8 +86,8 @@ def load_rows(settings: ReportSettings, facts: ModelFacts) -> ComparedRows:
     if settings.data is None and settings.split == KEPT_SPLIT:  # the rows that chose the best epoch
         rows = sample(rows, run.get("validation_rows"), seed)
     rows = sample(rows, settings.rows, seed)
-    recorded = recorded_teacher(settings.folder, settings.task)
-    teacher = settings.teacher or find_teacher(recorded, settings.task, str(task.kind))
+    recorded = recorded_teacher(settings.folder, name)
+    teacher = settings.teacher or find_teacher(recorded, name, str(task.kind))
     fingerprints = {
         "rows": rows_sha256(rows, task, seed),
         "student": stored_weights_sha256(settings.folder),
@@ -91,22 +95,16 @@ def load_rows(settings: ReportSettings, facts: ModelFacts) -> ComparedRows:
     }
     if settings.teacher is not None and fingerprints["teacher"] is None:
         fingerprints["teacher"] = f"of {settings.teacher}"  # which answered nothing yet
-    return ComparedRows(task, rows, settings.split, seed, teacher, fingerprints)
+    return ComparedRows(task, rows, settings.split, seed, teacher, name, fingerprints)
 
 
-def _of_run(settings: ReportSettings, facts: ModelFacts) -> Mapping[str, Any]:
-    """The settings of the run; of several tasks those of the one that is asked for."""
+def _of_run(facts: ModelFacts, name: str | None) -> Mapping[str, Any]:
+    """The settings of the run; of several tasks those of one."""
     told: dict[str, Any] = dict((facts.figures or {}).get("settings") or {})
     tasks = told.get("tasks")
     if not isinstance(tasks, Mapping):
         return told
-    if settings.task not in tasks:
-        raise ValueError(
-            f"expected one of the tasks {', '.join(f'`{name}`' for name in tasks)}, got "
-            f"{'none' if settings.task is None else f'`{settings.task}`'}; because student and teacher are compared "
-            "on one; name it by `--task`"
-        )
-    own = {name: value for name, value in tasks[settings.task].items() if value is not None}
+    own = {key: value for key, value in (tasks.get(name) or {}).items() if value is not None}
     return {**(told.get("shared") or {}), **own}
 
 

@@ -15,6 +15,7 @@ from hf_tinybert.distillation.attention_fallback import record_softmax
 from hf_tinybert.distillation.encodings import model_input_names
 
 _MOST_TOKENS = 4096  # the states of so many are held at once
+_TOKENS_PER_WIDTH = 2  # the fewer tokens there are for the width of the states, the more alike all states look
 _FEWEST_TEXTS = 2
 _DIGITS = 4
 
@@ -39,16 +40,23 @@ class LayerAgreement:
             positions, that two layers lay on the same tokens; None where a model's attention cannot be had.
         texts: that were read.
         tokens: of them.
+        width: of the wider states.
     """
 
     hidden_states: list[list[float]]
     attention: list[list[float]] | None
     texts: int
     tokens: int
+    width: int
 
 
-def layer_agreement(student: Encoder, teacher: Encoder, texts: Sequence[Text], *, max_length: int) -> LayerAgreement:
+def layer_agreement(
+    student: Encoder, teacher: Encoder, texts: Sequence[Text], *, max_length: int, shares: int = 1
+) -> LayerAgreement:
     """Read texts with both encoders, one at a time, and compare all layers.
+
+    It reads up to 4,096 tokens; of several tasks each reads its share of them, or two tokens for each number of a
+    state where that is more.
 
     Source: linear CKA, Kornblith et al. 2019, equation 3 (of centred features). With fewer tokens than the states are
     wide it comes out too high.
@@ -58,6 +66,7 @@ def layer_agreement(student: Encoder, teacher: Encoder, texts: Sequence[Text], *
         teacher: likewise; its attention implementation is the recording one afterwards, as is the student's.
         texts: or pairs of texts.
         max_length: tokens of a text at most.
+        shares: comparisons of one student that share the tokens.
 
     Raises:
         ValueError: the tokenizers cut the texts into other tokens.
@@ -65,7 +74,7 @@ def layer_agreement(student: Encoder, teacher: Encoder, texts: Sequence[Text], *
     readers = [_Reader(one) for one in (student, teacher)]
     states: list[list[list[Tensor]]] = [[], []]
     overlaps: list[Tensor] = []
-    tokens = 0
+    tokens = width = 0
     for text in texts:
         encoded = [reader.encode(text, max_length) for reader in readers]
         if encoded[0].tokens != encoded[1].tokens:
@@ -76,7 +85,8 @@ def layer_agreement(student: Encoder, teacher: Encoder, texts: Sequence[Text], *
         if read[0].attention is not None and read[1].attention is not None:
             overlaps.append(_overlap(read[0].attention, read[1].attention) * len(encoded[0].tokens))
         tokens += len(encoded[0].tokens)
-        if tokens >= _MOST_TOKENS:
+        width = max(one.hidden_states[0].shape[-1] for one in read)
+        if tokens >= max(_MOST_TOKENS // shares, min(_TOKENS_PER_WIDTH * width, _MOST_TOKENS)):
             break
     if len(states[0]) < _FEWEST_TEXTS:
         raise ValueError(
@@ -85,7 +95,7 @@ def layer_agreement(student: Encoder, teacher: Encoder, texts: Sequence[Text], *
         )
     layers = [[torch.cat(one).float() for one in zip(*own, strict=True)] for own in states]
     attention = _rounded(torch.stack(overlaps).sum(0) / tokens) if overlaps else None
-    return LayerAgreement(_rounded(_alignment(*layers)), attention, len(states[0]), tokens)
+    return LayerAgreement(_rounded(_alignment(*layers)), attention, len(states[0]), tokens, width)
 
 
 def encoder_of(model: PreTrainedModel) -> PreTrainedModel:

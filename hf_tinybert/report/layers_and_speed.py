@@ -31,7 +31,7 @@ class LayersAndSpeed:
     sentences_per_second: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
-def read_layers_and_speed(pair: Pair, asked: ComparedRows) -> LayersAndSpeed:
+def read_layers_and_speed(pair: Pair, asked: ComparedRows, *, shares: int = 1, timed: bool = True) -> LayersAndSpeed:
     """Read up to 64 texts, 4,096 tokens, layer by layer, and time some batches.
 
     It costs the same however many rows there are.
@@ -39,13 +39,15 @@ def read_layers_and_speed(pair: Pair, asked: ComparedRows) -> LayersAndSpeed:
     Args:
         pair: of models; see `layer_agreement` for what becomes of them.
         asked: rows that the texts are taken of.
+        shares: tasks of the student that share the tokens.
+        timed: whether the batches are timed: of several tasks that is done once, because they share the encoder.
     """
     texts, length = _texts(asked), asked.task.settings.max_length
-    speed = _speed(pair, [f"{text} {other or ''}".strip() for text, other in texts], length)
+    speed = {} if not timed else _speed(pair, [f"{text} {other or ''}".strip() for text, other in texts], length)
     student = Encoder(pair.student, pair.student_tokenizer)
     teacher = Encoder(pair.teacher, pair.teacher_tokenizer)
     try:
-        return LayersAndSpeed(layer_agreement(student, teacher, texts, max_length=length), "", speed)
+        return LayersAndSpeed(layer_agreement(student, teacher, texts, max_length=length, shares=shares), "", speed)
     except ValueError as error:
         return LayersAndSpeed(None, str(error), speed)
 

@@ -4,47 +4,61 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from hf_tinybert.hub.card_pictures import agreement_pictures
 from hf_tinybert.hub.card_tables import method_words, speed_note, training_cost, vocabulary_words
-from hf_tinybert.hub.fact_tables import held_out_table, losses_table, scores_table, size_table
-from hf_tinybert.hub.model_facts import ModelFacts, Score
-from hf_tinybert.pictures import Picture, bars, curve_panels, loss_curve
-from hf_tinybert.report.answer_pictures import answer_pictures
+from hf_tinybert.hub.fact_tables import held_out_table, size_table
+from hf_tinybert.hub.model_facts import ModelFacts
+from hf_tinybert.pictures import Picture, bars
+from hf_tinybert.report.comparing import ComparedTasks
+from hf_tinybert.report.task_part import (
+    SUMMARY_COLUMNS,
+    SUMMARY_NUMBERS_FROM,
+    TaskPart,
+    main_score,
+    summary_line,
+    task_part,
+)
+from hf_tinybert.report.told_tasks import every_task
 
 TEMPLATE = Path(__file__).with_name("report_template.html")
 _MILLION = 1e6
+_TIMES = "\N{MULTIPLICATION SIGN}"
 
 
-def render_page(facts: ModelFacts, *, without_comparison: str = "") -> str:
+def render_page(
+    facts: ModelFacts, told: Sequence[str | None] | None = None, compared: ComparedTasks | None = None
+) -> str:
     """A page in HTML, drawn from a folder's files alone; every word of data or labels in it is escaped.
 
     Args:
         facts: of the folder.
-        without_comparison: why student and teacher were not compared; empty where they were.
+        told: the tasks that have a section each, all of them if none is given; a None among them is the task of a
+            model that has one, or none.
+        compared: what was found of them.
 
     Raises:
         ModuleNotFoundError: matplotlib is not installed.
     """
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    loader = FileSystemLoader(TEMPLATE.parent)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters |= {"svg": _svg, "breakable": _breakable}
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    record, figures, comparison = facts.record or {}, facts.figures or {}, facts.comparison
-    return template.render(
+    figures, every = facts.figures or {}, every_task(facts)
+    told = told or every
+    parts = [task_part(facts, name, number, compared or ComparedTasks()) for number, name in enumerate(told, 1)]
+    return environment.get_template(TEMPLATE.name).render(
         name=facts.name,
-        tiles=_tiles(facts),
+        tiles=_tiles(facts, parts),
         story=_story(facts),
-        mappings=_mappings(record, comparison),
-        scores=scores_table(facts.scores),
+        parts=parts,
+        summary=[summary_line(facts, part) for part in parts if part.name is not None],
+        summary_columns=SUMMARY_COLUMNS,
+        summary_numbers_from=SUMMARY_NUMBERS_FROM,
+        left_out=[name for name in every if name not in told],
         held_out=held_out_table(figures),
-        curves=[loss_curve(panel, f"curve-{number}") for number, panel in enumerate(curve_panels(figures), 1)],
-        losses=losses_table(record),
-        agreement=agreement_pictures(record, comparison),
-        comparison=comparison,
-        without_comparison=without_comparison,
-        answers=answer_pictures(comparison, facts.kind) if comparison else [],
         sizes=_size_pictures(facts),
         size=size_table(facts),
         speed_note=speed_note(facts),
@@ -62,42 +76,34 @@ def _breakable(text: str) -> Markup:
     return escape(text).replace("_", Markup("_<wbr>"))
 
 
-def _tiles(facts: ModelFacts) -> list[tuple[str, str]]:
-    """The run in a few numbers, each with its words."""
+def _tiles(facts: ModelFacts, parts: Sequence[TaskPart]) -> list[tuple[str, str]]:
+    """The run in a few numbers, each with its words; of several tasks the answers stand in their table."""
     tiles = []
-    scores = [score for score in facts.scores if score.kept is not None]
-    for score in _main_scores(scores, facts.figures or {}):
-        task = f" of {score.task}" if score.task else ""
-        tiles.append((f"{score.kept:.1%}", f"of the teacher's {score.metric}{task} kept on {score.split} rows"))
+    for part in parts:
+        score = main_score(facts, part.name)
+        if score is not None and score.kept is not None:
+            task = f" of {part.name}" if part.name else ""
+            tiles.append((f"{score.kept:.1%}", f"of the teacher's {score.metric}{task} kept on {score.split} rows"))
+    several = len(facts.taught_tasks) > 1
     parameters = (facts.figures or {}).get("parameters")
     if isinstance(parameters, Mapping) and parameters.get("teacher"):
         times = parameters["teacher"] / facts.parameters
-        theirs = "the teachers together have" if ", " in str(facts.teacher) else "the teacher has"
+        theirs = "the teachers together have" if several else "the teacher has"
         words = f"smaller: {_millions(facts.parameters)} parameters, {theirs} {_millions(parameters['teacher'])}"
-        tiles.append((f"{times:.1f} \N{MULTIPLICATION SIGN}", words))
+        tiles.append((f"{times:.1f} {_TIMES}", words))
     for batch_size, rates in list(facts.speeds.items())[:1]:
         if rates.get("teacher"):
             times = rates["student"] / rates["teacher"]
             many = "one text" if batch_size == "1" else f"{batch_size} texts"
-            tiles.append((f"{times:.1f} \N{MULTIPLICATION SIGN}", f"faster, {many} at a time"))
-    comparison = facts.comparison or {}
-    counts = comparison.get("answers")
-    if counts:
+            than = f" than the teacher of {facts.speed_task}" if several and facts.speed_task else ""
+            tiles.append((f"{times:.1f} {_TIMES}", f"faster{than}, {many} at a time"))
+    comparison = parts[0].comparison if len(parts) == 1 else None
+    counts = comparison["answers"] if comparison else None
+    if comparison and counts:
         share = counts.get("same", 0) / max(counts.get("same", 0) + counts.get("other", 0), 1)
-        of_task = f" of {comparison['task']}" if comparison.get("task") else ""
+        of_task = f" of {comparison['task']}" if comparison["task"] else ""
         tiles.append((f"{share:.1%}", f"of its answers{of_task} on {comparison['split']} rows are the teacher's"))
     return tiles
-
-
-def _main_scores(scores: Sequence[Score], figures: Mapping[str, Any]) -> list[Score]:
-    """One score a task: of its main metric, on the test rows where they were scored."""
-    tasks = figures.get("tasks") or {}
-    chosen = []
-    for task in dict.fromkeys(score.task for score in scores):
-        told = tasks.get(task) if task else figures
-        own = [score for score in scores if score.task == task and score.metric == (told or {}).get("main_metric")]
-        chosen += ([score for score in own if score.split == "test"] or own)[:1]
-    return chosen
 
 
 def _story(facts: ModelFacts) -> list[tuple[str, str]]:
@@ -108,9 +114,10 @@ def _story(facts: ModelFacts) -> list[tuple[str, str]]:
         shape = f"{config['num_hidden_layers']} layers of width {config['hidden_size']}, "
     rows = ", ".join(f"{count:,} {name}" for name, count in (figures.get("rows") or {}).items())
     data = ", ".join(facts.datasets)
+    teachers = "Teachers" if len(facts.taught_tasks) > 1 else "Teacher"
     told = {
-        "Task": str(facts.kind) if facts.kind else ", ".join(figures.get("tasks") or ()),
-        "Teacher" if facts.is_taught else "Compared with": _teacher(facts),
+        "Task" if facts.kind else "Tasks": str(facts.kind) if facts.kind else ", ".join(figures.get("tasks") or ()),
+        teachers if facts.is_taught else "Compared with": _teacher(facts),
         "Student" if facts.teacher else "Model": f"{facts.architecture}: {shape}{facts.parameters:,} parameters",
         "Fine-tuned from": facts.fine_tuned_from or "",
         "Vocabulary": vocabulary_words(facts).replace("`", ""),
@@ -123,8 +130,9 @@ def _story(facts: ModelFacts) -> list[tuple[str, str]]:
 
 
 def _teacher(facts: ModelFacts) -> str:
-    if not facts.teacher:
-        return ""
+    """Of several teachers their names; the rest stands with their tasks."""
+    if not facts.teacher or len(facts.taught_tasks) > 1:
+        return facts.teacher or ""
     record, parameters = facts.record or {}, (facts.figures or {}).get("parameters")
     count = parameters.get("teacher") if isinstance(parameters, Mapping) else None
     size = f"{count:,} parameters" if count else ""
@@ -134,40 +142,23 @@ def _teacher(facts: ModelFacts) -> str:
     return f"{facts.teacher}{f' ({details})' if details else ''}"
 
 
-def _mappings(record: Mapping[str, Any], comparison: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """By task: the teacher's layers, and which student layer imitates each."""
-    tasks = record.get("tasks") or {}
-    named = {name: told["layer_mapping"] for name, told in tasks.items() if told.get("layer_mapping")}
-    if not named and record.get("layer_mapping"):
-        named = {"": record["layer_mapping"]}
-    agreement = (comparison or {}).get("agreement")
-    known = len(agreement["hidden_states"][0]) if agreement else 0
-    strips = []
-    for task, mapping in named.items():
-        layers = range(max(max(mapping) + 1, known if len(named) == 1 else 0))
-        imitated = {
-            layer: ", ".join(_layer(own) for own, other in enumerate(mapping) if other == layer) for layer in layers
-        }
-        strips.append({"task": task, "layers": [(_layer(layer), imitated[layer]) for layer in layers]})
-    return strips
-
-
-def _layer(layer: int) -> str:
-    return "emb." if layer == 0 else str(layer)
-
-
 def _size_pictures(facts: ModelFacts) -> list[Picture]:
     figures = facts.figures or {}
-    speeds = [(f"Sentences per second, batch {size}", rates, ",.1f") for size, rates in facts.speeds.items()]
+    several = len(facts.taught_tasks) > 1
+    teachers = "teachers" if several else "teacher"  # of whom one alone was timed
+    speeds = [
+        (f"Sentences per second, batch {size}", rates, ",.1f", "teacher") for size, rates in facts.speeds.items()
+    ]
     measured = [
-        ("Parameters", figures.get("parameters"), ",.0f"),
-        ("Weights in float32, MB", figures.get("megabytes"), ",.1f"),
+        ("Parameters", figures.get("parameters"), ",.0f", teachers),
+        ("Weights in float32, MB", figures.get("megabytes"), ",.1f", teachers),
         *speeds,
     ]
     told = []
-    for number, (title, values, form) in enumerate(measured, 1):
+    for number, (title, values, form, of_teacher) in enumerate(measured, 1):
         if isinstance(values, Mapping):
-            ordered = {name: values[name] for name in ("student", "teacher") if name in values}
+            shown = {"student": "student", "teacher": of_teacher}
+            ordered = {shown[name]: values[name] for name in shown if name in values}
             if ordered:  # trimmed and exported models tell other sizes
                 told.append(bars(ordered, name=f"size-{number}", title=title, form=form))
     return told

@@ -50,20 +50,20 @@ def load_pair(asked: ComparedRows, settings: ReportSettings, facts: ModelFacts) 
         ValueError: no teacher, or one without a trained head.
         FileNotFoundError: the teacher is not where the run had it.
     """
+    recorded = recorded_teacher(settings.folder, asked.name)
     if asked.teacher is None:
         raise ValueError(
-            f"expected a teacher to compare the model with, got {facts.teacher or 'none'}; because the folder does "
-            "not say where one lies, or it is gone from there; name its folder by `--teacher`"
+            f"expected a teacher to compare the model with, got {recorded.name or facts.teacher or 'none'}; because "
+            "the folder does not say where one lies, or it is gone from there; name its folder by `--teacher`"
         )
-    student = load_model_folder(settings.folder, task=settings.task, kind=facts.kind)
+    student = load_model_folder(settings.folder, task=asked.name, kind=facts.kind)
     if isinstance(student.model, ExportedRuntime):
         raise ValueError(
             f"expected a model of transformers in `{settings.folder}`, got an exported graph; because its layers "
             "cannot be read; name the folder that it was exported from"
         )
-    recorded = recorded_teacher(settings.folder, settings.task)
     config = load_config(asked.teacher)
-    head = recorded.head(config.to_dict().get("tasks"), settings.task)
+    head = recorded.head(config.to_dict().get("tasks"), asked.name)
     teacher, tokenizer = _teacher(asked.teacher, head, student.model)
     told = "" if settings.teacher else recorded.unlike(teacher, asked.teacher)
     for model in (student.model, teacher):
@@ -84,7 +84,8 @@ def ask(pair: Pair, asked: ComparedRows, *, batch_size: int, display: ProgressDi
     said = []
     models = ((pair.student, pair.student_tokenizer), (pair.teacher, pair.teacher_tokenizer))
     for name, (model, tokenizer) in zip(MODELS, models, strict=True):
-        with display.bar(f"{name} on {asked.split}", total=len(asked.rows)) as bar:
+        title = f"{name} on {asked.split}{f' of {asked.name}' if asked.name else ''}"
+        with display.bar(title, total=len(asked.rows)) as bar:
             inference = Inference(
                 model, tokenizer, asked.task, batch_size=batch_size, seed=asked.seed, on_batch=bar.advance
             )

@@ -17,7 +17,7 @@ class ReportSettings:
         data: Hub name, folder or file of labelled rows; None takes the one that the folder's run names.
         teacher: Hub name or folder; None likewise.
         columns: standard column -> its name in the data; empty takes those of the run.
-        task: of a multi-task folder, the head that is compared.
+        tasks: of a multi-task folder, those that the page tells of; all of them if none is named.
         split: of the data: `train`, `validation` or `test`.
         rows: compared at most, drawn by the run's seed.
         batch_size: rows at once.
@@ -28,7 +28,7 @@ class ReportSettings:
     data: str | None = None
     teacher: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
-    task: str | None = None
+    tasks: tuple[str, ...] = ()
     split: str = "validation"
     rows: int = 1000
     batch_size: int = 32
@@ -43,7 +43,7 @@ class ReportSettings:
                 raise ValueError(
                     f"expected `{name}` of at least 1, got {getattr(self, name)}; because nothing would be compared"
                 )
-        given = [f"`{name}`" for name in ("data", "teacher", "task") if getattr(self, name)]
+        given = [f"`{name}`" for name in ("data", "teacher") if getattr(self, name)]
         if not self.compare and given:
             raise ValueError(
                 f"expected no {' and no '.join(given)} for a page from the files alone, got one; because nothing "

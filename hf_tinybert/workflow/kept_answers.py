@@ -13,6 +13,7 @@ from datasets import Dataset
 
 from hf_tinybert.data.kinds.definition import Prediction
 from hf_tinybert.data.tasks import Task
+from hf_tinybert.models.checkpoint_folder import weight_files_sha256
 from hf_tinybert.workflow.model_folder import stored_folder
 from hf_tinybert.workflow.task_data import drawn
 
@@ -23,8 +24,6 @@ KEPT_ROWS = 1000
 """Of a larger split so many are kept, drawn by the seed: the rows that `hf-tinybert report` compares by default."""
 _FORM = 1
 _MOST_BYTES = 2**26  # of the JSON
-_WEIGHTS = ("*.safetensors", "*.bin")
-_CHUNK = 2**20
 # what nobody compares, and takes the most bytes
 _LEFT_OUT = frozenset({"embedding", "embedding_pair", "scores"})
 
@@ -125,15 +124,7 @@ def stored_weights_sha256(name: str | Path) -> str | None:
         None where there are none.
     """
     folder = stored_folder(name)
-    if folder is None:
-        return None
-    digest, files = hashlib.sha256(), sorted(file for pattern in _WEIGHTS for file in folder.glob(pattern))
-    for file in files:
-        digest.update(file.name.encode())
-        with file.open("rb") as content:
-            while chunk := content.read(_CHUNK):
-                digest.update(chunk)
-    return digest.hexdigest() if files else None
+    return None if folder is None else weight_files_sha256(folder)
 
 
 def _read(folder: Path) -> dict[str, KeptAnswers]:

@@ -67,7 +67,7 @@ def _losses(row: Mapping[str, Any], prefix: str) -> dict[str, float]:
 
 
 def _is_loss(name: str) -> bool:
-    return name == "loss" or name.endswith("_loss")
+    return name == "loss" or name.endswith(("_loss", "/loss"))  # of one of several tasks `news/loss`
 
 
 __all__ = ["Curves", "LossHistory"]

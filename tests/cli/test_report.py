@@ -29,10 +29,18 @@ def test_a_page_without_its_comparison_is_told(run_cli, copied):
     assert "Student and teacher are not compared" in done.output
     told = json.loads(run_cli("report", copied, "--files-only", "--json").stdout)
     assert told["report"] == str(copied / "report.html") and told["without_comparison"]
+    assert told["tasks_without_comparison"] == []
 
 
 @pytest.mark.parametrize(
-    "wrong", [["--split", "dev"], ["--data", "nowhere.csv"], ["--rows", "0"], ["--column", "text"]]
+    "wrong",
+    [
+        ["--split", "dev"],
+        ["--data", "nowhere.csv"],
+        ["--rows", "0"],
+        ["--column", "text"],
+        ["--task", "a", "--task", "b"],
+    ],
 )
 def test_bad_input_is_one_message_and_exit_status_two(run_cli, copied, wrong):
     """Prevents a traceback, or an option that is ignored."""

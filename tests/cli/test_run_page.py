@@ -21,8 +21,8 @@ def copied(student, tmp_path) -> Path:
     return Path(shutil.copytree(student, tmp_path / "student"))
 
 
-def _page(folder, figures=None):
-    return write_run_page(folder, figures or {}, Console(file=io.StringIO()))
+def _page(folder):
+    return write_run_page(folder, Console(file=io.StringIO()))
 
 
 def test_distill_writes_the_page_once_and_tells_its_path(distilled, copied, run_cli):
@@ -59,16 +59,15 @@ def test_a_page_that_fails_is_one_line_and_the_run_stays_done(distilled, copied,
     assert page.path is None and "\n" not in page.line and f"hf-tinybert report {copied}" in page.line
 
 
-def test_of_several_tasks_one_is_compared_and_the_others_are_told_of(copied, monkeypatch):
-    """Prevents a page of several tasks without a comparison, because none was named."""
+def test_of_several_tasks_all_are_asked_for_and_what_is_missing_is_told(copied, monkeypatch):
+    """Prevents a page of one task at the end of a run of several, and a teacher that is gone without a word."""
     asked = []
 
     def writes(settings, display):
-        asked.append(settings.task)
-        return Report(settings.folder / "report.html")
+        asked.append(settings.tasks)
+        return Report(settings.folder / "report.html", {"things": "its teacher is gone", "news": "so are its data"})
 
     monkeypatch.setattr(hf_tinybert.report, "write_report", writes)
-    tasks = {"free": {"teacher": None}, "news": {"teacher": "a"}, "things": {"teacher": "b"}}
-    assert "of news" in _page(copied, {"tasks": tasks}).line and "--task NAME" in _page(copied, {"tasks": tasks}).line
-    assert "--task" not in _page(copied, {"tasks": {"news": {"teacher": "a"}}}).line
-    assert _page(copied).path and asked == ["news", "news", "news", None]
+    page = _page(copied)
+    assert asked == [()] and page.path == copied / "report.html"
+    assert "without a comparison: things: its teacher is gone; news: so are its data" in page.line

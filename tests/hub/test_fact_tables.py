@@ -1,6 +1,10 @@
 """Tests of the tables of a model."""
 
+from dataclasses import replace
+
+from hf_tinybert.hub.card_tables import speed_note
 from hf_tinybert.hub.fact_tables import held_out_table, losses_table, mapping_table, scores_table, size_table
+from hf_tinybert.hub.kept_comparisons import KeptComparisons
 from hf_tinybert.hub.model_facts import Score, read_facts
 from tests.hub.conftest import RECORD
 
@@ -22,6 +26,18 @@ def test_speeds_stand_beside_the_teachers(student_folder):
     facts.figures["sentences_per_second"] = {"1": {"teacher": 50.0, "student": 100.0}}
     row = ["sentences per second, batch 1", "50.0 (20.0 ms each)", "100.0 (10.0 ms each)"]
     assert row in size_table(facts).rows
+
+
+def test_of_several_teachers_it_is_told_who_is_meant(student_folder):
+    """Prevents the parameters of five teachers from passing for those of one, and one's speed for that of all."""
+    facts = read_facts(student_folder)
+    facts.figures["tasks"] = {name: {"teacher": name} for name in ("news", "things")}
+    found = {"things": {"sentences_per_second": {"1": {"teacher": 50.0, "student": 100.0}}}}
+    facts = replace(facts, comparisons=KeptComparisons(found))
+    table = size_table(facts)
+    assert table.header == ["", "teachers together", "this model"]
+    assert table.rows[-1][0] == "sentences per second, batch 1 (teacher of things alone)"
+    assert speed_note(facts).endswith("The teacher that was timed is that of things.")
 
 
 def test_terms_and_mapping_are_those_of_the_record():

@@ -13,6 +13,7 @@ from hf_tinybert.models.checkpoint_folder import (
     read_vocabulary,
     read_weights,
     staged_folder,
+    weight_files_sha256,
 )
 
 WEIGHTS = {"first": torch.arange(600.0).reshape(20, 30), "second": torch.ones(3, dtype=torch.bfloat16)}
@@ -183,3 +184,16 @@ def test_a_file_is_no_output_folder(tmp_path):
     (tmp_path / "model").write_text("")
     with pytest.raises(FileExistsError, match="got the file"):
         check_output_folder(tmp_path / "model", overwrite=True)
+
+
+def test_the_hash_of_weight_files_tells_names_and_bytes(tmp_path):
+    """Prevents findings about weights that were trained again, or moved between two files, from passing for these."""
+    assert weight_files_sha256(tmp_path) is None
+    hashes = []
+    for name, content in (("a.safetensors", b"one"), ("b.safetensors", b"one"), ("b.safetensors", b"two")):
+        for file in tmp_path.iterdir():
+            file.unlink()
+        (tmp_path / name).write_bytes(content)
+        hashes.append(weight_files_sha256(tmp_path))
+    (tmp_path / "config.json").write_text("{}")
+    assert len(set(hashes)) == 3 and weight_files_sha256(tmp_path) == hashes[-1]

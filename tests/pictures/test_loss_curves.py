@@ -49,3 +49,10 @@ def test_a_card_has_all_panels_in_one_picture():
     panels = [CurvePanel(f"term {number}", [(1.0, 1.0)], []) for number in range(4)]
     axes = loss_curves(panels).figure.axes
     assert [one.get_title(loc="left") for one in axes if one.axison] == [panel.title for panel in panels]
+
+
+def test_a_metric_that_does_not_move_is_a_level_line():
+    """Prevents noise in the seventh digit that fills the picture."""
+    points = [(1.0, 0.30555), (2.0, 0.30556)]
+    low, high = loss_curve(CurvePanel("f1", [], points, from_zero=False), "f1").figure.axes[0].get_ylim()
+    assert low < 0.305 and high > 0.306 and high - low < 0.01

@@ -27,6 +27,12 @@ def test_classes_have_matrices_and_numbers_scatters(comparison, names):
     assert [picture.name for picture in answer_pictures(comparison)] == names
 
 
+def test_pictures_of_several_tasks_have_names_of_their_own():
+    """Prevents two pictures of one name on a page, of which a browser draws one with the other's parts."""
+    for comparison in ({"confusion": CONFUSION}, {"numbers": NUMBERS}):
+        assert all(one.name.startswith("task-2-") for one in answer_pictures(comparison, prefix="task-2-"))
+
+
 def test_the_teachers_matrix_holds_the_teachers_counts():
     """Prevents two matrices of one model."""
     pictures = answer_pictures({"confusion": CONFUSION, "numbers": {}})

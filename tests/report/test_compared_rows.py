@@ -12,8 +12,8 @@ from hf_tinybert.workflow.kept_answers import keep_answers
 from hf_tinybert.workflow.task_data import sample
 
 
-def _load(folder, **given):
-    return load_rows(ReportSettings(folder=folder, **given), read_facts(folder))
+def _load(folder, name=None, **given):
+    return load_rows(ReportSettings(folder=folder, **given), read_facts(folder), name)
 
 
 def _settings_of_run(folder, **changes):
@@ -41,8 +41,7 @@ def test_rows_that_the_run_left_out_are_left_out(student, data):
     ("run", "settings", "message"),
     [
         ({"data": None}, {}, "name them by `--data`"),
-        ({}, {"task": "news"}, "which has one head"),
-        ({"tasks": {"news": {}}}, {}, "`news`, got none"),
+        ({}, {"name": "news"}, "which has one head"),
     ],
 )
 def test_what_is_missing_is_named_with_its_cure(student, run, settings, message):
@@ -62,18 +61,27 @@ def test_labels_that_the_model_does_not_have_are_refused(student, tmp_path):
 
 def test_kept_answers_count_for_the_same_rows_and_weights_alone(student, models):
     """Prevents a page about weights or rows that are gone."""
-    settings, teacher = ReportSettings(folder=student), models / "teacher"
+    teacher = models / "teacher"
     asked, said = _load(student), [{"label": "sport"}] * 13
     given = {"rows": asked.rows, "task": asked.task, "seed": 0}
     keep_answers(student, "student", said, weights=student, **given)
-    assert asked.kept_answers(settings) is None  # the teacher's are missing
+    assert asked.kept_answers(student) is None  # the teacher's are missing
     keep_answers(student, "teacher", said, weights=teacher, **given)
-    assert asked.kept_answers(settings) == [said, said]
+    assert asked.kept_answers(student) == [said, said]
     other = _load(student, rows=5)
-    assert other.kept_answers(settings) is None
+    assert other.kept_answers(student) is None
     for name, value in (("student", "cd"), ("teacher", "cd"), ("rows", "cd")):
-        assert replace(asked, fingerprints={**asked.fingerprints, name: value}).kept_answers(settings) is None
+        assert replace(asked, fingerprints={**asked.fingerprints, name: value}).kept_answers(student) is None
     gone = replace(asked, teacher=None, fingerprints={**asked.fingerprints, "teacher": None})
-    assert gone.kept_answers(settings) == [said, said]
+    assert gone.kept_answers(student) == [said, said]
     named = _load(student, teacher="nowhere/gone")
-    assert named.kept_answers(settings) is None  # that one answered nothing
+    assert named.kept_answers(student) is None  # that one answered nothing
+
+
+def test_each_of_several_tasks_has_its_own_rows_and_teacher(several):
+    """Prevents a task that is compared on the rows of another one, or with another one's teacher."""
+    news, closeness = (_load(several, name) for name in ("news", "closeness"))
+    assert (news.name, str(news.task.kind), len(news.rows)) == ("news", "text-classification", 13)
+    assert (closeness.name, str(closeness.task.kind), len(closeness.rows)) == ("closeness", "regression", 6)
+    assert news.teacher.endswith("teacher") and closeness.teacher.endswith("closeness-teacher")
+    assert news.fingerprints["student"] == closeness.fingerprints["student"]

@@ -3,6 +3,7 @@
 import pytest
 
 from hf_tinybert.hub.model_facts import read_facts
+from hf_tinybert.report import layer_agreement
 from hf_tinybert.report.compared_rows import load_rows
 from hf_tinybert.report.layers_and_speed import read_layers_and_speed, spread
 from hf_tinybert.report.pair import load_pair
@@ -26,6 +27,17 @@ def test_layers_and_speed_are_measured(loaded):
         "1": ["student", "teacher"],
         "32": ["student", "teacher"],
     }
+
+
+def test_of_several_tasks_one_is_timed_and_each_reads_a_share(loaded, monkeypatch):
+    """Prevents a report of ten tasks that takes ten times as long, and layers alike for the lack of tokens."""
+    pair, asked = loaded
+    monkeypatch.setattr(layer_agreement, "_MOST_TOKENS", 100)
+    whole = read_layers_and_speed(pair, asked, timed=False)
+    assert whole.sentences_per_second == {} and whole.agreement.tokens > 80 and whole.agreement.width == 32
+    monkeypatch.setattr(layer_agreement, "_MOST_TOKENS", 80)
+    shared = read_layers_and_speed(pair, asked, shares=4, timed=False).agreement
+    assert 64 <= shared.tokens < 80 and shared.texts < whole.agreement.texts  # two tokens for each number of a state
 
 
 def test_other_tokens_of_a_teacher_are_told_and_not_timed(loaded, monkeypatch):

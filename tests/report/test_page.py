@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from hf_tinybert.hub.model_facts import read_facts
+from hf_tinybert.report.comparing import ComparedTasks
 from hf_tinybert.report.page import _breakable, render_page
 
 
@@ -16,7 +17,7 @@ def _page(folder, without="", **changes):
             path.unlink(missing_ok=True)
         else:
             path.write_text(json.dumps({**json.loads(path.read_text()), **content}))
-    return render_page(read_facts(folder), without_comparison=without)
+    return render_page(read_facts(folder), compared=ComparedTasks(missing={None: without}))
 
 
 def test_a_model_without_teacher_or_run_has_its_page(student):
@@ -34,6 +35,7 @@ def test_a_model_of_several_tasks_shows_all_of_them(student):
         name: {
             "kind": "regression",
             "main_metric": "f1",
+            "teacher": name,
             "scores": {"validation": score},
             "retention": {"validation": {"f1": kept}},
         }
@@ -46,7 +48,16 @@ def test_a_model_of_several_tasks_shows_all_of_them(student):
     assert "names: data" in page and "7.5" in page and "{&#39;" not in page
     assert "the teachers together have" in page
     assert "50.0%" in page and "of the teacher&#39;s f1 of names kept on validation rows" in page
-    assert "Which layer imitates which: names" in page and page.count('class="layers"') == 2
+    assert page.count("Which layer imitates which") == page.count('class="layers"') == 2
+    assert page.index('id="tasks"') < page.index('id="task-1"') < page.index('id="task-2"') < page.index('id="size"')
+
+
+def test_tasks_that_are_left_out_are_named(several):
+    """Prevents a page of one task that passes for that of the whole student."""
+    page = render_page(read_facts(several), ["closeness"])
+    assert "Not on this page: news, free." in page and 'id="task-1"' in page and 'id="task-2"' not in page
+    whole = render_page(read_facts(several))
+    assert ">All tasks<" in whole and "Not on this page" not in whole and ">All tasks<" not in page
 
 
 def test_a_student_of_labels_alone_is_compared_not_taught(student):
@@ -91,9 +102,10 @@ def test_names_of_a_run_are_escaped(student, words):
         "curves": {"joint": {}},
     }
     page = _page(student, words, figures=figures, distillation={"recipe": words, "teacher_class": words})
-    elements = _Elements(page)
-    assert "script" not in elements.names and "onmouseover" not in elements.attributes
-    assert words in elements.text
+    several = {"tasks": {words: {"kind": words, "teacher": words, "main_metric": words}}}
+    for elements in (_Elements(page), _Elements(_page(student, words, figures=several))):
+        assert "script" not in elements.names and "onmouseover" not in elements.attributes
+        assert words in elements.text
 
 
 def test_long_names_break_after_an_underscore_and_stay_escaped():

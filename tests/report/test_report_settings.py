@@ -14,7 +14,7 @@ from hf_tinybert.report.report_settings import ReportSettings
         ({"rows": 0}, "`rows` of at least 1"),
         ({"batch_size": 0}, "`batch_size` of at least 1"),
         ({"compare": False, "data": "rows.csv"}, "no `data` for a page"),
-        ({"compare": False, "teacher": "big", "task": "news"}, "no `teacher` and no `task` for a page"),
+        ({"compare": False, "teacher": "big", "data": "rows.csv"}, "no `data` and no `teacher` for a page"),
     ],
 )
 def test_what_makes_no_report_is_refused(wrong, message):

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from docs.screenshots import draw
 from hf_tinybert.hub.model_facts import read_facts
 from hf_tinybert.progress import ProgressDisplay
-from hf_tinybert.report import ReportSettings, write_report, writing
+from hf_tinybert.report import ReportSettings, comparing, write_report
 from hf_tinybert.report.compared_rows import load_rows
 from hf_tinybert.workflow.kept_answers import keep_answers
 from tests.headless_browser import brightness, shown_as
@@ -155,8 +155,8 @@ def asked(monkeypatch):
     """Which models were loaded and asked for a page, in order."""
     done = []
     for name in ("load_pair", "ask"):
-        original = getattr(writing, name)
-        monkeypatch.setattr(writing, name, _noted(done, name, original))
+        original = getattr(comparing, name)
+        monkeypatch.setattr(comparing, name, _noted(done, name, original))
     return done
 
 
@@ -199,7 +199,7 @@ def test_weights_that_changed_are_asked_anew_and_old_findings_not_shown(student,
     write_report(ReportSettings(folder=student), display)
     _other_weights(student)
     alone = write_report(ReportSettings(folder=student, compare=False), display)
-    assert "left out" in alone.without_comparison and 'id="answers"' not in alone.path.read_text()
+    assert "other weights" in alone.without_comparison and 'id="answers"' not in alone.path.read_text()
     again = write_report(ReportSettings(folder=student), display)
     assert asked[-1] == "ask" and not again.without_comparison
     assert json.loads((student / "comparison.json").read_text())["answers"]["same"] < 13
@@ -217,10 +217,50 @@ def test_answers_are_told_where_the_teacher_is_gone(student, models, display, as
     assert 'id="answers"' in page and "The layers were not compared" in page
 
 
-@pytest.mark.parametrize("given", [{"task": "news"}, {"data": "rows.csv"}])
-def test_what_a_general_student_cannot_be_asked_is_refused(student, display, given):
-    """Prevents a page that says nothing of what was asked for, as if it had been done."""
-    figures = json.loads((student / "figures.json").read_text())
-    (student / "figures.json").write_text(json.dumps({**figures, "held_out": {"before": {}, "after": {}}}))
-    with pytest.raises(ValueError, match=f"`--{next(iter(given))}`.* general student"):
-        write_report(ReportSettings(folder=student, **given), display)
+def test_a_kept_comparison_without_the_hash_of_weights_is_made_anew(student, display):
+    """Prevents a report that fails on the file of an older one, or tells what it found of who knows which weights."""
+    (student / "comparison.json").write_text(json.dumps({"split": "validation", "agreement": None, "answers": {}}))
+    alone = write_report(ReportSettings(folder=student, compare=False), display)
+    assert alone.without_comparison
+    assert not write_report(ReportSettings(folder=student), display).without_comparison
+    assert json.loads((student / "comparison.json").read_text())["rows"] == 13
+
+
+@pytest.fixture(scope="module")
+def written_of_tasks(multitask_models, tmp_path_factory):
+    """The folder of a student of several tasks after its report."""
+    folder = Path(shutil.copytree(multitask_models / "several", tmp_path_factory.mktemp("tasks") / "several"))
+    done = write_report(ReportSettings(folder=folder), ProgressDisplay(Console(file=io.StringIO())))
+    assert not done.without_comparison and done.missing == {}
+    return folder
+
+
+@pytest.mark.browser
+def test_a_page_of_several_tasks_tells_of_all_and_leads_to_each(browser, written_of_tasks):
+    """Prevents a task without its section, and a link that leads to another one's."""
+    browser.get((written_of_tasks / "report.html").as_uri())
+    rows = [row.text.split() for row in browser.find_elements("css selector", "#tasks tbody tr")]
+    assert [row[0] for row in rows] == ["news", "closeness", "free"]
+    assert rows[0][1:7] == ["text-classification", "accuracy", "validation", "0.8", "0.4", "50.0%"]
+    for link in browser.find_elements("css selector", "#tasks a"):
+        section = browser.find_element("css selector", link.get_attribute("href").partition(".html")[2])
+        assert section.find_element("css selector", "h2").text == link.text
+    compared = [browser.find_elements("css selector", f"#task-{number}-answers figure svg") for number in (1, 2, 3)]
+    assert [len(pictures) for pictures in compared] == [3, 3, 0]
+    assert "No teacher taught this task" in browser.find_element("id", "task-3").text
+    assert "not scored" in browser.find_element("id", "task-2-scores").text
+    assert len(browser.find_elements("id", "size")) == 1
+    assert "The teacher that was timed is that of news" in browser.find_element("id", "size").text
+    ids = browser.execute_script("return [...document.querySelectorAll('[id]')].map(one => one.id)")
+    assert len(set(ids)) == len(ids)
+    keep_screenshots(browser, "report-tasks")
+
+
+@pytest.mark.browser
+def test_a_page_of_several_tasks_fits_a_phone_with_its_scores(browser, written_of_tasks):
+    """Prevents a table whose figures lie outside of a narrow screen."""
+    with shown_as(browser, width=360):
+        browser.get((written_of_tasks / "report.html").as_uri())
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
+        cells = browser.find_elements("css selector", "#tasks td")
+        assert all(0 < one.rect["x"] + one.rect["width"] <= 360 for one in cells)

@@ -30,6 +30,13 @@ def test_losses_alone_are_kept_training_and_evaluation_apart(tmp_path):
     }
 
 
+def test_of_several_tasks_the_whole_loss_of_each_is_kept(tmp_path):
+    """Prevents a loss of a task that is known on validation rows alone, as its name has a slash in training."""
+    logs = [{"news/loss": 3.0, "news/prediction_loss": 1.0, "epoch": 0.5, "step": 5}]
+    row = {"epoch": 0.5, "news/loss": 3.0, "news/prediction_loss": 1.0}
+    assert _end("joint", tmp_path, logs)["joint"]["training"] == [row]
+
+
 def test_a_phase_that_an_interrupted_run_finished_is_not_lost(tmp_path):
     """Prevents curves of the last phase alone, after an interruption between two."""
     _end("intermediate-layer", tmp_path / "checkpoints", LOGS)
