@@ -14,10 +14,12 @@ from hf_tinybert.hub.fact_tables import held_out_table, losses_table, mapping_ta
 from hf_tinybert.hub.loading_code import library_of, loading_ways
 from hf_tinybert.hub.model_facts import ModelFacts, read_facts
 from hf_tinybert.hub.published_files import CARD_FILE, PublishedForm
+from hf_tinybert.models.checkpoint_folder import weight_files_sha256
 from hf_tinybert.pictures import Picture
 
 TEMPLATE = Path(__file__).with_name("model_card_template.md")
-_FORM = re.compile(r"<!-- hf-tinybert card: ([\w+ ]+) -->")
+_ORIGIN = re.compile(r"<!-- hf-tinybert card: ([\w+ ]+?)(?:, weights (\w+))? -->")
+_HASH_DIGITS = 12
 
 
 def model_card(
@@ -49,6 +51,7 @@ def model_card(
         card_metadata(facts, details, library=library_of(facts, form)),
         template_path=str(TEMPLATE),
         form=_form_words(form, remote_code),
+        weights=_short_hash(folder),
         name=card_name(facts, details),
         summary=_summary(facts, details),
         ways=loading_ways(facts, form, repo_id, remote_code=remote_code),
@@ -64,7 +67,7 @@ def model_card(
         teacher_part="Teacher" if facts.is_taught or not facts.teacher else "Model it is compared with",
         teacher_link=_link(teacher_of(facts, details)),
         teacher_class=record.get("teacher_class"),
-        teacher_hash=str(record.get("teacher_sha256", ""))[:12],
+        teacher_hash=str(record.get("teacher_sha256", ""))[:_HASH_DIGITS],
         teacher_license=details.teacher_license,
         data=_data(facts, details),
         rows=_rows(figures),
@@ -122,18 +125,33 @@ def save_card(
     card.save(target / CARD_FILE)
 
 
-def check_card_form(text: str, form: PublishedForm, *, remote_code: bool = False) -> None:
-    """Refuse a card that tells how another form is loaded than the one that goes up; a card of one's own may say all.
+def check_card(text: str, folder: Path, form: PublishedForm, *, remote_code: bool = False) -> None:
+    """Refuse a card of other weights, or of another form than the one that goes up; a card of one's own may say all.
+
+    Args:
+        text: The card.
+        folder: Whose weights go up.
+        form: That goes up.
+        remote_code: Whether the model code goes along.
 
     Raises:
-        ValueError: It was written for another form.
+        ValueError: It was written for another form, or before the weights were replaced.
     """
-    found, wanted = _FORM.search(text), _form_words(form, remote_code)
+    found, wanted, weights = _ORIGIN.search(text), _form_words(form, remote_code), _short_hash(folder)
     if found and found[1] != wanted:
         raise ValueError(
             f"expected a card of the form `{wanted}`, got one of `{found[1]}`; because it would tell people to load "
             "what is not there; write it again with `hf-tinybert card --overwrite`, or delete it"
         )
+    if found and found[2] not in (None, weights):
+        raise ValueError(
+            f"expected a card of the weights {weights}, got one of {found[2]}; because its scores and pictures are "
+            "those of other weights; write it again with `hf-tinybert card --overwrite`, or delete it"
+        )
+
+
+def _short_hash(folder: Path) -> str:
+    return str(weight_files_sha256(folder) or "")[:_HASH_DIGITS]
 
 
 def _form_words(form: PublishedForm, remote_code: bool) -> str:
@@ -222,4 +240,4 @@ def _limits(facts: ModelFacts) -> str:
     return f"{inherited}{length} Fairness, calibration and other languages were not measured."
 
 
-__all__ = ["TEMPLATE", "check_card_form", "model_card", "save_card", "write_model_card"]
+__all__ = ["TEMPLATE", "check_card", "model_card", "save_card", "write_model_card"]

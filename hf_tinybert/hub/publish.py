@@ -11,7 +11,7 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from hf_tinybert.hub.card_metadata import CardDetails
 from hf_tinybert.hub.disclosure import check_disclosure
-from hf_tinybert.hub.model_card import check_card_form, save_card
+from hf_tinybert.hub.model_card import check_card, save_card
 from hf_tinybert.hub.published_files import CARD_FILE, PublishedForm, prepared_files, published_paths
 
 logger = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ def _write_card(folder: Path, staged: Path, publication: Publication) -> None:
         details = replace(own, repo_id=own.repo_id or publication.repo_id, tags=(*own.tags, *publication.tags))
         save_card(folder, staged, details, publication.form, remote_code=publication.remote_code)
         return
-    check_card_form(path.read_text(encoding="utf-8"), publication.form, remote_code=publication.remote_code)
+    check_card(path.read_text(encoding="utf-8"), folder, publication.form, remote_code=publication.remote_code)
     if publication.tags:
         card = ModelCard.load(path)
         card.data.tags = list(dict.fromkeys([*(card.data.tags or []), *publication.tags]))

@@ -3,9 +3,10 @@
 import json
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from hf_tinybert.hub import CardDetails, PublishedForm, model_card, write_model_card
-from hf_tinybert.hub.model_card import TEMPLATE, check_card_form
+from hf_tinybert.hub.model_card import TEMPLATE, check_card
 from tests.tested_package import ROOT
 
 
@@ -73,9 +74,22 @@ def test_a_card_is_not_written_over_another(student_folder):
         write_model_card(student_folder)
     write_model_card(student_folder, form=PublishedForm.TINYBERT, overwrite=True)
     text = (student_folder / "README.md").read_text()
-    check_card_form(text, PublishedForm.TINYBERT)
+    check_card(text, student_folder, PublishedForm.TINYBERT)
     with pytest.raises(ValueError, match="of the form `bert`"):
-        check_card_form(text, PublishedForm.BERT)
+        check_card(text, student_folder, PublishedForm.BERT)
+
+
+def test_a_card_of_other_weights_is_refused(student_folder):
+    """Prevents scores and pictures of one model beside the weights of another."""
+    text = write_model_card(student_folder).read_text()
+    check_card(text, student_folder, PublishedForm.BERT)
+    check_card("<!-- hf-tinybert card: bert -->", student_folder, PublishedForm.BERT)  # as earlier versions wrote it
+    weights = student_folder / "model.safetensors"
+    state = load_file(weights)
+    save_file({name: tensor + 1 for name, tensor in state.items()}, weights, metadata={"format": "pt"})
+    with pytest.raises(ValueError, match="expected a card of the weights .*; because its scores and pictures"):
+        check_card(text, student_folder, PublishedForm.BERT)
+    check_card("My own words.", student_folder, PublishedForm.BERT)
 
 
 def test_the_template_is_part_of_the_package():
