@@ -13,7 +13,7 @@ from hf_tinybert.cli.loading import figures_alone, leads, loading
 from hf_tinybert.cli.outcome import show_outcome
 from hf_tinybert.cli.recipe_settings import RECIPE_FILE, configured, recipe_kept
 from hf_tinybert.cli.recipe_tasks import configured_tasks, has_tasks, tasks_as_recipe
-from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
+from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal, run_display
 from hf_tinybert.cli.run_page import RunPage, write_run_page
 from hf_tinybert.cli.tables import retention_table, tasks_table
 
@@ -140,18 +140,18 @@ def distill(
 
 def _distilled(context: typer.Context, given: Mapping[str, Any], output: Path, console: Console) -> dict[str, Any]:
     """The figures of a run on the task of the options, or on the tasks of the recipe."""
-    from hf_tinybert.progress import ProgressDisplay
     from hf_tinybert.workflow import DistilSettings, distil, distil_tasks
 
-    display, file = ProgressDisplay(console), output / RECIPE_FILE
-    if not has_tasks(context):
-        settings = configured(context, DistilSettings, **given)
-        with recipe_kept(context, settings, file, console):
-            return distil(settings, output, display)
-    tasks = configured_tasks(context, given)
-    recipe = tasks_as_recipe(tasks)
-    with recipe_kept(context, tasks, file, console, recipe=recipe, defaults_of=DistilSettings):
-        return distil_tasks(tasks, output, display)
+    file = output / RECIPE_FILE
+    with run_display(console) as display:
+        if not has_tasks(context):
+            settings = configured(context, DistilSettings, **given)
+            with recipe_kept(context, settings, file, console):
+                return distil(settings, output, display)
+        tasks = configured_tasks(context, given)
+        recipe = tasks_as_recipe(tasks)
+        with recipe_kept(context, tasks, file, console, recipe=recipe, defaults_of=DistilSettings):
+            return distil_tasks(tasks, output, display)
 
 
 __all__ = ["distill"]

@@ -12,7 +12,7 @@ from hf_tinybert.cli import options
 from hf_tinybert.cli.loading import figures_alone, leads, loading
 from hf_tinybert.cli.outcome import show_outcome
 from hf_tinybert.cli.recipe_settings import RECIPE_FILE, configured, recipe_kept
-from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
+from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal, run_display
 from hf_tinybert.cli.tables import pretraining_table
 
 
@@ -89,7 +89,6 @@ def pretrain(
     try:
         with figures_alone(as_json):
             with loading():
-                from hf_tinybert.progress import ProgressDisplay
                 from hf_tinybert.workflow import PretrainSettings
                 from hf_tinybert.workflow import pretrain as run
             settings = configured(
@@ -118,8 +117,8 @@ def pretrain(
                 layer_mapping=layer_mapping,
                 seed=seed,
             )
-            with recipe_kept(context, settings, output / RECIPE_FILE, console):
-                figures = run(settings, output, ProgressDisplay(console), blocks=blocks, num_proc=num_proc)
+            with run_display(console) as display, recipe_kept(context, settings, output / RECIPE_FILE, console):
+                figures = run(settings, output, display, blocks=blocks, num_proc=num_proc)
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
     written = f"Student: {escape(str(output))}   figures: {escape(str(output / 'figures.json'))}"
