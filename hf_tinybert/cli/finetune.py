@@ -49,23 +49,12 @@ def finetune(
             with loading():
                 from hf_tinybert.workflow import FinetuneSettings
                 from hf_tinybert.workflow import finetune as run
+            # with the options that are named like a setting, which `configured` finds by itself
             settings = configured(
                 context,
                 FinetuneSettings,
-                data=data,
-                model=model,
-                kind=kind,
                 columns=options.parse_pairs(column, "--column"),
-                epochs=epochs,
-                learning_rate=learning_rate,
-                batch_size=batch_size,
-                max_length=max_length,
-                stride=stride,
-                summary_sentences=summary_sentences,
-                train_rows=train_rows,
-                validation_rows=validation_rows,
                 score_test=test,
-                seed=seed,
             )
             with run_display(console) as display, recipe_kept(context, settings, output / RECIPE_FILE, console):
                 figures = run(settings, output, display)
