@@ -27,10 +27,10 @@ from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTo
 
 from hf_tinybert.data.packages import packaged_bbc_news, packaged_teacher
 from hf_tinybert.distillation.attention import record_attention
-from hf_tinybert.distillation.objective import PHASE_TERMS, DistillationObjective
+from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.projections import DistillationProjections, attach_projections
 from hf_tinybert.distillation.states import student_states, teacher_states
-from hf_tinybert.distillation.terms import Phase
+from hf_tinybert.distillation.terms import Term
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.initialization import StudentInitialization, initialize_from_teacher
 from hf_tinybert.models.modeling_tinybert import TinyBertModel
@@ -48,7 +48,8 @@ CHOICES: dict[str, tuple[dict[str, str], int | None]] = {
     "calibrate-4k": ({"layer_norm": "reconstruction"}, 32),
     "calibrate-random": ({"layer_norm": "reconstruction"}, None),
 }
-OBJECTIVE = DistillationObjective(weights=dict.fromkeys(PHASE_TERMS[Phase.INTERMEDIATE], 1.0))
+TERMS = (Term.EMBEDDING, Term.HIDDEN_STATES, Term.ATTENTION_SCORES)
+OBJECTIVE = DistillationObjective(weights=dict.fromkeys(TERMS, 1.0))
 
 
 def main() -> None:
