@@ -1,7 +1,6 @@
 """`DistillationTrainer`: the stock Trainer with a teacher."""
 
 import logging
-import time
 from collections.abc import Mapping, Set
 from importlib.metadata import version
 from pathlib import Path
@@ -41,24 +40,17 @@ from hf_tinybert.distillation.learned_mapping import layer_weights_table
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.pairing import pair_models
 from hf_tinybert.distillation.phase_arguments import phase_arguments
-from hf_tinybert.distillation.phase_logs import PhaseLogs
 from hf_tinybert.distillation.preflight import PreflightReport, Setup, run_preflight
 from hf_tinybert.distillation.projections import (
     PROJECTIONS_ATTRIBUTE,
     PROJECTIONS_FILE,
     ProjectionStart,
-    TrainingProjections,
+    attached_projections,
 )
 from hf_tinybert.distillation.publishing_trainer import PublishingTrainer
 from hf_tinybert.distillation.record import DistillationRecord, public_name
 from hf_tinybert.distillation.refusals import check_trainer_arguments
-from hf_tinybert.distillation.resume import (
-    finished_step,
-    forget_finished,
-    mark_finished,
-    resume_point,
-    warn_of_earlier_run,
-)
+from hf_tinybert.distillation.run_phases import RunPhases
 from hf_tinybert.distillation.running_means import RunningMeans
 from hf_tinybert.distillation.sharding import complete_state, gathered, reshard
 from hf_tinybert.distillation.task_distillation import TaskDistillation
@@ -112,7 +104,6 @@ class DistillationTrainer(PublishingTrainer):
 
     args: DistillationArguments
     model: PreTrainedModel
-    phase: Phase
     loss_is_scaled_for_ga = False  # compute_loss returns a batch mean; Trainer divides by the accumulation steps
 
     def __init__(
@@ -177,14 +168,10 @@ class DistillationTrainer(PublishingTrainer):
                 f"expected one GPU per process, got {self.args.n_gpu} in one; because DataParallel cannot carry the "
                 "recorded attention; start with `torchrun --nproc_per_node` or `accelerate launch`"
             )
-        self.phase = self.args.stages[0]
+        self._phases = RunPhases(self.args)
         self._tasks: dict[str, TaskDistillation] = {}
         self._row_order: LengthGroupedRows | SingleTaskSteps | None = None
         self._terms = {"train": RunningMeans(), "eval": RunningMeans()}
-        self._phase_logs = PhaseLogs(Path(str(self.args.output_dir)))
-        self.phase_seconds: dict[Phase, float] = {}
-        self._phase_start: float | None = None
-        self._finished_at: int | None = None
         self._predicts = True  # whether whoever asks for outputs reads predictions
 
     def _placed(self, teacher: PreTrainedModel, sha256: str) -> nn.Module:
@@ -198,6 +185,16 @@ class DistillationTrainer(PublishingTrainer):
     def _student(self) -> PreTrainedModel:
         """The transformers model: inside the adapter of an adapter student."""
         return transformers_model(self.model)
+
+    @property
+    def phase(self) -> Phase:
+        """The one that runs, or ran last."""
+        return self._phases.current
+
+    @property
+    def phase_seconds(self) -> dict[Phase, float]:
+        """How long each phase trained in this process."""
+        return self._phases.seconds
 
     @property
     def phase_objective(self) -> DistillationObjective:
@@ -228,10 +225,7 @@ class DistillationTrainer(PublishingTrainer):
         Raises:
             ValueError: no checkpoint to resume from, or a damaged one.
         """
-        folders = {phase: self._phase_folder(phase) for phase in self.args.stages}
-        phase, checkpoint = resume_point(resume_from_checkpoint, folders)
-        if not resume_from_checkpoint:
-            warn_of_earlier_run(folders)
+        phases, checkpoint = self._phases.left(resume_from_checkpoint)
         if any(one.reads_layers for one in self._tasks.values()):
             self._tell(self._mapping_table)
         if self.args.preflight and checkpoint is None:
@@ -242,8 +236,8 @@ class DistillationTrainer(PublishingTrainer):
                 logger.warning("%s: %s; %s", check.name, check.found, check.cure)
         self._open_cache()
         outputs = [
-            self._train_phase(settings, checkpoint if settings.phase is phase else None, trial, ignore_keys_for_eval)
-            for settings in self.args.phase_settings()[self.args.stages.index(phase) :]
+            self._train_phase(settings, checkpoint if settings is phases[0] else None, trial, ignore_keys_for_eval)
+            for settings in phases
         ]
         runtime = sum(output.metrics["train_runtime"] for output in outputs)
         return TrainOutput(
@@ -369,7 +363,7 @@ class DistillationTrainer(PublishingTrainer):
             if _internal_call:  # not whole again until its last file is written
                 (folder / TRAINER_STATE_FILE).unlink(missing_ok=True)
             self._record().save(folder)
-        projections = self._projections()
+        projections = attached_projections(self.model)
         if _internal_call and projections is not None:
             projections.save(folder, write=self.args.should_save)
         super().save_model(output_dir, _internal_call)
@@ -475,33 +469,25 @@ class DistillationTrainer(PublishingTrainer):
         self._enter(settings.phase)
         for task in self._active_tasks().values():
             logger.info("phase %s: %s", settings.phase, {name: str(w) for name, w in task.objective.weights.items()})
-        if len(self.args.stages) > 1:
+        if self._phases.several:
             reshard(self.model)  # before a new optimizer takes its parameters
             self.optimizer, self.lr_scheduler, self.model_wrapped = None, None, self.model
             set_seed(self.args.seed)  # a phase resumed at its first step sees the same dropout
-        folder = self._phase_folder(settings.phase)
-        if checkpoint is None and self.args.should_save:
-            forget_finished(folder)
-        self._finished_at = finished_step(folder)
         self._terms["train"] = RunningMeans()  # what the phase before did not log any more is not this one's
-        self._phase_start = time.perf_counter()
+        read = any(task.reads_vocabulary for task in self._tasks.values())
         try:
-            read = any(task.reads_vocabulary for task in self._tasks.values())
             with (
+                self._phases.training(resumed=checkpoint is not None),
                 phase_arguments(self.args, settings, self._tasks),
                 without_vocabulary_logits(self._student, when=not read),
             ):
                 output: TrainOutput = super().train(
                     str(checkpoint) if checkpoint else None, trial, ignore_keys_for_eval
                 )
-            stopped_early = self.state.global_step < self.state.max_steps
-            if stopped_early and self.args.should_save and settings.phase is not self.args.stages[-1]:
-                mark_finished(self._phase_folder(settings.phase), self.state.global_step)
+            self._phases.note_early_end(self.state.global_step, self.state.max_steps)
             return output
         finally:
             self._tell_learned_mapping()
-            self.phase_seconds[settings.phase] = time.perf_counter() - self._phase_start
-            self._phase_start = None
 
     def _tell_learned_mapping(self) -> None:
         for task in self._active_tasks().values():
@@ -516,17 +502,15 @@ class DistillationTrainer(PublishingTrainer):
             tqdm.write(text)
 
     def _enter(self, phase: Phase) -> None:
-        self.phase = phase
+        self._phases.enter(phase, self.callback_handler.callbacks)
         for task in self._tasks.values():
             task.enter(phase)
         if isinstance(self.train_dataset, FreshVariants):
             self.train_dataset.set_phase(self.args.stages.index(phase))
-        if len(self.args.stages) > 1:
-            self._phase_logs.enter(phase, self.callback_handler.callbacks)
 
     def _run_epoch(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (passed through)
         """Not when a phase is resumed at its last step: the stock loop would take one step more."""
-        if self.state.global_step >= min(self.state.max_steps, self._finished_at or self.state.max_steps):
+        if self._phases.is_over(self.state.global_step, self.state.max_steps):
             self.control.should_training_stop = True
         else:
             if self._row_order is not None:  # a resumed loader of several processes does not hand it on
@@ -545,17 +529,8 @@ class DistillationTrainer(PublishingTrainer):
         super()._save_rng_state(output_dir)
         self.accelerator.wait_for_everyone()
 
-    def _seconds_so_far(self) -> float:
-        running = 0.0 if self._phase_start is None else time.perf_counter() - self._phase_start
-        return sum(self.phase_seconds.values()) + running
-
-    def _phase_folder(self, phase: Phase) -> Path:
-        folder = Path(str(self.args.output_dir))
-        return folder / phase if len(self.args.stages) > 1 else folder
-
     def _get_output_dir(self, trial: Any) -> str:  # noqa: ANN401
-        folder = super()._get_output_dir(trial)
-        return str(Path(folder) / self.phase) if len(self.args.stages) > 1 else folder
+        return str(self._phases.folder(self.phase, Path(super()._get_output_dir(trial))))
 
     def _set_signature_columns_if_needed(self) -> None:
         super()._set_signature_columns_if_needed()
@@ -571,7 +546,7 @@ class DistillationTrainer(PublishingTrainer):
         self._load_projections(Path(str(self.state.best_model_checkpoint)))
 
     def _load_projections(self, folder: Path) -> None:
-        projections = self._projections()
+        projections = attached_projections(self.model)
         if projections is None or self.is_deepspeed_enabled or self.is_fsdp_enabled:
             return  # those restore the whole module, projections included
         if not (folder / PROJECTIONS_FILE).is_file():
@@ -588,10 +563,6 @@ class DistillationTrainer(PublishingTrainer):
         ]
         super()._issue_warnings_after_load(load_result)
 
-    def _projections(self) -> TrainingProjections | None:
-        module = self.model._modules.get(PROJECTIONS_ATTRIBUTE)
-        return module if isinstance(module, TrainingProjections) else None
-
     def _record(self) -> DistillationRecord:
         metrics = {name: value for logs in self.state.log_history for name, value in logs.items()}
         return DistillationRecord(
@@ -604,7 +575,7 @@ class DistillationTrainer(PublishingTrainer):
             loss_reduction=str(self.args.loss_reduction),
             seed=self.args.seed,
             metrics={name: value for name, value in metrics.items() if isinstance(value, int | float)},
-            seconds=round(self._seconds_so_far(), 1),
+            seconds=round(self._phases.seconds_so_far(), 1),
             versions={
                 "hf_tinybert": version("hf-tinybert"),
                 "torch": torch.__version__,

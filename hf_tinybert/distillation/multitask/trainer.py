@@ -217,7 +217,7 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
 
     def best_folder(self, task: str) -> Path:
         """Where the student is kept as it was at a task's best evaluation of this phase."""
-        return self._phase_folder(self.phase) / "best" / task
+        return self._phases.folder(self.phase) / "best" / task
 
     def _task_of(self, inputs: Mapping[str, Any]) -> str:
         return str(inputs[TASK_KEY])
