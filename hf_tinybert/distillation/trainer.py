@@ -16,26 +16,15 @@ from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBas
 from transformers.trainer_utils import EvalLoopOutput, TrainOutput, has_length
 
 from hf_tinybert.data.augmentation import FreshVariants
-from hf_tinybert.data.length_grouping import LengthGroupedRows, row_lengths
+from hf_tinybert.data.length_grouping import LengthGroupedRows
 from hf_tinybert.data.multitask import SingleTaskSteps
-from hf_tinybert.distillation.adapters import (
-    is_adapter_model,
-    transformers_model,
-    without_projections,
-)
+from hf_tinybert.distillation.adapters import is_adapter_model, transformers_model, without_projections
 from hf_tinybert.distillation.arguments import CacheChoice, DistillationArguments, PhaseSettings
 from hf_tinybert.distillation.cache import ROW_COLUMN, with_row_ids
 from hf_tinybert.distillation.checkpoints import TRAINER_STATE_FILE
-from hf_tinybert.distillation.distributed_teacher import (
-    check_same_teacher,
-    place_teacher,
-)
+from hf_tinybert.distillation.distributed_teacher import check_same_teacher, place_teacher
 from hf_tinybert.distillation.embedding_teacher import gives_embeddings
-from hf_tinybert.distillation.encodings import (
-    PairedCollator,
-    has_teacher_encoding,
-    input_columns,
-)
+from hf_tinybert.distillation.encodings import has_teacher_encoding, input_columns
 from hf_tinybert.distillation.learned_mapping import layer_weights_table
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.pairing import pair_models
@@ -62,6 +51,7 @@ from hf_tinybert.distillation.task_head import (
 from hf_tinybert.distillation.teacher import weights_sha256
 from hf_tinybert.distillation.teacher_outputs import CacheSettings, Collator
 from hf_tinybert.distillation.terms import Phase
+from hf_tinybert.distillation.training_rows import column_names, encoded_rows, grouped_rows, paired_collator
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -125,13 +115,13 @@ class DistillationTrainer(PublishingTrainer):
             tokenizers=(kwargs.get("processing_class"), teacher_processing_class),
             objectives=objectives,
             initialization=initialization,
-            train_dataset=_encoded_rows(kwargs.get("train_dataset")),
+            train_dataset=encoded_rows(kwargs.get("train_dataset")),
         )
         self.objectives, self.layer_mapping, self.teacher_name = pair.objectives, pair.layer_mapping, pair.teacher_name
         self._recipe = args.recipe if objectives is None else None
         self._tokenizers, self._mapping_table = pair.tokenizers, pair.mapping_table(str(args.layer_mapping))
-        if has_teacher_encoding(_column_names(kwargs.get("train_dataset"))) and kwargs.get("data_collator") is None:
-            kwargs["data_collator"] = _paired_collator(*pair.tokenizers)
+        if has_teacher_encoding(column_names(kwargs.get("train_dataset"))) and kwargs.get("data_collator") is None:
+            kwargs["data_collator"] = paired_collator(*pair.tokenizers)
         self._teacher_sha256 = weights_sha256(pair.teacher)
         self._start(model, args, input_columns(pair.student, pair.teacher), kwargs)
         self._plain_teacher, self.teacher = pair.teacher, self._placed(pair.teacher, self._teacher_sha256)
@@ -255,7 +245,7 @@ class DistillationTrainer(PublishingTrainer):
             score_rows: labelled rows at most that the teacher is scored on; 0 leaves the score out.
         """
         whole = not (self.is_deepspeed_enabled or self.is_fsdp_enabled)
-        data = {"train_dataset": _encoded_rows(self.train_dataset), "eval_dataset": self.eval_dataset}
+        data = {"train_dataset": encoded_rows(self.train_dataset), "eval_dataset": self.eval_dataset}
         with gathered(self._student, self._plain_teacher):
             setup = Setup(
                 self._student,
@@ -267,7 +257,7 @@ class DistillationTrainer(PublishingTrainer):
                 teacher_tokenizer=self._tokenizers[1],
                 arguments=self.args,
                 collator=self.data_collator,
-                separate_encodings=has_teacher_encoding(_column_names(self.train_dataset)),
+                separate_encodings=has_teacher_encoding(column_names(self.train_dataset)),
                 trainer_class=type(self),
                 score_rows=score_rows,
                 **{name: rows for name, rows in data.items() if whole and isinstance(rows, Dataset)},
@@ -398,27 +388,13 @@ class DistillationTrainer(PublishingTrainer):
             return self.train_dataset, self.data_collator
         return with_row_ids(self.train_dataset), cached
 
-    @property
-    def _rows_per_step(self) -> int:
-        """Of all processes together: however many there are, a step has the same rows."""
-        args = self.args
-        return int(args.train_batch_size * args.gradient_accumulation_steps * max(1, args.world_size))
-
-    @property
-    def _data_seed(self) -> int:
-        return self.args.seed if self.args.data_seed is None else self.args.data_seed
-
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:  # noqa: ANN401 (as in its base)
         dataset = self.train_dataset if train_dataset is None else train_dataset
         if self.args.train_sampling_strategy != "group_by_length" or not has_length(dataset):
             sampler: Sampler[int] | None = super()._get_train_sampler(train_dataset)
             return sampler
-        lengths = dataset.lengths if isinstance(dataset, FreshVariants) else row_lengths(dataset)
-        if lengths is None:
-            logger.info("rows are drawn at random: there is no `input_ids` column whose lengths could be grouped")
-            return RandomSampler(dataset)
-        self._row_order = LengthGroupedRows(lengths, self._rows_per_step, self._data_seed)
-        return self._row_order
+        self._row_order = grouped_rows(dataset, self.args)
+        return RandomSampler(dataset) if self._row_order is None else self._row_order
 
     def _get_eval_sampler(self, eval_dataset: Any) -> Sampler[int] | None:  # noqa: ANN401 (as in its base)
         """In the data's own order: the stock Trainer would group by length, and give predictions in that order."""
@@ -596,27 +572,6 @@ class DistillationTrainer(PublishingTrainer):
             "loss_layers": {str(name): list(layers) for name, layers in self.phase_objective.layers.items()},
             "temperature": self.phase_objective.temperature,
         }
-
-
-def _paired_collator(
-    student: PreTrainedTokenizerBase | None, teacher: PreTrainedTokenizerBase | None
-) -> PairedCollator:
-    if student is None or teacher is None:
-        raise ValueError(
-            "expected both tokenizers, or a `data_collator`, for rows with an encoding of the teacher's own, got "
-            f"{'none of the teacher' if student else 'none of the student'}; because each encoding is padded by its "
-            "own tokenizer; pass `processing_class` and `teacher_processing_class`"
-        )
-    return PairedCollator(student, teacher)
-
-
-def _column_names(dataset: object) -> list[str]:
-    return list(dataset.column_names) if isinstance(dataset, Dataset | FreshVariants) else []
-
-
-def _encoded_rows(dataset: object) -> object:
-    """What the checks look at: of variants the rows that they stand for."""
-    return dataset.encoded if isinstance(dataset, FreshVariants) else dataset
 
 
 __all__ = ["DistillationTrainer"]
