@@ -195,6 +195,10 @@ class DistillationTrainer(PublishingTrainer):
         """Which task a batch is of."""
         return _ONLY_TASK
 
+    def _active_tasks(self) -> dict[str, TaskDistillation]:
+        """Those that learn something in this phase."""
+        return {name: task for name, task in self._tasks.items() if task.takes_part}
+
     def train(
         self,
         resume_from_checkpoint: str | bool | None = None,
@@ -264,6 +268,125 @@ class DistillationTrainer(PublishingTrainer):
             )
             return run_preflight(setup)
 
+    def _open_cache(self) -> None:
+        """Have the teacher's outputs for the training data on disk before the first step."""
+        if self.args.teacher_cache_dir is None:
+            return
+        self._set_signature_columns_if_needed()
+        settings = CacheSettings(
+            Path(self.args.teacher_cache_dir),
+            self.args.teacher_cache_max_gb,
+            CacheChoice(self.args.teacher_cache_contents),
+        )
+        self._open_caches(settings)
+
+    def _open_caches(self, settings: CacheSettings) -> None:
+        self._open_cache_of(_ONLY_TASK, settings, self.train_dataset, self.data_collator, self._teacher_sha256)
+
+    def _open_cache_of(
+        self, task: str, settings: CacheSettings, rows: object, collator: Collator, teacher_sha256: str
+    ) -> None:
+        outputs = self._tasks[task].outputs
+        if outputs is not None:
+            outputs.open_cache(
+                settings,
+                rows,
+                collator,
+                columns=self._signature_columns or (),
+                weights_sha256=teacher_sha256,
+                device=self.args.device,
+            )
+
+    def _train_phase(
+        self,
+        settings: PhaseSettings,
+        checkpoint: Path | None,
+        trial: Any,  # noqa: ANN401
+        ignore_keys_for_eval: list[str] | None,
+    ) -> TrainOutput:
+        """One stock training run with the arguments and the objective of a phase."""
+        self._enter(settings.phase)
+        for task in self._active_tasks().values():
+            logger.info("phase %s: %s", settings.phase, {name: str(w) for name, w in task.objective.weights.items()})
+        if self._phases.several:
+            reshard(self.model)  # before a new optimizer takes its parameters
+            self.optimizer, self.lr_scheduler, self.model_wrapped = None, None, self.model
+            set_seed(self.args.seed)  # a phase resumed at its first step sees the same dropout
+        self._terms["train"] = RunningMeans()  # what the phase before did not log any more is not this one's
+        read = any(task.reads_vocabulary for task in self._tasks.values())
+        try:
+            with (
+                self._phases.training(resumed=checkpoint is not None),
+                phase_arguments(self.args, settings, self._tasks),
+                without_vocabulary_logits(self._student, when=not read),
+            ):
+                output: TrainOutput = super().train(
+                    str(checkpoint) if checkpoint else None, trial, ignore_keys_for_eval
+                )
+            self._phases.note_early_end(self.state.global_step, self.state.max_steps)
+            return output
+        finally:
+            self._tell_learned_mapping()
+
+    def _enter(self, phase: Phase) -> None:
+        self._phases.enter(phase, self.callback_handler.callbacks)
+        for task in self._tasks.values():
+            task.enter(phase)
+        if isinstance(self.train_dataset, FreshVariants):
+            self.train_dataset.set_phase(self.args.stages.index(phase))
+
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (passed through)
+        """Not when a phase is resumed at its last step: the stock loop would take one step more."""
+        if self._phases.is_over(self.state.global_step, self.state.max_steps):
+            self.control.should_training_stop = True
+        else:
+            if self._row_order is not None:  # a resumed loader of several processes does not hand it on
+                self._row_order.set_epoch(kwargs["epoch"])
+            if isinstance(self.train_dataset, FreshVariants):  # nor does a loader with a sampler that has epochs
+                self.train_dataset.set_epoch(kwargs["epoch"])
+            super()._run_epoch(*args, **kwargs)  # type: ignore[no-untyped-call]  # untyped in transformers
+
+    def _tell_learned_mapping(self) -> None:
+        for task in self._active_tasks().values():
+            learned = task.objective.learned_mapping
+            for term, weights in ({} if learned is None else learned.mean_weights()).items():
+                self._tell(f"{term}, mean weights of the teacher's layers\n{layer_weights_table(weights)}")
+
+    def _tell(self, text: str) -> None:
+        """Into the log, and above the progress bar where there is one."""
+        logger.info("%s", text)
+        if self.is_world_process_zero() and not self.args.disable_tqdm:
+            tqdm.write(text)
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """As of the stock Trainer; with a cache, the teacher's outputs come in every batch."""
+        dataset, collator = self.train_dataset, self.data_collator
+        self.train_dataset, self.data_collator = self._training_rows()
+        try:
+            return super().get_train_dataloader()
+        finally:
+            self.train_dataset, self.data_collator = dataset, collator
+
+    def _training_rows(self) -> tuple[Any, Any]:
+        """Rows and collator of this phase."""
+        cached = self._tasks[_ONLY_TASK].cached(self.data_collator)
+        if cached is None:
+            return self.train_dataset, self.data_collator
+        return with_row_ids(self.train_dataset), cached
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:  # noqa: ANN401 (as in its base)
+        dataset = self.train_dataset if train_dataset is None else train_dataset
+        if self.args.train_sampling_strategy != "group_by_length" or not has_length(dataset):
+            sampler: Sampler[int] | None = super()._get_train_sampler(train_dataset)
+            return sampler
+        self._row_order = grouped_rows(dataset, self.args)
+        return RandomSampler(dataset) if self._row_order is None else self._row_order
+
+    def _set_signature_columns_if_needed(self) -> None:
+        super()._set_signature_columns_if_needed()
+        columns = {*(self._signature_columns or ()), *self._columns, ROW_COLUMN}
+        self._signature_columns = sorted(columns)  # type: ignore[assignment]  # untyped in transformers
+
     def compute_loss(
         self,
         model: nn.Module,
@@ -287,6 +410,27 @@ class DistillationTrainer(PublishingTrainer):
         predicts = not (task.predicts_vocabulary and leaves_out_vocabulary_logits(self._student))
         logits = {name: output[name] for name in names if predicts and output.get(name) is not None}
         return loss, {"loss": loss, **logits}
+
+    @property
+    def _progress(self) -> float:
+        """Share of the phase's optimizer steps that are done."""
+        return self.state.global_step / self.state.max_steps if self.state.max_steps > 0 else 0.0
+
+    def _logged(self, task: str, values: dict[str, _Value], loss: _Value | None = None) -> dict[str, _Value]:
+        """Values of one task under their names in the logs of training; `loss` is that of all tasks there already."""
+        return values
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the mean of every term since the last log; one transfer from the device for all."""
+        if "loss" in logs:
+            logs.update(self._terms["train"].drain(self.accelerator))
+            for name, task in self._active_tasks().items():
+                logs.update(self._logged(name, task.objective.moving_weights_at(self._progress)))
+        super().log(logs, start_time)
+
+    def _get_eval_sampler(self, eval_dataset: Any) -> Sampler[int] | None:  # noqa: ANN401 (as in its base)
+        """In the data's own order: the stock Trainer would group by length, and give predictions in that order."""
+        return SequentialSampler(eval_dataset) if has_length(eval_dataset) and self.args.world_size <= 1 else None
 
     def prediction_step(
         self,
@@ -337,14 +481,6 @@ class DistillationTrainer(PublishingTrainer):
         named = {f"{prefix}_{name}": float(value) for name, value in scores.items()}
         return output._replace(metrics={**(output.metrics or {}), **named})
 
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the mean of every term since the last log; one transfer from the device for all."""
-        if "loss" in logs:
-            logs.update(self._terms["train"].drain(self.accelerator))
-            for name, task in self._active_tasks().items():
-                logs.update(self._logged(name, task.objective.moving_weights_at(self._progress)))
-        super().log(logs, start_time)
-
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Write the student, its tokenizer and `distillation.json`; projections go into checkpoints only."""
         folder = Path(output_dir or str(self.args.output_dir))
@@ -364,137 +500,6 @@ class DistillationTrainer(PublishingTrainer):
             state_dict = self.model.state_dict()
         super()._save(output_dir, None if state_dict is None else without_projections(state_dict))
 
-    def _logged(self, task: str, values: dict[str, _Value], loss: _Value | None = None) -> dict[str, _Value]:
-        """Values of one task under their names in the logs of training; `loss` is that of all tasks there already."""
-        return values
-
-    def _active_tasks(self) -> dict[str, TaskDistillation]:
-        """Those that learn something in this phase."""
-        return {name: task for name, task in self._tasks.items() if task.takes_part}
-
-    def get_train_dataloader(self) -> DataLoader[Any]:
-        """As of the stock Trainer; with a cache, the teacher's outputs come in every batch."""
-        dataset, collator = self.train_dataset, self.data_collator
-        self.train_dataset, self.data_collator = self._training_rows()
-        try:
-            return super().get_train_dataloader()
-        finally:
-            self.train_dataset, self.data_collator = dataset, collator
-
-    def _training_rows(self) -> tuple[Any, Any]:
-        """Rows and collator of this phase."""
-        cached = self._tasks[_ONLY_TASK].cached(self.data_collator)
-        if cached is None:
-            return self.train_dataset, self.data_collator
-        return with_row_ids(self.train_dataset), cached
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:  # noqa: ANN401 (as in its base)
-        dataset = self.train_dataset if train_dataset is None else train_dataset
-        if self.args.train_sampling_strategy != "group_by_length" or not has_length(dataset):
-            sampler: Sampler[int] | None = super()._get_train_sampler(train_dataset)
-            return sampler
-        self._row_order = grouped_rows(dataset, self.args)
-        return RandomSampler(dataset) if self._row_order is None else self._row_order
-
-    def _get_eval_sampler(self, eval_dataset: Any) -> Sampler[int] | None:  # noqa: ANN401 (as in its base)
-        """In the data's own order: the stock Trainer would group by length, and give predictions in that order."""
-        return SequentialSampler(eval_dataset) if has_length(eval_dataset) and self.args.world_size <= 1 else None
-
-    def _open_cache(self) -> None:
-        """Have the teacher's outputs for the training data on disk before the first step."""
-        if self.args.teacher_cache_dir is None:
-            return
-        self._set_signature_columns_if_needed()
-        settings = CacheSettings(
-            Path(self.args.teacher_cache_dir),
-            self.args.teacher_cache_max_gb,
-            CacheChoice(self.args.teacher_cache_contents),
-        )
-        self._open_caches(settings)
-
-    def _open_caches(self, settings: CacheSettings) -> None:
-        self._open_cache_of(_ONLY_TASK, settings, self.train_dataset, self.data_collator, self._teacher_sha256)
-
-    def _open_cache_of(
-        self, task: str, settings: CacheSettings, rows: object, collator: Collator, teacher_sha256: str
-    ) -> None:
-        outputs = self._tasks[task].outputs
-        if outputs is not None:
-            outputs.open_cache(
-                settings,
-                rows,
-                collator,
-                columns=self._signature_columns or (),
-                weights_sha256=teacher_sha256,
-                device=self.args.device,
-            )
-
-    @property
-    def _progress(self) -> float:
-        """Share of the phase's optimizer steps that are done."""
-        return self.state.global_step / self.state.max_steps if self.state.max_steps > 0 else 0.0
-
-    def _train_phase(
-        self,
-        settings: PhaseSettings,
-        checkpoint: Path | None,
-        trial: Any,  # noqa: ANN401
-        ignore_keys_for_eval: list[str] | None,
-    ) -> TrainOutput:
-        """One stock training run with the arguments and the objective of a phase."""
-        self._enter(settings.phase)
-        for task in self._active_tasks().values():
-            logger.info("phase %s: %s", settings.phase, {name: str(w) for name, w in task.objective.weights.items()})
-        if self._phases.several:
-            reshard(self.model)  # before a new optimizer takes its parameters
-            self.optimizer, self.lr_scheduler, self.model_wrapped = None, None, self.model
-            set_seed(self.args.seed)  # a phase resumed at its first step sees the same dropout
-        self._terms["train"] = RunningMeans()  # what the phase before did not log any more is not this one's
-        read = any(task.reads_vocabulary for task in self._tasks.values())
-        try:
-            with (
-                self._phases.training(resumed=checkpoint is not None),
-                phase_arguments(self.args, settings, self._tasks),
-                without_vocabulary_logits(self._student, when=not read),
-            ):
-                output: TrainOutput = super().train(
-                    str(checkpoint) if checkpoint else None, trial, ignore_keys_for_eval
-                )
-            self._phases.note_early_end(self.state.global_step, self.state.max_steps)
-            return output
-        finally:
-            self._tell_learned_mapping()
-
-    def _tell_learned_mapping(self) -> None:
-        for task in self._active_tasks().values():
-            learned = task.objective.learned_mapping
-            for term, weights in ({} if learned is None else learned.mean_weights()).items():
-                self._tell(f"{term}, mean weights of the teacher's layers\n{layer_weights_table(weights)}")
-
-    def _tell(self, text: str) -> None:
-        """Into the log, and above the progress bar where there is one."""
-        logger.info("%s", text)
-        if self.is_world_process_zero() and not self.args.disable_tqdm:
-            tqdm.write(text)
-
-    def _enter(self, phase: Phase) -> None:
-        self._phases.enter(phase, self.callback_handler.callbacks)
-        for task in self._tasks.values():
-            task.enter(phase)
-        if isinstance(self.train_dataset, FreshVariants):
-            self.train_dataset.set_phase(self.args.stages.index(phase))
-
-    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (passed through)
-        """Not when a phase is resumed at its last step: the stock loop would take one step more."""
-        if self._phases.is_over(self.state.global_step, self.state.max_steps):
-            self.control.should_training_stop = True
-        else:
-            if self._row_order is not None:  # a resumed loader of several processes does not hand it on
-                self._row_order.set_epoch(kwargs["epoch"])
-            if isinstance(self.train_dataset, FreshVariants):  # nor does a loader with a sampler that has epochs
-                self.train_dataset.set_epoch(kwargs["epoch"])
-            super()._run_epoch(*args, **kwargs)  # type: ignore[no-untyped-call]  # untyped in transformers
-
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         if self.is_fsdp_enabled and self.optimizer is not None:
             complete_state(self.optimizer)
@@ -507,37 +512,6 @@ class DistillationTrainer(PublishingTrainer):
 
     def _get_output_dir(self, trial: Any) -> str:  # noqa: ANN401
         return str(self._phases.folder(self.phase, Path(super()._get_output_dir(trial))))
-
-    def _set_signature_columns_if_needed(self) -> None:
-        super()._set_signature_columns_if_needed()
-        columns = {*(self._signature_columns or ()), *self._columns, ROW_COLUMN}
-        self._signature_columns = sorted(columns)  # type: ignore[assignment]  # untyped in transformers
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        super()._load_from_checkpoint(resume_from_checkpoint, model)
-        self._load_projections(Path(resume_from_checkpoint))
-
-    def _load_best_model(self) -> None:
-        super()._load_best_model()
-        self._load_projections(Path(str(self.state.best_model_checkpoint)))
-
-    def _load_projections(self, folder: Path) -> None:
-        projections = attached_projections(self.model)
-        if projections is None or self.is_deepspeed_enabled or self.is_fsdp_enabled:
-            return  # those restore the whole module, projections included
-        if not (folder / PROJECTIONS_FILE).is_file():
-            raise ValueError(
-                f"expected `{PROJECTIONS_FILE}` in `{folder}`, got none; because training would go on with untrained "
-                "projections; resume from a checkpoint that DistillationTrainer wrote"
-            )
-        projections.load(folder)
-
-    def _issue_warnings_after_load(self, load_result: Any) -> None:  # noqa: ANN401
-        """Projections have a file of their own: not missing."""
-        load_result.missing_keys[:] = [
-            name for name in load_result.missing_keys if not name.startswith(PROJECTIONS_ATTRIBUTE)
-        ]
-        super()._issue_warnings_after_load(load_result)
 
     def _record(self) -> DistillationRecord:
         metrics = {name: value for logs in self.state.log_history for name, value in logs.items()}
@@ -572,6 +546,32 @@ class DistillationTrainer(PublishingTrainer):
             "loss_layers": {str(name): list(layers) for name, layers in self.phase_objective.layers.items()},
             "temperature": self.phase_objective.temperature,
         }
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        self._load_projections(Path(resume_from_checkpoint))
+
+    def _load_best_model(self) -> None:
+        super()._load_best_model()
+        self._load_projections(Path(str(self.state.best_model_checkpoint)))
+
+    def _load_projections(self, folder: Path) -> None:
+        projections = attached_projections(self.model)
+        if projections is None or self.is_deepspeed_enabled or self.is_fsdp_enabled:
+            return  # those restore the whole module, projections included
+        if not (folder / PROJECTIONS_FILE).is_file():
+            raise ValueError(
+                f"expected `{PROJECTIONS_FILE}` in `{folder}`, got none; because training would go on with untrained "
+                "projections; resume from a checkpoint that DistillationTrainer wrote"
+            )
+        projections.load(folder)
+
+    def _issue_warnings_after_load(self, load_result: Any) -> None:  # noqa: ANN401
+        """Projections have a file of their own: not missing."""
+        load_result.missing_keys[:] = [
+            name for name in load_result.missing_keys if not name.startswith(PROJECTIONS_ATTRIBUTE)
+        ]
+        super()._issue_warnings_after_load(load_result)
 
 
 __all__ = ["DistillationTrainer"]
