@@ -17,7 +17,6 @@ import contextlib
 import multiprocessing
 import runpy
 import sys
-import tempfile
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -26,6 +25,7 @@ from pathlib import Path
 import torch
 from augmentation_worth import ARMS as AUGMENTATION_ARMS
 from augmentation_worth import ROWS, TEACHERS
+from command_line import SEEDS, BenchmarkParser
 from general_distillation import STARTS, UNTRAINED
 from rich.console import Console
 from shapes import SHAPED, SHAPES
@@ -33,21 +33,18 @@ from tasks import ARMS, GENERAL, TASKS
 
 from hf_tinybert.progress import ProgressDisplay
 
-SEEDS = (0, 1, 2)
 BENCHMARKS = ("tasks", "multitask", "general_distillation", "augmentation_worth", "shapes")
 Command = tuple[str, ...]
 
 
 def main() -> None:
     """Runs the commands and tells which have failed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with a folder per task")
+    parser = BenchmarkParser(__doc__)
+    parser.add_data()
     parser.add_argument("--workers", type=int, default=1, help="commands at once (default 1)")
     parser.add_argument("--only", action="append", choices=BENCHMARKS, help="only this benchmark (repeatable)")
     parser.add_argument("--list", action="store_true", help="print the commands and run nothing")
-    parser.add_argument(
-        "--folder", type=Path, default=Path(tempfile.gettempdir()) / "tinybert_tasks", help="models, logs"
-    )
+    parser.add_folder("models, logs")
     options = parser.parse_args()
     wanted = list(commands(options.only or BENCHMARKS))
     if options.list:

@@ -11,7 +11,6 @@ Cost: about 4 minutes and 4 GiB on one core.
     python benchmarks/attention_form.py --length 64 --length 128 --repetitions 20
 """
 
-import argparse
 import json
 import platform
 import sys
@@ -19,6 +18,7 @@ import time
 from pathlib import Path
 
 import torch
+from command_line import BenchmarkParser
 from torch import Tensor
 
 from hf_tinybert.distillation.attention import AttentionRecord
@@ -33,13 +33,13 @@ RESULTS = Path(__file__).parent / "results" / "attention_form.json"
 
 def main() -> None:
     """Measures every length and width, prints a row for each and writes the result file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = BenchmarkParser(__doc__)
     parser.add_argument(
         "--length", action="append", type=int, help=f"only this length (repeatable); default {LENGTHS}"
     )
     parser.add_argument("--repetitions", type=int, default=4, help="repetitions of each measurement (default 4)")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="result file")
+    parser.add_threads(1)
+    parser.add_output(RESULTS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)

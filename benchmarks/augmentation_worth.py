@@ -27,12 +27,12 @@ import argparse
 import json
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from command_line import SEEDS, BenchmarkParser
 from result_file import add_run, alone, holds, read_results, spread
 from rich.console import Console
 from tasks import TASKS
@@ -66,24 +66,22 @@ STUDENT: dict[str, Any] = {"phases": ["joint"], "learning_rate": 3e-4, "batch_si
 
 def main() -> None:
     """Runs what the result file lacks and writes it after every run."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    wanted = parser.add_mutually_exclusive_group(required=True)
-    wanted.add_argument("--data", type=Path, help="folder with a folder per task")
-    wanted.add_argument("--table", action="store_true", help="print the results as a table in Markdown, run nothing")
-    parser.add_argument("--task", action="append", choices=TEACHERS, help="only this task (repeatable)")
+    parser = BenchmarkParser(__doc__)
+    parser.add_data(or_table=True)
+    parser.add_only("--task", TEACHERS)
     parser.add_argument("--rows", action="append", type=int, help="only so many rows (repeatable); default 300, 1000")
-    parser.add_argument("--arm", action="append", choices=ARMS, help="only this arm (repeatable)")
-    parser.add_argument("--seed", action="append", type=int, help="only this seed (repeatable); default 0, 1, 2")
+    parser.add_only("--arm", ARMS)
+    parser.add_seeds()
     parser.add_argument("--steps", type=int, default=STEPS, help=f"of a student (default {STEPS})")
     parser.add_argument("--vectors", help="see `hf-tinybert augment --vectors`; default: what it takes for English")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "tinybert_tasks", help="models")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="result file")
+    parser.add_folder()
+    parser.add_threads()
+    parser.add_output(RESULTS)
     options = parser.parse_args()
     if not options.table:
         torch.set_num_threads(options.threads)
         vectors = choose_vectors(WordSettings(vectors=options.vectors))
-        for seed in options.seed or (0, 1, 2):
+        for seed in options.seed or SEEDS:
             for task in options.task or TEACHERS:
                 for rows in options.rows or ROWS:
                     for arm in options.arm or ARMS:

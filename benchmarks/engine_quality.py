@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from command_line import SEEDS, BenchmarkParser
 from datasets import DatasetDict
 from torch.utils.data import DataLoader
 from transformers import (
@@ -66,16 +67,16 @@ LOSSES = ("embedding_loss", "hidden_states_loss", "attention_scores_loss", "pred
 
 def main() -> None:
     """Runs what the result file lacks and writes it after every run."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = BenchmarkParser(__doc__)
     parser.add_argument("--dataset", required=True, help="folder, file or Hub name")
-    parser.add_argument("--arm", action="append", choices=ARMS, help="only this arm (repeatable)")
-    parser.add_argument("--seed", action="append", type=int, help="only this seed (repeatable); default 0, 1, 2")
+    parser.add_only("--arm", ARMS)
+    parser.add_seeds()
     parser.add_argument("--epochs", type=float, default=3.0, help="of the joint phase (default 3)")
     parser.add_argument("--max-length", type=int, default=64, help="tokens per row (default 64)")
     parser.add_argument("--rows", type=int, help="training rows at most; all by default")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
+    parser.add_threads()
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "engine_quality", help="teacher")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="result file")
+    parser.add_output(RESULTS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     tokenizer = AutoTokenizer.from_pretrained(packaged_teacher())
@@ -88,7 +89,7 @@ def main() -> None:
         fine_tune(teacher_folder, rows, tokenizer, label_names(texts))
     results = _read(arguments.output, _setting(arguments, len(rows["train"]), teacher_folder))
     known = {(run["arm"], run["seed"]) for run in results["runs"]}
-    for seed in arguments.seed or (0, 1, 2):
+    for seed in arguments.seed or SEEDS:
         for arm in arguments.arm or ARMS:
             if (arm, seed) in known:
                 continue

@@ -21,17 +21,17 @@ DATA holds a folder per task and books_lm.
 import argparse
 import json
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
+from command_line import SEEDS, BenchmarkParser
 from result_file import add_run, alone, holds, read_results, spread
 from rich.console import Console
-from tasks import ARMS, TASKS, fine_tuned_teacher
+from tasks import ARMS, distil_task
 
 from hf_tinybert.progress import ProgressDisplay
-from hf_tinybert.workflow import DistilSettings, PretrainSettings, distil, pretrain
+from hf_tinybert.workflow import PretrainSettings, pretrain
 
 RESULTS = Path(__file__).parent / "results" / "general_distillation.json"
 AFTERWARDS = ("rotten_tomatoes", "stsb")
@@ -48,23 +48,22 @@ PASS = {"learning_rate": 6e-4, "epochs": 1.0}
 
 def main() -> None:
     """Runs what the result file lacks and writes it after every run."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    wanted = parser.add_mutually_exclusive_group(required=True)
-    wanted.add_argument("--data", type=Path, help="folder with a folder per task")
-    wanted.add_argument("--table", action="store_true", help="print the results as a table in Markdown, run nothing")
-    parser.add_argument("--start", action="append", choices=[*STARTS, UNTRAINED], help="only this start (repeatable)")
-    parser.add_argument("--task", action="append", choices=AFTERWARDS, help="only this task (repeatable)")
-    parser.add_argument("--seed", action="append", type=int, help="only this seed (repeatable); default 0, 1, 2")
+    parser = BenchmarkParser(__doc__)
+    parser.add_data(or_table=True)
+    parser.add_only("--start", [*STARTS, UNTRAINED])
+    parser.add_only("--task", AFTERWARDS)
+    parser.add_seeds()
     parser.add_argument("--set", action="append", default=[], help="a field of PretrainSettings, as name=JSON")
     parser.add_argument("--validation-only", action="store_true", help="leave the test splits alone")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "tinybert_tasks", help="models")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="result file")
+    parser.add_folder()
+    parser.add_threads()
+    parser.add_output(RESULTS)
+    parser.set_defaults(live_teacher=True)  # `distil_task` reads it
     options = parser.parse_args()
     if not options.table:
         torch.set_num_threads(options.threads)
         changes = {name: json.loads(value) for name, value in (one.split("=", 1) for one in options.set)}
-        for seed in options.seed or (0, 1, 2):
+        for seed in options.seed or SEEDS:
             for start in options.start or (*STARTS, UNTRAINED):
                 for task in options.task or AFTERWARDS:
                     measure(task, start, seed, changes, options)
@@ -81,19 +80,8 @@ def measure(task: str, start: str, seed: int, changes: dict[str, Any], options: 
     display.line(f"{task}, {start}, seed {seed} {changes or ''}")
     name = "-".join([start, str(seed), *(f"{field}={changes[field]}".replace("/", "_") for field in sorted(changes))])
     given, general = general_student(start, seed, changes, options.folder / f"books-{name}", options, display)
-    figures = distil(
-        DistilSettings(
-            data=str(options.data / task),
-            kind=TASKS[task].kind,
-            max_length=TASKS[task].max_length,
-            teacher=str(fine_tuned_teacher(task, options.data, options.folder, display)),
-            score_test=not options.validation_only,
-            seed=seed,
-            **{**ARMS["distilled"], **given},
-        ),
-        options.folder / f"{task}-from-{name}",
-        display,
-    )
+    folder = options.folder / f"{task}-from-{name}"
+    figures = distil_task(task, seed, {**ARMS["distilled"], **given}, folder, options)
     kept = ("main_metric", "scores", "retention", "parameters", "seconds", "machine")
     add_run(options.output, {**key, "general": general, **{field: figures[field] for field in kept}})
 

@@ -11,7 +11,6 @@ Cost: about 3 minutes and 3 GiB a run on 2 cores. Runs that the result file hold
     python benchmarks/initialization.py --choice reconstruction --seed 0     # one run
 """
 
-import argparse
 import json
 import os
 import platform
@@ -21,16 +20,17 @@ import time
 from pathlib import Path
 
 import torch
+from command_line import SEEDS, BenchmarkParser
 from datasets import Dataset
 from torch import Tensor
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.data.packages import packaged_bbc_news, packaged_teacher
 from hf_tinybert.distillation.attention import record_attention
-from hf_tinybert.distillation.objective import PHASE_TERMS, DistillationObjective
+from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.projections import DistillationProjections, attach_projections
 from hf_tinybert.distillation.states import student_states, teacher_states
-from hf_tinybert.distillation.terms import Phase
+from hf_tinybert.distillation.terms import Term
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.initialization import StudentInitialization, initialize_from_teacher
 from hf_tinybert.models.modeling_tinybert import TinyBertModel
@@ -48,21 +48,22 @@ CHOICES: dict[str, tuple[dict[str, str], int | None]] = {
     "calibrate-4k": ({"layer_norm": "reconstruction"}, 32),
     "calibrate-random": ({"layer_norm": "reconstruction"}, None),
 }
-OBJECTIVE = DistillationObjective(weights=dict.fromkeys(PHASE_TERMS[Phase.INTERMEDIATE], 1.0))
+TERMS = (Term.EMBEDDING, Term.HIDDEN_STATES, Term.ATTENTION_SCORES)
+OBJECTIVE = DistillationObjective(weights=dict.fromkeys(TERMS, 1.0))
 
 
 def main() -> None:
     """Runs what the result file lacks and writes it after every run."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--choice", action="append", choices=CHOICES, help="only this choice (repeatable)")
-    parser.add_argument("--seed", action="append", type=int, help="only this seed (repeatable); default 0, 1, 2")
+    parser = BenchmarkParser(__doc__)
+    parser.add_only("--choice", CHOICES)
+    parser.add_seeds()
     parser.add_argument("--steps", type=int, default=60, help="training steps (default 60)")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="result file")
+    parser.add_threads()
+    parser.add_output(RESULTS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     results = _read(arguments.output, arguments.steps)
-    wanted = [(choice, seed) for seed in arguments.seed or (0, 1, 2) for choice in arguments.choice or CHOICES]
+    wanted = [(choice, seed) for seed in arguments.seed or SEEDS for choice in arguments.choice or CHOICES]
     known = {(run["choice"], run["seed"]) for run in results["runs"]}
     missing = [run for run in wanted if run not in known]
     texts = _packed_texts() if missing else {}

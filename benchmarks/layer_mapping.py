@@ -10,7 +10,6 @@ Cost: 2 minutes for the teacher and 2 to 3 minutes a run on 2 cores.
     python benchmarks/layer_mapping.py --data FOLDER --mapping transport --seed 0   # one run
 """
 
-import argparse
 import json
 import os
 import platform
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from command_line import SEEDS, BenchmarkParser
 from datasets import Dataset, DatasetDict
 from torch.nn import functional
 from transformers import (
@@ -63,22 +63,22 @@ STOCK: dict[str, Any] = {
 
 def main() -> None:
     """Runs what the result file lacks and writes it after every run."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = BenchmarkParser(__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with train and validation sentences")
-    parser.add_argument("--mapping", action="append", choices=MAPPINGS, help="only this mapping (repeatable)")
-    parser.add_argument("--seed", action="append", type=int, help="only this seed (repeatable); default 0, 1, 2")
+    parser.add_only("--mapping", MAPPINGS)
+    parser.add_seeds()
     parser.add_argument("--steps", type=int, default=400, help="training steps (default 400)")
     parser.add_argument("--rows", type=int, help="use only so many rows of each split")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
+    parser.add_threads()
     parser.add_argument("--teacher", type=Path, default=Path("runs/layer_mapping_teacher"), help="fine-tuned teacher")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="result file")
+    parser.add_output(RESULTS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     tokenizer = AutoTokenizer.from_pretrained(packaged_teacher())
     rows, labels = _rows(arguments.data, tokenizer, arguments.rows)
     results = _read(arguments.output, _setting(arguments.data.name, arguments.steps, rows))
     known = {(run["mapping"], run["seed"]) for run in results["runs"]}
-    wanted = [(name, seed) for seed in arguments.seed or (0, 1, 2) for name in arguments.mapping or MAPPINGS]
+    wanted = [(name, seed) for seed in arguments.seed or SEEDS for name in arguments.mapping or MAPPINGS]
     missing = [run for run in wanted if run not in known]
     if missing and not (arguments.teacher / "config.json").exists():
         finetune_teacher(arguments.teacher, rows, labels, tokenizer)

@@ -17,11 +17,11 @@ DATA holds a folder per task.
 import argparse
 import json
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
+from command_line import SEEDS, BenchmarkParser
 from result_file import Run, add_run, holds, read_results, spread
 from rich.console import Console
 from tasks import (
@@ -48,20 +48,20 @@ OWN_ROWS: dict[str, dict[str, Any]] = {"wnut17": {"unlabeled": [], "epochs": PAS
 
 def main() -> None:
     """Runs what the result file lacks and writes it after every run."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with a folder per task")
-    parser.add_argument("--seed", action="append", type=int, help="only this seed (repeatable); default 0, 1, 2")
+    parser = BenchmarkParser(__doc__)
+    parser.add_data()
+    parser.add_seeds()
     parser.add_argument("--start", default="general", choices=ARM_OF, help="of all students (default general)")
     parser.add_argument("--sampling", default="proportional", help="proportional, temperature or annealed")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "tinybert_tasks", help="models")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
+    parser.add_folder()
+    parser.add_threads()
     parser.add_argument("--together-only", action="store_true", help="leave the single-task students out")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="result file")
+    parser.add_output(RESULTS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     display = ProgressDisplay(Console(stderr=True))
     arm = ARM_OF[options.start]
-    for seed in options.seed or (0, 1, 2):
+    for seed in options.seed or SEEDS:
         together = {"arm": "together", "start": options.start, "seed": seed, "sampling": options.sampling}
         if not holds(options.output, together):
             own = {name: _own(task, options, display) for task, name in NAMES.items()}

@@ -16,19 +16,19 @@ DATA holds a folder per task.
 import argparse
 import json
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
+from command_line import BenchmarkParser
 from result_file import add_run, change_results, holds, read_results
 from rich.console import Console
-from tasks import PASSES, TASKS, fine_tuned_teacher
+from tasks import PASSES, TASKS, distil_task, fine_tuned_teacher
 
 from hf_tinybert.benchmark import machine, sentences_per_second
 from hf_tinybert.data import load_task_data
 from hf_tinybert.progress import ProgressDisplay
-from hf_tinybert.workflow import DistilSettings, distil, load_model_folder
+from hf_tinybert.workflow import load_model_folder
 
 RESULTS = Path(__file__).parent / "results" / "shapes.json"
 SHAPED = ("rotten_tomatoes", "banking77", "ud_ewt_pos")
@@ -40,17 +40,18 @@ _TIMED_RUNS = 60
 
 def main() -> None:
     """Runs what the result file lacks and writes it after every run."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with a folder per task")
-    parser.add_argument("--task", action="append", choices=SHAPED, help="only this task (repeatable)")
-    parser.add_argument("--shape", action="append", choices=SHAPES, help="only this shape (repeatable)")
+    parser = BenchmarkParser(__doc__)
+    parser.add_data()
+    parser.add_only("--task", SHAPED)
+    parser.add_only("--shape", SHAPES)
     parser.add_argument("--seed", type=int, default=0, help="of the students (default 0)")
     parser.add_argument("--time", action="store_true", help="time the students that are there, and nothing else")
     parser.add_argument("--plot", type=Path, help="draw the results into this file, and nothing else")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "tinybert_tasks", help="models")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
-    parser.add_argument("--live-teacher", action="store_true", help="keep no answers of the teacher; faster on a GPU")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="result file")
+    parser.add_folder()
+    parser.add_threads()
+    parser.add_live_teacher()
+    parser.add_output(RESULTS)
+    parser.set_defaults(validation_only=False)  # `distil_task` reads it
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     tasks = options.task or SHAPED
@@ -75,20 +76,7 @@ def measure(task: str, shape: str, options: argparse.Namespace) -> None:
     display.line(f"{task}, {shape}, seed {options.seed}")
     layers, width = (int(number) for number in shape.split("x"))
     settings: dict[str, Any] = {**PASSES, "phases": ["joint"], "layers": layers, "width": width}
-    figures = distil(
-        DistilSettings(
-            data=str(options.data / task),
-            kind=TASKS[task].kind,
-            max_length=TASKS[task].max_length,
-            teacher=str(fine_tuned_teacher(task, options.data, options.folder, display)),
-            cache_dir=None if options.live_teacher else str(options.folder / "cache"),
-            score_test=True,
-            seed=options.seed,
-            **settings,
-        ),
-        _student(task, shape, options),
-        display,
-    )
+    figures = distil_task(task, options.seed, settings, _student(task, shape, options), options)
     kept = ("main_metric", "scores", "retention", "parameters", "seconds", "machine")
     add_run(options.output, {**key, "settings": settings, **{name: figures[name] for name in kept}})
 

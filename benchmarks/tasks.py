@@ -23,12 +23,13 @@ import argparse
 import json
 import statistics
 import sys
-import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from command_line import SEEDS, BenchmarkParser
 from result_file import add_run, alone, holds, read_results, spread
 from rich.console import Console
 
@@ -98,13 +99,11 @@ ARMS: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     """Runs what the result file lacks and writes it after every run."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    wanted = parser.add_mutually_exclusive_group(required=True)
-    wanted.add_argument("--data", type=Path, help="folder with a folder per task")
-    wanted.add_argument("--table", action="store_true", help="print the results as a table in Markdown, run nothing")
-    parser.add_argument("--task", action="append", choices=TASKS, help="only this task (repeatable)")
-    parser.add_argument("--arm", action="append", choices=ARMS, help="only this arm (repeatable)")
-    parser.add_argument("--seed", action="append", type=int, help="only this seed (repeatable); default 0, 1, 2")
+    parser = BenchmarkParser(__doc__)
+    parser.add_data(or_table=True)
+    parser.add_only("--task", TASKS)
+    parser.add_only("--arm", ARMS)
+    parser.add_seeds()
     parser.add_argument(
         "--set", action="append", default=[], help="a field of DistilSettings, as name=JSON; see TASKS"
     )
@@ -112,10 +111,10 @@ def main() -> None:
     parser.add_argument(
         "--prepare", action="append", choices=[GENERAL, *TASKS], help="make this student, or teacher, and run nothing"
     )
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "tinybert_tasks", help="models")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
-    parser.add_argument("--live-teacher", action="store_true", help="keep no answers of the teacher; faster on a GPU")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="result file")
+    parser.add_folder()
+    parser.add_threads()
+    parser.add_live_teacher()
+    parser.add_output(RESULTS)
     options = parser.parse_args()
     if options.table:
         sys.stdout.write(table(read_results(options.output)["runs"]))
@@ -125,7 +124,7 @@ def main() -> None:
         prepare(options)
         return
     changes = {name: json.loads(value) for name, value in (one.split("=", 1) for one in options.set)}
-    for seed in options.seed or (0, 1, 2):
+    for seed in options.seed or SEEDS:
         for task in options.task or TASKS:
             for arm in options.arm or ARMS:
                 if not (arm.startswith("undistilled") and TASKS[task].teacher is None):
@@ -152,7 +151,6 @@ def measure(task: str, arm: str, seed: int, changes: dict[str, Any], options: ar
         return
     display = ProgressDisplay(Console(stderr=True))
     display.line(f"{task}, {arm}, seed {seed} {settings or ''}")
-    teacher = fine_tuned_teacher(task, options.data, options.folder, display)
     folder = options.folder / "-".join(
         [task, arm, str(seed), *(f"{name}={changes[name]}".replace("/", "_") for name in sorted(changes))]
     )
@@ -160,23 +158,36 @@ def measure(task: str, arm: str, seed: int, changes: dict[str, Any], options: ar
     more: dict[str, Any] = {"unlabeled": unlabeled}
     if settings.get("start") == GENERAL:
         more["start"] = str(general_student(options.data, options.folder, display))
-    figures = distil(
-        DistilSettings(
-            data=str(options.data / DATA_OF.get(task, task)),
-            kind=TASKS[task].kind,
-            max_length=TASKS[task].max_length,
-            teacher=str(teacher),
-            cache_dir=None if options.live_teacher else str(options.folder / "cache"),
-            score_test=not options.validation_only,
-            seed=seed,
-            **{**settings, **more},
-        ),
-        folder,
-        display,
-    )
+    figures = distil_task(task, seed, {**settings, **more}, folder, options)
     kept = ("main_metric", "rows", "scores", "retention", "epochs", "parameters", "seconds", "machine")
     general = {"general_student": general_figures(options.folder)} if settings.get("start") == GENERAL else {}
     add_run(options.output, {**key, **{name: figures[name] for name in kept}}, _summary, **general)
+
+
+def distil_task(
+    task: str, seed: int, settings: Mapping[str, Any], folder: Path, options: argparse.Namespace
+) -> dict[str, Any]:
+    """The figures of a student of a task's teacher, which is fine-tuned unless it is there.
+
+    Args:
+        task: key of `TASKS`.
+        seed: of the student.
+        settings: more fields of `DistilSettings`.
+        folder: of the student.
+        options: of the command: `data`, `folder`, `live_teacher` and `validation_only`.
+    """
+    display = ProgressDisplay(Console(stderr=True))
+    whole = DistilSettings(
+        data=str(options.data / DATA_OF.get(task, task)),
+        kind=TASKS[task].kind,
+        max_length=TASKS[task].max_length,
+        teacher=str(fine_tuned_teacher(task, options.data, options.folder, display)),
+        cache_dir=None if options.live_teacher else str(options.folder / "cache"),
+        score_test=not options.validation_only,
+        seed=seed,
+        **settings,
+    )
+    return distil(whole, folder, display)
 
 
 def fine_tuned_teacher(task: str, data: Path, folder: Path, display: ProgressDisplay) -> Path:

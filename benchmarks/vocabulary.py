@@ -12,13 +12,13 @@ task may hold. Runs that the result file holds are not repeated.
 Cost: about half a minute a coverage on one core.
 """
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
+from command_line import BenchmarkParser
 from result_file import add_run, holds, read_results
 from rich.console import Console
 from tasks import TEXT_COLUMNS
@@ -34,14 +34,14 @@ SPLITS = ("validation", "test")
 
 def main() -> None:
     """Runs what the result file lacks and writes it after every run."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = BenchmarkParser(__doc__)
     parser.add_argument("--data", type=Path, help="folder of the task, with a train.jsonl")
     parser.add_argument("--model", type=Path, action="append", default=[], help="folder of a model (repeatable)")
     parser.add_argument("--coverage", type=float, action="append", help="only this one (repeatable)")
     parser.add_argument("--texts", type=Path, action="append", default=[], help="more texts that choose (repeatable)")
-    parser.add_argument("--table", action="store_true", help="print the results as a table in Markdown, run nothing")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="result file")
+    parser.add_table()
+    parser.add_threads(1)
+    parser.add_output(RESULTS)
     options = parser.parse_args()
     if not options.table:
         if options.data is None or not options.model:

@@ -14,7 +14,6 @@ from rich.progress import TimeRemainingColumn as RemainingColumn
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 _Item = TypeVar("_Item")
-_AFTER_START = "raised after a training had begun"
 
 
 class ProgressDisplay:
@@ -22,11 +21,14 @@ class ProgressDisplay:
 
     Args:
         console: where to write.
+
+    Attributes:
+        training_has_begun: whether a training has, under one of the bars; so it stays, whatever comes after.
     """
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self._trained = False
+        self.training_has_begun = False
 
     def line(self, text: str) -> None:
         """One line of text, in rich markup."""
@@ -34,10 +36,7 @@ class ProgressDisplay:
 
     @contextmanager
     def bar(self, description: str, total: float | None = None) -> Iterator["ProgressBar"]:
-        """A bar for the time of the block; with `total` None it pulses.
-
-        What stops the block after a Trainer has begun, in this bar or an earlier one, is marked, see `stopped_a_run`.
-        """
+        """A bar for the time of the block; with `total` None it pulses."""
         columns = (
             TextColumn("  {task.description:<38}"),
             BarColumn(bar_width=24),
@@ -48,14 +47,7 @@ class ProgressDisplay:
         start = time.perf_counter()
         hidden = not self.console.is_terminal
         with Progress(*columns, console=self.console, transient=True, disable=hidden) as progress:
-            bar = ProgressBar(progress, progress.add_task(description, total=total))
-            try:
-                yield bar
-            except Exception as error:
-                if self._trained or bar.trained:
-                    error.add_note(_AFTER_START)
-                raise
-            self._trained |= bar.trained
+            yield ProgressBar(self, progress, progress.add_task(description, total=total))
         self.line(f"  {description:<38} [dim]{time.perf_counter() - start:6.1f} s[/dim]")
 
     def track(self, items: Iterable[_Item], total: int, description: str) -> Iterator[_Item]:
@@ -69,9 +61,8 @@ class ProgressDisplay:
 class ProgressBar:
     """One bar of a display."""
 
-    def __init__(self, progress: Progress, task: TaskID) -> None:
-        self._progress, self._task = progress, task
-        self.trained = False
+    def __init__(self, display: ProgressDisplay, progress: Progress, task: TaskID) -> None:
+        self._display, self._progress, self._task = display, progress, task
 
     def advance(self, count: float = 1) -> None:
         """So many more done."""
@@ -83,7 +74,7 @@ class ProgressBar:
 
     def training_begins(self) -> None:
         """Whatever could be refused was refused before."""
-        self.trained = True
+        self._display.training_has_begun = True
 
 
 class TrainingProgress(TrainerCallback):
@@ -145,11 +136,6 @@ def show_progress(trainer: Trainer, bar: ProgressBar) -> None:
     """A bar in the place of the Trainer's own output."""
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(TrainingProgress(bar))
-
-
-def stopped_a_run(error: BaseException) -> bool:
-    """Whether an error came after training had begun, so that no setting was refused by it."""
-    return _AFTER_START in getattr(error, "__notes__", ())
 
 
 def quiet_libraries() -> None:

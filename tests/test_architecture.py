@@ -184,6 +184,16 @@ def test_public_names_are_sorted_and_there(module):
     assert [name for name in names if not hasattr(defined, name)] == []
 
 
+@pytest.mark.parametrize("script", sorted((ROOT / "benchmarks").glob("*.py")), ids=_name)
+def test_a_benchmark_imports_what_the_package_has(script):
+    """Prevents a script that stops at its first line, months after a name has moved: no test runs it whole."""
+    imports = [node for node in ast.walk(ast.parse(script.read_text("utf-8"))) if isinstance(node, ast.ImportFrom)]
+    for node in imports:
+        if (node.module or "").split(".")[0] == "hf_tinybert":
+            origin = importlib.import_module(node.module)
+            assert [alias.name for alias in node.names if not hasattr(origin, alias.name)] == [], node.module
+
+
 def test_the_version_is_the_same_in_the_metadata_and_in_the_package():
     """Prevents a release whose `__version__` names another one."""
     setup = configparser.ConfigParser()

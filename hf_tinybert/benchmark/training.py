@@ -93,6 +93,7 @@ class TrainingBenchmark:
         with ExitStack() as stack, self._display.bar("seconds", (missing + 1) * self.textbook_steps) as bar:
             turns = {arm: stack.enter_context(self._turns(arm, rows, missing + 1, stack)) for arm in self.arms}
             self._run["start_seconds"] = {str(arm): turns[arm].take(1) for arm in self.arms}
+            bar.training_begins()
             for repeat in range(missing + 1):
                 seconds = dict.fromkeys(self.arms, 0.0)
                 for turn in range(self.textbook_steps):

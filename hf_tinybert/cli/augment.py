@@ -61,27 +61,8 @@ def augment(
                 from hf_tinybert.progress import ProgressDisplay
                 from hf_tinybert.workflow import AugmentSettings
                 from hf_tinybert.workflow import augment as run
-            settings = configured(
-                context,
-                AugmentSettings,
-                data=data,
-                kind=kind,
-                columns=options.parse_pairs(column, "--column"),
-                masked_lm=masked_lm,
-                beside_original=beside_original,
-                vectors=vectors,
-                language=language,
-                stop_words=stop_words,
-                segmenter=segmenter,
-                copies=copies,
-                probability=probability,
-                candidates=candidates,
-                keep_labels=keep_labels,
-                train_rows=train_rows,
-                batch_size=batch_size,
-                num_proc=num_proc,
-                seed=seed,
-            )
+            # with the options that are named like a setting, which `configured` finds by itself
+            settings = configured(context, AugmentSettings, columns=options.parse_pairs(column, "--column"))
             with recipe_kept(context, settings, output.with_suffix(f".{RECIPE_FILE}"), console):
                 figures = run(settings, output, ProgressDisplay(console))
     except EXPECTED_ERRORS as error:

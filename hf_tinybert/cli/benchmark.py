@@ -9,7 +9,7 @@ from rich.console import Console
 from hf_tinybert.cli import options
 from hf_tinybert.cli.loading import figures_alone, loading
 from hf_tinybert.cli.outcome import show_outcome
-from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
+from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal, run_display
 
 benchmark_app = typer.Typer(no_args_is_help=True, help="Measure on this machine.")
 
@@ -50,7 +50,6 @@ def benchmark_train(
             with loading():
                 from hf_tinybert.benchmark import Arm, TrainingBenchmark, Workload, training_table
                 from hf_tinybert.distillation.terms import Phase
-                from hf_tinybert.progress import ProgressDisplay
             workload = Workload(
                 dataset=dataset,
                 text_columns=tuple(text_column) if text_column else None,
@@ -64,15 +63,16 @@ def benchmark_train(
                 dropout=dropout,
                 seed=seed,
             )
-            measurement = TrainingBenchmark(
-                workload,
-                [Arm(arm) for arm in arms or Arm],
-                textbook_steps=textbook_steps,
-                repeats=repeats,
-                file=results,
-                display=ProgressDisplay(console),
-            )
-            run = measurement.run()
+            with run_display(console) as display:
+                measurement = TrainingBenchmark(
+                    workload,
+                    [Arm(arm) for arm in arms or Arm],
+                    textbook_steps=textbook_steps,
+                    repeats=repeats,
+                    file=results,
+                    display=display,
+                )
+                run = measurement.run()
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
     show_outcome(run, training_table, None, console, as_json=as_json)

@@ -13,46 +13,58 @@ from hf_tinybert.cli.loading import figures_alone, leads, loading
 from hf_tinybert.cli.outcome import show_outcome
 from hf_tinybert.cli.recipe_settings import RECIPE_FILE, configured, recipe_kept
 from hf_tinybert.cli.recipe_tasks import configured_tasks, has_tasks, tasks_as_recipe
-from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
+from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal, run_display
 from hf_tinybert.cli.run_page import RunPage, write_run_page
 from hf_tinybert.cli.tables import retention_table, tasks_table
+
+_Teacher = Annotated[str, typer.Option(help="Folder of the fine-tuned teacher, or a Hub name.")]
+_Task = Annotated[str | None, typer.Option("--task", help="Of a multi-task teacher: the head that teaches.")]
+_Unlabeled = Annotated[list[str] | None, typer.Option(help="File of more texts for the teacher; repeat it.")]
+_Augment = Annotated[
+    str | None, typer.Option(help="Other variants of the rows in every epoch: replace (them) or join (them).")
+]
+_AugmentWords = Annotated[
+    list[str] | None,
+    typer.Option(help="NAME=VALUE, as options of `augment`: masked_lm, vectors, probability, ...; repeat it."),
+]
+_Start = Annotated[
+    str, typer.Option(help="projection or layers (of the teacher), random, or the folder of a trained student.")
+]
+_LearnFrom = Annotated[str, typer.Option(help="teacher, or labels: no distillation, to compare.")]
+_Phases = Annotated[list[str] | None, typer.Option(help="intermediate-layer, prediction-layer or joint; repeat it.")]
+_Epochs = Annotated[float | None, typer.Option(help="Of the prediction-layer or joint phase.")]
+_IntermediateEpochs = Annotated[float | None, typer.Option(help="Of the intermediate-layer phase.")]
+_LearningRate = Annotated[float | None, typer.Option(help="Of the same.")]
+_Temperature = Annotated[float | None, typer.Option(help="Of the prediction terms.")]
+_CacheDir = Annotated[str | None, typer.Option(help="Folder that keeps the teacher's outputs.")]
+_Report = Annotated[bool, typer.Option(help="At the end write report.html, the run on one page (matplotlib).")]
 
 
 def distill(
     context: typer.Context,
     data: options.Data,
-    teacher: Annotated[str, typer.Option(help="Folder of the fine-tuned teacher, or a Hub name.")],
+    teacher: _Teacher,
     output: options.Output,
     kind: options.Kind = None,
     column: options.Columns = None,
-    task: Annotated[str | None, typer.Option("--task", help="Of a multi-task teacher: the head that teaches.")] = None,
-    unlabeled: Annotated[list[str] | None, typer.Option(help="File of more texts for the teacher; repeat it.")] = None,
-    augment: Annotated[
-        str | None, typer.Option(help="Other variants of the rows in every epoch: replace (them) or join (them).")
-    ] = None,
-    augment_words: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME=VALUE, as options of `augment`: masked_lm, vectors, probability, ...; repeat it."),
-    ] = None,
+    task: _Task = None,
+    unlabeled: _Unlabeled = None,
+    augment: _Augment = None,
+    augment_words: _AugmentWords = None,
     shape: options.Shape = "4L-312",
     layers: options.Layers = None,
     width: options.Width = None,
     heads: options.Heads = None,
     units: options.Units = None,
-    start: Annotated[
-        str,
-        typer.Option(help="projection or layers (of the teacher), random, or the folder of a trained student."),
-    ] = "projection",
-    learn_from: Annotated[str, typer.Option(help="teacher, or labels: no distillation, to compare.")] = "teacher",
+    start: _Start = "projection",
+    learn_from: _LearnFrom = "teacher",
     recipe: options.Recipe = None,
-    phase: Annotated[
-        list[str] | None, typer.Option(help="intermediate-layer, prediction-layer or joint; repeat it.")
-    ] = None,
-    epochs: Annotated[float | None, typer.Option(help="Of the prediction-layer or joint phase.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of the same.")] = None,
-    intermediate_epochs: Annotated[float | None, typer.Option(help="Of the intermediate-layer phase.")] = None,
-    intermediate_learning_rate: Annotated[float | None, typer.Option(help="Of the same.")] = None,
-    temperature: Annotated[float | None, typer.Option(help="Of the prediction terms.")] = None,
+    phase: _Phases = None,
+    epochs: _Epochs = None,
+    learning_rate: _LearningRate = None,
+    intermediate_epochs: _IntermediateEpochs = None,
+    intermediate_learning_rate: _LearningRate = None,
+    temperature: _Temperature = None,
     loss_weight: options.LossWeights = None,
     layer_mapping: options.LayerMapping = None,
     batch_size: options.BatchSize = 32,
@@ -60,12 +72,10 @@ def distill(
     stride: options.Stride = None,
     train_rows: options.TrainRows = None,
     validation_rows: options.ValidationRows = None,
-    cache_dir: Annotated[str | None, typer.Option(help="Folder that keeps the teacher's outputs.")] = None,
+    cache_dir: _CacheDir = None,
     test: options.ScoreTest = False,
     seed: options.Seed = 0,
-    report: Annotated[
-        bool, typer.Option(help="At the end write report.html, the run on one page (matplotlib).")
-    ] = True,
+    report: _Report = True,
     as_json: options.AsJson = False,
 ) -> None:
     """Distil a teacher into a small student, and show what was kept.
@@ -88,45 +98,42 @@ def distill(
         with figures_alone(as_json):
             with loading():
                 import hf_tinybert.workflow  # noqa: F401 (what takes its time)
+            # beside the options that are named like a setting, which `configured` finds by itself
             given = dict(
-                data=data,
-                teacher=teacher,
                 teacher_task=task,
-                kind=kind,
                 columns=options.parse_pairs(column, "--column"),
                 unlabeled=tuple(unlabeled or ()),
-                augment=augment,
                 augment_words=options.parse_values(augment_words, "--augment-words") or None,
-                shape=shape,
-                layers=layers,
-                width=width,
-                heads=heads,
-                units=units,
-                start=start,
-                learn_from=learn_from,
-                recipe=recipe,
                 phases=tuple(phase) if phase else None,
-                epochs=epochs,
-                learning_rate=learning_rate,
-                intermediate_epochs=intermediate_epochs,
-                intermediate_learning_rate=intermediate_learning_rate,
-                temperature=temperature,
                 loss_weights=options.parse_factors(loss_weight, "--loss-weight") or None,
-                layer_mapping=layer_mapping,
-                batch_size=batch_size,
-                max_length=max_length,
-                stride=stride,
-                train_rows=train_rows,
-                validation_rows=validation_rows,
-                cache_dir=cache_dir,
                 score_test=test,
-                seed=seed,
             )
             figures = _distilled(context, given, output, console)
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
-    if not leads():
-        return
+    if leads():
+        _show(context, figures, output, console)
+
+
+def _distilled(context: typer.Context, given: Mapping[str, Any], output: Path, console: Console) -> dict[str, Any]:
+    """The figures of a run on the task of the options, or on the tasks of the recipe."""
+    from hf_tinybert.workflow import DistilSettings, distil, distil_tasks
+
+    file = output / RECIPE_FILE
+    with run_display(console) as display:
+        if not has_tasks(context):
+            settings = configured(context, DistilSettings, **given)
+            with recipe_kept(context, settings, file, console):
+                return distil(settings, output, display)
+        tasks = configured_tasks(context, given)
+        recipe = tasks_as_recipe(tasks)
+        with recipe_kept(context, tasks, file, console, recipe=recipe, defaults_of=DistilSettings):
+            return distil_tasks(tasks, output, display)
+
+
+def _show(context: typer.Context, figures: dict[str, Any], output: Path, console: Console) -> None:
+    """The figures, and where the student lies; the page of the run is written before, if it is wanted."""
+    report, as_json = context.params["report"], context.params["as_json"]
     told = escape(str(output))
     written = f"Student: {told}   figures: {escape(str(output / 'figures.json'))}"
     page = RunPage(None, f"Its story on one page: hf-tinybert report {told}")
@@ -136,22 +143,6 @@ def distill(
     figures = {**figures, "report": None if page.path is None else str(page.path)}
     table = tasks_table if has_tasks(context) else retention_table
     show_outcome(figures, table, f"{written}\n{page.line}", console, as_json=as_json)
-
-
-def _distilled(context: typer.Context, given: Mapping[str, Any], output: Path, console: Console) -> dict[str, Any]:
-    """The figures of a run on the task of the options, or on the tasks of the recipe."""
-    from hf_tinybert.progress import ProgressDisplay
-    from hf_tinybert.workflow import DistilSettings, distil, distil_tasks
-
-    display, file = ProgressDisplay(console), output / RECIPE_FILE
-    if not has_tasks(context):
-        settings = configured(context, DistilSettings, **given)
-        with recipe_kept(context, settings, file, console):
-            return distil(settings, output, display)
-    tasks = configured_tasks(context, given)
-    recipe = tasks_as_recipe(tasks)
-    with recipe_kept(context, tasks, file, console, recipe=recipe, defaults_of=DistilSettings):
-        return distil_tasks(tasks, output, display)
 
 
 __all__ = ["distill"]

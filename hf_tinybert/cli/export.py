@@ -50,21 +50,8 @@ def export(
             with loading():
                 from hf_tinybert.export import ExportSettings, export_folder
                 from hf_tinybert.progress import ProgressDisplay
-            settings = configured(
-                context,
-                ExportSettings,
-                model=model,
-                to=to,
-                task=task,
-                kind=kind,
-                data=data,
-                columns=options.parse_pairs(column, "--column"),
-                split=split,
-                rows=rows,
-                largest_difference=largest_difference,
-                largest_loss=largest_loss,
-                seed=seed,
-            )
+            # with the options that are named like a setting, which `configured` finds by itself
+            settings = configured(context, ExportSettings, columns=options.parse_pairs(column, "--column"))
             with recipe_kept(context, settings, output / RECIPE_FILE, console):
                 figures = export_folder(settings, output, ProgressDisplay(console))
     except EXPECTED_ERRORS as error:

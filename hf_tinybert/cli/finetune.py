@@ -10,7 +10,7 @@ from hf_tinybert.cli import options
 from hf_tinybert.cli.loading import figures_alone, leads, loading
 from hf_tinybert.cli.outcome import show_outcome
 from hf_tinybert.cli.recipe_settings import RECIPE_FILE, configured, recipe_kept
-from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
+from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal, run_display
 from hf_tinybert.cli.tables import scores_table
 
 
@@ -47,29 +47,17 @@ def finetune(
     try:
         with figures_alone(as_json):
             with loading():
-                from hf_tinybert.progress import ProgressDisplay
                 from hf_tinybert.workflow import FinetuneSettings
                 from hf_tinybert.workflow import finetune as run
+            # with the options that are named like a setting, which `configured` finds by itself
             settings = configured(
                 context,
                 FinetuneSettings,
-                data=data,
-                model=model,
-                kind=kind,
                 columns=options.parse_pairs(column, "--column"),
-                epochs=epochs,
-                learning_rate=learning_rate,
-                batch_size=batch_size,
-                max_length=max_length,
-                stride=stride,
-                summary_sentences=summary_sentences,
-                train_rows=train_rows,
-                validation_rows=validation_rows,
                 score_test=test,
-                seed=seed,
             )
-            with recipe_kept(context, settings, output / RECIPE_FILE, console):
-                figures = run(settings, output, ProgressDisplay(console))
+            with run_display(console) as display, recipe_kept(context, settings, output / RECIPE_FILE, console):
+                figures = run(settings, output, display)
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
     told = escape(str(output))

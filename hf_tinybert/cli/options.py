@@ -17,6 +17,9 @@ ModelKind = Annotated[str | None, typer.Option(help=f"Kind of a model that does 
 Columns = Annotated[
     list[str] | None, typer.Option("--column", help="STANDARD=NAME, such as text=sentence; repeat it.")
 ]
+DocumentColumns = Annotated[
+    list[str] | None, typer.Option("--column", help="Column that holds documents, if it is not `text`; repeat it.")
+]
 Data = Annotated[str, typer.Argument(help="Hub name, folder or file of the data; `bbc-news` for the packaged news.")]
 Model = Annotated[str, typer.Argument(help="Folder or Hub name of the model.")]
 HeadTask = Annotated[str | None, typer.Option("--task", help="Of a multi-task model: the head that answers.")]
@@ -99,6 +102,7 @@ __all__ = [
     "Columns",
     "Data",
     "Dataset",
+    "DocumentColumns",
     "Form",
     "HeadTask",
     "Heads",

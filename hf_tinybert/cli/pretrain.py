@@ -12,61 +12,74 @@ from hf_tinybert.cli import options
 from hf_tinybert.cli.loading import figures_alone, leads, loading
 from hf_tinybert.cli.outcome import show_outcome
 from hf_tinybert.cli.recipe_settings import RECIPE_FILE, configured, recipe_kept
-from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
+from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal, run_display
 from hf_tinybert.cli.tables import pretraining_table
+
+_Texts = Annotated[
+    list[str],
+    typer.Argument(help="Files of raw text (txt, jsonl, json, csv, tsv, parquet) or Hub data sets, streamed."),
+]
+_Teacher = Annotated[str | None, typer.Option(help="Hub name or folder instead of all-MiniLM-L6-v2.")]
+_BlockLength = Annotated[int, typer.Option(help="Tokens at once.")]
+_Start = Annotated[str, typer.Option(help="projection or layers (of the teacher), or random.")]
+_Epochs = Annotated[float, typer.Option(help="Passes over the text.")]
+_MaxSteps = Annotated[int | None, typer.Option(help="Steps, instead of whole passes.")]
+_LearningRate = Annotated[float, typer.Option(help="Peak learning rate.")]
+_MaskedLm = Annotated[
+    float | None,
+    typer.Option(
+        help="Weight of masked LM beside the intermediate terms; the student keeps its head. With --loss-weight "
+        "prediction_kl_loss=1 the predictions of a teacher that has such a head count too."
+    ),
+]
+_Tasks = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="NAME=DATA: a supervised task learned at the same time from its labels, by a head of that name; "
+        "repeat it. With --masked-lm."
+    ),
+]
+_TaskKinds = Annotated[
+    list[str] | None, typer.Option(help="NAME=KIND, if a task's columns do not show it; repeat it.")
+]
+_TaskWeights = Annotated[list[str] | None, typer.Option(help="NAME=FACTOR of a task's loss; repeat it.")]
+_Sampling = Annotated[str, typer.Option(help="How often text and tasks come: proportional, temperature or annealed.")]
+_BatchSize = Annotated[int, typer.Option(help="Blocks per step, of all processes together.")]
+_Blocks = Annotated[
+    Path | None, typer.Option(help="Folder that keeps the tokenised text for other runs; of this one if none.")
+]
+_NumProc = Annotated[int, typer.Option(min=1, help="Processes that tokenise.")]
+_Deduplicate = Annotated[bool, typer.Option(help="Leave out documents that come again.")]
 
 
 def pretrain(
     context: typer.Context,
-    texts: Annotated[
-        list[str],
-        typer.Argument(help="Files of raw text (txt, jsonl, json, csv, tsv, parquet) or Hub data sets, streamed."),
-    ],
+    texts: _Texts,
     output: options.Output,
-    teacher: Annotated[str | None, typer.Option(help="Hub name or folder instead of all-MiniLM-L6-v2.")] = None,
-    column: Annotated[
-        list[str] | None, typer.Option(help="Column that holds documents, if it is not `text`; repeat it.")
-    ] = None,
-    block_length: Annotated[int, typer.Option(help="Tokens at once.")] = 128,
+    teacher: _Teacher = None,
+    column: options.DocumentColumns = None,
+    block_length: _BlockLength = 128,
     shape: options.Shape = "4L-312",
     layers: options.Layers = None,
     width: options.Width = None,
     heads: options.Heads = None,
     units: options.Units = None,
-    start: Annotated[str, typer.Option(help="projection or layers (of the teacher), or random.")] = "projection",
-    epochs: Annotated[float, typer.Option(help="Passes over the text.")] = 3.0,
-    max_steps: Annotated[int | None, typer.Option(help="Steps, instead of whole passes.")] = None,
-    learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-3,
+    start: _Start = "projection",
+    epochs: _Epochs = 3.0,
+    max_steps: _MaxSteps = None,
+    learning_rate: _LearningRate = 1e-3,
     recipe: options.Recipe = None,
     loss_weight: options.LossWeights = None,
-    masked_lm: Annotated[
-        float | None,
-        typer.Option(
-            help="Weight of masked LM beside the intermediate terms; the student keeps its head. With --loss-weight "
-            "prediction_kl_loss=1 the predictions of a teacher that has such a head count too."
-        ),
-    ] = None,
-    task: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="NAME=DATA: a supervised task learned at the same time from its labels, by a head of that name; "
-            "repeat it. With --masked-lm."
-        ),
-    ] = None,
-    task_kind: Annotated[
-        list[str] | None, typer.Option(help="NAME=KIND, if a task's columns do not show it; repeat it.")
-    ] = None,
-    task_weight: Annotated[list[str] | None, typer.Option(help="NAME=FACTOR of a task's loss; repeat it.")] = None,
-    sampling: Annotated[
-        str, typer.Option(help="How often text and tasks come: proportional, temperature or annealed.")
-    ] = "proportional",
+    masked_lm: _MaskedLm = None,
+    task: _Tasks = None,
+    task_kind: _TaskKinds = None,
+    task_weight: _TaskWeights = None,
+    sampling: _Sampling = "proportional",
     layer_mapping: options.LayerMapping = None,
-    batch_size: Annotated[int, typer.Option(help="Blocks per step, of all processes together.")] = 32,
-    blocks: Annotated[
-        Path | None, typer.Option(help="Folder that keeps the tokenised text for other runs; of this one if none.")
-    ] = None,
-    num_proc: Annotated[int, typer.Option(min=1, help="Processes that tokenise.")] = 1,
-    deduplicate: Annotated[bool, typer.Option(help="Leave out documents that come again.")] = True,
+    batch_size: _BatchSize = 32,
+    blocks: _Blocks = None,
+    num_proc: _NumProc = 1,
+    deduplicate: _Deduplicate = True,
     seed: options.Seed = 0,
     as_json: options.AsJson = False,
 ) -> None:
@@ -89,37 +102,19 @@ def pretrain(
     try:
         with figures_alone(as_json):
             with loading():
-                from hf_tinybert.progress import ProgressDisplay
                 from hf_tinybert.workflow import PretrainSettings
                 from hf_tinybert.workflow import pretrain as run
+            # with the options that are named like a setting, which `configured` finds by itself
             settings = configured(
                 context,
                 PretrainSettings,
                 texts=tuple(texts),
                 columns=tuple(column) if column else PretrainSettings.columns,
-                deduplicate=deduplicate,
-                teacher=teacher,
-                block_length=block_length,
-                shape=shape,
-                layers=layers,
-                width=width,
-                heads=heads,
-                units=units,
-                start=start,
-                epochs=epochs,
-                max_steps=max_steps,
-                learning_rate=learning_rate,
-                batch_size=batch_size,
-                recipe=recipe,
                 loss_weights=options.parse_factors(loss_weight, "--loss-weight") or None,
-                masked_lm=masked_lm,
                 tasks=_tasks(task, task_kind, task_weight),
-                sampling=sampling,
-                layer_mapping=layer_mapping,
-                seed=seed,
             )
-            with recipe_kept(context, settings, output / RECIPE_FILE, console):
-                figures = run(settings, output, ProgressDisplay(console), blocks=blocks, num_proc=num_proc)
+            with run_display(console) as display, recipe_kept(context, settings, output / RECIPE_FILE, console):
+                figures = run(settings, output, display, blocks=blocks, num_proc=num_proc)
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
     written = f"Student: {escape(str(output))}   figures: {escape(str(output / 'figures.json'))}"

@@ -13,7 +13,7 @@ from rich.table import Table
 from hf_tinybert.cli import options
 from hf_tinybert.cli.loading import figures_alone, loading
 from hf_tinybert.cli.outcome import tell
-from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
+from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal, run_display
 
 _TABLE_CAPTION = "undistilled: same shape, random start, as many passes"
 
@@ -40,7 +40,6 @@ def quickstart(
     try:
         with figures_alone(as_json):
             with loading():
-                from hf_tinybert.progress import ProgressDisplay
                 from hf_tinybert.quickstart import FAST, Quickstart, QuickstartSettings
             settings = QuickstartSettings(
                 teacher=teacher,
@@ -52,9 +51,10 @@ def quickstart(
             )
             if fast:
                 settings = replace(settings, **FAST)
-            run = Quickstart(settings, output, ProgressDisplay(console))
-            summary = run.run()
-            classified = run.classify()
+            with run_display(console) as display:
+                run = Quickstart(settings, output, display)
+                summary = run.run()
+                classified = run.classify()
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
     if as_json:

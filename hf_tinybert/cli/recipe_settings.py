@@ -39,8 +39,8 @@ def configured(context: typer.Context, kind: type[_Settings], /, **given: Any) -
     Args:
         context: of the verb.
         kind: dataclass of the settings.
-        given: its fields from options; each counts where its option stands on the command line, and where neither
-            recipe nor `--set` has the field.
+        given: its fields whose options have another name or form; of the others, `same_named` has them. Each counts
+            where its option stands on the command line, and where neither recipe nor `--set` has the field.
 
     Raises:
         ValueError: a key that there is not, a value of another type or out of range.
@@ -48,8 +48,18 @@ def configured(context: typer.Context, kind: type[_Settings], /, **given: Any) -
     recipe = recipe_settings(context)
     check_keys(recipe, [*_field_types(kind), *_run_keys(context)], f"`{context.info_name}`")
     check_complete(context)
-    values = checked_fields(recipe, kind)
-    return kind(**overlaid({**given, **values}, on_command_line(context, given)))
+    options, values = {**same_named(context, kind), **given}, checked_fields(recipe, kind)
+    return kind(**overlaid({**options, **values}, on_command_line(context, options)))
+
+
+def same_named(context: typer.Context, kind: type) -> dict[str, Any]:
+    """The fields of a dataclass that have the name of an option, as the option has them.
+
+    Args:
+        context: of the verb.
+        kind: dataclass of the settings.
+    """
+    return {name: context.params[name] for name in _field_types(kind) if name in context.params}
 
 
 def check_complete(context: typer.Context, *others: str) -> None:
@@ -188,4 +198,5 @@ __all__ = [
     "on_command_line",
     "recipe_kept",
     "recipe_settings",
+    "same_named",
 ]

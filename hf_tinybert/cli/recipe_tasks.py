@@ -7,7 +7,13 @@ import typer
 
 from hf_tinybert.cli.recipe import TASKS, check_keys, checked
 from hf_tinybert.cli.recipe_file import PlacedValues, overlaid
-from hf_tinybert.cli.recipe_settings import check_complete, checked_fields, on_command_line, recipe_settings
+from hf_tinybert.cli.recipe_settings import (
+    check_complete,
+    checked_fields,
+    on_command_line,
+    recipe_settings,
+    same_named,
+)
 
 if TYPE_CHECKING:
     from hf_tinybert.workflow import MultiTaskSettings
@@ -26,12 +32,15 @@ def configured_tasks(context: typer.Context, given: Mapping[str, Any]) -> "Multi
 
     Args:
         context: of the verb.
-        given: fields of `DistilSettings` from options; those on the command line are shared by all tasks.
+        given: fields of `DistilSettings`, as for `configured`; those on the command line are shared by all tasks.
 
     Raises:
         ValueError: see `task_settings`.
     """
-    settings = task_settings(recipe_settings(context), on_command_line(context, given))
+    from hf_tinybert.workflow import DistilSettings
+
+    options = {**same_named(context, DistilSettings), **given}
+    settings = task_settings(recipe_settings(context), on_command_line(context, options))
     check_complete(context, *_OF_ONE_TASK)
     return settings
 

@@ -5,6 +5,7 @@ import errno
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
 from huggingface_hub.errors import StrictDataclassError
@@ -12,6 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from hf_tinybert.cli.loading import leads
+
+if TYPE_CHECKING:
+    from hf_tinybert.progress import ProgressDisplay
 
 
 class ExitCode(enum.IntEnum):
@@ -31,20 +35,36 @@ EXPECTED_ERRORS = (ValueError, TypeError, OSError, ModuleNotFoundError, StrictDa
 _OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE})
 
 
-def refusal(error: Exception) -> typer.Exit:
-    """One red message instead of a traceback, and the exit code."""
+def refusal(error: Exception, *, of_training: bool = False) -> typer.Exit:
+    """One red message instead of a traceback, and the exit code.
+
+    Args:
+        error: what stopped the verb.
+        of_training: whether its training had begun, so that no option can be to blame.
+    """
     message = f"[bold red]error:[/bold red] {escape(str(error))}"
     Console(stderr=True).print(message, highlight=False, soft_wrap=True)  # a path is copied in one piece
-    failed = _stopped_a_run(error) or (isinstance(error, OSError) and error.errno in _OF_THE_MACHINE)
+    failed = of_training or (isinstance(error, OSError) and error.errno in _OF_THE_MACHINE)
     return typer.Exit(int(ExitCode.FAILED if failed else ExitCode.REFUSED))
 
 
-def _stopped_a_run(error: Exception) -> bool:
-    if not getattr(error, "__notes__", ()):  # which every marked one has
-        return False
-    from hf_tinybert.progress import stopped_a_run  # with torch, which a wrong option does not wait for
+@contextmanager
+def run_display(console: Console) -> Iterator["ProgressDisplay"]:
+    """The display of a run that trains; what stops the block is a refusal before training, and a failed run after.
 
-    return stopped_a_run(error)
+    Args:
+        console: for people.
+
+    Raises:
+        typer.Exit: what stopped the block is told.
+    """
+    from hf_tinybert.progress import ProgressDisplay  # with torch, which a wrong option does not wait for
+
+    display = ProgressDisplay(console)
+    try:
+        yield display
+    except EXPECTED_ERRORS as error:
+        raise refusal(error, of_training=display.training_has_begun) from error
 
 
 @contextmanager
@@ -77,4 +97,4 @@ def _tell(as_json: bool, error: str, code: int) -> None:
         typer.echo(json.dumps({"error": error, "exit_code": int(code)}, ensure_ascii=False))
 
 
-__all__ = ["EXIT_CODES", "EXPECTED_ERRORS", "ExitCode", "errors_told", "refusal"]
+__all__ = ["EXIT_CODES", "EXPECTED_ERRORS", "ExitCode", "errors_told", "refusal", "run_display"]

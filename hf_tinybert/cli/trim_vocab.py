@@ -23,9 +23,7 @@ def trim_vocab(
         list[str] | None,
         typer.Argument(help="Files of text (txt, jsonl, json, csv, tsv, parquet) or Hub data sets that choose."),
     ] = None,
-    column: Annotated[
-        list[str] | None, typer.Option(help="Column that holds documents, if it is not `text`; repeat it.")
-    ] = None,
+    column: options.DocumentColumns = None,
     coverage: Annotated[
         float, typer.Option(help="Share of the texts' tokens to keep, the most frequent pieces first.")
     ] = 1.0,
@@ -55,17 +53,13 @@ def trim_vocab(
                 from hf_tinybert.progress import ProgressDisplay
                 from hf_tinybert.workflow import TrimSettings
                 from hf_tinybert.workflow import trim_vocabulary as run
+            # with the options that are named like a setting, which `configured` finds by itself
             settings = configured(
                 context,
                 TrimSettings,
-                model=model,
                 texts=tuple(texts or ()),
                 columns=tuple(column) if column else TrimSettings.columns,
-                coverage=coverage,
-                min_count=min_count,
-                size=size,
                 keep=None if keep is None else str(keep),
-                all_characters=all_characters,
             )
             with recipe_kept(context, settings, output / RECIPE_FILE, console):
                 figures = run(settings, output, ProgressDisplay(console))

@@ -240,6 +240,12 @@ def attach_projections(student: "PreTrainedModel | PeftModel", projections: Trai
         student.register_forward_hook(_project_output, with_kwargs=True)
 
 
+def attached_projections(student: "PreTrainedModel | PeftModel") -> TrainingProjections | None:
+    """The projections inside a student; None where no term needs any."""
+    module = student._modules.get(PROJECTIONS_ATTRIBUTE)
+    return module if isinstance(module, TrainingProjections) else None
+
+
 def _project_output(
     student: nn.Module, _: tuple[object, ...], arguments: Mapping[str, object], output: object
 ) -> object:
@@ -260,5 +266,6 @@ __all__ = [
     "ProjectionStart",
     "TrainingProjections",
     "attach_projections",
+    "attached_projections",
     "starting_projections",
 ]

@@ -1,7 +1,6 @@
 """`DistillationTrainer`: the stock Trainer with a teacher."""
 
 import logging
-import time
 from collections.abc import Mapping, Set
 from importlib.metadata import version
 from pathlib import Path
@@ -17,48 +16,30 @@ from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBas
 from transformers.trainer_utils import EvalLoopOutput, TrainOutput, has_length
 
 from hf_tinybert.data.augmentation import FreshVariants
-from hf_tinybert.data.length_grouping import LengthGroupedRows, row_lengths
+from hf_tinybert.data.length_grouping import LengthGroupedRows
 from hf_tinybert.data.multitask import SingleTaskSteps
-from hf_tinybert.distillation.adapters import (
-    is_adapter_model,
-    transformers_model,
-    without_projections,
-)
+from hf_tinybert.distillation.adapters import is_adapter_model, transformers_model, without_projections
 from hf_tinybert.distillation.arguments import CacheChoice, DistillationArguments, PhaseSettings
 from hf_tinybert.distillation.cache import ROW_COLUMN, with_row_ids
 from hf_tinybert.distillation.checkpoints import TRAINER_STATE_FILE
-from hf_tinybert.distillation.distributed_teacher import (
-    check_same_teacher,
-    place_teacher,
-)
+from hf_tinybert.distillation.distributed_teacher import check_same_teacher, place_teacher
 from hf_tinybert.distillation.embedding_teacher import gives_embeddings
-from hf_tinybert.distillation.encodings import (
-    PairedCollator,
-    has_teacher_encoding,
-    input_columns,
-)
+from hf_tinybert.distillation.encodings import has_teacher_encoding, input_columns
 from hf_tinybert.distillation.learned_mapping import layer_weights_table
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.pairing import pair_models
 from hf_tinybert.distillation.phase_arguments import phase_arguments
-from hf_tinybert.distillation.phase_logs import PhaseLogs
 from hf_tinybert.distillation.preflight import PreflightReport, Setup, run_preflight
 from hf_tinybert.distillation.projections import (
     PROJECTIONS_ATTRIBUTE,
     PROJECTIONS_FILE,
     ProjectionStart,
-    TrainingProjections,
+    attached_projections,
 )
 from hf_tinybert.distillation.publishing_trainer import PublishingTrainer
 from hf_tinybert.distillation.record import DistillationRecord, public_name
 from hf_tinybert.distillation.refusals import check_trainer_arguments
-from hf_tinybert.distillation.resume import (
-    finished_step,
-    forget_finished,
-    mark_finished,
-    resume_point,
-    warn_of_earlier_run,
-)
+from hf_tinybert.distillation.run_phases import RunPhases
 from hf_tinybert.distillation.running_means import RunningMeans
 from hf_tinybert.distillation.sharding import complete_state, gathered, reshard
 from hf_tinybert.distillation.task_distillation import TaskDistillation
@@ -70,6 +51,7 @@ from hf_tinybert.distillation.task_head import (
 from hf_tinybert.distillation.teacher import weights_sha256
 from hf_tinybert.distillation.teacher_outputs import CacheSettings, Collator
 from hf_tinybert.distillation.terms import Phase
+from hf_tinybert.distillation.training_rows import column_names, encoded_rows, grouped_rows, paired_collator
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -112,7 +94,6 @@ class DistillationTrainer(PublishingTrainer):
 
     args: DistillationArguments
     model: PreTrainedModel
-    phase: Phase
     loss_is_scaled_for_ga = False  # compute_loss returns a batch mean; Trainer divides by the accumulation steps
 
     def __init__(
@@ -134,13 +115,13 @@ class DistillationTrainer(PublishingTrainer):
             tokenizers=(kwargs.get("processing_class"), teacher_processing_class),
             objectives=objectives,
             initialization=initialization,
-            train_dataset=_encoded_rows(kwargs.get("train_dataset")),
+            train_dataset=encoded_rows(kwargs.get("train_dataset")),
         )
         self.objectives, self.layer_mapping, self.teacher_name = pair.objectives, pair.layer_mapping, pair.teacher_name
         self._recipe = args.recipe if objectives is None else None
         self._tokenizers, self._mapping_table = pair.tokenizers, pair.mapping_table(str(args.layer_mapping))
-        if has_teacher_encoding(_column_names(kwargs.get("train_dataset"))) and kwargs.get("data_collator") is None:
-            kwargs["data_collator"] = _paired_collator(*pair.tokenizers)
+        if has_teacher_encoding(column_names(kwargs.get("train_dataset"))) and kwargs.get("data_collator") is None:
+            kwargs["data_collator"] = paired_collator(*pair.tokenizers)
         self._teacher_sha256 = weights_sha256(pair.teacher)
         self._start(model, args, input_columns(pair.student, pair.teacher), kwargs)
         self._plain_teacher, self.teacher = pair.teacher, self._placed(pair.teacher, self._teacher_sha256)
@@ -177,14 +158,10 @@ class DistillationTrainer(PublishingTrainer):
                 f"expected one GPU per process, got {self.args.n_gpu} in one; because DataParallel cannot carry the "
                 "recorded attention; start with `torchrun --nproc_per_node` or `accelerate launch`"
             )
-        self.phase = self.args.stages[0]
+        self._phases = RunPhases(self.args)
         self._tasks: dict[str, TaskDistillation] = {}
         self._row_order: LengthGroupedRows | SingleTaskSteps | None = None
         self._terms = {"train": RunningMeans(), "eval": RunningMeans()}
-        self._phase_logs = PhaseLogs(Path(str(self.args.output_dir)))
-        self.phase_seconds: dict[Phase, float] = {}
-        self._phase_start: float | None = None
-        self._finished_at: int | None = None
         self._predicts = True  # whether whoever asks for outputs reads predictions
 
     def _placed(self, teacher: PreTrainedModel, sha256: str) -> nn.Module:
@@ -200,6 +177,16 @@ class DistillationTrainer(PublishingTrainer):
         return transformers_model(self.model)
 
     @property
+    def phase(self) -> Phase:
+        """The one that runs, or ran last."""
+        return self._phases.current
+
+    @property
+    def phase_seconds(self) -> dict[Phase, float]:
+        """How long each phase trained in this process."""
+        return self._phases.seconds
+
+    @property
     def phase_objective(self) -> DistillationObjective:
         """Of the phase that runs, or ran last."""
         return self.objectives[self.phase]
@@ -207,6 +194,10 @@ class DistillationTrainer(PublishingTrainer):
     def _task_of(self, inputs: Mapping[str, Any]) -> str:
         """Which task a batch is of."""
         return _ONLY_TASK
+
+    def _active_tasks(self) -> dict[str, TaskDistillation]:
+        """Those that learn something in this phase."""
+        return {name: task for name, task in self._tasks.items() if task.takes_part}
 
     def train(
         self,
@@ -228,10 +219,7 @@ class DistillationTrainer(PublishingTrainer):
         Raises:
             ValueError: no checkpoint to resume from, or a damaged one.
         """
-        folders = {phase: self._phase_folder(phase) for phase in self.args.stages}
-        phase, checkpoint = resume_point(resume_from_checkpoint, folders)
-        if not resume_from_checkpoint:
-            warn_of_earlier_run(folders)
+        phases, checkpoint = self._phases.left(resume_from_checkpoint)
         if any(one.reads_layers for one in self._tasks.values()):
             self._tell(self._mapping_table)
         if self.args.preflight and checkpoint is None:
@@ -242,8 +230,8 @@ class DistillationTrainer(PublishingTrainer):
                 logger.warning("%s: %s; %s", check.name, check.found, check.cure)
         self._open_cache()
         outputs = [
-            self._train_phase(settings, checkpoint if settings.phase is phase else None, trial, ignore_keys_for_eval)
-            for settings in self.args.phase_settings()[self.args.stages.index(phase) :]
+            self._train_phase(settings, checkpoint if settings is phases[0] else None, trial, ignore_keys_for_eval)
+            for settings in phases
         ]
         runtime = sum(output.metrics["train_runtime"] for output in outputs)
         return TrainOutput(
@@ -261,7 +249,7 @@ class DistillationTrainer(PublishingTrainer):
             score_rows: labelled rows at most that the teacher is scored on; 0 leaves the score out.
         """
         whole = not (self.is_deepspeed_enabled or self.is_fsdp_enabled)
-        data = {"train_dataset": _encoded_rows(self.train_dataset), "eval_dataset": self.eval_dataset}
+        data = {"train_dataset": encoded_rows(self.train_dataset), "eval_dataset": self.eval_dataset}
         with gathered(self._student, self._plain_teacher):
             setup = Setup(
                 self._student,
@@ -273,12 +261,131 @@ class DistillationTrainer(PublishingTrainer):
                 teacher_tokenizer=self._tokenizers[1],
                 arguments=self.args,
                 collator=self.data_collator,
-                separate_encodings=has_teacher_encoding(_column_names(self.train_dataset)),
+                separate_encodings=has_teacher_encoding(column_names(self.train_dataset)),
                 trainer_class=type(self),
                 score_rows=score_rows,
                 **{name: rows for name, rows in data.items() if whole and isinstance(rows, Dataset)},
             )
             return run_preflight(setup)
+
+    def _open_cache(self) -> None:
+        """Have the teacher's outputs for the training data on disk before the first step."""
+        if self.args.teacher_cache_dir is None:
+            return
+        self._set_signature_columns_if_needed()
+        settings = CacheSettings(
+            Path(self.args.teacher_cache_dir),
+            self.args.teacher_cache_max_gb,
+            CacheChoice(self.args.teacher_cache_contents),
+        )
+        self._open_caches(settings)
+
+    def _open_caches(self, settings: CacheSettings) -> None:
+        self._open_cache_of(_ONLY_TASK, settings, self.train_dataset, self.data_collator, self._teacher_sha256)
+
+    def _open_cache_of(
+        self, task: str, settings: CacheSettings, rows: object, collator: Collator, teacher_sha256: str
+    ) -> None:
+        outputs = self._tasks[task].outputs
+        if outputs is not None:
+            outputs.open_cache(
+                settings,
+                rows,
+                collator,
+                columns=self._signature_columns or (),
+                weights_sha256=teacher_sha256,
+                device=self.args.device,
+            )
+
+    def _train_phase(
+        self,
+        settings: PhaseSettings,
+        checkpoint: Path | None,
+        trial: Any,  # noqa: ANN401
+        ignore_keys_for_eval: list[str] | None,
+    ) -> TrainOutput:
+        """One stock training run with the arguments and the objective of a phase."""
+        self._enter(settings.phase)
+        for task in self._active_tasks().values():
+            logger.info("phase %s: %s", settings.phase, {name: str(w) for name, w in task.objective.weights.items()})
+        if self._phases.several:
+            reshard(self.model)  # before a new optimizer takes its parameters
+            self.optimizer, self.lr_scheduler, self.model_wrapped = None, None, self.model
+            set_seed(self.args.seed)  # a phase resumed at its first step sees the same dropout
+        self._terms["train"] = RunningMeans()  # what the phase before did not log any more is not this one's
+        read = any(task.reads_vocabulary for task in self._tasks.values())
+        try:
+            with (
+                self._phases.training(resumed=checkpoint is not None),
+                phase_arguments(self.args, settings, self._tasks),
+                without_vocabulary_logits(self._student, when=not read),
+            ):
+                output: TrainOutput = super().train(
+                    str(checkpoint) if checkpoint else None, trial, ignore_keys_for_eval
+                )
+            self._phases.note_early_end(self.state.global_step, self.state.max_steps)
+            return output
+        finally:
+            self._tell_learned_mapping()
+
+    def _enter(self, phase: Phase) -> None:
+        self._phases.enter(phase, self.callback_handler.callbacks)
+        for task in self._tasks.values():
+            task.enter(phase)
+        if isinstance(self.train_dataset, FreshVariants):
+            self.train_dataset.set_phase(self.args.stages.index(phase))
+
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (passed through)
+        """Not when a phase is resumed at its last step: the stock loop would take one step more."""
+        if self._phases.is_over(self.state.global_step, self.state.max_steps):
+            self.control.should_training_stop = True
+        else:
+            if self._row_order is not None:  # a resumed loader of several processes does not hand it on
+                self._row_order.set_epoch(kwargs["epoch"])
+            if isinstance(self.train_dataset, FreshVariants):  # nor does a loader with a sampler that has epochs
+                self.train_dataset.set_epoch(kwargs["epoch"])
+            super()._run_epoch(*args, **kwargs)  # type: ignore[no-untyped-call]  # untyped in transformers
+
+    def _tell_learned_mapping(self) -> None:
+        for task in self._active_tasks().values():
+            learned = task.objective.learned_mapping
+            for term, weights in ({} if learned is None else learned.mean_weights()).items():
+                self._tell(f"{term}, mean weights of the teacher's layers\n{layer_weights_table(weights)}")
+
+    def _tell(self, text: str) -> None:
+        """Into the log, and above the progress bar where there is one."""
+        logger.info("%s", text)
+        if self.is_world_process_zero() and not self.args.disable_tqdm:
+            tqdm.write(text)
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """As of the stock Trainer; with a cache, the teacher's outputs come in every batch."""
+        dataset, collator = self.train_dataset, self.data_collator
+        self.train_dataset, self.data_collator = self._training_rows()
+        try:
+            return super().get_train_dataloader()
+        finally:
+            self.train_dataset, self.data_collator = dataset, collator
+
+    def _training_rows(self) -> tuple[Any, Any]:
+        """Rows and collator of this phase."""
+        cached = self._tasks[_ONLY_TASK].cached(self.data_collator)
+        if cached is None:
+            return self.train_dataset, self.data_collator
+        return with_row_ids(self.train_dataset), cached
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:  # noqa: ANN401 (as in its base)
+        dataset = self.train_dataset if train_dataset is None else train_dataset
+        if self.args.train_sampling_strategy != "group_by_length" or not has_length(dataset):
+            sampler: Sampler[int] | None = super()._get_train_sampler(train_dataset)
+            return sampler
+        self._row_order = grouped_rows(dataset, self.args)
+        return RandomSampler(dataset) if self._row_order is None else self._row_order
+
+    def _set_signature_columns_if_needed(self) -> None:
+        super()._set_signature_columns_if_needed()
+        columns = {*(self._signature_columns or ()), *self._columns, ROW_COLUMN}
+        self._signature_columns = sorted(columns)  # type: ignore[assignment]  # untyped in transformers
 
     def compute_loss(
         self,
@@ -303,6 +410,27 @@ class DistillationTrainer(PublishingTrainer):
         predicts = not (task.predicts_vocabulary and leaves_out_vocabulary_logits(self._student))
         logits = {name: output[name] for name in names if predicts and output.get(name) is not None}
         return loss, {"loss": loss, **logits}
+
+    @property
+    def _progress(self) -> float:
+        """Share of the phase's optimizer steps that are done."""
+        return self.state.global_step / self.state.max_steps if self.state.max_steps > 0 else 0.0
+
+    def _logged(self, task: str, values: dict[str, _Value], loss: _Value | None = None) -> dict[str, _Value]:
+        """Values of one task under their names in the logs of training; `loss` is that of all tasks there already."""
+        return values
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the mean of every term since the last log; one transfer from the device for all."""
+        if "loss" in logs:
+            logs.update(self._terms["train"].drain(self.accelerator))
+            for name, task in self._active_tasks().items():
+                logs.update(self._logged(name, task.objective.moving_weights_at(self._progress)))
+        super().log(logs, start_time)
+
+    def _get_eval_sampler(self, eval_dataset: Any) -> Sampler[int] | None:  # noqa: ANN401 (as in its base)
+        """In the data's own order: the stock Trainer would group by length, and give predictions in that order."""
+        return SequentialSampler(eval_dataset) if has_length(eval_dataset) and self.args.world_size <= 1 else None
 
     def prediction_step(
         self,
@@ -353,14 +481,6 @@ class DistillationTrainer(PublishingTrainer):
         named = {f"{prefix}_{name}": float(value) for name, value in scores.items()}
         return output._replace(metrics={**(output.metrics or {}), **named})
 
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the mean of every term since the last log; one transfer from the device for all."""
-        if "loss" in logs:
-            logs.update(self._terms["train"].drain(self.accelerator))
-            for name, task in self._active_tasks().items():
-                logs.update(self._logged(name, task.objective.moving_weights_at(self._progress)))
-        super().log(logs, start_time)
-
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Write the student, its tokenizer and `distillation.json`; projections go into checkpoints only."""
         folder = Path(output_dir or str(self.args.output_dir))
@@ -369,7 +489,7 @@ class DistillationTrainer(PublishingTrainer):
             if _internal_call:  # not whole again until its last file is written
                 (folder / TRAINER_STATE_FILE).unlink(missing_ok=True)
             self._record().save(folder)
-        projections = self._projections()
+        projections = attached_projections(self.model)
         if _internal_call and projections is not None:
             projections.save(folder, write=self.args.should_save)
         super().save_model(output_dir, _internal_call)
@@ -379,161 +499,6 @@ class DistillationTrainer(PublishingTrainer):
         if state_dict is None and is_adapter_model(self.model):
             state_dict = self.model.state_dict()
         super()._save(output_dir, None if state_dict is None else without_projections(state_dict))
-
-    def _logged(self, task: str, values: dict[str, _Value], loss: _Value | None = None) -> dict[str, _Value]:
-        """Values of one task under their names in the logs of training; `loss` is that of all tasks there already."""
-        return values
-
-    def _active_tasks(self) -> dict[str, TaskDistillation]:
-        """Those that learn something in this phase."""
-        return {name: task for name, task in self._tasks.items() if task.takes_part}
-
-    def get_train_dataloader(self) -> DataLoader[Any]:
-        """As of the stock Trainer; with a cache, the teacher's outputs come in every batch."""
-        dataset, collator = self.train_dataset, self.data_collator
-        self.train_dataset, self.data_collator = self._training_rows()
-        try:
-            return super().get_train_dataloader()
-        finally:
-            self.train_dataset, self.data_collator = dataset, collator
-
-    def _training_rows(self) -> tuple[Any, Any]:
-        """Rows and collator of this phase."""
-        cached = self._tasks[_ONLY_TASK].cached(self.data_collator)
-        if cached is None:
-            return self.train_dataset, self.data_collator
-        return with_row_ids(self.train_dataset), cached
-
-    @property
-    def _rows_per_step(self) -> int:
-        """Of all processes together: however many there are, a step has the same rows."""
-        args = self.args
-        return int(args.train_batch_size * args.gradient_accumulation_steps * max(1, args.world_size))
-
-    @property
-    def _data_seed(self) -> int:
-        return self.args.seed if self.args.data_seed is None else self.args.data_seed
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:  # noqa: ANN401 (as in its base)
-        dataset = self.train_dataset if train_dataset is None else train_dataset
-        if self.args.train_sampling_strategy != "group_by_length" or not has_length(dataset):
-            sampler: Sampler[int] | None = super()._get_train_sampler(train_dataset)
-            return sampler
-        lengths = dataset.lengths if isinstance(dataset, FreshVariants) else row_lengths(dataset)
-        if lengths is None:
-            logger.info("rows are drawn at random: there is no `input_ids` column whose lengths could be grouped")
-            return RandomSampler(dataset)
-        self._row_order = LengthGroupedRows(lengths, self._rows_per_step, self._data_seed)
-        return self._row_order
-
-    def _get_eval_sampler(self, eval_dataset: Any) -> Sampler[int] | None:  # noqa: ANN401 (as in its base)
-        """In the data's own order: the stock Trainer would group by length, and give predictions in that order."""
-        return SequentialSampler(eval_dataset) if has_length(eval_dataset) and self.args.world_size <= 1 else None
-
-    def _open_cache(self) -> None:
-        """Have the teacher's outputs for the training data on disk before the first step."""
-        if self.args.teacher_cache_dir is None:
-            return
-        self._set_signature_columns_if_needed()
-        settings = CacheSettings(
-            Path(self.args.teacher_cache_dir),
-            self.args.teacher_cache_max_gb,
-            CacheChoice(self.args.teacher_cache_contents),
-        )
-        self._open_caches(settings)
-
-    def _open_caches(self, settings: CacheSettings) -> None:
-        self._open_cache_of(_ONLY_TASK, settings, self.train_dataset, self.data_collator, self._teacher_sha256)
-
-    def _open_cache_of(
-        self, task: str, settings: CacheSettings, rows: object, collator: Collator, teacher_sha256: str
-    ) -> None:
-        outputs = self._tasks[task].outputs
-        if outputs is not None:
-            outputs.open_cache(
-                settings,
-                rows,
-                collator,
-                columns=self._signature_columns or (),
-                weights_sha256=teacher_sha256,
-                device=self.args.device,
-            )
-
-    @property
-    def _progress(self) -> float:
-        """Share of the phase's optimizer steps that are done."""
-        return self.state.global_step / self.state.max_steps if self.state.max_steps > 0 else 0.0
-
-    def _train_phase(
-        self,
-        settings: PhaseSettings,
-        checkpoint: Path | None,
-        trial: Any,  # noqa: ANN401
-        ignore_keys_for_eval: list[str] | None,
-    ) -> TrainOutput:
-        """One stock training run with the arguments and the objective of a phase."""
-        self._enter(settings.phase)
-        for task in self._active_tasks().values():
-            logger.info("phase %s: %s", settings.phase, {name: str(w) for name, w in task.objective.weights.items()})
-        if len(self.args.stages) > 1:
-            reshard(self.model)  # before a new optimizer takes its parameters
-            self.optimizer, self.lr_scheduler, self.model_wrapped = None, None, self.model
-            set_seed(self.args.seed)  # a phase resumed at its first step sees the same dropout
-        folder = self._phase_folder(settings.phase)
-        if checkpoint is None and self.args.should_save:
-            forget_finished(folder)
-        self._finished_at = finished_step(folder)
-        self._terms["train"] = RunningMeans()  # what the phase before did not log any more is not this one's
-        self._phase_start = time.perf_counter()
-        try:
-            read = any(task.reads_vocabulary for task in self._tasks.values())
-            with (
-                phase_arguments(self.args, settings, self._tasks),
-                without_vocabulary_logits(self._student, when=not read),
-            ):
-                output: TrainOutput = super().train(
-                    str(checkpoint) if checkpoint else None, trial, ignore_keys_for_eval
-                )
-            stopped_early = self.state.global_step < self.state.max_steps
-            if stopped_early and self.args.should_save and settings.phase is not self.args.stages[-1]:
-                mark_finished(self._phase_folder(settings.phase), self.state.global_step)
-            return output
-        finally:
-            self._tell_learned_mapping()
-            self.phase_seconds[settings.phase] = time.perf_counter() - self._phase_start
-            self._phase_start = None
-
-    def _tell_learned_mapping(self) -> None:
-        for task in self._active_tasks().values():
-            learned = task.objective.learned_mapping
-            for term, weights in ({} if learned is None else learned.mean_weights()).items():
-                self._tell(f"{term}, mean weights of the teacher's layers\n{layer_weights_table(weights)}")
-
-    def _tell(self, text: str) -> None:
-        """Into the log, and above the progress bar where there is one."""
-        logger.info("%s", text)
-        if self.is_world_process_zero() and not self.args.disable_tqdm:
-            tqdm.write(text)
-
-    def _enter(self, phase: Phase) -> None:
-        self.phase = phase
-        for task in self._tasks.values():
-            task.enter(phase)
-        if isinstance(self.train_dataset, FreshVariants):
-            self.train_dataset.set_phase(self.args.stages.index(phase))
-        if len(self.args.stages) > 1:
-            self._phase_logs.enter(phase, self.callback_handler.callbacks)
-
-    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (passed through)
-        """Not when a phase is resumed at its last step: the stock loop would take one step more."""
-        if self.state.global_step >= min(self.state.max_steps, self._finished_at or self.state.max_steps):
-            self.control.should_training_stop = True
-        else:
-            if self._row_order is not None:  # a resumed loader of several processes does not hand it on
-                self._row_order.set_epoch(kwargs["epoch"])
-            if isinstance(self.train_dataset, FreshVariants):  # nor does a loader with a sampler that has epochs
-                self.train_dataset.set_epoch(kwargs["epoch"])
-            super()._run_epoch(*args, **kwargs)  # type: ignore[no-untyped-call]  # untyped in transformers
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         if self.is_fsdp_enabled and self.optimizer is not None:
@@ -545,52 +510,8 @@ class DistillationTrainer(PublishingTrainer):
         super()._save_rng_state(output_dir)
         self.accelerator.wait_for_everyone()
 
-    def _seconds_so_far(self) -> float:
-        running = 0.0 if self._phase_start is None else time.perf_counter() - self._phase_start
-        return sum(self.phase_seconds.values()) + running
-
-    def _phase_folder(self, phase: Phase) -> Path:
-        folder = Path(str(self.args.output_dir))
-        return folder / phase if len(self.args.stages) > 1 else folder
-
     def _get_output_dir(self, trial: Any) -> str:  # noqa: ANN401
-        folder = super()._get_output_dir(trial)
-        return str(Path(folder) / self.phase) if len(self.args.stages) > 1 else folder
-
-    def _set_signature_columns_if_needed(self) -> None:
-        super()._set_signature_columns_if_needed()
-        columns = {*(self._signature_columns or ()), *self._columns, ROW_COLUMN}
-        self._signature_columns = sorted(columns)  # type: ignore[assignment]  # untyped in transformers
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        super()._load_from_checkpoint(resume_from_checkpoint, model)
-        self._load_projections(Path(resume_from_checkpoint))
-
-    def _load_best_model(self) -> None:
-        super()._load_best_model()
-        self._load_projections(Path(str(self.state.best_model_checkpoint)))
-
-    def _load_projections(self, folder: Path) -> None:
-        projections = self._projections()
-        if projections is None or self.is_deepspeed_enabled or self.is_fsdp_enabled:
-            return  # those restore the whole module, projections included
-        if not (folder / PROJECTIONS_FILE).is_file():
-            raise ValueError(
-                f"expected `{PROJECTIONS_FILE}` in `{folder}`, got none; because training would go on with untrained "
-                "projections; resume from a checkpoint that DistillationTrainer wrote"
-            )
-        projections.load(folder)
-
-    def _issue_warnings_after_load(self, load_result: Any) -> None:  # noqa: ANN401
-        """Projections have a file of their own: not missing."""
-        load_result.missing_keys[:] = [
-            name for name in load_result.missing_keys if not name.startswith(PROJECTIONS_ATTRIBUTE)
-        ]
-        super()._issue_warnings_after_load(load_result)
-
-    def _projections(self) -> TrainingProjections | None:
-        module = self.model._modules.get(PROJECTIONS_ATTRIBUTE)
-        return module if isinstance(module, TrainingProjections) else None
+        return str(self._phases.folder(self.phase, Path(super()._get_output_dir(trial))))
 
     def _record(self) -> DistillationRecord:
         metrics = {name: value for logs in self.state.log_history for name, value in logs.items()}
@@ -604,7 +525,7 @@ class DistillationTrainer(PublishingTrainer):
             loss_reduction=str(self.args.loss_reduction),
             seed=self.args.seed,
             metrics={name: value for name, value in metrics.items() if isinstance(value, int | float)},
-            seconds=round(self._seconds_so_far(), 1),
+            seconds=round(self._phases.seconds_so_far(), 1),
             versions={
                 "hf_tinybert": version("hf-tinybert"),
                 "torch": torch.__version__,
@@ -626,26 +547,31 @@ class DistillationTrainer(PublishingTrainer):
             "temperature": self.phase_objective.temperature,
         }
 
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        self._load_projections(Path(resume_from_checkpoint))
 
-def _paired_collator(
-    student: PreTrainedTokenizerBase | None, teacher: PreTrainedTokenizerBase | None
-) -> PairedCollator:
-    if student is None or teacher is None:
-        raise ValueError(
-            "expected both tokenizers, or a `data_collator`, for rows with an encoding of the teacher's own, got "
-            f"{'none of the teacher' if student else 'none of the student'}; because each encoding is padded by its "
-            "own tokenizer; pass `processing_class` and `teacher_processing_class`"
-        )
-    return PairedCollator(student, teacher)
+    def _load_best_model(self) -> None:
+        super()._load_best_model()
+        self._load_projections(Path(str(self.state.best_model_checkpoint)))
 
+    def _load_projections(self, folder: Path) -> None:
+        projections = attached_projections(self.model)
+        if projections is None or self.is_deepspeed_enabled or self.is_fsdp_enabled:
+            return  # those restore the whole module, projections included
+        if not (folder / PROJECTIONS_FILE).is_file():
+            raise ValueError(
+                f"expected `{PROJECTIONS_FILE}` in `{folder}`, got none; because training would go on with untrained "
+                "projections; resume from a checkpoint that DistillationTrainer wrote"
+            )
+        projections.load(folder)
 
-def _column_names(dataset: object) -> list[str]:
-    return list(dataset.column_names) if isinstance(dataset, Dataset | FreshVariants) else []
-
-
-def _encoded_rows(dataset: object) -> object:
-    """What the checks look at: of variants the rows that they stand for."""
-    return dataset.encoded if isinstance(dataset, FreshVariants) else dataset
+    def _issue_warnings_after_load(self, load_result: Any) -> None:  # noqa: ANN401
+        """Projections have a file of their own: not missing."""
+        load_result.missing_keys[:] = [
+            name for name in load_result.missing_keys if not name.startswith(PROJECTIONS_ATTRIBUTE)
+        ]
+        super()._issue_warnings_after_load(load_result)
 
 
 __all__ = ["DistillationTrainer"]

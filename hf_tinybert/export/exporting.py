@@ -161,7 +161,7 @@ class _Export:
                 self.rows,
                 display=self.display,
                 title=f"{name}, {len(self.rows):,}",
-            )
+            ).metrics
             for name, model in (("model", self.model), ("exported", exported))
         }
 

@@ -22,7 +22,7 @@ from hf_tinybert.progress import ProgressDisplay, show_progress
 from hf_tinybert.run_folder import RunFolder, claim_folder, wait_for_stage
 from hf_tinybert.workflow.augmentation_sources import ALIGNED_COLUMNS
 from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
-from hf_tinybert.workflow.evaluation import answered_scores
+from hf_tinybert.workflow.evaluation import score_rows
 from hf_tinybert.workflow.figures import (
     describe_rows,
     finished_figures,
@@ -269,7 +269,7 @@ class _Distillation:
 
     def _score(self, model: PreTrainedModel, name: str, split: str) -> dict[str, float]:
         rows, seed = self.data.rows[split], self.settings.seed
-        scores, answers = answered_scores(
+        metrics, answers = score_rows(
             model,
             self.teacher_tokenizer if model is self.teacher else self.tokenizer,
             self.task,
@@ -281,7 +281,7 @@ class _Distillation:
         if split == KEPT_SPLIT:
             weights = self.settings.teacher if model is self.teacher else self.output
             keep_answers(self.output, name, answers, rows=rows, task=self.task, seed=seed, weights=weights)
-        return scores
+        return metrics
 
 
 __all__ = ["SENTENCE_TRANSFORMERS_FOLDER", "STAGE", "DistilSettings", "LearnFrom", "distil"]

@@ -1,7 +1,9 @@
 """How good a model folder is on labelled rows."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
+from typing import NamedTuple
 
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -15,6 +17,18 @@ from hf_tinybert.workflow.model_folder import load_model_folder
 from hf_tinybert.workflow.task_data import can_be_scored, check_labels, read_data, sample
 
 _ROWS_AT_ONCE = 2048  # the logits of so many rows are held at once
+
+
+class ScoredRows(NamedTuple):
+    """How good a model is on labelled rows, and what it answers.
+
+    Attributes:
+        metrics: by name; the first is the kind's main one.
+        answers: one for each row, in their order.
+    """
+
+    metrics: dict[str, float]
+    answers: list[Prediction]
 
 
 def evaluate_folder(
@@ -58,7 +72,7 @@ def evaluate_folder(
     chosen = sample(loaded.splits[split], rows, seed)
     return score_rows(
         folder.model, folder.tokenizer, known, chosen, batch_size=batch_size, seed=seed, display=display, title=split
-    )
+    ).metrics
 
 
 def score_rows(
@@ -71,25 +85,8 @@ def score_rows(
     seed: int = 0,
     display: ProgressDisplay | None = None,
     title: str = "rows",
-) -> dict[str, float]:
-    """The metrics of a model on labelled rows; arguments and errors as of `answered_scores`."""
-    return answered_scores(
-        model, tokenizer, task, rows, batch_size=batch_size, seed=seed, display=display, title=title
-    )[0]
-
-
-def answered_scores(
-    model: PreTrainedModel | ExportedRuntime,
-    tokenizer: PreTrainedTokenizerBase,
-    task: Task,
-    rows: Dataset,
-    *,
-    batch_size: int = 32,
-    seed: int = 0,
-    display: ProgressDisplay | None = None,
-    title: str = "rows",
-) -> tuple[dict[str, float], list[Prediction]]:
-    """The metrics of a model on labelled rows, and its prediction for each of them.
+) -> ScoredRows:
+    """The metrics of a model on labelled rows, and its answers to them.
 
     Args:
         model: with the head of the task.
@@ -109,13 +106,12 @@ def answered_scores(
             f"expected labelled rows for the metrics of {task.kind}, got {len(rows)} rows of {rows.column_names}; "
             "because predictions are compared with gold answers; name their column, or use `hf-tinybert predict`"
         )
-    if display is None:
-        predictions = _predictions(Inference(model, tokenizer, task, batch_size=batch_size, seed=seed), rows)
-        return task.score(predictions, rows), predictions
-    with display.bar(f"scoring: {title}", total=len(rows)) as bar:
-        inference = Inference(model, tokenizer, task, batch_size=batch_size, seed=seed, on_batch=bar.advance)
-        predictions = _predictions(inference, rows)
-        return task.score(predictions, rows), predictions
+    shown = nullcontext() if display is None else display.bar(f"scoring: {title}", total=len(rows))
+    with shown as bar:
+        on_batch = None if bar is None else bar.advance
+        inference = Inference(model, tokenizer, task, batch_size=batch_size, seed=seed, on_batch=on_batch)
+        answers = _predictions(inference, rows)
+        return ScoredRows(task.score(answers, rows), answers)
 
 
 def _predictions(inference: Inference, rows: Dataset) -> list[Prediction]:
@@ -125,4 +121,4 @@ def _predictions(inference: Inference, rows: Dataset) -> list[Prediction]:
     return predictions
 
 
-__all__ = ["answered_scores", "evaluate_folder", "score_rows"]
+__all__ = ["ScoredRows", "evaluate_folder", "score_rows"]

@@ -101,7 +101,7 @@ def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay)
         return wait_for_stage(output, _STAGE)
     save_model_folder(output, model, tokenizer, task)
     scores = {
-        split: score_rows(model, tokenizer, task, prepared.rows[split], display=display, title=split)
+        split: score_rows(model, tokenizer, task, prepared.rows[split], display=display, title=split).metrics
         for split in settings.scored_splits
     }
     figures = {

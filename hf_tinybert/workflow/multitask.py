@@ -26,7 +26,7 @@ from hf_tinybert.models.vocabulary import trim_model
 from hf_tinybert.progress import ProgressDisplay, show_progress
 from hf_tinybert.run_folder import RunFolder, claim_folder, wait_for_stage
 from hf_tinybert.workflow.distil_settings import DistilSettings
-from hf_tinybert.workflow.evaluation import answered_scores
+from hf_tinybert.workflow.evaluation import score_rows
 from hf_tinybert.workflow.figures import (
     describe_rows,
     finished_figures,
@@ -263,7 +263,7 @@ class _MultiTaskDistillation:
         is_teacher, task, seed = model is part.teacher, part.data.task, part.settings.seed
         for split in part.settings.scored_splits if part.data.has_gold else ():
             rows = part.data.rows[split]
-            found[split], answers = answered_scores(
+            found[split], answers = score_rows(
                 model,
                 self.teacher_tokenizer if is_teacher else self.tokenizer,
                 task,

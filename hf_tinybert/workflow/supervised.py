@@ -7,9 +7,9 @@ from datasets import Dataset
 from torch.utils.data import RandomSampler, Sampler, SequentialSampler
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainingArguments
 
-from hf_tinybert.data.length_grouping import LengthGroupedRows, row_lengths
 from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
 from hf_tinybert.distillation.precision import has_fast_bf16
+from hf_tinybert.distillation.training_rows import grouped_rows
 from hf_tinybert.progress import ProgressDisplay, show_progress
 from hf_tinybert.workflow.run_arguments import DataSettings, share_steps, stock_arguments
 from hf_tinybert.workflow.task_data import PreparedData
@@ -24,11 +24,8 @@ class SupervisedTrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:  # noqa: ANN401 (as in its base)
         dataset = self.train_dataset if train_dataset is None else train_dataset
-        lengths = row_lengths(dataset)
-        if lengths is None:
-            return RandomSampler(dataset)  # type: ignore[arg-type]  # the stock Trainer allows None
-        rows_per_step = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
-        return LengthGroupedRows(lengths, rows_per_step, self.args.seed)
+        order = grouped_rows(dataset, self.args)
+        return RandomSampler(dataset) if order is None else order  # type: ignore[arg-type]  # the stock one allows None
 
     def _get_eval_sampler(self, eval_dataset: Dataset) -> Sampler[int] | None:
         return SequentialSampler(eval_dataset) if self.args.world_size <= 1 else None

@@ -32,8 +32,8 @@ def build(build_workload, tmp_path):
 
     def build(workload=None, **overrides):
         defaults = {"arms": list(Arm), "textbook_steps": 2, "repeats": 2, "file": tmp_path / "speed.json"}
-        display = ProgressDisplay(Console(file=io.StringIO()))
-        return TrainingBenchmark(workload or build_workload(), **{**defaults, **overrides}, display=display)
+        defaults["display"] = ProgressDisplay(Console(file=io.StringIO()))
+        return TrainingBenchmark(workload or build_workload(), **{**defaults, **overrides})
 
     return build
 
@@ -119,6 +119,15 @@ def test_a_run_killed_between_its_parts_keeps_the_first(build, memory, turns, mo
 
 def _interrupt(*_):
     raise KeyboardInterrupt
+
+
+def test_its_first_steps_are_the_beginning_of_a_training(build, memory, turns):
+    """Prevents exit status 2, that of a wrong option, where a measurement fails in the middle."""
+    display = ProgressDisplay(Console(file=io.StringIO()))
+    measurement = build(display=display)
+    assert not display.training_has_begun
+    measurement.run()
+    assert display.training_has_begun
 
 
 def test_other_settings_are_another_measurement_in_the_same_file(build, build_workload, memory, turns, tmp_path):

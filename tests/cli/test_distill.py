@@ -2,9 +2,12 @@
 
 import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from transformers import AutoConfig
+
+from hf_tinybert.workflow import distilling
 
 
 def test_it_distils_and_shows_what_was_kept(distilled, tmp_path):
@@ -40,6 +43,14 @@ def test_variants_are_asked_for_by_options(distilled, tmp_path, encoder):
     settings = json.loads(done.stdout)["settings"]
     assert settings["augment"] == "replace"
     assert settings["augment_words"] == {"vectors": encoder, "probability": 0.3}
+
+
+def test_what_fails_after_the_training_is_a_failed_run(distilled, monkeypatch, tmp_path):
+    """Prevents a script from correcting its options where the run failed after hours, between two bars."""
+    monkeypatch.setattr(distilling, "save_figures", Mock(side_effect=ValueError("expected a figure")))
+    done = distilled(tmp_path / "out", "--phase", "prediction-layer")
+    assert done.exit_code == 1, done.output
+    assert done.stderr.count("error:") == 1 and "expected a figure" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """Tests of `hf-tinybert finetune`."""
 
 import json
+from unittest.mock import Mock
+
+from hf_tinybert.workflow import finetuning
 
 
 def test_it_fine_tunes_and_shows_the_scores(run_cli, news, encoder, few_steps, tmp_path):
@@ -16,6 +19,14 @@ def test_machines_get_json_and_nothing_else(run_cli, news, encoder, few_steps, t
     done = run_cli("finetune", news, "--model", encoder, "--output", tmp_path / "out", *few_steps, "--json")
     figures = json.loads(done.stdout)
     assert figures["kind"] == "text-classification" and figures["main_metric"] == "accuracy"
+
+
+def test_what_fails_after_the_training_is_a_failed_run(run_cli, news, encoder, few_steps, monkeypatch, tmp_path):
+    """Prevents a script from correcting its options where the run failed after hours, between two bars."""
+    monkeypatch.setattr(finetuning, "save_figures", Mock(side_effect=ValueError("expected a figure")))
+    done = run_cli("finetune", news, "--model", encoder, "--output", tmp_path / "out", *few_steps)
+    assert done.exit_code == 1, done.output
+    assert done.stderr.count("error:") == 1 and "expected a figure" in done.stderr
 
 
 def test_bad_input_is_one_message_and_exit_status_two(run_cli, news, encoder, few_steps, tmp_path):

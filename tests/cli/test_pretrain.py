@@ -1,9 +1,12 @@
 """Tests of `hf-tinybert pretrain`."""
 
 import json
+from unittest.mock import Mock
 
 import pytest
 from transformers import AutoConfig
+
+from hf_tinybert.workflow import pretraining
 
 SHAPE = ["--layers", "2", "--width", "16", "--heads", "4", "--units", "40", "--block-length", "16"]
 
@@ -130,6 +133,14 @@ def test_tasks_are_learned_beside_the_text_and_shown(pretrained, sentences, sent
     settings = json.loads((tmp_path / "out" / "figures.json").read_text())["settings"]
     assert settings["tasks"] == {"news": {"data": str(news), "kind": "text-classification", "weight": 0.5}}
     assert settings["sampling"] == "temperature"
+
+
+def test_what_fails_after_the_training_is_a_failed_run(pretrained, monkeypatch, tmp_path):
+    """Prevents a script from correcting its options where the run failed after hours, between two bars."""
+    monkeypatch.setattr(pretraining, "save_figures", Mock(side_effect=ValueError("expected a figure")))
+    done = pretrained(tmp_path / "out")
+    assert done.exit_code == 1, done.output
+    assert done.stderr.count("error:") == 1 and "expected a figure" in done.stderr
 
 
 @pytest.mark.parametrize(

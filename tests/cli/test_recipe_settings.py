@@ -43,9 +43,7 @@ def finetune(tmp_path):
             test: options.ScoreTest = False,
         ) -> None:
             columns = options.parse_pairs(column, "--column")
-            settings = configured(
-                context, FinetuneSettings, data=data, columns=columns, epochs=epochs, score_test=test
-            )
+            settings = configured(context, FinetuneSettings, columns=columns, score_test=test)
             screen = io.StringIO()
             with recipe_kept(context, settings, output / "recipe.yaml", Console(file=screen, width=200)):
                 run(output)
@@ -74,6 +72,12 @@ def test_options_win_over_assignments_and_assignments_over_the_recipe(finetune):
 def test_an_option_wins_even_with_the_value_of_its_default(finetune):
     """Prevents `--epochs 3` from being taken for no option at all."""
     assert json.loads(finetune("data: a\nepochs: 5\n", "--epochs", "3").stdout)["settings"]["epochs"] == 3.0
+
+
+def test_an_option_that_is_named_like_a_setting_is_that_setting(finetune):
+    """Prevents an option without effect, where no recipe has the setting either."""
+    settings = json.loads(finetune("", "a.csv", "--epochs", "7").stdout)["settings"]
+    assert settings["data"] == "a.csv" and settings["epochs"] == 7.0
 
 
 @pytest.mark.parametrize(

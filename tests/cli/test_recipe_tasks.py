@@ -30,7 +30,7 @@ def distill(tmp_path):
             shape: options.Shape = "4L-312",
         ) -> None:
             assert has_tasks(context)
-            settings = configured_tasks(context, {"data": data, "epochs": epochs, "shape": shape})
+            settings = configured_tasks(context, {})  # all options are named like settings
             typer.echo(json.dumps(tasks_as_recipe(settings)))
 
         recipe = tmp_path / "given.yaml"

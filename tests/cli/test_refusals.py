@@ -6,10 +6,10 @@ import json
 import re
 
 import pytest
+import typer
 from rich.console import Console
 
-from hf_tinybert.cli.refusals import EXIT_CODES, EXPECTED_ERRORS, ExitCode, errors_told, refusal
-from hf_tinybert.progress import ProgressDisplay
+from hf_tinybert.cli.refusals import EXIT_CODES, EXPECTED_ERRORS, ExitCode, errors_told, refusal, run_display
 
 
 def test_a_refusal_is_one_message_on_standard_error(capsys):
@@ -30,18 +30,16 @@ def test_what_the_machine_lacks_is_a_failed_run():
     assert refusal(FileNotFoundError(errno.ENOENT, "No such file")).exit_code == ExitCode.REFUSED
 
 
-def test_a_value_error_of_a_run_that_had_begun_is_a_failed_run():
-    """Prevents a defect that shows after hours from being taken for a wrong option."""
-    with (
-        pytest.raises(ValueError) as error,
-        ProgressDisplay(Console(file=io.StringIO())).bar("training") as bar,
-    ):
-        bar.training_begins()
+@pytest.mark.parametrize(("trained", "code"), [(False, ExitCode.REFUSED), (True, ExitCode.FAILED)])
+def test_what_stops_a_run_is_its_failure_from_training_on(trained, code):
+    """Prevents a defect that shows after hours, while no bar is drawn, from being taken for a wrong option."""
+    console = Console(file=io.StringIO())
+    with pytest.raises(typer.Exit) as leaving, run_display(console) as display:
+        with display.bar("training") as bar:
+            if trained:
+                bar.training_begins()
         raise ValueError("expected 3 logits, got 4")
-    assert refusal(error.value).exit_code == ExitCode.FAILED
-    other = ValueError("expected a folder")
-    other.add_note("of something else")
-    assert refusal(other).exit_code == ExitCode.REFUSED
+    assert leaving.value.exit_code == code and str(leaving.value.__cause__) == "expected 3 logits, got 4"
 
 
 def test_the_help_names_every_exit_code():

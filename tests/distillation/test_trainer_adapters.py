@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import peft
 import pytest
@@ -202,7 +203,7 @@ def test_a_prompt_student_learns_predictions_and_is_refused_layers(start, build_
         before = _weights(trainer.model)
         trainer.train()
         assert any("prompt_encoder" in name for name in _changed(trainer.model, before))
-        last = trainer._phase_folder(trainer.phase) / "checkpoint-4"
+        last = Path(trainer.args.output_dir, "checkpoint-4")
         shutil.rmtree(last)
         resumed = start(prompted(), phases=[SECOND], output_dir=trainer.args.output_dir)
         resumed.train(resume_from_checkpoint=True)

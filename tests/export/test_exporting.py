@@ -10,6 +10,7 @@ import torch
 from hf_tinybert.export import ExportSettings, export_folder
 from hf_tinybert.export import exporting as module
 from hf_tinybert.workflow import evaluate_folder, load_model_folder, predict
+from hf_tinybert.workflow.evaluation import ScoredRows
 
 
 def test_an_exported_classifier_is_scored_and_answers_like_the_model(model_of, labelled_rows, display, tmp_path):
@@ -37,7 +38,7 @@ def test_int8_is_smaller_and_refused_where_it_loses_more_than_is_allowed(
     )
     figures = export_folder(settings, tmp_path / "int8", display)
     assert 0 < figures["largest_difference"] < 0.5
-    scores = iter([{"accuracy": 0.9}, {"accuracy": 0.8}])
+    scores = iter([ScoredRows({"accuracy": 0.9}, []), ScoredRows({"accuracy": 0.8}, [])])
     monkeypatch.setattr(module, "score_rows", lambda *arguments, **named: next(scores))
 
     def written_before(model, inputs, form, folder, longest):  # the same graph would take as long again

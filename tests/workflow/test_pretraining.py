@@ -177,7 +177,7 @@ def clock(monkeypatch):
         return original(self, *args, **kwargs)
 
     monkeypatch.setattr(DistillationTrainer, "training_step", slow)
-    monkeypatch.setattr("hf_tinybert.distillation.trainer.time", made)
+    monkeypatch.setattr("hf_tinybert.distillation.run_phases.time", made)
     return made
 
 

@@ -39,6 +39,7 @@ from hf_tinybert.distillation.teacher import weights_sha256
 from hf_tinybert.distillation.teacher_outputs import CacheSettings, Collator
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.trainer import DistillationTrainer
+from hf_tinybert.distillation.training_rows import data_seed, rows_per_step
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -217,7 +218,7 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
 
     def best_folder(self, task: str) -> Path:
         """Where the student is kept as it was at a task's best evaluation of this phase."""
-        return self._phase_folder(self.phase) / "best" / task
+        return self._phases.folder(self.phase) / "best" / task
 
     def _task_of(self, inputs: Mapping[str, Any]) -> str:
         return str(inputs[TASK_KEY])
@@ -233,17 +234,17 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
             part = self.tasks[name].train_dataset
             rows[name] = self._remove_unused_columns(part if cached is None else with_row_ids(part))
             collators[name] = self._collators[name] if cached is None else cached
-        return MultiTaskDataset(rows), MultiTaskCollator(collators, self._data_seed)
+        return MultiTaskDataset(rows), MultiTaskCollator(collators, data_seed(self.args))
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[Any] | None:  # noqa: ANN401 (as in its base)
         dataset: Any = self.train_dataset if train_dataset is None else train_dataset
         self._row_order = SingleTaskSteps(
             dataset,
-            self._rows_per_step,
+            rows_per_step(self.args),
             self.sampling,
             epochs=self.args.num_train_epochs,
             max_steps=self.args.max_steps,
-            seed=self._data_seed,
+            seed=data_seed(self.args),
             group_by_length=self.args.train_sampling_strategy == "group_by_length",
         )
         return self._row_order
