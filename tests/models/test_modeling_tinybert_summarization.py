@@ -1,4 +1,4 @@
-"""A token classification with the labels skip and keep, read at the markers of sentences."""
+"""A token classification with the labels skip and keep, read at the tokens of sentences."""
 
 import pytest
 import torch
@@ -25,25 +25,33 @@ def encoded(tokenizer, *documents):
     return tokenizer(texts, add_special_tokens=False, padding=True, return_tensors="pt")
 
 
+def scores_of(model, tokenizer, *documents):
+    ids = {"marker_id": tokenizer.cls_token_id, "end_id": tokenizer.sep_token_id}
+    return model.sentence_scores(**encoded(tokenizer, *documents), **ids)
+
+
 def test_every_sentence_of_every_document_gets_its_probability(build_summarizer, tokenizer):
     """A score lost or taken from padding shifts every sentence behind it."""
     model = build_summarizer()
-    inputs = encoded(tokenizer, ["the film is bad .", "a great song", "goal today"], ["the vote"])
-    scores = model.sentence_scores(**inputs, marker_id=tokenizer.cls_token_id)
+    documents = ["the film is bad .", "a great song", ""], ["the vote"]
+    scores = scores_of(model, tokenizer, *documents)
     assert [len(row) for row in scores] == [3, 1]
     with torch.no_grad():
-        keep = model(**inputs).logits.softmax(-1)[..., 1]
-    assert scores[0] == keep[0][inputs["input_ids"][0] == tokenizer.cls_token_id].tolist()
-    assert scores[1] == [keep[1, 0].item()]
+        logits = model(**encoded(tokenizer, *documents)).logits
+    keep = logits[..., 1] - logits[..., 0]
+    # marker, five tokens, end; marker, three tokens, end; a marker without tokens
+    wanted = [[keep[0, 1:6].mean(), keep[0, 8:11].mean(), keep[0, 12]], [keep[1, 1:3].mean()]]
+    for row, own in zip(scores, wanted, strict=True):
+        assert row == pytest.approx([value.sigmoid().item() for value in own], abs=1e-6)
 
 
 def test_padding_changes_no_score(build_summarizer, tokenizer):
     """A document would get another summary beside a longer one."""
     model = build_summarizer()
     documents = (["the film is bad .", "a great song"], ["the vote", "a goal"])
-    together = model.sentence_scores(**encoded(tokenizer, *documents), marker_id=tokenizer.cls_token_id)
+    together = scores_of(model, tokenizer, *documents)
     for row, document in zip(together, documents, strict=True):
-        (alone,) = model.sentence_scores(**encoded(tokenizer, document), marker_id=tokenizer.cls_token_id)
+        (alone,) = scores_of(model, tokenizer, document)
         assert row == pytest.approx(alone, abs=1e-6)
 
 

@@ -1,9 +1,11 @@
 """Extractive summarisation: which sentences of a document to keep."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from datasets import Dataset
+from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from hf_tinybert.data.gathered_logits import rounded
@@ -43,8 +45,8 @@ def decode_summaries(logits: Logits, encoded: Dataset, rows: Dataset, settings: 
         settings: sentences of a summary.
 
     Returns:
-        `summary`, `sentences` (positions of those it holds) and `scores` (probability of keep of every sentence,
-        mean over the windows that hold it).
+        `summary`, `sentences` (positions of those it holds) and `scores` (probability of keep of every sentence by the
+        mean of its tokens' logits; mean over the windows that hold it).
 
     Raises:
         ValueError: The logits are not those of the encoded rows.
@@ -58,16 +60,12 @@ def decode_summaries(logits: Logits, encoded: Dataset, rows: Dataset, settings: 
             f"expected logits (windows, tokens, 2), got the shape {found.shape}; because a sentence is skipped or "
             "kept; use a model for extractive summarisation."
         )
-    # Softmax of two logits: the share of the second.
-    with np.errstate(over="ignore"):
-        keep = 1.0 / (1.0 + np.exp(found[..., 0].astype(np.float64) - found[..., 1]))
     documents = [split_sentences(document) for document in rows["document"]]
     totals = [np.zeros(len(spans)) for spans in documents]
     windows = [np.zeros(len(spans)) for spans in documents]
-    for number, numbers, scores in zip(encoded[ROW_NUMBER], sentence_numbers, keep, strict=True):
-        positions = np.flatnonzero(np.asarray(numbers) != NOT_READ)
-        sentences = np.asarray(numbers)[positions]
-        totals[number][sentences] += scores[positions]
+    for number, numbers, scores in zip(encoded[ROW_NUMBER], sentence_numbers, found, strict=True):
+        sentences, kept = _window_scores(np.asarray(numbers), scores[: len(numbers)])
+        totals[number][sentences] += kept
         windows[number][sentences] += 1
     predictions = []
     for document, total, times in zip(rows["document"], totals, windows, strict=True):
@@ -76,6 +74,15 @@ def decode_summaries(logits: Logits, encoded: Dataset, rows: Dataset, settings: 
         prediction = _summary(document, sorted(int(position) for position in best))
         predictions.append({**prediction, "scores": [rounded(score) for score in scores]})
     return predictions
+
+
+def _window_scores(numbers: NDArray[Any], logits: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The sentences of a window, `(sentences,)`, and the probability of keep of each."""
+    read = numbers != NOT_READ
+    sentences, place, tokens = np.unique(numbers[read], return_inverse=True, return_counts=True)
+    difference = (logits[..., 0].astype(np.float64) - logits[..., 1])[read]
+    with np.errstate(over="ignore"):  # softmax of two logits: the share of the second
+        return sentences, 1.0 / (1.0 + np.exp(np.bincount(place, weights=difference) / tokens))
 
 
 def score_summaries(predictions: Sequence[Prediction], rows: Dataset, settings: TaskSettings) -> dict[str, float]:

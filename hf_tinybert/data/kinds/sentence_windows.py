@@ -17,7 +17,7 @@ from hf_tinybert.data.sentences import split_sentences
 __all__ = ["SENTENCE_NUMBERS", "encode_documents"]
 
 SENTENCE_NUMBERS = "sentence_numbers"
-"""Column: at the marker that begins a sentence the sentence's position in its document, elsewhere `NOT_READ`."""
+"""Column: at the tokens of a sentence the sentence's position in its document, at those around it `NOT_READ`."""
 
 
 _SHORTEST = 3
@@ -27,9 +27,11 @@ _SHORTEST = 3
 def encode_documents(rows: Dataset, tokenizer: PreTrainedTokenizerBase, settings: TaskSettings) -> Dataset:
     """Gives windows of at most `max_length` tokens that hold whole sentences.
 
-    Every sentence stands between the tokenizer's [CLS] and [SEP], and is judged at its [CLS]. A window takes as many
-    sentences as it can; the next one begins with the last sentences of it, `stride` tokens at most. A sentence longer
-    than a window is cut to it. Segments (`token_type_ids`) are all 0, because not every encoder has two of them.
+    Every sentence stands between the tokenizer's [CLS] and [SEP] and is judged at all its tokens, by their mean: an
+    encoder whose texts are compared by the mean of their states tells there what a sentence says, and nothing at a
+    [CLS] amid the text. One without any token is judged at its [CLS]. A window takes as many sentences as it can; the
+    next one begins with the last sentences of it, `stride` tokens at most. A sentence longer than a window is cut to
+    it. Segments (`token_type_ids`) are all 0, because not every encoder has two of them.
 
     Args:
         rows: `document` and, where known, `summaries` (list of string).
@@ -37,8 +39,8 @@ def encode_documents(rows: Dataset, tokenizer: PreTrainedTokenizerBase, settings
         settings: lengths and sentences of a summary.
 
     Returns:
-        What the model reads, `labels` at the markers (0 skip, 1 keep, `IGNORED` elsewhere) where the rows have
-        summaries, `sentence_numbers` and `row_number`; int lists (window_length,), unpadded.
+        What the model reads, `labels` at the tokens of sentences (0 skip, 1 keep, `IGNORED` elsewhere) where the rows
+        have summaries, `sentence_numbers` and `row_number`; int lists (window_length,), unpadded.
 
     Raises:
         ValueError: A document has no sentence, or summaries are missing or empty; or no window can be made.
@@ -95,11 +97,7 @@ def _encode_batch(
 
 def _add_window(encoded: dict[str, list[Any]], pieces: Sequence[list[int]], window: range, kept: list[int]) -> None:
     ids = [token for piece in pieces for token in piece]
-    numbers = [
-        sentence if place == 0 else NOT_READ
-        for sentence, piece in zip(window, pieces, strict=True)
-        for place in range(len(piece))
-    ]
+    numbers = [number for sentence, piece in zip(window, pieces, strict=True) for number in _numbers(sentence, piece)]
     encoded["input_ids"].append(ids)
     encoded["attention_mask"].append([1] * len(ids))
     encoded[SENTENCE_NUMBERS].append(numbers)
@@ -107,6 +105,12 @@ def _add_window(encoded: dict[str, list[Any]], pieces: Sequence[list[int]], wind
         encoded["token_type_ids"].append([0] * len(ids))
     if "labels" in encoded:
         encoded["labels"].append([IGNORED if sentence == NOT_READ else int(sentence in kept) for sentence in numbers])
+
+
+def _numbers(sentence: int, piece: Sequence[int]) -> list[int]:
+    """What is read of the tokens of one sentence, marker and end around them."""
+    tokens = len(piece) - 2
+    return [NOT_READ, *[sentence] * tokens, NOT_READ] if tokens else [sentence, NOT_READ]
 
 
 def _pieces(sentences: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_length: int) -> list[list[int]]:

@@ -32,6 +32,10 @@ def _settings(max_length=22, stride=8, summary_sentences=1):
     )
 
 
+def _tokens(row, sentence):
+    return [place for place, number in enumerate(row["sentence_numbers"]) if number == sentence]
+
+
 def _perfect_logits(encoded, padding=0):
     longest = max(len(labels) for labels in encoded["labels"]) + padding
     logits = np.full((len(encoded), longest, 2), -100.0)
@@ -63,12 +67,25 @@ def test_a_sentence_in_two_windows_has_the_mean_of_its_scores(tokenizer, rows):
     settings = _settings()
     encoded = encode_documents(rows, tokenizer, settings)
     logits = np.zeros((len(encoded), 64, 2))
-    shared = [row["sentence_numbers"].index(2) for row in encoded]
+    shared = [_tokens(row, 2) for row in encoded]
     assert len(shared) == 2
     logits[0, shared[0], 1] = np.log(3)  # 0.75
     logits[1, shared[1], 0] = np.log(9)  # 0.1
     (prediction,) = decode_summaries(logits, encoded, rows, settings)
     assert prediction["scores"] == [0.5, 0.5, 0.425, 0.5, 0.5]
+
+
+def test_a_sentence_is_judged_by_the_mean_of_its_tokens(tokenizer, rows):
+    """Prevents a sentence judged by its first token, by its most certain one, or by what stands around it."""
+    rows = rows.select([1]).remove_columns("summaries")
+    settings = _settings(max_length=64, stride=0)
+    encoded = encode_documents(rows, tokenizer, settings)
+    logits = np.full((1, 64, 2), 50.0)
+    tokens = _tokens(encoded[0], 0)
+    assert len(tokens) == 3
+    logits[0, tokens] = [[2.0, 1.0], [0.0, 6.0], [3.0, 1.0]]  # -1, 6 and -2: 1 in the mean
+    (prediction,) = decode_summaries(logits, encoded, rows, settings)
+    assert prediction["scores"] == pytest.approx([1 / (1 + np.exp(-1.0))], abs=1e-6)
 
 
 def test_the_best_sentences_stand_in_the_order_of_the_document(tokenizer, rows):
@@ -78,7 +95,7 @@ def test_the_best_sentences_stand_in_the_order_of_the_document(tokenizer, rows):
     encoded = encode_documents(rows, tokenizer, settings)
     logits = np.zeros((2, 64, 2))
     for sentence, score in ((4, 3.0), (1, 2.0)):
-        logits[0, encoded[0]["sentence_numbers"].index(sentence), 1] = score
+        logits[0, _tokens(encoded[0], sentence), 1] = score
     predictions = decode_summaries(logits, encoded, rows, settings)
     assert predictions[0]["sentences"] == [1, 4]
     assert predictions[0]["summary"] == "A bank share rises. Bank loses share."
@@ -90,7 +107,7 @@ def test_extreme_logits_have_no_warning(tokenizer, rows, recwarn):
     settings = _settings(max_length=64, stride=0)
     encoded = encode_documents(rows, tokenizer, settings)
     logits = np.zeros((2, 64, 2), dtype=np.float32)
-    logits[:, 0, 0] = 3e4
+    logits[:, :, 0] = 3e4
     assert decode_summaries(logits, encoded, rows, settings)[1]["scores"] == [0.0]
     assert not recwarn.list
 

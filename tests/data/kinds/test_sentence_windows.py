@@ -1,4 +1,4 @@
-"""Documents as windows: every sentence is judged, at its own marker."""
+"""Documents as windows: every sentence is judged, at its own tokens."""
 
 import pytest
 from datasets import Dataset, Features, List, Value
@@ -27,12 +27,12 @@ def _settings(max_length=64, stride=0, summary_sentences=1):
 
 
 def test_a_sentence_stands_between_its_marker_and_its_end(tokenizer):
-    """Prevents sentences without a token at which they are judged."""
+    """Prevents sentences that are judged by what their encoder says of another, or of none."""
     encoded = encode_documents(_rows(["New film wins. A bank rises."], [["a bank rising"]]), tokenizer, _settings())
     tokens = tokenizer.convert_ids_to_tokens(encoded[0]["input_ids"])
     assert tokens == ["[CLS]", "new", "film", "wins", ".", "[SEP]", "[CLS]", "a", "bank", "rises", ".", "[SEP]"]
-    assert encoded[0]["labels"] == [0, *[IGNORED] * 5, 1, *[IGNORED] * 5]
-    assert encoded[0]["sentence_numbers"] == [0, *[NOT_READ] * 5, 1, *[NOT_READ] * 5]
+    assert encoded[0]["labels"] == [IGNORED, *[0] * 4, IGNORED, IGNORED, *[1] * 4, IGNORED]
+    assert encoded[0]["sentence_numbers"] == [NOT_READ, *[0] * 4, NOT_READ, NOT_READ, *[1] * 4, NOT_READ]
     assert encoded[0]["token_type_ids"] == [0] * 12
     assert encoded[0]["row_number"] == 0
 
@@ -47,8 +47,10 @@ def test_every_sentence_is_in_a_window_whole_or_cut_to_it(tokenizer, max_length,
     for row in encoded:
         assert len(row["input_ids"]) <= max_length
         markers = [place for place, token in enumerate(row["input_ids"]) if token == tokenizer.cls_token_id]
-        assert markers == [place for place, sentence in enumerate(row["sentence_numbers"]) if sentence != NOT_READ]
-        sentences = [row["sentence_numbers"][place] for place in markers]
+        ends = [place for place, token in enumerate(row["input_ids"]) if token == tokenizer.sep_token_id]
+        around = [place for place, sentence in enumerate(row["sentence_numbers"]) if sentence == NOT_READ]
+        assert around == sorted([*markers, *ends])
+        sentences = [row["sentence_numbers"][place + 1] for place in markers]
         assert sentences == list(range(sentences[0], sentences[-1] + 1))
         seen[row["row_number"]].update(sentences)
         assert sentences[-1] > last[row["row_number"]], "a window without a new sentence"
@@ -60,8 +62,16 @@ def test_windows_share_whole_sentences_of_at_most_the_stride(tokenizer):
     """Prevents neighbours that share nothing, or more than was asked for."""
     # Tokens with markers: 7, 7, 8, 6, 6.
     encoded = encode_documents(_rows([DOCUMENT]), tokenizer, _settings(max_length=22, stride=8))
-    windows = [[number for number in row["sentence_numbers"] if number != NOT_READ] for row in encoded]
+    windows = [sorted(set(row["sentence_numbers"]) - {NOT_READ}) for row in encoded]
     assert windows == [[0, 1, 2], [2, 3, 4]]
+
+
+def test_a_sentence_without_tokens_is_judged_at_its_marker(tokenizer):
+    """Prevents a sentence of invisible characters that has no score, so that the mean divides by nothing."""
+    rows = _rows(["New film wins. \u200b\u200b"], [["film"]])
+    (row,) = encode_documents(rows, tokenizer, _settings())
+    assert row["sentence_numbers"] == [NOT_READ, *[0] * 4, NOT_READ, 1, NOT_READ]
+    assert row["labels"] == [IGNORED, *[1] * 4, IGNORED, 0, IGNORED]
 
 
 def test_a_tokenizer_without_segments_gets_none(tokenizer):
