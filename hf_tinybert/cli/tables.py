@@ -10,7 +10,7 @@ def scores_table(figures: Mapping[str, Any]) -> Table:
     """What `finetune` gives: metrics by split, below each those without a model, then size and seconds."""
     splits, names = list(figures["scores"]), _names_without_model([figures])
     title = f"{figures['kind']}, {figures['rows']['train']:,} training rows"
-    table = Table(title=title, caption=_caption(names))
+    table = Table(title=title, caption=_caption(names), caption_justify="left")
     table.add_column("", no_wrap=True)
     for split in splits:
         table.add_column(split, justify="right")
@@ -32,7 +32,7 @@ def retention_table(figures: Mapping[str, Any]) -> Table:
     """What `distill` gives: metrics of teacher and student by split and what was kept, then sizes and seconds."""
     names = _names_without_model([figures])
     title = f"{figures['kind']}, {figures['rows']['train']:,} training rows"
-    table = Table(title=title, caption=_caption(names))
+    table = Table(title=title, caption=_caption(names), caption_justify="left")
     table.add_column("", no_wrap=True)
     for name in ("teacher", "student", "kept", *names):
         table.add_column(name, justify="right")
@@ -48,7 +48,7 @@ def retention_table(figures: Mapping[str, Any]) -> Table:
 def tasks_table(figures: Mapping[str, Any]) -> Table:
     """What `distill` gives for several tasks: metrics of each by split and what was kept, then sizes and seconds."""
     names = _names_without_model(figures["tasks"].values())
-    table = Table(title=f"{len(figures['tasks'])} tasks", caption=_caption(names))
+    table = Table(title=f"{len(figures['tasks'])} tasks", caption=_caption(names), caption_justify="left")
     table.add_column("", no_wrap=True)
     for name in ("teacher", "student", "kept", *names):
         table.add_column(name, justify="right")
@@ -147,7 +147,7 @@ def metrics_table(
 ) -> Table:
     """What `evaluate` gives: one metric a row, beside those of predictions without a model, by their names."""
     beside = without_model or {}
-    table = Table(title=title, caption=_caption(list(beside)))
+    table = Table(title=title, caption=_caption(list(beside)), caption_justify="left")
     table.add_column("metric", no_wrap=True)
     for name in ("score", *beside):
         table.add_column(name, justify="right")
