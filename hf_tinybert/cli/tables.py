@@ -156,7 +156,7 @@ def metrics_table(
     return table
 
 
-def _add_scores(table: Table, figures: Mapping[str, Any], names: Iterable[str], before: str = "") -> None:
+def _add_scores(table: Table, figures: Mapping[str, Any], names: Sequence[str], before: str = "") -> None:
     """A row for each metric of each split: teacher, student, what was kept, and what needs no model."""
     for split, by_model in figures["scores"].items():
         kept = figures["retention"].get(split, {})

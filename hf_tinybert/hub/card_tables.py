@@ -24,8 +24,10 @@ def markdown_table(table: Table) -> str:
     if not table.rows:
         return ""
     rule = ["---" if index < table.numbers_from else "---:" for index in range(len(table.header))]
-    cells = ([cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in table.rows)
-    return "\n".join(f"| {' | '.join(line)} |" for line in [table.header, rule, *cells])
+    header, *rows = (
+        [cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in [table.header, *table.rows]
+    )
+    return "\n".join(f"| {' | '.join(line)} |" for line in [header, rule, *rows])
 
 
 def without_model_note(names: Iterable[str]) -> str:
