@@ -160,6 +160,7 @@ def measure(task: str, arm: str, seed: int, changes: dict[str, Any], options: ar
         more["start"] = str(general_student(options.data, options.folder, display))
     figures = distil_task(task, seed, {**settings, **more}, folder, options)
     kept = ("main_metric", "rows", "scores", "retention", "epochs", "parameters", "seconds", "machine")
+    kept += ("without_model",) if "without_model" in figures else ()
     general = {"general_student": general_figures(options.folder)} if settings.get("start") == GENERAL else {}
     add_run(options.output, {**key, **{name: figures[name] for name in kept}}, _summary, **general)
 
@@ -260,23 +261,32 @@ def standard_settings(task: str, arm: str) -> dict[str, Any]:
 
 
 def table(runs: list[dict[str, Any]]) -> str:
-    """The runs with the settings of their arm, on the test split, as a table in Markdown."""
+    """The runs with the settings of their arm, on the test split, as a table in Markdown.
+
+    Below it what is had on the test rows without a model, for tasks whose runs tell.
+    """
     standard = [run for run in runs if run["settings"] == standard_settings(run["task"], run["arm"])]
     arms = [arm for arm in ARMS if any(run["arm"] == arm for run in standard)]
+    notes = []
     lines = ["| task, metric | teacher | " + " | ".join(arms) + " | kept |", "|---" * (len(arms) + 3) + "|"]
     for task in TASKS:
         groups = {arm: [run for run in standard if (run["task"], run["arm"]) == (task, arm)] for arm in arms}
         scored = {arm: [run for run in group if "test" in run["scores"]] for arm, group in groups.items()}
-        first = next((run for group in scored.values() for run in group), None)
-        if first is None:
+        of_task = [run for group in scored.values() for run in group]
+        if not of_task:
             continue
+        first = of_task[0]
         metric = first["main_metric"]
         scale = 1.0 if first["scores"]["test"]["teacher"][metric] > 1.0 else 100.0
         cells = [_cell([scale * run["scores"]["test"]["student"][metric] for run in scored[arm]]) for arm in arms]
         kept = _cell([100 * run["retention"]["test"][metric] for run in scored[arms[0]]])
         teacher = scale * first["scores"]["test"]["teacher"][metric]
         lines.append(f"| {task}, {metric} | {teacher:.1f} | " + " | ".join(cells) + f" | {kept} |")
-    return "\n".join(lines) + "\n"
+        beside = next((run["without_model"]["test"] for run in of_task if "without_model" in run), {})
+        if beside:
+            told = ", ".join(f"{name} {scale * scores[metric]:.1f}" for name, scores in beside.items())
+            notes.append(f"\n{task}, {metric} without a model: {told}.")
+    return "\n".join(lines + notes) + "\n"
 
 
 def _cell(values: list[float]) -> str:

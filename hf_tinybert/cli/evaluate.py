@@ -33,8 +33,8 @@ def evaluate(
         with figures_alone(as_json):
             with loading():
                 from hf_tinybert.progress import ProgressDisplay
-                from hf_tinybert.workflow import evaluate_folder
-            metrics = evaluate_folder(
+                from hf_tinybert.workflow import score_folder
+            metrics, without_model = score_folder(
                 model,
                 data,
                 split,
@@ -48,8 +48,15 @@ def evaluate(
             )
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
-    figures = {"model": model, "data": data, "split": split, "metrics": metrics}
-    show_outcome(figures, lambda _: metrics_table(metrics, f"{model} on {split}"), None, console, as_json=as_json)
+    beside = {"without_model": without_model} if without_model else {}
+    figures = {"model": model, "data": data, "split": split, "metrics": metrics, **beside}
+    show_outcome(
+        figures,
+        lambda _: metrics_table(metrics, f"{model} on {split}", without_model),
+        None,
+        console,
+        as_json=as_json,
+    )
 
 
 __all__ = ["evaluate"]

@@ -1,20 +1,24 @@
 """The figures of a run as tables."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 
 
 def scores_table(figures: Mapping[str, Any]) -> Table:
-    """What `finetune` gives: metrics by split, then size and seconds."""
-    splits = list(figures["scores"])
-    table = Table(title=f"{figures['kind']}, {figures['rows']['train']:,} training rows")
+    """What `finetune` gives: metrics by split, below each those without a model, then size and seconds."""
+    splits, names = list(figures["scores"]), _names_without_model([figures])
+    title = f"{figures['kind']}, {figures['rows']['train']:,} training rows"
+    table = Table(title=title, caption=_caption(names), caption_justify="left")
     table.add_column("", no_wrap=True)
     for split in splits:
         table.add_column(split, justify="right")
     for metric in _metrics(figures["scores"].values()):
         table.add_row(metric, *(f"{figures['scores'][split][metric]:.4g}" for split in splits))
+        for name in names:
+            of_splits = (figures["without_model"].get(split, {}) for split in splits)
+            table.add_row(f"{metric}, {name}", *(_cell(found.get(name, {}).get(metric)) for found in of_splits))
     for label, value in (
         ("parameters", f"{figures['parameters']:,}"),
         ("megabytes", f"{figures['megabytes']:.1f}"),
@@ -26,11 +30,13 @@ def scores_table(figures: Mapping[str, Any]) -> Table:
 
 def retention_table(figures: Mapping[str, Any]) -> Table:
     """What `distill` gives: metrics of teacher and student by split and what was kept, then sizes and seconds."""
-    table = Table(title=f"{figures['kind']}, {figures['rows']['train']:,} training rows")
+    names = _names_without_model([figures])
+    title = f"{figures['kind']}, {figures['rows']['train']:,} training rows"
+    table = Table(title=title, caption=_caption(names), caption_justify="left")
     table.add_column("", no_wrap=True)
-    for name in ("teacher", "student", "kept"):
+    for name in ("teacher", "student", "kept", *names):
         table.add_column(name, justify="right")
-    _add_scores(table, figures)
+    _add_scores(table, figures, names)
     for label, form in (("parameters", "{:,}"), ("megabytes", "{:.1f}")):
         teacher, student = figures[label]["teacher"], figures[label]["student"]
         table.add_row(label, form.format(teacher), form.format(student), f"{student / teacher:.1%}")
@@ -41,12 +47,13 @@ def retention_table(figures: Mapping[str, Any]) -> Table:
 
 def tasks_table(figures: Mapping[str, Any]) -> Table:
     """What `distill` gives for several tasks: metrics of each by split and what was kept, then sizes and seconds."""
-    table = Table(title=f"{len(figures['tasks'])} tasks")
+    names = _names_without_model(figures["tasks"].values())
+    table = Table(title=f"{len(figures['tasks'])} tasks", caption=_caption(names), caption_justify="left")
     table.add_column("", no_wrap=True)
-    for name in ("teacher", "student", "kept"):
+    for name in ("teacher", "student", "kept", *names):
         table.add_column(name, justify="right")
     for task, own in figures["tasks"].items():
-        _add_scores(table, own, f"{task}, ")
+        _add_scores(table, own, names, f"{task}, ")
     for label, form in (("parameters", "{:,}"), ("megabytes", "{:.1f}")):
         table.add_row(label, form.format(figures[label]["teacher"]), form.format(figures[label]["student"]), "")
     table.add_row("seconds", "", f"{figures['seconds']['total']:.1f}", "")
@@ -135,32 +142,55 @@ def vocabulary_table(figures: Mapping[str, Any]) -> Table:
     return table
 
 
-def metrics_table(metrics: Mapping[str, float], title: str) -> Table:
-    """What `evaluate` gives: one metric a row."""
-    table = Table(title=title)
+def metrics_table(
+    metrics: Mapping[str, float], title: str, without_model: Mapping[str, Mapping[str, float]] | None = None
+) -> Table:
+    """What `evaluate` gives: one metric a row, beside those of predictions without a model, by their names."""
+    beside = without_model or {}
+    table = Table(title=title, caption=_caption(list(beside)), caption_justify="left")
     table.add_column("metric", no_wrap=True)
-    table.add_column("score", justify="right")
-    for name, value in metrics.items():
-        table.add_row(name, f"{value:.4g}")
+    for name in ("score", *beside):
+        table.add_column(name, justify="right")
+    for metric, value in metrics.items():
+        table.add_row(metric, f"{value:.4g}", *(_cell(scores.get(metric)) for scores in beside.values()))
     return table
 
 
-def _add_scores(table: Table, figures: Mapping[str, Any], before: str = "") -> None:
-    """A row for each metric of each split: teacher, student, and what was kept."""
+def _add_scores(table: Table, figures: Mapping[str, Any], names: Sequence[str], before: str = "") -> None:
+    """A row for each metric of each split: teacher, student, what was kept, and what needs no model."""
     for split, by_model in figures["scores"].items():
         kept = figures["retention"].get(split, {})
+        beside = figures.get("without_model", {}).get(split, {})
         for metric, score in by_model["student"].items():
-            of_teacher = by_model.get("teacher", {}).get(metric)
             table.add_row(
                 f"{before}{split} {metric}",
-                "" if of_teacher is None else f"{of_teacher:.4g}",
+                _cell(by_model.get("teacher", {}).get(metric)),
                 f"{score:.4g}",
                 f"{kept[metric]:.1%}" if metric in kept else "",
+                *(_cell(beside.get(name, {}).get(metric)) for name in names),
             )
 
 
 def _metrics(scores: Any) -> list[str]:  # noqa: ANN401 (views of a dictionary)
     return list(dict.fromkeys(name for by_metric in scores for name in by_metric))
+
+
+def _names_without_model(several: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Of the predictions without a model that some figures tell of, each once."""
+    return _metrics(by_name for figures in several for by_name in figures.get("without_model", {}).values())
+
+
+def _caption(names: Sequence[str]) -> str | None:
+    """What the predictions without a model are."""
+    if not names:
+        return None
+    from hf_tinybert.hub.card_tables import without_model_note  # it brings libraries that `--help` must not wait for
+
+    return without_model_note(names)
+
+
+def _cell(score: float | None) -> str:
+    return "" if score is None else f"{score:.4g}"
 
 
 __all__ = [

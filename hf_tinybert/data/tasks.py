@@ -127,6 +127,20 @@ class Task:
         """The metrics of predictions against the gold answers of their raw rows."""
         return self.definition.score(predictions, rows, self.settings)
 
+    def score_without_model(self, rows: Dataset) -> dict[str, dict[str, float]]:
+        """The metrics of predictions that need no model, by their names; empty where the kind has none.
+
+        Args:
+            rows: raw, with gold answers.
+
+        Raises:
+            ValueError: rows have no gold answers.
+        """
+        return {
+            name: self.score(predict(rows, self.settings), rows)
+            for name, predict in self.definition.without_model.items()
+        }
+
     def compute_metrics(self, encoded: Dataset, rows: Dataset) -> Callable[[EvalPrediction], dict[str, float]]:
         """For `Trainer(compute_metrics=...)` that evaluates on `encoded`."""
 

@@ -1,6 +1,6 @@
 """Tables in markdown, and the sentences that stand beside them in card and report."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hf_tinybert.hub.fact_tables import Table
@@ -13,13 +13,27 @@ _STARTS = {
 }
 
 
+_WITHOUT_MODEL = {
+    "lead": '"lead" takes the first sentences of each document',
+    "oracle": '"oracle" takes the sentences that agree best with the reference summaries, which it is shown',
+}
+
+
 def markdown_table(table: Table) -> str:
     """A table in markdown, numbers to the right; empty without rows. What would end a cell or a line is escaped."""
     if not table.rows:
         return ""
     rule = ["---" if index < table.numbers_from else "---:" for index in range(len(table.header))]
-    cells = ([cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in table.rows)
-    return "\n".join(f"| {' | '.join(line)} |" for line in [table.header, rule, *cells])
+    header, *rows = (
+        [cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in [table.header, *table.rows]
+    )
+    return "\n".join(f"| {' | '.join(line)} |" for line in [header, rule, *rows])
+
+
+def without_model_note(names: Iterable[str]) -> str:
+    """What predictions without a model are, in a sentence; empty without names that are known."""
+    told = [_WITHOUT_MODEL[name] for name in names if name in _WITHOUT_MODEL]
+    return f"No model is needed for these: {'; '.join(told)}." if told else ""
 
 
 def speed_note(facts: ModelFacts) -> str:
@@ -98,4 +112,12 @@ def _sampling_words(sampling: object) -> str:
     return str(sampling["strategy"]) if isinstance(sampling, Mapping) else str(sampling)
 
 
-__all__ = ["machine_words", "markdown_table", "method_words", "speed_note", "training_cost", "vocabulary_words"]
+__all__ = [
+    "machine_words",
+    "markdown_table",
+    "method_words",
+    "speed_note",
+    "training_cost",
+    "vocabulary_words",
+    "without_model_note",
+]

@@ -23,7 +23,10 @@ class Table:
 
 
 def scores_table(scores: Sequence[Score]) -> Table:
-    """Metrics by split: teacher, undistilled baseline, student and what was kept; no column without a figure."""
+    """Metrics by split: teacher, undistilled baseline, student, what was kept, and what needs no model.
+
+    No column without a figure.
+    """
     columns: list[tuple[str, list[str]]] = []
     if any(score.task for score in scores):
         columns.append(("task", [score.task or "" for score in scores]))
@@ -38,8 +41,15 @@ def scores_table(scores: Sequence[Score]) -> Table:
     columns.append(("this model", [_figure(score.student) for score in scores]))
     if has_teacher:
         columns.append(("kept", ["" if score.kept is None else f"{score.kept:.1%}" for score in scores]))
+    for name in names_without_model(scores):
+        columns.append((name, [_figure(score.without_model.get(name)) for score in scores]))
     names = [name for name, _ in columns]
     return Table(names, [list(row) for row in zip(*(cells for _, cells in columns), strict=True)], numbers_from=texts)
+
+
+def names_without_model(scores: Sequence[Score]) -> list[str]:
+    """Of the predictions without a model that some scores are seen beside, each once."""
+    return list(dict.fromkeys(name for score in scores for name in score.without_model))
 
 
 def size_table(facts: ModelFacts) -> Table:
@@ -127,6 +137,7 @@ __all__ = [
     "held_out_table",
     "losses_table",
     "mapping_table",
+    "names_without_model",
     "scores_table",
     "size_table",
 ]

@@ -9,8 +9,22 @@ from huggingface_hub import ModelCard
 
 from hf_tinybert.hub.card_metadata import CardDetails, card_metadata, card_name, head_of, is_hub_name, teacher_of
 from hf_tinybert.hub.card_pictures import card_pictures, image_links, save_pictures
-from hf_tinybert.hub.card_tables import markdown_table, method_words, speed_note, training_cost, vocabulary_words
-from hf_tinybert.hub.fact_tables import held_out_table, losses_table, mapping_table, scores_table, size_table
+from hf_tinybert.hub.card_tables import (
+    markdown_table,
+    method_words,
+    speed_note,
+    training_cost,
+    vocabulary_words,
+    without_model_note,
+)
+from hf_tinybert.hub.fact_tables import (
+    held_out_table,
+    losses_table,
+    mapping_table,
+    names_without_model,
+    scores_table,
+    size_table,
+)
 from hf_tinybert.hub.loading_code import library_of, loading_ways
 from hf_tinybert.hub.model_facts import ModelFacts, read_facts
 from hf_tinybert.hub.published_files import CARD_FILE, PublishedForm
@@ -180,9 +194,11 @@ def _summary(facts: ModelFacts, details: CardDetails) -> str:
 def _score_notes(facts: ModelFacts) -> str:
     figures, scores = facts.figures or {}, facts.scores
     has_teacher = any(score.teacher is not None for score in scores)
+    without_model = without_model_note(names_without_model(scores))
     notes = {
         f"Labels: {', '.join(figures.get('labels') or ())}.": figures.get("labels"),
         '"kept" is the score of this model over that of its teacher.': has_teacher,
+        without_model: without_model,
         "The same shape trained without a teacher was not measured.": facts.is_taught
         and all(score.undistilled is None for score in scores),
         "Test rows were not scored.": all(score.split != "test" for score in scores),

@@ -35,6 +35,7 @@ class Score:
         teacher: of its teacher; None where it was not scored.
         undistilled: of the same shape trained without a teacher; None likewise.
         kept: student score / teacher score; None where that says nothing.
+        without_model: of predictions that need no model, by their names; empty where the kind has none.
     """
 
     task: str | None
@@ -46,6 +47,7 @@ class Score:
     teacher: float | None = None
     undistilled: float | None = None
     kept: float | None = None
+    without_model: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -241,6 +243,7 @@ def _scores(figures: Mapping[str, Any], task: str | None, data: str | None) -> I
         # of a fine-tuned model metrics stand where a student's figures name the models
         models = by_model if isinstance(by_model.get("student"), Mapping) else {"student": by_model}
         kept = (figures.get("retention") or {}).get(split, {})
+        beside = (figures.get("without_model") or {}).get(split, {})
         for metric, value in models["student"].items():
             yield Score(
                 task=task,
@@ -252,6 +255,7 @@ def _scores(figures: Mapping[str, Any], task: str | None, data: str | None) -> I
                 teacher=models.get("teacher", {}).get(metric),
                 undistilled=models.get("undistilled", {}).get(metric),
                 kept=kept.get(metric),
+                without_model={str(name): scores[metric] for name, scores in beside.items() if metric in scores},
             )
 
 

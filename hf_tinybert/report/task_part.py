@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hf_tinybert.hub.card_pictures import agreement_pictures
-from hf_tinybert.hub.fact_tables import Table, losses_table, scores_table
+from hf_tinybert.hub.card_tables import without_model_note
+from hf_tinybert.hub.fact_tables import Table, losses_table, names_without_model, scores_table
 from hf_tinybert.hub.model_facts import ModelFacts, Score, last_part
 from hf_tinybert.pictures import Picture, curve_panels, figures_of_task, loss_curve
 from hf_tinybert.report.answer_pictures import answer_pictures
@@ -26,6 +27,7 @@ class TaskPart:
         about: pairs of a word and what it was; empty likewise.
         strip: the teacher's layers, each with the student layers that imitate it.
         scores: of the task.
+        without_model: what those are that need no model, in a sentence; empty without.
         curves: of its metric and terms.
         losses: terms of the last phase.
         comparison: of `comparison.json`; None without.
@@ -40,6 +42,7 @@ class TaskPart:
     about: Sequence[tuple[str, str]]
     strip: Sequence[tuple[str, str]]
     scores: Table
+    without_model: str
     curves: Sequence[Picture]
     losses: Table
     comparison: Mapping[str, Any] | None
@@ -88,12 +91,14 @@ def task_part(facts: ModelFacts, name: str | None, number: int, compared: Compar
     kind = facts.kind if name is None else _kind(facts, name)
     mapping = (record if name is None else of_task(record, name)).get("layer_mapping") or ()
     found = {} if comparison is None else {name: comparison}
+    scores = [replace(score, task=None) for score in facts.scores if score.task == name]
     return TaskPart(
         name=name,
         anchor=anchor,
         about=[] if name is None else _about(facts, name),
         strip=_strip(mapping, comparison),
-        scores=scores_table([replace(score, task=None) for score in facts.scores if score.task == name]),
+        scores=scores_table(scores),
+        without_model=without_model_note(names_without_model(scores)),
         curves=[loss_curve(panel, f"{prefix}curve-{place}") for place, panel in enumerate(panels, 1)],
         losses=_losses(record, name),
         comparison=comparison,

@@ -4,7 +4,7 @@ from hf_tinybert.workflow.augment_settings import AugmentSettings
 from hf_tinybert.workflow.augmenting import augment
 from hf_tinybert.workflow.distil_settings import AugmentMode, DistilSettings, LearnFrom
 from hf_tinybert.workflow.distilling import distil
-from hf_tinybert.workflow.evaluation import evaluate_folder
+from hf_tinybert.workflow.evaluation import FolderScores, evaluate_folder, score_folder
 from hf_tinybert.workflow.finetuning import FinetuneSettings, finetune
 from hf_tinybert.workflow.model_folder import ModelFolder, load_model_folder
 from hf_tinybert.workflow.multitask import distil_tasks
@@ -22,6 +22,7 @@ __all__ = [
     "AugmentSettings",
     "DistilSettings",
     "FinetuneSettings",
+    "FolderScores",
     "LearnFrom",
     "ModelFolder",
     "MultiTaskSettings",
@@ -36,6 +37,7 @@ __all__ = [
     "load_model_folder",
     "predict",
     "pretrain",
+    "score_folder",
     "summarize",
     "trim_vocabulary",
 ]

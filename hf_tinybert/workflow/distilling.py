@@ -25,6 +25,7 @@ from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
 from hf_tinybert.workflow.evaluation import score_rows
 from hf_tinybert.workflow.figures import (
     describe_rows,
+    figures_without_model,
     finished_figures,
     model_size,
     retention,
@@ -70,7 +71,8 @@ def distil(settings: DistilSettings, output: Path, display: ProgressDisplay) -> 
         display: where progress is shown.
 
     Returns:
-        Scores of teacher and student by split and metric, retention, parameters, megabytes, seconds.
+        Scores of teacher and student by split and metric, of predictions without a model too where the kind has such,
+        retention, parameters, megabytes, seconds.
 
     Raises:
         ValueError: unusable data or settings, a teacher that does not fit, or an output folder that holds something
@@ -244,6 +246,9 @@ class _Distillation:
                 for split, by_model in scores.items()
                 if "teacher" in by_model
             },
+            **figures_without_model(
+                self.task, {split: self.data.rows[split] for split in self._scored_splits}, self.display
+            ),
             "epochs": epochs,
             "curves": self.curves,
             **{name: {model: size[name] for model, size in sizes.items()} for name in ("parameters", "megabytes")},

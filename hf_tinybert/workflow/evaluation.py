@@ -13,7 +13,7 @@ from hf_tinybert.data.tasks import Task
 from hf_tinybert.models.exported_runtime import ExportedRuntime
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow.inference import Inference
-from hf_tinybert.workflow.model_folder import load_model_folder
+from hf_tinybert.workflow.model_folder import ModelFolder, load_model_folder
 from hf_tinybert.workflow.task_data import can_be_scored, check_labels, read_data, sample
 
 _ROWS_AT_ONCE = 2048  # the logits of so many rows are held at once
@@ -31,6 +31,18 @@ class ScoredRows(NamedTuple):
     answers: list[Prediction]
 
 
+class FolderScores(NamedTuple):
+    """How good a model folder is on labelled rows, and what it is seen beside.
+
+    Attributes:
+        metrics: by name; the first is the kind's main one.
+        without_model: metrics of predictions that need no model, by the names of these; empty where the kind has none.
+    """
+
+    metrics: dict[str, float]
+    without_model: dict[str, dict[str, float]]
+
+
 def evaluate_folder(
     model: str | Path,
     data: str | Path,
@@ -45,6 +57,27 @@ def evaluate_folder(
     display: ProgressDisplay | None = None,
 ) -> dict[str, float]:
     """The metrics of a model on a split, in float32; the first is the kind's main one.
+
+    Arguments and errors are those of `score_folder`, which also gives the metrics of predictions without a model.
+    """
+    folder, chosen = _folder_and_rows(model, data, split, kind=kind, columns=columns, task=task, rows=rows, seed=seed)
+    return _metrics(folder, chosen, batch_size=batch_size, seed=seed, display=display, title=split)
+
+
+def score_folder(
+    model: str | Path,
+    data: str | Path,
+    split: str = "test",
+    *,
+    kind: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    task: str | None = None,
+    rows: int | None = None,
+    batch_size: int = 32,
+    seed: int = 0,
+    display: ProgressDisplay | None = None,
+) -> FolderScores:
+    """The metrics of a model on a split, in float32, and those of predictions on the same rows that need no model.
 
     Args:
         model: Hub name or folder.
@@ -63,16 +96,9 @@ def evaluate_folder(
         ValueError: unusable data, a split that is not there or has no gold answers, labels that the model does not
             have, or an untrained head.
     """
-    folder = load_model_folder(model, task=task, kind=kind)
-    known = folder.task
-    loaded = read_data(str(data), str(known.kind), columns or {}, seed)
-    if split not in loaded.splits:
-        raise ValueError(f"expected a split out of {', '.join(loaded.splits)}, got `{split}`")
-    check_labels(loaded.labels, known)
-    chosen = sample(loaded.splits[split], rows, seed)
-    return score_rows(
-        folder.model, folder.tokenizer, known, chosen, batch_size=batch_size, seed=seed, display=display, title=split
-    ).metrics
+    folder, chosen = _folder_and_rows(model, data, split, kind=kind, columns=columns, task=task, rows=rows, seed=seed)
+    metrics = _metrics(folder, chosen, batch_size=batch_size, seed=seed, display=display, title=split)
+    return FolderScores(metrics, score_without_model(folder.task, chosen, display=display, title=split))
 
 
 def score_rows(
@@ -114,6 +140,52 @@ def score_rows(
         return ScoredRows(task.score(answers, rows), answers)
 
 
+def score_without_model(
+    task: Task, rows: Dataset, *, display: ProgressDisplay | None = None, title: str = "rows"
+) -> dict[str, dict[str, float]]:
+    """The metrics of predictions that need no model, by their names; empty where the kind has none.
+
+    Args:
+        task: of the rows.
+        rows: raw, with gold answers.
+        display: where progress is shown.
+        title: of the rows, in the display.
+
+    Raises:
+        ValueError: rows have no gold answers.
+    """
+    names = " and ".join(task.definition.without_model)
+    with display.bar(f"scoring: {names}, {title}") if display and names else nullcontext():
+        return task.score_without_model(rows)
+
+
+def _folder_and_rows(
+    model: str | Path,
+    data: str | Path,
+    split: str,
+    *,
+    kind: str | None,
+    columns: Mapping[str, str] | None,
+    task: str | None,
+    rows: int | None,
+    seed: int,
+) -> tuple[ModelFolder, Dataset]:
+    folder = load_model_folder(model, task=task, kind=kind)
+    loaded = read_data(str(data), str(folder.task.kind), columns or {}, seed)
+    if split not in loaded.splits:
+        raise ValueError(f"expected a split out of {', '.join(loaded.splits)}, got `{split}`")
+    check_labels(loaded.labels, folder.task)
+    return folder, sample(loaded.splits[split], rows, seed)
+
+
+def _metrics(
+    folder: ModelFolder, rows: Dataset, *, batch_size: int, seed: int, display: ProgressDisplay | None, title: str
+) -> dict[str, float]:
+    model, tokenizer, task = folder.model, folder.tokenizer, folder.task
+    scored = score_rows(model, tokenizer, task, rows, batch_size=batch_size, seed=seed, display=display, title=title)
+    return scored.metrics
+
+
 def _predictions(inference: Inference, rows: Dataset) -> list[Prediction]:
     predictions: list[Prediction] = []
     for start in range(0, len(rows), _ROWS_AT_ONCE):
@@ -121,4 +193,4 @@ def _predictions(inference: Inference, rows: Dataset) -> list[Prediction]:
     return predictions
 
 
-__all__ = ["ScoredRows", "evaluate_folder", "score_rows"]
+__all__ = ["FolderScores", "ScoredRows", "evaluate_folder", "score_folder", "score_rows", "score_without_model"]

@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from datasets import Dataset
 from transformers import PreTrainedModel
 
+from hf_tinybert.data.tasks import Task
 from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE
+from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.run_folder import RUN_FILE, RunFolder
+from hf_tinybert.workflow.evaluation import score_without_model
 from hf_tinybert.workflow.task_data import PreparedData
 
 FIGURES_FILE = "figures.json"
@@ -44,6 +48,25 @@ def task_figures(prepared: PreparedData) -> dict[str, Any]:
     }
 
 
+def figures_without_model(task: Task, rows: Mapping[str, Dataset], display: ProgressDisplay) -> dict[str, Any]:
+    """What the figures of a run say of predictions that need no model, under a key of its own.
+
+    Args:
+        task: of the run.
+        rows: raw, with gold answers, by split.
+        display: where progress is shown.
+
+    Returns:
+        `without_model`: metrics by split and name; nothing where the kind has no such predictions.
+    """
+    if not task.definition.without_model:
+        return {}
+    found = {
+        split: score_without_model(task, of_split, display=display, title=split) for split, of_split in rows.items()
+    }
+    return {"without_model": found} if found else {}
+
+
 def model_size(model: PreTrainedModel) -> dict[str, float]:
     """Parameters, and megabytes (1e6 bytes) of them in float32; projections, which only training has, do not count."""
     trained_only = f"{PROJECTIONS_ATTRIBUTE}."
@@ -68,6 +91,7 @@ def describe_rows(prepared: PreparedData) -> str:
 __all__ = [
     "FIGURES_FILE",
     "describe_rows",
+    "figures_without_model",
     "finished_figures",
     "model_size",
     "retention",

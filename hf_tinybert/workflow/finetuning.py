@@ -15,7 +15,14 @@ from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.run_folder import claim_folder, wait_for_stage
 from hf_tinybert.workflow.evaluation import score_rows
-from hf_tinybert.workflow.figures import describe_rows, finished_figures, model_size, save_figures, task_figures
+from hf_tinybert.workflow.figures import (
+    describe_rows,
+    figures_without_model,
+    finished_figures,
+    model_size,
+    save_figures,
+    task_figures,
+)
 from hf_tinybert.workflow.heads import head_class
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, save_model_folder
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, DataSettings
@@ -64,7 +71,8 @@ def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay)
         display: where progress is shown.
 
     Returns:
-        Scores by split and metric, scores of every epoch, rows, parameters, megabytes, seconds.
+        Scores by split and metric, of predictions without a model too where the kind has such, scores of every epoch,
+        rows, parameters, megabytes, seconds.
 
     Raises:
         ValueError: unusable data or settings, or an output folder that holds something else.
@@ -100,14 +108,16 @@ def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay)
     if not leads:
         return wait_for_stage(output, _STAGE)
     save_model_folder(output, model, tokenizer, task)
+    scored = {split: prepared.rows[split] for split in settings.scored_splits}
     scores = {
-        split: score_rows(model, tokenizer, task, prepared.rows[split], display=display, title=split).metrics
-        for split in settings.scored_splits
+        split: score_rows(model, tokenizer, task, rows, display=display, title=split).metrics
+        for split, rows in scored.items()
     }
     figures = {
         "model": name,
         **task_figures(prepared),
         "scores": scores,
+        **figures_without_model(task, scored, display),
         "epochs": epochs,
         **model_size(model),
         "seconds": round(seconds, 1),

@@ -29,6 +29,7 @@ from hf_tinybert.workflow.distil_settings import DistilSettings
 from hf_tinybert.workflow.evaluation import score_rows
 from hf_tinybert.workflow.figures import (
     describe_rows,
+    figures_without_model,
     finished_figures,
     model_size,
     retention,
@@ -70,7 +71,8 @@ def distil_tasks(settings: MultiTaskSettings, output: Path, display: ProgressDis
         display: where progress is shown.
 
     Returns:
-        By task: scores of teacher and student by split and metric, and retention; parameters, megabytes, seconds.
+        By task: scores of teacher and student by split and metric, of predictions without a model too where the kind
+        has such, and retention; parameters, megabytes, seconds.
 
     Raises:
         ValueError: unusable data or settings, teachers that do not fit, or an output folder that holds something else.
@@ -307,6 +309,7 @@ class _MultiTaskDistillation:
             "retention": {
                 split: retention(scores, teacher[split]) for split, scores in student.items() if split in teacher
             },
+            **figures_without_model(part.data.task, {split: part.data.rows[split] for split in student}, self.display),
         }
 
 

@@ -88,6 +88,31 @@ def test_several_tasks_stand_in_one_table():
     assert "0.5" in stars and "%" not in stars and "12.5" in shown
 
 
+def test_what_needs_no_model_stands_beside_the_scores():
+    """Prevents a summariser that is judged without the first sentences, and these under the name of the oracle."""
+    beside = {"validation": {"lead": {"rougeL": 0.238}, "oracle": {"rougeL": 0.393}}}
+    scores = {"validation": {"student": {"rougeL": 0.25}, "teacher": {"rougeL": 0.26}}}
+    own = {"scores": scores, "retention": {}, "without_model": beside, "kind": "k", "rows": {"train": 1}}
+    sizes = {"parameters": {"student": 50, "teacher": 100}, "megabytes": {"student": 1.0, "teacher": 2.0}}
+    other = {"scores": {"validation": {"student": {"f1": 0.5}}}, "retention": {}}
+    seconds = {"seconds": {"total": 12.5}}
+    for table in (
+        retention_table({**own, **sizes, **seconds}),
+        tasks_table({"tasks": {"stars": other, "tldr": own}, **sizes, **seconds}),
+        metrics_table({"rougeL": 0.25}, "tldr", beside["validation"]),
+    ):
+        shown = _shown(table)
+        (line,) = [line for line in shown.splitlines() if "rougeL" in line]
+        (head,) = [line for line in shown.splitlines() if "lead" in line and "oracle" in line and "takes" not in line]
+        assert line.index("0.25") < line.index("0.238") < line.index("0.393")
+        assert head.index("lead") < head.index("oracle") and "the first sentences" in shown
+    of_teacher = {"scores": {"validation": {"rougeL": 0.26}}, "parameters": 1, "megabytes": 1.0, "seconds": 1.0}
+    shown = _shown(scores_table({**own, **of_teacher}))
+    for name, figure in (("rougeL ", "0.26"), ("rougeL, lead", "0.238"), ("rougeL, oracle", "0.393")):
+        (line,) = [line for line in shown.splitlines() if name in line]
+        assert figure in line
+
+
 def test_a_general_distillation_shows_its_terms_and_its_cost():
     """Prevents a term whose values before and after change places, and a cost without its figure."""
     shown = _shown(

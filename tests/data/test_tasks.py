@@ -101,3 +101,21 @@ def test_only_kinds_with_chance_in_them_have_something_to_fix(tokenizer):
     encoded = task.encode(Dataset.from_dict({"text": ["a"]}), tokenizer)
     assert task.fix_masks(encoded, tokenizer, 0) is encoded
     assert [kind for kind in TaskKind if KINDS[kind].fix_masks] == [TaskKind.MASKED_LM]
+
+
+def test_summaries_are_seen_beside_what_needs_no_model():
+    """Prevents a first sentence scored as the best one, another length of summary, and a kind without such scores."""
+    rows = Dataset.from_dict(
+        {"document": ["The market falls. New film wins.", "A song."], "summaries": [["New film wins."], ["A song."]]}
+    )
+    task = Task(TaskSettings(TaskKind.EXTRACTIVE_SUMMARIZATION))
+    found = task.score_without_model(rows)
+    assert list(found) == ["lead", "oracle"]
+    assert found["lead"] == dict.fromkeys(task.metrics, 0.5)
+    assert found["oracle"] == dict.fromkeys(task.metrics, 1.0)
+    longer = task.with_settings(summary_sentences=2).score_without_model(rows)
+    assert longer["oracle"] == found["oracle"]
+    assert longer["lead"]["rouge1"] == pytest.approx((2 / 3 + 1) / 2)  # 3 of 6 words, all 3 of the summary
+    with pytest.raises(ValueError, match="expected the column `summaries`"):
+        task.score_without_model(rows.remove_columns("summaries"))
+    assert Task(TaskSettings(TaskKind.REGRESSION)).score_without_model(rows) == {}

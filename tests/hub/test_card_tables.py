@@ -1,14 +1,22 @@
 """Tests of the tables in markdown and the sentences beside them."""
 
-from hf_tinybert.hub.card_tables import markdown_table, method_words, speed_note, training_cost
+from hf_tinybert.hub.card_tables import markdown_table, method_words, speed_note, training_cost, without_model_note
 from hf_tinybert.hub.fact_tables import Table
 from hf_tinybert.hub.model_facts import read_facts
 
 
 def test_a_cell_cannot_end_its_row():
-    """Prevents label names that break a table."""
-    table = Table(["a", "b"], [["x|y", "1\n2"]])
-    assert markdown_table(table) == "| a | b |\n| --- | ---: |\n| x\\|y | 1 2 |"
+    """Prevents names of labels, or of tasks in the header, that break a table."""
+    table = Table(["a|c", "b"], [["x|y", "1\n2"]])
+    assert markdown_table(table) == "| a\\|c | b |\n| --- | ---: |\n| x\\|y | 1 2 |"
+
+
+def test_only_what_is_known_is_explained():
+    """Prevents a traceback over the figures of a later version, and a sentence about nothing."""
+    assert without_model_note(["lead", "coin"]) == (
+        'No model is needed for these: "lead" takes the first sentences of each document.'
+    )
+    assert without_model_note(["coin"]) == without_model_note([]) == ""
 
 
 def test_a_table_without_rows_is_left_out():

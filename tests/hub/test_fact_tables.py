@@ -18,6 +18,10 @@ def test_columns_without_a_figure_are_left_out():
     assert table.header == ["task", "split", "metric", "teacher", "same shape, undistilled", "this model", "kept"]
     assert table.rows == [["news", "test", "pearson", "0.6", "0.1", "0.5", "83.3%"]]
     assert table.numbers_from == 3
+    beside = replace(alone, metric="rougeL", without_model={"lead": 0.25, "oracle": 0.75})
+    table = scores_table([alone, beside])
+    assert table.header == ["split", "metric", "this model", "lead", "oracle"]
+    assert table.rows == [["test", "pearson", "0.5", "", ""], ["test", "rougeL", "0.5", "0.25", "0.75"]]
 
 
 def test_speeds_stand_beside_the_teachers(student_folder):

@@ -97,3 +97,14 @@ def test_the_template_is_part_of_the_package():
     assert TEMPLATE.is_file()
     setup = (ROOT / "setup.cfg").read_text(encoding="utf-8")
     assert "hub/*.md" in setup
+
+
+def test_what_needs_no_model_stands_in_the_card_and_in_no_model_index(student_folder):
+    """Prevents a summariser shown without the first sentences, and the oracle's scores published as a model's."""
+    figures = json.loads((student_folder / "figures.json").read_text())
+    figures["without_model"] = {"test": {"lead": {"accuracy": 0.61}, "oracle": {"accuracy": 0.97}}}
+    (student_folder / "figures.json").write_text(json.dumps(figures))
+    card = model_card(student_folder)
+    assert "| test | accuracy | 0.8 | 0.75 | 93.8% | 0.61 | 0.97 |" in card.content
+    assert '"lead" takes the first sentences' in card.content
+    assert {result.metric_value for result in card.data.eval_results} == {0.75, 0.5}

@@ -1,12 +1,14 @@
 """Tests of what is told of one task of several."""
 
 import json
+from html import unescape
 
 import pytest
 
 from hf_tinybert.hub.model_facts import read_facts
 from hf_tinybert.report.comparing import ComparedTasks
 from hf_tinybert.report.comparison import whole_comparison
+from hf_tinybert.report.page import render_page
 from hf_tinybert.report.task_part import SUMMARY_COLUMNS, main_score, summary_line, task_part
 
 FOUND = whole_comparison({"split": "validation", "rows": 12, "answers": {"same": 9, "other": 3}, "examples": []})
@@ -78,3 +80,16 @@ def test_the_only_task_of_a_student_has_no_name_and_all_scores(student):
     one = task_part(read_facts(student), None, 1, ComparedTasks(missing={None: "gone"}))
     assert (one.prefix, one.about, one.without_comparison) == ("", [], "gone")
     assert one.scores.rows and one.losses.rows and one.curves[0].name == "curve-1"
+
+
+def test_what_needs_no_model_is_shown_and_explained(several):
+    """Prevents two columns that nobody can read, and those of one task in the section of another."""
+    figures = json.loads((several / "figures.json").read_text())
+    ((split, by_model),) = figures["tasks"]["news"]["scores"].items()
+    figures["tasks"]["news"]["without_model"] = {split: {"lead": dict.fromkeys(by_model["student"], 0.61)}}
+    (several / "figures.json").write_text(json.dumps(figures))
+    facts = read_facts(several)
+    one, other = (task_part(facts, name, 1, ComparedTasks()) for name in ("news", "free"))
+    assert one.scores.header[-1] == "lead" and {row[-1] for row in one.scores.rows} == {"0.61"}
+    assert "lead" not in other.scores.header and other.without_model == ""
+    assert one.without_model in unescape(render_page(facts)) and "first sentences" in one.without_model

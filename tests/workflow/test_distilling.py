@@ -72,6 +72,19 @@ def test_teacher_and_student_stand_beside_each_other(kind, student_of):
         assert kept == pytest.approx(scores["student"][metric] / scores["teacher"][metric], abs=1e-3)
 
 
+def test_summaries_of_teacher_and_student_stand_beside_lead_and_oracle(student_of, teacher_of):
+    """Prevents a model that gives the first sentences alone from passing for one that chooses."""
+    folder, figures = student_of("extractive-summarization")
+    rows = read_data(figures["settings"]["data"], figures["kind"], {}, 0).splits
+    for split, found in figures["without_model"].items():
+        assert found == load_task(folder).score_without_model(rows[split])
+        assert found["oracle"]["rougeL"] >= figures["scores"][split]["student"]["rougeL"]
+    assert figures["without_model"].keys() == figures["scores"].keys()
+    of_teacher = json.loads(Path(teacher_of("extractive-summarization"), "figures.json").read_text())
+    assert of_teacher["without_model"] == {"validation": figures["without_model"]["validation"]}
+    assert "without_model" not in student_of("text-classification")[1]
+
+
 def test_the_folder_tells_its_own_story(student_of):
     """Prevents a student that nobody knows the task, the teacher or the figures of, or that carries machine paths."""
     folder, figures = student_of("text-classification")

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from hf_tinybert.workflow import evaluate_folder
+from hf_tinybert.workflow import evaluate_folder, score_folder
+from hf_tinybert.workflow.model_folder import load_task
+from hf_tinybert.workflow.task_data import read_data, sample
 
 
 def test_gold_answers_score_by_name_whatever_their_order(student_of, data_of, tmp_path):
@@ -26,6 +28,15 @@ def test_some_rows_are_drawn_by_the_seed(student_of, data_of):
     folder, _ = student_of("text-classification")
     first, again = (evaluate_folder(folder, data_of("text-classification"), rows=10) for _ in range(2))
     assert first == again and (first["accuracy"] * 10) == pytest.approx(round(first["accuracy"] * 10))
+
+
+def test_a_summariser_is_scored_beside_what_needs_no_model(teacher_of, data_of):
+    """Prevents scores of other rows beside those of the model."""
+    folder, data = teacher_of("extractive-summarization"), data_of("extractive-summarization")
+    metrics, without_model = score_folder(folder, data, "validation", rows=5, seed=1)
+    assert metrics == evaluate_folder(folder, data, "validation", rows=5, seed=1)
+    drawn = sample(read_data(data, "extractive-summarization", {}, 1).splits["validation"], 5, 1)
+    assert without_model == load_task(folder).score_without_model(drawn)
 
 
 def test_a_split_that_is_not_there_is_refused(student_of, data_of):

@@ -3,10 +3,12 @@
 import json
 
 import pytest
+from datasets import Dataset
 
 from hf_tinybert import TinyBertForSequenceClassification
+from hf_tinybert.data.tasks import Task, TaskKind, TaskSettings
 from hf_tinybert.distillation.projections import DistillationProjections, attach_projections
-from hf_tinybert.workflow.figures import FIGURES_FILE, model_size, retention, save_figures
+from hf_tinybert.workflow.figures import FIGURES_FILE, figures_without_model, model_size, retention, save_figures
 
 
 def test_retention_is_the_students_share():
@@ -32,3 +34,14 @@ def test_figures_are_written_whole(tmp_path):
     save_figures(tmp_path, {"score": 1.0})
     assert json.loads((tmp_path / FIGURES_FILE).read_text()) == {"score": 1.0}
     assert [file.name for file in tmp_path.iterdir()] == [FIGURES_FILE]
+
+
+def test_what_needs_no_model_is_told_by_split(display):
+    """Prevents an empty key in the figures of other kinds, which a table would make columns of, and a silent wait."""
+    rows = {"test": Dataset.from_dict({"document": ["A song. New film."], "summaries": [["New film."]]})}
+    task = Task(TaskSettings(TaskKind.EXTRACTIVE_SUMMARIZATION))
+    found = figures_without_model(task, rows, display)["without_model"]
+    assert found == {"test": {"lead": dict.fromkeys(task.metrics, 0.0), "oracle": dict.fromkeys(task.metrics, 1.0)}}
+    assert "scoring: lead and oracle, test" in display.console.file.getvalue()
+    assert figures_without_model(task, {}, display) == {}
+    assert figures_without_model(Task(TaskSettings(TaskKind.REGRESSION)), rows, display) == {}

@@ -34,6 +34,7 @@ KINDS = {
     "answers": "question-answering",
     "words": "masked-lm",
     "sts": "sentence-embedding",
+    "summaries": "extractive-summarization",
 }
 
 
@@ -75,7 +76,7 @@ def test_tasks_share_an_encoder_with_a_part_of_the_pieces(
         assert figures["tasks"][name]["scores"]["validation"]["teacher"] == pytest.approx(alone, abs=1e-4)
 
 
-def test_tasks_of_five_kinds_share_an_encoder(settings_of, data_of, tmp_path, display):
+def test_tasks_of_six_kinds_share_an_encoder(settings_of, data_of, tmp_path, display):
     """Prevents a task that trains and cannot be scored, or whose head answers alone another way."""
     figures = distil_tasks(settings_of(*KINDS), tmp_path / "out", display)
     assert list(figures["tasks"]) == list(KINDS)
@@ -89,6 +90,7 @@ def test_tasks_of_five_kinds_share_an_encoder(settings_of, data_of, tmp_path, di
         )
         again = evaluate_folder(tmp_path / "out", data_of(kind), "validation", task=name)
         assert again == pytest.approx(own["scores"]["validation"]["student"], abs=1e-4)
+        assert list(own.get("without_model", {})) == (["validation"] if name == "summaries" else [])
         kept = read_answers(tmp_path / "out", name)
         assert {model: len(answers) for model, answers in kept.predictions.items()} == {"student": 24, "teacher": 24}
         rows = Path(data_of(kind), "test.jsonl").read_text().splitlines()[:3]

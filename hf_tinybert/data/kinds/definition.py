@@ -1,7 +1,7 @@
 """What a kind of task is: the head that answers it and the functions that take rows to the model and back."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -81,6 +81,8 @@ class KindDefinition:
         fix_masks: draws what the collator would draw at random, once and by a seed, so that every evaluation of these
             encoded rows is of the same; seed None draws nothing. None where nothing is random.
         in_words: predictions whose tokens are ids to predictions of words; None where there are no ids in them.
+        without_model: by name, predictions that need no model, which those of a model must be seen beside: what is had
+            for nothing, and the most that the kind's answers can reach. Empty where there are none that tell anything.
     """
 
     head: str
@@ -97,6 +99,7 @@ class KindDefinition:
     choose_metrics: Callable[[TaskSettings], tuple[str, ...]] | None = None
     fix_masks: Callable[[Dataset, PreTrainedTokenizerBase, TaskSettings, int | None], Dataset] | None = None
     in_words: Callable[[Sequence[Prediction], PreTrainedTokenizerBase], list[Prediction]] | None = None
+    without_model: Mapping[str, Callable[[Dataset, TaskSettings], list[Prediction]]] = field(default_factory=dict)
 
     @property
     def model_settings(self) -> Mapping[str, Any]:

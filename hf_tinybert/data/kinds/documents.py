@@ -121,9 +121,13 @@ def oracle_summaries(rows: Dataset, count: int) -> list[Prediction]:
 
     Returns:
         `summary` and `sentences`, as `score_summaries` reads them.
+
+    Raises:
+        ValueError: Rows have no reference summaries.
     """
+    true = required(gold_values(rows, "summaries"), rows, "summaries")
     summaries = []
-    for document, references in zip(rows["document"], rows["summaries"], strict=True):
+    for document, references in zip(rows["document"], true, strict=True):
         sentences = [document[start:end] for start, end in split_sentences(document)]
         summaries.append(_summary(document, oracle_sentences(sentences, references, count)))
     return summaries
@@ -131,6 +135,14 @@ def oracle_summaries(rows: Dataset, count: int) -> list[Prediction]:
 
 def _collator(tokenizer: PreTrainedTokenizerBase, settings: TaskSettings, seed: int) -> Collator:
     return WindowCollator(tokenizer, [SENTENCE_NUMBERS])
+
+
+def _lead(rows: Dataset, settings: TaskSettings) -> list[Prediction]:
+    return lead_summaries(rows, settings.summary_sentences)
+
+
+def _oracle(rows: Dataset, settings: TaskSettings) -> list[Prediction]:
+    return oracle_summaries(rows, settings.summary_sentences)
 
 
 def _summary(document: str, positions: list[int]) -> Prediction:
@@ -150,4 +162,5 @@ EXTRACTIVE_SUMMARIZATION = KindDefinition(
     decode=decode_summaries,
     score=score_summaries,
     windows=True,
+    without_model={"lead": _lead, "oracle": _oracle},
 )
