@@ -5,11 +5,14 @@ as the single-task ones do, which are those of the arm `distilled` of `benchmark
 alone. All start from the general student, or all from projected weights (the arm `distilled-projected`; the multi-task
 student's encoder is then that of the first teacher). Every head sees as many steps of its task as the single-task
 student does; the encoder sees all of them. The test split is scored once, at the end of a run. Runs that the result
-file holds are not repeated; an interrupted run goes on at its last epoch.
+file holds are not repeated; an interrupted run goes on at its last epoch. `--set` changes a field of `DistilSettings`
+of the multi-task student, such as `loss_weights={"attention_scores_loss":0}`. Runs of `together-one-projection` were
+made when teachers of one width shared their projections.
 
     python benchmarks/multitask.py --data DATA                      # 3 seeds, and the single-task students they need
     python benchmarks/multitask.py --data DATA --start projection   # the same without a general student
     python benchmarks/multitask.py --data DATA --seed 0             # one seed
+    python benchmarks/multitask.py --data DATA --together-only --validation-only --sampling temperature  # a trial
 
 DATA holds a folder per task.
 """
@@ -56,28 +59,37 @@ def main() -> None:
     parser.add_folder()
     parser.add_threads()
     parser.add_argument("--together-only", action="store_true", help="leave the single-task students out")
+    parser.add_argument("--set", action="append", default=[], help="a field of DistilSettings, as name=JSON")
+    parser.add_argument("--validation-only", action="store_true", help="leave the test split alone")
     parser.add_output(RESULTS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    display = ProgressDisplay(Console(stderr=True))
-    arm = ARM_OF[options.start]
+    changes = {name: json.loads(value) for name, value in (one.split("=", 1) for one in options.set)}
     for seed in options.seed or SEEDS:
-        together = {"arm": "together", "start": options.start, "seed": seed, "sampling": options.sampling}
-        if not holds(options.output, together):
-            own = {name: _own(task, options, display) for task, name in NAMES.items()}
-            shared = {**ARMS[arm], "score_test": True, "seed": seed}
-            if arm == "distilled":
-                shared["start"] = str(general_student(options.data, options.folder, display))
-            settings = MultiTaskSettings(tasks=own, shared=shared, sampling=options.sampling)
-            folder = options.folder / f"together-{options.start}-{options.sampling}-{seed}"
-            figures = distil_tasks(settings, folder, display)
-            _keep(options.output, together, figures["tasks"], figures["seconds"])
-        alone = {"arm": "alone", "start": options.start, "seed": seed, "sampling": "none"}
+        measure(seed, changes, options)
+        alone = {"arm": "alone", "start": options.start, "seed": seed, "sampling": "none", "changes": {}}
         if not options.together_only and not holds(options.output, alone):
+            arm = ARM_OF[options.start]
             runs = {name: _single_task(task, arm, seed, options) for task, name in NAMES.items()}
             seconds = {name: run["seconds"]["total"] for name, run in runs.items()}
             _keep(options.output, alone, runs, seconds)
     sys.stdout.write(json.dumps(read_results(options.output)["summary"], indent=1) + "\n")
+
+
+def measure(seed: int, changes: dict[str, Any], options: argparse.Namespace) -> None:
+    """One multi-task student, unless the result file holds it."""
+    key = {"arm": "together", "start": options.start, "seed": seed, "sampling": options.sampling, "changes": changes}
+    if holds(options.output, key):
+        return
+    display, arm = ProgressDisplay(Console(stderr=True)), ARM_OF[options.start]
+    own = {name: _own(task, options, display) for task, name in NAMES.items()}
+    shared = {**ARMS[arm], **changes, "score_test": not options.validation_only, "seed": seed}
+    if arm == "distilled":
+        shared["start"] = str(general_student(options.data, options.folder, display))
+    changed = [f"{name}={json.dumps(changes[name])}".replace("/", "_") for name in sorted(changes)]
+    folder = options.folder / "-".join(["together", options.start, options.sampling, str(seed), *changed])
+    figures = distil_tasks(MultiTaskSettings(tasks=own, shared=shared, sampling=options.sampling), folder, display)
+    _keep(options.output, key, figures["tasks"], figures["seconds"])
 
 
 def _own(task: str, options: argparse.Namespace, display: ProgressDisplay) -> dict[str, Any]:
@@ -111,8 +123,9 @@ def _keep(file: Path, key: dict[str, Any], tasks: dict[str, Any], seconds: dict[
 def _summary(runs: list[Run]) -> dict[str, Any]:
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        told = run["arm"] + ("" if run["arm"] == "alone" else f", {run['sampling']}")
-        groups.setdefault(f"{told}, start: {run['start']}", []).append(run)
+        told = [run["arm"], *([] if run["arm"] == "alone" else [run["sampling"]]), f"start: {run['start']}"]
+        told += [json.dumps(run["changes"])] if run["changes"] else []
+        groups.setdefault(", ".join(told), []).append(run)
     return {f"{name}, {group}": _figures(own, name) for group, own in groups.items() for name in NAMES.values()}
 
 
@@ -128,7 +141,7 @@ def _figures(runs: list[dict[str, Any]], name: str) -> dict[str, Any]:
                 "student": spread(task["scores"][split]["student"][metric] for task in tasks),
                 "retention": spread(task["retention"][split][metric] for task in tasks),
             }
-            for split in ("validation", "test")
+            for split in tasks[0]["scores"]
         },
     }
 
