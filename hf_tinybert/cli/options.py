@@ -31,7 +31,10 @@ Layers = Annotated[int | None, typer.Option(help="Of the student, instead of the
 Width = Annotated[int | None, typer.Option(help="Of its hidden states.")]
 Heads = Annotated[int | None, typer.Option(help="Attention heads of a layer.")]
 Units = Annotated[int | None, typer.Option(help="Of its feed-forward layers.")]
-Recipe = Annotated[str | None, typer.Option(help="Method: tinybert-joint, tinybert, minilmv2, distilbert or pkd.")]
+Recipe = Annotated[
+    str | None,
+    typer.Option(help="Method: tinybert-joint, tinybert-several, tinybert, minilmv2, distilbert or pkd."),
+]
 LossWeights = Annotated[list[str] | None, typer.Option("--loss-weight", help="TERM=FACTOR; repeat it.")]
 LayerMapping = Annotated[str | None, typer.Option(help="uniform, last, first, learned, or layers: 2,3,4,6.")]
 BatchSize = Annotated[int, typer.Option(help="Rows per step.")]

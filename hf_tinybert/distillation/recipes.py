@@ -13,6 +13,7 @@ class RecipeName(StrEnum):
     """The recipes, by the name of their method."""
 
     TINYBERT_JOINT = "tinybert-joint"
+    TINYBERT_SEVERAL = "tinybert-several"
     TINYBERT = "tinybert"
     MINILMV2 = "minilmv2"
     DISTILBERT = "distilbert"
@@ -51,6 +52,15 @@ RECIPES: Mapping[RecipeName, Recipe] = {
         num_train_epochs=4.0,
         learning_rate=3e-4,
         source="terms of TinyBERT, all at once; benchmarks/results/tasks.json and tasks_validation.json",
+    ),
+    # for a student of several teachers: each has projections of its own, so that states can be near to all of them,
+    # but one encoder attends in one way, and attention terms of teachers that attend otherwise pull it apart
+    RecipeName.TINYBERT_SEVERAL: Recipe(
+        phases=(Phase.JOINT,),
+        weights={Term.EMBEDDING: 1.0, Term.HIDDEN_STATES: 1.0, Term.PREDICTION: 1.0},
+        num_train_epochs=4.0,
+        learning_rate=3e-4,
+        source="tinybert-joint without its attention term; benchmarks/results/multitask.json",
     ),
     RecipeName.TINYBERT: Recipe(
         phases=(Phase.INTERMEDIATE, Phase.PREDICTION),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from hf_tinybert.distillation.recipes import RecipeName
 from hf_tinybert.models.configuration_tinybert_tasks import check_task_name
 from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
 
@@ -35,7 +36,8 @@ class MultiTaskSettings:
     Attributes:
         tasks: by the name of the head: fields of `DistilSettings` that are the task's own, `data` and `teacher` among
             them; without `teacher` the task is learnt from its labels alone.
-        shared: fields of `DistilSettings` for all tasks: shape, phases, epochs, learning rates, ...
+        shared: fields of `DistilSettings` for all tasks: shape, phases, epochs, learning rates, ... The recipe is
+            `tinybert-several` where teachers differ and none is given. Source: benchmarks/results/multitask.json.
         sampling: how often each task comes: `proportional`, `temperature` or `annealed`.
 
     Raises:
@@ -86,9 +88,11 @@ class MultiTaskSettings:
 
     def of_task(self, name: str) -> DistilSettings:
         """The settings of one task; one without a teacher gets the base's, for its tokenizer."""
-        teacher = {"teacher": self.tasks[self.base]["teacher"]}
+        defaults = {"teacher": self.tasks[self.base]["teacher"]}
+        if len({own["teacher"] for own in self.tasks.values() if own.get("teacher")}) > 1:
+            defaults["recipe"] = str(RecipeName.TINYBERT_SEVERAL)
         own = {key: value for key, value in self.tasks[name].items() if value is not None}
-        return DistilSettings(**{**teacher, **self.shared, **own})
+        return DistilSettings(**{**defaults, **self.shared, **own})
 
     def to_json(self) -> dict[str, Any]:
         """As JSON gives them back: what a finished run is told apart by."""

@@ -35,3 +35,12 @@ def test_a_task_has_what_is_its_own_and_what_is_shared():
     own, other = settings.of_task("labels"), settings.of_task("news")
     assert (own.max_length, other.max_length, own.epochs, other.epochs) == (20, 64, 2.0, 2.0)
     assert own.teacher == other.teacher == "news-teacher"
+
+
+def test_teachers_that_differ_are_not_imitated_in_their_attention():
+    """Prevents one encoder pulled to the attention of each of them, and a recipe in the place of a given one."""
+    both = {"news": NEWS, "labels": {"data": "a.csv", "teacher": "another"}}
+    assert {MultiTaskSettings(tasks=both).of_task(name).recipe for name in both} == {"tinybert-several"}
+    assert MultiTaskSettings(tasks=both, shared={"recipe": "tinybert"}).of_task("news").recipe == "tinybert"
+    one = {"news": NEWS, "labels": {**NEWS, "teacher_task": "labels"}, "alone": {"data": "a.csv"}}
+    assert {MultiTaskSettings(tasks=one).of_task(name).recipe for name in one} == {None}
