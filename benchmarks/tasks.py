@@ -75,7 +75,7 @@ TASKS = {
     ),
     "ud_ewt_pos": TaskRun("token-classification", 128, {"epochs": 4.0, "learning_rate": 2e-4}),
     "squad_subset": TaskRun("question-answering", 384, {"epochs": 4.0, "learning_rate": 1e-4}),
-    "scitldr": TaskRun("extractive-summarization", 512, {"epochs": 2.0, "learning_rate": 2e-4}),
+    "scitldr": TaskRun("extractive-summarization", 512, {"epochs": 2.0, "learning_rate": 2e-4}, {"epochs": 2.0}),
     "stsb-embedding": TaskRun("sentence-embedding", 64, None),
 }
 DATA_OF = {"stsb-embedding": "stsb"}
