@@ -3,7 +3,8 @@
 Source: Liu and Lapata, "Text Summarization with Pretrained Encoders", arXiv 1908.08345, section 3.1: a marker token
 before every sentence. They classify the marker's last state; here it is the mean over the sentence's tokens, because
 encoders of sentence embeddings hold a text's meaning there: of abstracts, a linear map of their states before any
-training finds the sentence to keep by the mean and finds no more than its position by the marker.
+training finds the sentence to keep by the mean and no more than its position by the marker
+(benchmarks/results/sentence_reading.json).
 """
 
 import torch
