@@ -75,8 +75,8 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
     Raises:
         ValueError: see `multitask.pairing` and `distillation.compatibility`; all before the first step.
 
-    For teachers that differ take `recipe="tinybert-several"`, as `distil_tasks` does: one encoder cannot attend as each
-    of them. Every teacher has projections of its own.
+    For teachers that differ take `recipe="tinybert-several"`, as `distil_tasks` does: one encoder cannot attend as
+    each of them. Every teacher has projections of its own.
 
     Source: one teacher per task: Clark et al. 2019, BAM; batches of a single task: Liu et al. 2019, MT-DNN.
     """
