@@ -9,7 +9,8 @@ from transformers import PreTrainedModel
 from hf_tinybert.distillation.embedding_teacher import gives_embeddings
 from hf_tinybert.distillation.losses import ProblemType
 
-_PROBLEMS = {
+# by `config.problem_type`
+PROBLEM_TYPES = {
     "regression": ProblemType.REGRESSION,
     "single_label_classification": ProblemType.SINGLE_LABEL,
     "multi_label_classification": ProblemType.MULTI_LABEL,
@@ -27,7 +28,7 @@ def problem_of(model: PreTrainedModel) -> ProblemType:
     if gives_embeddings(model):
         return ProblemType.EMBEDDING
     if model.config.problem_type is not None:
-        return _PROBLEMS[model.config.problem_type]
+        return PROBLEM_TYPES[model.config.problem_type]
     classifies = type(model).__name__.endswith("ForSequenceClassification")
     return ProblemType.REGRESSION if classifies and model.config.num_labels == 1 else ProblemType.SINGLE_LABEL
 
@@ -96,6 +97,7 @@ def _pass_through(hidden_states: Tensor) -> Tensor:
 
 
 __all__ = [
+    "PROBLEM_TYPES",
     "leaves_out_vocabulary_logits",
     "names_classes",
     "predicts_vocabulary",

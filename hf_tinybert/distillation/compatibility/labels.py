@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from transformers import PreTrainedModel
 
 from hf_tinybert.distillation.embedding_teacher import embedding_size, gives_embeddings
+from hf_tinybert.distillation.task_head import PROBLEM_TYPES, problem_of
 
 
 def check_predictions(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
@@ -37,13 +38,19 @@ def check_embedding_sizes(student: PreTrainedModel, teacher: PreTrainedModel) ->
 def check_problem_types(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
     """Refuse models that answer different kinds of question.
 
+    A classifier of texts whose problem type was never set counts as what its objective would take it for.
+
     Raises:
-        ValueError: one's problem type is set and is not the other's.
+        ValueError: the teacher's problem type is set and is not the student's.
     """
     student_problem, teacher_problem = student.config.problem_type, teacher.config.problem_type
+    got = f"`{student_problem}`"
+    if student_problem is None and type(student).__name__.endswith("ForSequenceClassification"):
+        student_problem = next(name for name, problem in PROBLEM_TYPES.items() if problem is problem_of(student))
+        got = f"none, taken for `{student_problem}`,"
     if None not in (student_problem, teacher_problem) and student_problem != teacher_problem:
         raise ValueError(
-            f"expected one problem type, got `{student_problem}` of the student and `{teacher_problem}` of the "
+            f"expected one problem type, got {got} of the student and `{teacher_problem}` of the "
             "teacher; because scores of exclusive classes, of independent labels and of a quantity mean different "
             "things; set `problem_type` of the student to the teacher's"
         )

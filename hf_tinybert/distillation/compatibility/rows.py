@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
-from datasets import ClassLabel, Dataset, Value
+from datasets import ClassLabel, Dataset, LargeList, List, Value
 from transformers import PreTrainedModel
 
 from hf_tinybert.distillation.compatibility.labels import check_label_names, label_names
+from hf_tinybert.distillation.losses import IGNORED_LABEL, ProblemType
 from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.task_head import problem_of
 from hf_tinybert.distillation.terms import Term
 
 LABEL_COLUMNS = ("labels", "label", "label_ids", "start_positions")
@@ -30,7 +32,7 @@ def check_dataset(dataset: Dataset, student: PreTrainedModel, objectives: Sequen
 
 
 def check_rows(dataset: Dataset, student: PreTrainedModel, objectives: Sequence[DistillationObjective]) -> None:
-    """Refuse a training set without rows, without the labels a term reads, or with one class only.
+    """Refuse a training set without rows, without the labels a term reads, or with labels of another problem.
 
     Raises:
         ValueError: one of these.
@@ -47,12 +49,48 @@ def check_rows(dataset: Dataset, student: PreTrainedModel, objectives: Sequence[
             f"labels of the data; add the column, or set the weight of `{Term.LABEL}` to 0"
         )
     if column is not None and _reads_classes(student, objectives):
+        _check_exclusive(dataset, column, student)
         _check_classes(dataset, column)
+        if problem_of(student) is ProblemType.SINGLE_LABEL and any(one.reads_labels for one in objectives):
+            _check_range(dataset, column, student.config.num_labels)
 
 
 def label_column(dataset: Dataset) -> str | None:
     """The column that holds a data set's labels, or the first of them; None without."""
     return next((name for name in LABEL_COLUMNS if name in dataset.column_names), None)
+
+
+def _check_exclusive(dataset: Dataset, column: str, student: PreTrainedModel) -> None:
+    """Refuse several labels a row for a student that learns one of several classes.
+
+    Raises:
+        ValueError: a list of more than one in the first row.
+    """
+    several = isinstance(dataset.features[column], List | LargeList) and len(dataset[0][column]) > 1
+    if several and problem_of(student) is ProblemType.SINGLE_LABEL:
+        raise ValueError(
+            f"expected one class id in every row of `{column}`, got a list; because the student's classes exclude each "
+            "other, so that independent labels would be learned as shares of one; set `problem_type` of both models to "
+            "`multi_label_classification` (numbers: `regression`)"
+        )
+
+
+def _check_range(dataset: Dataset, column: str, classes: int) -> None:
+    """Refuse class ids that the student has no output for, wherever in the data they are.
+
+    Raises:
+        ValueError: an id below 0, but for the one that is ignored, one from the number of classes up, or none.
+    """
+    feature = dataset.features[column]
+    if not (isinstance(feature, ClassLabel | Value) and feature.dtype.startswith("int")):
+        return
+    known = {IGNORED_LABEL, *range(classes)}
+    wrong = [label for label in dataset.unique(column) if label not in known]
+    if wrong:
+        raise ValueError(
+            f"expected class ids from 0 to {classes - 1} in `{column}`, got {wrong[:5]}; because the student has "
+            f"{classes} classes; correct them, or drop the rows (test sets without labels often hold -1)"
+        )
 
 
 def _check_classes(dataset: Dataset, column: str) -> None:

@@ -201,6 +201,7 @@ def label_loss(
         `()`, float32.
 
     Raises:
+        RuntimeError: a class id that is none, such as the -1 of test sets without labels.
         ValueError: the shapes do not belong together, the problem has no labels, or weights or smoothing were given to
             a problem without them.
     """
@@ -254,7 +255,7 @@ def _cross_entropy(student: Tensor, labels: Tensor, class_weights: Tensor | None
     """Stock weighted and smoothed cross-entropy, but over open classes only."""
     log_probabilities = _log_probabilities(student, temperature=1.0)
     closed = torch.isneginf(student)
-    target = labels.clamp(min=0)[..., None]
+    target = labels.masked_fill(labels == IGNORED_LABEL, 0)[..., None]  # -1 stays out of range, as in the stock loss
     counted = (labels != IGNORED_LABEL) & ~closed.gather(-1, target).squeeze(-1)
     per_label = -log_probabilities.gather(-1, target).squeeze(-1)
     if class_weights is None:

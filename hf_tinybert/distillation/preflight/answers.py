@@ -86,6 +86,8 @@ def teacher_answers(setup: Setup) -> Answers | str:
             if setup.token_map is not None and predicts_vocabulary(setup.teacher):
                 logits = logits[..., setup.token_map.to(logits.device)]
             answers.append(_answers(logits, batch["labels"]))
+    if not any(len(part.labels) for part in answers):
+        return f"all labels are {IGNORED_LABEL}, which counts for none"
     classes = max(part.scores.shape[-1] for part in answers) if answers[0].kind is AnswerKind.CLASS else 0
     scores = [_widened(part.scores, classes) if classes else part.scores for part in answers]
     return Answers(answers[0].kind, torch.cat(scores).cpu(), torch.cat([part.labels for part in answers]).cpu())
@@ -148,6 +150,8 @@ def _answers(logits: Tensor, labels: Tensor) -> Answers:
         if logits.shape[-1] == 1 or logits.shape != labels.shape:
             return Answers(AnswerKind.QUANTITY, logits.flatten(), labels.flatten().float())
         return Answers(AnswerKind.LABELS, logits, labels)
+    if logits.shape == labels.shape:  # yes or no for every class, as integers
+        return Answers(AnswerKind.LABELS, logits, labels.float())
     labels = labels.flatten()
     kept = labels != IGNORED_LABEL
     return Answers(AnswerKind.CLASS, logits.flatten(0, -2)[kept], labels[kept])

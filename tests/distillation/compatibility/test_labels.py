@@ -54,3 +54,11 @@ def test_models_that_answer_different_questions_are_refused(pair):
     with pytest.raises(ValueError, match="expected one problem type, got `multi_label_classification` of the student"):
         check_models(*models, PREDICTION)
     check_models(*models, INTERMEDIATE)
+
+
+def test_a_student_without_problem_type_must_guess_its_teachers(pair):
+    """Prevents a multi-label teacher, whose type the stock loss writes, from being learned through a softmax."""
+    models = pair(teacher={"problem_type": "multi_label_classification"})
+    with pytest.raises(ValueError, match="got none, taken for `single_label_classification`, of the student and"):
+        check_models(*models, PREDICTION)
+    check_models(*pair(teacher={"problem_type": "single_label_classification"}), PREDICTION)

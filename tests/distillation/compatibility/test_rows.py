@@ -57,3 +57,21 @@ def test_labels_per_token_are_no_classes_of_texts(build_student):
     )
     rows = Dataset.from_dict({"input_ids": [[5], [6]], "labels": [[0], [0]]}, features=features)
     check_dataset(rows, build_student("ForTokenClassification"), PREDICTION)
+
+
+def test_independent_labels_are_refused_by_a_student_of_exclusive_classes(build_student):
+    """Prevents multi-label data, where no model's `problem_type` was set, from being learned through a softmax."""
+    rows = Dataset.from_dict({"input_ids": [[5], [6]], "labels": [[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]})
+    with pytest.raises(ValueError, match="expected one class id in every row of `labels`, got a list"):
+        check_dataset(rows, build_student(), PREDICTION)
+    check_dataset(rows, build_student(problem_type="multi_label_classification"), PREDICTION)
+    check_dataset(rows, build_student(), INTERMEDIATE)
+
+
+@pytest.mark.parametrize("wrong", [-1, 3, None])
+def test_a_rare_class_id_without_an_output_is_refused_where_labels_are_learned(build_student, wrong):
+    """Prevents a run that ends at the first batch with such a row, after hours."""
+    rows = Dataset.from_dict({"input_ids": [[5]] * 9, "labels": [0, 1, 2, 0, 1, -100, 2, 0, wrong]})
+    with pytest.raises(ValueError, match=rf"expected class ids from 0 to 2 in `labels`, got \[{wrong}\]"):
+        check_dataset(rows, build_student(), [DistillationObjective({Term.LABEL: 1.0})])
+    check_dataset(rows, build_student(), PREDICTION)

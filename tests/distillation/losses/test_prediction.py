@@ -282,6 +282,13 @@ def test_a_batch_without_any_label_gives_zero_and_not_nan(problem):
     assert student.grad.abs().max() == 0
 
 
+@pytest.mark.parametrize("wrong", [-1, 3])
+def test_class_ids_that_are_none_are_no_class(wrong):
+    """Prevents the -1 of a test set without labels from being scored, or learned, as class 0."""
+    with pytest.raises(RuntimeError, match="out of bounds"):
+        label_loss(torch.randn(2, 3), torch.tensor([0, wrong]), problem=ProblemType.SINGLE_LABEL)
+
+
 def test_the_label_losses_refuse_labels_and_options_that_do_not_fit():
     """Prevents labels that broadcast, and options that are accepted and then ignored."""
     student, labels, weights = torch.randn(2, 5), torch.tensor([0, 1]), torch.ones(5)

@@ -107,3 +107,18 @@ def test_answer_spans_are_starts_and_ends(setup, build_reader):
     columns = {"input_ids": [[5, 6, 7]] * 3, "start_positions": [0, 1, 2], "end_positions": [1, 1, 2]}
     spans = replace(setup, teacher=build_reader(), eval_dataset=Dataset.from_dict(columns), student_tokenizer=None)
     assert sorted(teacher_answers(spans).labels.tolist()) == [0, 1, 1, 1, 2, 2]
+
+
+def test_yes_and_no_as_integers_are_labels_as_floats_are(setup, rows):
+    """Prevents a multi-label teacher from being refused with an error of shapes."""
+    several = [[int(label == name) for name in range(3)] for label in rows["labels"]]
+    integers = rows.remove_columns("labels").add_column("labels", several)
+    answers = teacher_answers(replace(setup, eval_dataset=integers, score_rows=12))
+    assert answers.kind is AnswerKind.LABELS and answers.labels.shape == (12, 3)
+
+
+def test_labels_that_all_do_not_count_are_a_reason_for_no_answers(setup, build_tagger):
+    """Prevents an error about an empty maximum from ending a run whose labels no term reads."""
+    rows = Dataset.from_dict({"input_ids": [[5, 6, 7]] * 2, "labels": [[-100] * 3] * 2})
+    ignored = replace(setup, teacher=build_tagger(), eval_dataset=rows, student_tokenizer=None)
+    assert teacher_answers(ignored) == "all labels are -100, which counts for none"
