@@ -24,6 +24,7 @@ from hf_tinybert.distillation.projections import (
     ProjectionLayout,
     ProjectionStart,
     attach_projections,
+    detach_projections,
     starting_projections,
 )
 from hf_tinybert.distillation.refusals import check_pair
@@ -132,6 +133,8 @@ def pair_models(
     if any(one.reads_hidden_states for one in several):
         layout = ProjectionLayout(args.projection_layout)
         attach_projections(model, starting_projections(student, merged, initialization, layout, seed=args.seed))
+    else:
+        detach_projections(model)
     return Pair(
         student,
         merged,

@@ -1,7 +1,9 @@
 """The arguments of the stock Trainer as they are in one phase."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+
+from transformers.trainer_utils import IntervalStrategy
 
 from hf_tinybert.distillation.arguments import DistillationArguments, PhaseSettings
 from hf_tinybert.distillation.task_distillation import TaskDistillation
@@ -17,19 +19,27 @@ _CHANGED_BY_A_PHASE = (
 )
 
 
+_LOSS = "loss"
+_OF_EVERY_EVALUATION = frozenset({_LOSS, "runtime", "samples_per_second", "steps_per_second"})
+
+
 @contextmanager
 def phase_arguments(
-    args: DistillationArguments, settings: PhaseSettings, tasks: Mapping[str, TaskDistillation]
+    args: DistillationArguments,
+    settings: PhaseSettings,
+    tasks: Mapping[str, TaskDistillation],
+    parts: Collection[str] = (),
 ) -> Iterator[None]:
     """Within it the arguments are those of a phase, and afterwards those of the run again.
 
     Each phase of several has a run name of its own. Where evaluations of the phase do not give the metric of the best
-    model, the loss takes its place.
+    model, the loss takes its place; of several evaluation sets that of the same set.
 
     Args:
         args: of the run; changed in place, because the stock Trainer holds them.
         settings: of the phase.
         tasks: by name, in this phase already; a trainer of one task has it without a name.
+        parts: names of several evaluation sets, whose figures the stock Trainer calls `eval_<part>_<metric>`.
     """
     stock = {name: getattr(args, name) for name in _CHANGED_BY_A_PHASE}
     try:
@@ -37,29 +47,76 @@ def phase_arguments(
         args.learning_rate = settings.learning_rate
         if args.run_name and len(args.stages) > 1:
             args.run_name = f"{args.run_name}-{settings.phase}"
-        if not _gives_metric(settings.phase, tasks, args.metric_for_best_model):
-            args.metric_for_best_model, args.greater_is_better = "loss", False
+        part, metric = _split(args.metric_for_best_model, parts)
+        if not _gives_metric(settings.phase, tasks, metric):
+            args.metric_for_best_model, args.greater_is_better = f"{part}{_LOSS}", False
         yield
     finally:
         for name, value in stock.items():
             setattr(args, name, value)
 
 
-def _gives_metric(phase: Phase, tasks: Mapping[str, TaskDistillation], metric: str | None) -> bool:
+def check_best_metric(
+    args: DistillationArguments,
+    tasks: Mapping[str, TaskDistillation],
+    *,
+    parts: Collection[str] = (),
+    computes_metrics: bool,
+) -> None:
+    """Refuse a metric of the best model that no evaluation gives: the run would end at the first one.
+
+    Args:
+        args: of the run.
+        tasks: as of `phase_arguments`.
+        parts: as of `phase_arguments`.
+        computes_metrics: whether there is a `compute_metrics`, which may give any.
+
+    Raises:
+        ValueError: the metric is of none of the evaluation sets, or neither a loss nor one that is computed.
+    """
+    if args.metric_for_best_model is None or args.eval_strategy == IntervalStrategy.NO:
+        return
+    part, metric = _split(args.metric_for_best_model, parts)
+    if parts and not part:
+        raise ValueError(
+            f"expected a `metric_for_best_model` of one of the evaluation sets {', '.join(f'`{one}`' for one in parts)}"
+            f", got `{args.metric_for_best_model}`; because each set has figures of its own; name one, such as "
+            f"`{next(iter(parts))}_{metric}`"
+        )
+    losses = {term for term, _ in _terms(tasks)}
+    if not computes_metrics and metric not in _OF_EVERY_EVALUATION | losses:
+        raise ValueError(
+            f"expected a `metric_for_best_model` of {', '.join(sorted({_LOSS, *losses}))}, got `{metric}`; because "
+            "without `compute_metrics` evaluations give no other, and the first one would end the run; pass "
+            "`compute_metrics`, or choose one of these"
+        )
+
+
+def _split(metric: str | None, parts: Collection[str]) -> tuple[str, str]:
+    """The evaluation set that a metric is of, as a prefix that ends in `_`, and its name there."""
+    name = (metric or _LOSS).removeprefix("eval_")
+    part = max((f"{one}_" for one in parts if name.startswith(f"{one}_")), key=len, default="")
+    return part, name.removeprefix(part)
+
+
+def _terms(tasks: Mapping[str, TaskDistillation]) -> set[tuple[str, bool]]:
+    """The terms of all phases as evaluations name them, and whether this phase has them."""
+    found = set[tuple[str, bool]]()
+    for task, one in tasks.items():
+        prefix, now = f"{task}_" if task else "", one.objective.weights if one.takes_part else {}
+        names = {term for objective in one.objectives.values() for term in objective.weights}
+        found |= {(f"{prefix}{term}", term in now) for term in names}
+    return found
+
+
+def _gives_metric(phase: Phase, tasks: Mapping[str, TaskDistillation], name: str) -> bool:
     """Whether evaluations of this phase give the metric of the best model.
 
     Each term is evaluated in its own phases only; in the intermediate-layer phase the head is untrained, so that only
     losses tell which model is best.
     """
-    name = (metric or "loss").removeprefix("eval_")
-    terms, now = set[str](), set[str]()
-    for task, one in tasks.items():
-        prefix = f"{task}_" if task else ""
-        terms |= {f"{prefix}{term}" for objective in one.objectives.values() for term in objective.weights}
-        now |= {f"{prefix}{term}" for term in one.objective.weights} if one.takes_part else set()
-    if name in terms:
-        return name in now
-    return name == "loss" or phase is not Phase.INTERMEDIATE
+    now = dict(_terms(tasks))
+    return now[name] if name in now else name == _LOSS or phase is not Phase.INTERMEDIATE
 
 
-__all__ = ["phase_arguments"]
+__all__ = ["check_best_metric", "phase_arguments"]

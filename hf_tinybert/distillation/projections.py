@@ -232,12 +232,20 @@ def attach_projections(student: "PreTrainedModel | PeftModel", projections: Trai
     Call before the optimizer is made and before the model is wrapped (DDP, DeepSpeed, FSDP). Projections that an
     earlier trainer attached are replaced.
     """
-    attached_before = PROJECTIONS_ATTRIBUTE in student._modules
     student.add_module(PROJECTIONS_ATTRIBUTE, projections)
     unsaved = {f"{PROJECTIONS_ATTRIBUTE}.{name}" for name in projections.state_dict()}
     student._keys_to_ignore_on_save = {*(student._keys_to_ignore_on_save or ()), *unsaved}
-    if not attached_before:
+    if _project_output not in student._forward_hooks.values():
         student.register_forward_hook(_project_output, with_kwargs=True)
+
+
+def detach_projections(student: "PreTrainedModel | PeftModel") -> None:
+    """Take out the projections that an earlier trainer attached, if any.
+
+    A run that trains none would carry them in its optimizer and checkpoints all the same, and could not be resumed
+    with a student that was loaded since.
+    """
+    student._modules.pop(PROJECTIONS_ATTRIBUTE, None)
 
 
 def attached_projections(student: "PreTrainedModel | PeftModel") -> TrainingProjections | None:
@@ -251,6 +259,8 @@ def _project_output(
 ) -> object:
     # without hidden states, or as the tuple of `return_dict=False`, it is a call for use and not for distillation
     if not isinstance(output, ModelOutput) or output.get("hidden_states") is None:
+        return output
+    if PROJECTIONS_ATTRIBUTE not in student._modules:  # detached
         return output
     known = {field.name: output[field.name] for field in fields(DistillationOutput) if field.name in output}
     projected = getattr(student, PROJECTIONS_ATTRIBUTE)(output["hidden_states"], task=arguments.get("task"))
@@ -267,5 +277,6 @@ __all__ = [
     "TrainingProjections",
     "attach_projections",
     "attached_projections",
+    "detach_projections",
     "starting_projections",
 ]

@@ -28,7 +28,7 @@ from hf_tinybert.distillation.encodings import has_teacher_encoding, input_colum
 from hf_tinybert.distillation.learned_mapping import layer_weights_table
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.pairing import pair_models
-from hf_tinybert.distillation.phase_arguments import phase_arguments
+from hf_tinybert.distillation.phase_arguments import check_best_metric, phase_arguments
 from hf_tinybert.distillation.preflight import PreflightReport, Setup, run_preflight
 from hf_tinybert.distillation.projections import (
     PROJECTIONS_ATTRIBUTE,
@@ -217,8 +217,10 @@ class DistillationTrainer(PublishingTrainer):
             Steps of all phases, loss of the last, and the metrics of the last plus `train_runtime` (seconds) of all.
 
         Raises:
-            ValueError: no checkpoint to resume from, or a damaged one.
+            ValueError: no checkpoint to resume from, a damaged one, or a metric of the best model that no evaluation
+                gives.
         """
+        self._check_best_metric()
         phases, checkpoint = self._phases.left(resume_from_checkpoint)
         if any(one.reads_layers for one in self._tasks.values()):
             self._tell(self._mapping_table)
@@ -239,6 +241,16 @@ class DistillationTrainer(PublishingTrainer):
             training_loss=outputs[-1].training_loss,
             metrics={**outputs[-1].metrics, "train_runtime": runtime},
         )
+
+    @property
+    def _evaluation_parts(self) -> tuple[str, ...]:
+        """Names of several evaluation sets, whose figures are apart; none of one set."""
+        return tuple(self.eval_dataset) if isinstance(self.eval_dataset, dict) else ()
+
+    def _check_best_metric(self) -> None:
+        """Before anything is spent, see that evaluations will give the metric of the best model."""
+        computes = self.compute_metrics is not None
+        check_best_metric(self.args, self._tasks, parts=self._evaluation_parts, computes_metrics=computes)
 
     def preflight(self, score_rows: int = 64) -> PreflightReport:
         """Look at this run before anything is spent: what `hf-tinybert doctor` prints.
@@ -317,7 +329,7 @@ class DistillationTrainer(PublishingTrainer):
         try:
             with (
                 self._phases.training(resumed=checkpoint is not None),
-                phase_arguments(self.args, settings, self._tasks),
+                phase_arguments(self.args, settings, self._tasks, self._evaluation_parts),
                 without_vocabulary_logits(self._student, when=not read),
             ):
                 output: TrainOutput = super().train(

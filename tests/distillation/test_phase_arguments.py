@@ -60,3 +60,40 @@ def test_each_phase_chooses_its_best_model_by_what_it_evaluates(build_trainer, b
     trainer.train()
     assert trainer.state.best_metric is not None
     assert trainer.args.metric_for_best_model == metric
+
+
+@pytest.mark.parametrize("metric", ["news_accuracy", "eval_news_prediction_loss"])
+def test_of_several_evaluation_sets_each_phase_takes_a_figure_of_the_same(build_trainer, build_rows, metric):
+    """Prevents a run that ends at the first evaluation of its first phase: there is no loss of all sets together."""
+    settings = {"load_best_model_at_end": True, "eval_strategy": "epoch", "save_strategy": "epoch"}
+    trainer = build_trainer(
+        {**settings, "metric_for_best_model": metric, "greater_is_better": metric == "news_accuracy"},
+        eval_dataset={"news": build_rows(4), "new": build_rows(3)},
+        compute_metrics=accuracy_from_logits,
+    )
+    args, first = trainer.args, trainer.args.phase_settings()[0]
+    with phase_arguments(args, first, trainer._tasks, ("news", "new")):
+        assert (args.metric_for_best_model, args.greater_is_better) == ("news_loss", False)
+    trainer.train()
+    logged = [logs[f"eval_{metric.removeprefix('eval_')}"] for logs in trainer.state.log_history if metric in str(logs)]
+    assert trainer.state.best_metric == logged[-1]
+
+
+@pytest.mark.parametrize(
+    ("metric", "sets", "why"),
+    [
+        ("loss", {"a", "b"}, "expected a `metric_for_best_model` of one of the evaluation sets"),
+        ("a_f1", {"a", "b"}, "expected a `metric_for_best_model` of .*`compute_metrics`"),
+        ("accuracy", set(), "expected a `metric_for_best_model` of .*`compute_metrics`"),
+    ],
+)
+def test_a_metric_that_no_evaluation_gives_is_refused(build_trainer, build_rows, metric, sets, why):
+    """Prevents an error at the first evaluation, when the phases before it have been trained."""
+    settings = {"eval_strategy": "epoch", "save_strategy": "best", "metric_for_best_model": metric}
+    rows = {name: build_rows(3) for name in sorted(sets)} or build_rows(3)
+    trainer = build_trainer(settings, eval_dataset=rows)
+    with pytest.raises(ValueError, match=why):
+        trainer.train()
+    assert trainer.state.global_step == 0
+    trainer.args.metric_for_best_model = "a_prediction_loss" if sets else "prediction_loss"
+    trainer.train()

@@ -13,6 +13,8 @@ from hf_tinybert.distillation.projections import (
     DistillationProjections,
     ProjectionLayout,
     attach_projections,
+    attached_projections,
+    detach_projections,
     starting_projections,
 )
 
@@ -114,6 +116,18 @@ def test_attaching_again_replaces_the_projections_without_a_second_hook(student)
     output = student(input_ids=IDS, output_hidden_states=True)
     assert [tuple(state.shape) for state in output.projected_hidden_states] == [(1, 4, 8)] * STATES
     torch.testing.assert_close(output.projected_hidden_states[1], replacement(output.hidden_states)[1])
+
+
+def test_a_student_without_its_projections_answers_as_before(student):
+    """Prevents a hook that looks for what is not there any more, and one that stays single only by what it looks at."""
+    detach_projections(student)
+    assert attached_projections(student) is None
+    output = student(torch.tensor([[5, 6]]), output_hidden_states=True)
+    assert not isinstance(output, DistillationOutput) and len(output.hidden_states) == 3
+    detach_projections(student)
+    attach_projections(student, DistillationProjections(16, 32, states=3))
+    assert len(student._forward_hooks) == 1
+    assert student(torch.tensor([[5, 6]]), output_hidden_states=True).projected_hidden_states[0].shape == (1, 2, 32)
 
 
 def test_a_copy_of_a_student_has_its_own_projections(student):

@@ -24,6 +24,7 @@ from hf_tinybert.distillation.projections import (
     DistillationProjections,
     ProjectionStart,
     attach_projections,
+    detach_projections,
 )
 from hf_tinybert.distillation.sharding import gathered
 from hf_tinybert.distillation.task_head import predicts_vocabulary
@@ -118,6 +119,8 @@ def pair_tasks(
         record_attention(student)
     if projections:
         _attach(student, TaskProjections(projections), initialization, paired)
+    else:
+        detach_projections(student)
     return paired
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from datasets import Dataset
 from torch.utils.data import Sampler
 from transformers import DataCollatorWithPadding, EvalPrediction, PreTrainedModel, Trainer
-from transformers.trainer_utils import PredictionOutput, SaveStrategy, speed_metrics
+from transformers.trainer_utils import IntervalStrategy, PredictionOutput, SaveStrategy, speed_metrics
 
 from hf_tinybert.data.multitask import (
     TASK_KEY,
@@ -335,6 +335,21 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
             replace_folder(folder)
+
+    @property
+    def _evaluation_parts(self) -> tuple[str, ...]:
+        """None: the figures of all tasks come together, with their means."""
+        return ()
+
+    def _check_best_metric(self) -> None:
+        scored = [name for name, one in self.tasks.items() if one.eval_dataset is not None and one.compute_metrics]
+        metric = (self.args.metric_for_best_model or "").removeprefix("eval_")
+        if metric == MEAN_SCORE and not scored and self.args.eval_strategy != IntervalStrategy.NO:
+            raise ValueError(
+                f"expected a task with an `eval_dataset` and `compute_metrics` for `{MEAN_SCORE}`, got none; because "
+                "it is the mean of the tasks' main metrics, and the first evaluation would end the run; give a task "
+                "both, or choose the metric `loss`"
+            )
 
     def _told_of_tasks(self) -> dict[str, Any]:
         classes = {name: type(self.accelerator.unwrap_model(model)).__name__ for name, model in self.teachers.items()}

@@ -99,7 +99,7 @@ def test_all_kinds_are_trained_evaluated_and_taken_apart_at_once(start):
 
 
 def test_each_phase_moves_what_it_trains(start):
-    """Prevents heads that are trained on states, and projections that the prediction phase pulls along."""
+    """Prevents heads that are trained on states, and projections that a phase without any carries along."""
     trainer = start({"phases": ["intermediate-layer"], "weight_decay": 0.0, "intermediate_max_steps": 6})
     before = _weights(trainer.model)
     trainer.train()
@@ -109,7 +109,8 @@ def test_each_phase_moves_what_it_trains(start):
     second = start({"phases": ["prediction-layer"], "weight_decay": 0.0, "max_steps": 6}, model=trainer.model)
     before = _weights(second.model)
     second.train()
-    assert {name.split(".")[0] for name in _unmoved(second.model, before)} == {PROJECTIONS_ATTRIBUTE}
+    assert not _unmoved(second.model, before)
+    assert not [name for name in before if name.startswith(PROJECTIONS_ATTRIBUTE)]
 
 
 def test_training_brings_every_head_nearer_to_its_teacher(start):
@@ -484,6 +485,14 @@ def test_what_cannot_work_is_refused_before_anything_is_spent(start, change, mes
     """Prevents hours that end in an error, or in a model that nobody wanted."""
     with pytest.raises(ValueError, match=message):
         start(**change())
+
+
+def test_a_mean_score_of_no_scores_is_refused_before_training(start):
+    """Prevents a run that ends at its first evaluation."""
+    settings = {"eval_strategy": "epoch", "metric_for_best_model": "mean_score"}
+    task = tiny.task("mood", eval_dataset=tiny.rows("mood"), compute_metrics=None)
+    with pytest.raises(ValueError, match="`eval_dataset` and `compute_metrics` for `mean_score`, got none"):
+        start(settings, names=("mood",), tasks={"mood": task}).train()
 
 
 def test_a_teacher_with_another_tokenizer_is_refused_by_its_task(start):
