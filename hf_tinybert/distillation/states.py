@@ -67,7 +67,7 @@ class DistillationStates:
 def student_states(output: ModelOutput, inputs: Mapping[str, Tensor]) -> DistillationStates:
     """The states of a student's forward; `inputs` is the batch, labels included."""
     projected = output.projected_hidden_states if isinstance(output, DistillationOutput) else ()
-    return _states(output, inputs, projected or (), _records(output.get("attentions")), _labels(inputs))
+    return _states(output, inputs, projected or (), _records(output.get("attentions")), labels_of(inputs))
 
 
 def teacher_states(
@@ -110,6 +110,13 @@ def at_positions(states: DistillationStates, positions: Tensor) -> DistillationS
         logits_mask=None,
         labels=None if labels is None else labels[positions],
     )
+
+
+def labels_of(inputs: Mapping[str, Tensor]) -> Tensor | None:
+    """The labels of a batch, as `DistillationStates` holds them; None without."""
+    if inputs.get("start_positions") is not None and inputs.get("end_positions") is not None:
+        return torch.stack([inputs["start_positions"], inputs["end_positions"]], dim=1)
+    return inputs.get("labels")
 
 
 def _states(
@@ -165,17 +172,12 @@ def _logits_mask(logits: Tensor, inputs: Mapping[str, Tensor], mask: Tensor) -> 
     return mask if labels is None or labels.shape != mask.shape else (labels != IGNORED_LABEL).to(mask.dtype)
 
 
-def _labels(inputs: Mapping[str, Tensor]) -> Tensor | None:
-    if inputs.get("start_positions") is not None and inputs.get("end_positions") is not None:
-        return torch.stack([inputs["start_positions"], inputs["end_positions"]], dim=1)
-    return inputs.get("labels")
-
-
 __all__ = [
     "IGNORED_LABEL",
     "DistillationStates",
     "StateRequest",
     "at_positions",
+    "labels_of",
     "student_states",
     "teacher_states",
 ]

@@ -10,7 +10,7 @@ from transformers.utils.generic import ModelOutput
 from hf_tinybert.distillation.cache import CachedTeacherCollator
 from hf_tinybert.distillation.encodings import model_input_names, student_inputs
 from hf_tinybert.distillation.objective import DistillationObjective
-from hf_tinybert.distillation.states import IGNORED_LABEL, at_positions, student_states
+from hf_tinybert.distillation.states import IGNORED_LABEL, at_positions, labels_of, student_states
 from hf_tinybert.distillation.task_head import vocabulary_logits_at
 from hf_tinybert.distillation.teacher_outputs import Collator, TeacherOutputs
 from hf_tinybert.distillation.terms import Phase
@@ -89,6 +89,7 @@ class TaskDistillation:
         with vocabulary_logits_at(self._student, labelled):
             output = model(
                 **student_inputs(inputs, self._inputs),
+                return_dict=True,  # whatever its configuration says
                 output_hidden_states=list(request.hidden_states) or False,
                 output_attentions=bool(request.attentions),
             )
@@ -98,6 +99,15 @@ class TaskDistillation:
         if labelled is not None:
             student, teacher = at_positions(student, labelled), at_positions(teacher, labelled)
         return self.objective.losses(student, teacher), output
+
+    def lacks_labels(self, inputs: Mapping[str, Any]) -> bool:
+        """Whether a term of the phase reads labels and a batch has none."""
+        return self.objective.reads_labels and labels_of(inputs) is None
+
+    def answers(self, model: nn.Module, inputs: Mapping[str, Any]) -> ModelOutput:
+        """The student's output for one batch, without a loss; arguments as of `losses`."""
+        output: ModelOutput = model(**student_inputs(inputs, self._inputs), return_dict=True)
+        return output
 
     def _labelled(self, inputs: Mapping[str, Any]) -> Tensor | None:
         """The positions whose predictions are learned, bool, `(rows, seq_len)`; None where others are read too."""

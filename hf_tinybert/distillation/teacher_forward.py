@@ -65,7 +65,10 @@ class TeacherForward:
         own = teacher_inputs(inputs, self._input_names, self.token_map)
         model = self._runs()
         model.eval()  # an engine returns None from it
-        arguments: dict[str, Any] = {"output_hidden_states": list(self._request.hidden_states) or False}
+        arguments: dict[str, Any] = {
+            "return_dict": True,  # whatever its configuration says
+            "output_hidden_states": list(self._request.hidden_states) or False,
+        }
         with torch.no_grad(), vocabulary_logits_at(self.teacher, positions):
             if layers and self._access is AttentionAccess.FALLBACK:
                 with record_softmax(layers) as recorder:

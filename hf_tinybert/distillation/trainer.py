@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, RandomSampler, Sampler, SequentialSampler
 from tqdm.auto import tqdm
 from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase, set_seed
-from transformers.trainer_utils import EvalLoopOutput, TrainOutput, has_length
+from transformers.trainer_utils import EvalLoopOutput, PredictionOutput, TrainOutput, has_length
+from transformers.utils.generic import ModelOutput
 
 from hf_tinybert.data.augmentation import FreshVariants
 from hf_tinybert.data.length_grouping import LengthGroupedRows
@@ -61,6 +62,7 @@ logger = logging.getLogger(__name__)
 _Value = TypeVar("_Value")
 
 _ONLY_TASK = ""
+_PREDICTIONS = ("logits", "start_logits", "end_logits", "prediction_logits")
 
 
 class DistillationTrainer(PublishingTrainer):
@@ -163,6 +165,7 @@ class DistillationTrainer(PublishingTrainer):
         self._row_order: LengthGroupedRows | SingleTaskSteps | None = None
         self._terms = {"train": RunningMeans(), "eval": RunningMeans()}
         self._predicts = True  # whether whoever asks for outputs reads predictions
+        self._may_lack_labels = False
 
     def _placed(self, teacher: PreTrainedModel, sha256: str) -> nn.Module:
         """A teacher where and how it runs; it is the same on every process."""
@@ -418,10 +421,13 @@ class DistillationTrainer(PublishingTrainer):
         self._terms["train" if model.training else "eval"].add(logged, rows=len(inputs["input_ids"]))
         if not return_outputs:
             return loss
-        names = ("logits", "start_logits", "end_logits", "prediction_logits")
-        predicts = not (task.predicts_vocabulary and leaves_out_vocabulary_logits(self._student))
-        logits = {name: output[name] for name in names if predicts and output.get(name) is not None}
-        return loss, {"loss": loss, **logits}
+        return loss, {"loss": loss, **self._predictions(task, output)}
+
+    def _predictions(self, task: TaskDistillation, output: ModelOutput) -> dict[str, Tensor]:
+        """What of a student's output are predictions, by name; a phase that leaves out the vocabulary has none."""
+        if task.predicts_vocabulary and leaves_out_vocabulary_logits(self._student):
+            return {}
+        return {name: output[name] for name in _PREDICTIONS if output.get(name) is not None}
 
     @property
     def _progress(self) -> float:
@@ -444,6 +450,20 @@ class DistillationTrainer(PublishingTrainer):
         """In the data's own order: the stock Trainer would group by length, and give predictions in that order."""
         return SequentialSampler(eval_dataset) if has_length(eval_dataset) and self.args.world_size <= 1 else None
 
+    def predict(
+        self,
+        test_dataset: Any,  # noqa: ANN401 (as in its base)
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "test",
+    ) -> PredictionOutput:
+        """As in the stock Trainer; rows without the labels that a term reads have predictions and no loss."""
+        self._may_lack_labels = True
+        try:
+            output: PredictionOutput = super().predict(test_dataset, ignore_keys, metric_key_prefix)
+            return output
+        finally:
+            self._may_lack_labels = False
+
     def prediction_step(
         self,
         model: nn.Module,
@@ -452,6 +472,9 @@ class DistillationTrainer(PublishingTrainer):
         ignore_keys: list[str] | None = None,
     ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """As in the stock Trainer; a batch without labels, or without some of them, has a loss too."""
+        task = self._tasks[self._task_of(inputs)]
+        if self._may_lack_labels and task.lacks_labels(inputs):
+            return None, None if prediction_loss_only else self._answers(model, inputs, task), None
         label_names, can_return_loss = self.label_names, self.can_return_loss
         self._predicts = not prediction_loss_only
         self.label_names = [name for name in label_names if inputs.get(name) is not None]
@@ -465,6 +488,13 @@ class DistillationTrainer(PublishingTrainer):
         finally:
             self.label_names, self.can_return_loss = label_names, can_return_loss
             self._predicts = True
+
+    def _answers(self, model: nn.Module, inputs: dict[str, Any], task: TaskDistillation) -> Any:  # noqa: ANN401
+        """Predictions alone, as the stock Trainer hands them on: a tensor, or a tuple of several."""
+        inputs = self._prepare_inputs(inputs)
+        with torch.no_grad(), self.compute_loss_context_manager():
+            logits = tuple(self._predictions(task, task.answers(model, inputs)).values())
+        return logits[0] if len(logits) == 1 else logits or None
 
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:  # noqa: ANN401 (passed through)
         """As in the stock Trainer, with the mean of every term over the rows among the metrics.

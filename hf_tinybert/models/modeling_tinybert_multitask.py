@@ -99,7 +99,7 @@ class TinyBertForMultiTask(BertPreTrainedModel):
             choices = 1 if read is None else read.shape[1]
             sequences = {key: None if value is None else value.flatten(0, 1) for key, value in sequences.items()}
             inputs_embeds = None if inputs_embeds is None else inputs_embeds.flatten(0, 1)
-        encoded = self.bert(**sequences, inputs_embeds=inputs_embeds, **kwargs)
+        encoded = self.bert(**sequences, inputs_embeds=inputs_embeds, return_dict=True, **kwargs)
         mask = sequences["attention_mask"]
         output: ModelOutput = self.heads[name](
             HeadInputs(encoded.last_hidden_state, mask, choices, labels, start_positions, end_positions)

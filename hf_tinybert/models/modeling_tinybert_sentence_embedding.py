@@ -104,6 +104,7 @@ class TinyBertForSentenceEmbedding(OneTaskModel, BertPreTrainedModel):
             token_type_ids=token_type_ids,
             position_ids=position_ids,
             inputs_embeds=inputs_embeds,
+            return_dict=True,  # whatever the configuration says
             **kwargs,
         )
         return SentenceEmbeddingOutput(

@@ -59,7 +59,9 @@ class TinyBertForExtractiveSummarization(TinyBertForTokenClassification):
             marker_id: Token id of the marker, `tokenizer.cls_token_id`.
             end_id: Token id of the end, `tokenizer.sep_token_id`.
         """
-        output = self(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+        output = self(
+            input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids, return_dict=True
+        )
         difference = output.logits.float()[..., 1] - output.logits.float()[..., 0]
         found = []
         for ids, mask, row in zip(input_ids, attention_mask, difference, strict=True):

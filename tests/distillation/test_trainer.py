@@ -289,6 +289,30 @@ def test_a_data_set_without_labels_has_losses_and_predictions(build_trainer, bui
     assert calls == [1]
 
 
+def test_rows_without_the_labels_that_a_term_reads_have_predictions(build_trainer, build_rows):
+    """Prevents an error where a finished student is asked about a test set, which has no labels."""
+    trainer = build_trainer({"recipe": "pkd", "max_steps": 1})
+    trainer.train()
+    labelled, unlabelled = (trainer.predict(build_rows(6, labels=labels)) for labels in (True, False))
+    np.testing.assert_array_equal(unlabelled.predictions, labelled.predictions)
+    assert unlabelled.label_ids is None and "test_loss" not in unlabelled.metrics
+    with pytest.raises(ValueError, match="expected labels in the batch, got none"):
+        trainer.evaluate(build_rows(6, labels=False))
+
+
+def test_models_set_to_return_tuples_are_distilled_alike(build_trainer, build_student, build_teacher):
+    """Prevents an error in the first step about a tuple without names."""
+    losses = []
+    for named in (True, False):
+        student, teacher = build_student(**NO_DROPOUT), build_teacher()
+        student.config.return_dict = teacher.config.return_dict = named
+        trainer = build_trainer({"phases": ["joint"], "max_steps": 1}, model=student, teacher=teacher)
+        assert not trainer.preflight().failed
+        trainer.train()
+        losses.append(trainer.state.log_history[0]["loss"])
+    assert losses[0] == losses[1]
+
+
 def test_the_evaluated_predictions_are_the_students(build_trainer, build_rows, collator):
     """Prevents the teacher's logits from being scored."""
     trainer = build_trainer({"phases": ["prediction-layer"]})

@@ -200,6 +200,14 @@ def test_padding_changes_no_answer():
         torch.testing.assert_close(whole[2:, :4] if name == "ner" else whole[2:], alone, atol=1e-6, rtol=0)
 
 
+def test_a_configuration_may_ask_for_tuples():
+    """Scripts that set `return_dict=False` would end in an error about the encoder's output."""
+    ids = torch.tensor([[5, 6, 7]])
+    expected = build().eval()(ids, task="mood").logits
+    (logits,) = build(return_dict=False).eval()(ids, task="mood")
+    assert torch.equal(logits, expected)
+
+
 def test_the_only_task_needs_no_name():
     """A model with one head would have to be called otherwise than every other model."""
     model = build({"mood": TASKS["mood"]})

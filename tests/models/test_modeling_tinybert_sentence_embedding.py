@@ -66,6 +66,14 @@ def test_hidden_states_come_when_asked_for(build_embedder, tokenizer):
     assert isinstance(model.embedding, SentenceEmbeddingHead)
 
 
+def test_a_configuration_may_ask_for_tuples(build_embedder, tokenizer):
+    """Scripts that set `return_dict=False` would end in an error about the encoder's output."""
+    inputs = tokenizer(TEXTS, padding=True, return_tensors="pt")
+    expected = build_embedder()(**inputs).logits
+    (embeddings,) = build_embedder(return_dict=False)(**inputs)
+    assert torch.equal(embeddings, expected)
+
+
 def test_normalisation_can_be_left_out(build_embedder, tokenizer):
     """Lengths carry meaning for a dot product."""
     inputs = tokenizer(TEXTS, padding=True, return_tensors="pt")

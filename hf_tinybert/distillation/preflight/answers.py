@@ -73,7 +73,7 @@ def teacher_answers(setup: Setup) -> Answers | str:
     with evaluating(setup.teacher), torch.no_grad():
         for start in range(0, len(rows), _BATCH_SIZE):
             batch = setup.batch(dataset, rows[start : start + _BATCH_SIZE])
-            output = setup.teacher(**setup.teacher_inputs(batch))
+            output = setup.teacher(**setup.teacher_inputs(batch), return_dict=True)
             if output.get("start_logits") is not None:
                 ends = _answers(output["end_logits"], batch["end_positions"])
                 answers += [_answers(output["start_logits"], batch["start_positions"]), ends]

@@ -154,6 +154,7 @@ class Setup:
             request, alignment = objective.request(layers), self._alignment(objective)
             output = student(
                 **student_inputs(inputs, model_input_names(self.student)),
+                return_dict=True,
                 output_hidden_states=list(request.hidden_states) or False,
                 output_attentions=bool(request.attentions),
             )
