@@ -65,7 +65,11 @@ class DistillationStates:
 
 
 def student_states(output: ModelOutput, inputs: Mapping[str, Tensor]) -> DistillationStates:
-    """The states of a student's forward; `inputs` is the batch, labels included."""
+    """The states of a student's forward; `inputs` is the batch, labels included.
+
+    Raises:
+        ValueError: a batch without token ids, or with an attention mask of pairs of tokens.
+    """
     projected = output.projected_hidden_states if isinstance(output, DistillationOutput) else ()
     return _states(output, inputs, projected or (), _records(output.get("attentions")), labels_of(inputs))
 
@@ -152,8 +156,19 @@ def _records(attentions: Sequence[object] | None) -> tuple[AttentionRecord | Non
 
 
 def _attention_mask(inputs: Mapping[str, Tensor]) -> Tensor:
-    mask = inputs.get("attention_mask")
-    return torch.ones_like(inputs["input_ids"]) if mask is None else mask
+    tokens, mask = inputs.get("input_ids"), inputs.get("attention_mask")
+    if tokens is None:
+        raise ValueError(
+            f"expected `input_ids` in the batch, got {', '.join(f'`{name}`' for name in inputs)}; because student and "
+            "teacher read the same tokens, each with embeddings of its own; give token ids"
+        )
+    if mask is not None and mask.shape != tokens.shape:
+        raise ValueError(
+            f"expected an `attention_mask` of one number per token, {tuple(tokens.shape)}, got {tuple(mask.shape)}; "
+            "because losses are means over valid tokens, which a mask of pairs does not name; let the data collator "
+            "give the tokenizer's own mask"
+        )
+    return torch.ones_like(tokens) if mask is None else mask
 
 
 def _logits(output: ModelOutput, mask: Tensor) -> Tensor | None:

@@ -1,5 +1,6 @@
 """The teacher's side of every batch: a forward, or what an earlier one left on disk."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ from hf_tinybert.distillation.states import DistillationStates, StateRequest
 from hf_tinybert.distillation.teacher_forward import TeacherForward
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.token_map import token_map_sha256
+
+logger = logging.getLogger(__name__)
 
 Collator = Callable[[list[dict[str, Any]]], Any]
 
@@ -134,8 +137,16 @@ class TeacherOutputs:
                 "arguments are made, or leave out `teacher_cache_dir`"
             )
         contents = self._contents(requests)
+        served_by_logits = any(request == StateRequest(logits=True) for request in requests)
         if settings.contents is CacheChoice.LOGITS:
             contents = contents.logits_only()
+            if not served_by_logits:
+                logger.warning(
+                    "no phase reads the teacher's predictions and nothing else, so that a cache of logits would serve "
+                    "none: no teacher cache, the teacher runs at every step; set `teacher_cache_contents` to `all` or "
+                    "`auto`"
+                )
+                return
         rows = with_row_ids(dataset).remove_columns(ROW_COLUMN)
         self._forward.ask_for(_request(contents))
         self._cache = open_teacher_cache(
@@ -144,7 +155,7 @@ class TeacherOutputs:
             settings.directory,
             max_gb=settings.max_gb,
             fall_back=settings.contents is CacheChoice.AUTO,
-            logits_alone=any(request == StateRequest(logits=True) for request in requests),
+            logits_alone=served_by_logits,
         )
         self.enter(self._phase)
 

@@ -151,3 +151,16 @@ def test_an_encoder_has_no_predictions(batch):
     states = student_states(output, batch)
     assert states.logits is None
     assert states.logits_mask is None
+
+
+@pytest.mark.parametrize("given", ["pairs", "embeddings"])
+def test_batches_that_do_not_name_their_tokens_are_refused(build_student, batch, given):
+    """Prevents an error about the sizes of tensors deep in a loss, or means over pairs in place of tokens."""
+    pairs = (batch["attention_mask"] != 0)[:, None, None, :].expand(2, 1, 6, 6)
+    changed = {
+        "pairs": {**batch, "attention_mask": pairs},
+        "embeddings": {"inputs_embeds": torch.zeros(2, 6, 16), "attention_mask": batch["attention_mask"]},
+    }[given]
+    why = {"pairs": "expected an `attention_mask` of one number per token", "embeddings": "expected `input_ids`"}[given]
+    with pytest.raises(ValueError, match=why):
+        student_states(build_student()(**changed), changed)

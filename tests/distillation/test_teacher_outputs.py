@@ -77,3 +77,15 @@ def test_what_does_not_fit_is_left_out_only_where_that_was_chosen(outputs, open_
         open_cache(CacheChoice.ALL, max_gb=1e-9)
     open_cache(CacheChoice.AUTO, max_gb=1e-9)
     assert outputs.cached(collator) is None
+
+
+def test_a_cache_that_no_phase_would_read_is_not_computed(build_teacher, build_rows, collator, tmp_path, caplog):
+    """Prevents a forward over all rows for predictions that are then predicted anew at every step."""
+    objectives = {Phase.JOINT: DistillationObjective({Term.HIDDEN_STATES: 1.0, Term.PREDICTION: 1.0})}
+    teacher = build_teacher().eval()
+    outputs = TeacherOutputs(TeacherForward(teacher, teacher, AttentionAccess.INTERFACE), objectives, 2, MAPPING)
+    settings = CacheSettings(tmp_path / "cache", 1.0, CacheChoice.LOGITS)
+    arguments = {"columns": COLUMNS, "weights_sha256": "0", "device": torch.device("cpu")}
+    outputs.open_cache(settings, build_rows(8), collator, **arguments)
+    assert outputs.cached(collator) is None and not (tmp_path / "cache").exists()
+    assert "set `teacher_cache_contents` to `all` or `auto`" in caplog.text
