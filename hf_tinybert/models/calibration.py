@@ -1,7 +1,7 @@
 """Token sequences on which a student is fitted to its teacher in closed form."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -72,7 +72,9 @@ class CalibrationTokens:
             positions = counted.cumsum(-1) * counted + layout.padding_id
         like = torch.empty(0, device=words.device)
         tables = (layout.word_embeddings, layout.position_embeddings, layout.token_type_embeddings)
-        rows = (words, positions, batch.token_type_ids)
+        # an encoder that knows one token type only is not told of others in training either
+        types = batch.token_type_ids if layout.token_type_embeddings.num_embeddings > 1 else words * 0
+        rows = (words, positions, types)
         summed = [
             functional.embedding(row[mask], values(table.weight, like))
             for row, table in zip(rows, tables, strict=True)
@@ -87,7 +89,11 @@ def feed_forward_states(layer: EncoderLayer, attention_states: Tensor) -> Tensor
 
 
 def read_calibration(
-    calibration: Iterable[Mapping[str, Tensor]] | None, layout: EncoderLayout, *, seed: int
+    calibration: Iterable[Mapping[str, Tensor]] | None,
+    teacher: EncoderLayout,
+    *,
+    student: EncoderLayout | None = None,
+    seed: int,
 ) -> CalibrationTokens:
     """Takes up to 16384 tokens of a data loader, or makes random sequences of the vocabulary.
 
@@ -95,24 +101,26 @@ def read_calibration(
         calibration: Batches with `input_ids` (int64, `(batch, seq_len)` or `(batch, choices, seq_len)`) and perhaps
             `attention_mask` and `token_type_ids` of the same shape; anything else in them is ignored. Reading it
             leaves the global random state as it was, and is seeded, so a shuffling loader gives the same batches.
-        layout: The teacher, whose device is used.
+        teacher: Its device is used.
+        student: Reads the sequences too, where it is given.
         seed: Of the random sequences, and of the loader's shuffling.
 
     Raises:
-        ValueError: If there is no batch, or a batch without token ids, or one that the teacher cannot read.
+        ValueError: If there is no batch, or a batch without token ids, or one that a model cannot read.
     """
-    device = layout.word_embeddings.weight.device
+    device = teacher.word_embeddings.weight.device
+    readers = {"teacher": teacher, **({} if student is None else {"student": student})}
     if calibration is None:
         logger.warning(
             "No calibration sentences were given: the student is fitted on random sequences of the vocabulary. "
             "A few hundred real sentences (`calibration=`) give a much better start."
         )
-        return CalibrationTokens((_random_batch(layout, seed, device),))
+        return CalibrationTokens((_random_batch(list(readers.values()), seed, device),))
     batches, tokens = [], 0
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         for inputs in calibration:
-            whole = _checked_batch(inputs, layout, device)
+            whole = _checked_batch(inputs, readers, device)
             batch = _rows_within(whole, MAXIMUM_TOKENS - tokens)
             if batch.mask.any():
                 batches.append(batch)
@@ -127,7 +135,9 @@ def read_calibration(
     return CalibrationTokens(tuple(batches))
 
 
-def _checked_batch(inputs: Mapping[str, Tensor], layout: EncoderLayout, device: torch.device) -> CalibrationBatch:
+def _checked_batch(
+    inputs: Mapping[str, Tensor], readers: Mapping[str, EncoderLayout], device: torch.device
+) -> CalibrationBatch:
     if "input_ids" not in inputs:
         raise ValueError(
             f"expected calibration batches with `input_ids`, got {sorted(inputs)}; because the fit reads tokens; "
@@ -136,22 +146,28 @@ def _checked_batch(inputs: Mapping[str, Tensor], layout: EncoderLayout, device: 
     words = inputs["input_ids"].flatten(0, -2).to(device)
     mask = inputs["attention_mask"].flatten(0, -2).to(device) != 0 if "attention_mask" in inputs else words == words
     types = inputs["token_type_ids"].flatten(0, -2).to(device) if "token_type_ids" in inputs else words * 0
-    limits = (
+    for role, layout in readers.items():
+        _check_readable(words, types, layout, role)
+    return CalibrationBatch(words, types, mask)
+
+
+def _check_readable(words: Tensor, types: Tensor, layout: EncoderLayout, role: str) -> None:
+    """Refuse tokens, types and positions that an encoder has no embedding for."""
+    for name, ids, limit in (
         ("input_ids", words, layout.word_embeddings.num_embeddings),
         ("token_type_ids", types, layout.token_type_embeddings.num_embeddings),
-    )
-    for name, ids, limit in limits:
-        if ids.numel() and int(ids.max()) >= limit:
+    ):
+        ignored = name == "token_type_ids" and limit == 1
+        if ids.numel() and int(ids.max()) >= limit and not ignored:
             raise ValueError(
-                f"expected calibration `{name}` below {limit}, got {int(ids.max())}; because the teacher's table has "
-                f"{limit} rows; tokenise with the teacher's tokenizer"
+                f"expected calibration `{name}` below {limit}, got {int(ids.max())}; because the {role}'s table has "
+                f"{limit} rows; tokenise with the {role}'s tokenizer"
             )
     if words.shape[1] > layout.positions:
         raise ValueError(
             f"expected calibration sequences of at most {layout.positions} tokens, got {words.shape[1]}; because the "
-            "teacher has no more positions; truncate when tokenising"
+            f"{role} has no more positions; truncate when tokenising"
         )
-    return CalibrationBatch(words, types, mask)
 
 
 def _rows_within(batch: CalibrationBatch, tokens: int) -> CalibrationBatch:
@@ -160,10 +176,10 @@ def _rows_within(batch: CalibrationBatch, tokens: int) -> CalibrationBatch:
     return CalibrationBatch(batch.input_ids[:rows], batch.token_type_ids[:rows], batch.mask[:rows])
 
 
-def _random_batch(layout: EncoderLayout, seed: int, device: torch.device) -> CalibrationBatch:
+def _random_batch(readers: Sequence[EncoderLayout], seed: int, device: torch.device) -> CalibrationBatch:
     generator = torch.Generator().manual_seed(seed)
-    shape = (_RANDOM_SEQUENCES, min(_RANDOM_LENGTH, layout.positions))
-    words = torch.randint(layout.word_embeddings.num_embeddings, shape, generator=generator).to(device)
+    shape = (_RANDOM_SEQUENCES, min(_RANDOM_LENGTH, *(layout.positions for layout in readers)))
+    words = torch.randint(readers[0].word_embeddings.num_embeddings, shape, generator=generator).to(device)
     return CalibrationBatch(words, torch.zeros_like(words), torch.ones_like(words, dtype=torch.bool))
 
 

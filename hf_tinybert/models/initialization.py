@@ -136,7 +136,7 @@ def initialize_from_teacher(
     layouts = encoder_layout(student, "student"), encoder_layout(teacher, "teacher")
     if method is InitializationMethod.LAYERS:
         return _layers(student, teacher, layouts, mapping, seed)
-    tokens = read_calibration(calibration, layouts[1], seed=seed)
+    tokens = read_calibration(calibration, layouts[1], student=layouts[0], seed=seed)
     with torch.no_grad():
         if method is InitializationMethod.TRAINED:
             encoder, treatment = read_encoder(*layouts, tokens, mapping), None

@@ -65,7 +65,7 @@ def initialize_tasks_from_teachers(
         layouts = encoder_layout(own, "student"), encoder_layout(teacher, "teacher")
         filled: list[torch.nn.Module] = []
         with torch.no_grad():
-            tokens = read_calibration(calibration.get(name), layouts[1], seed=seed)
+            tokens = read_calibration(calibration.get(name), layouts[1], student=layouts[0], seed=seed)
             encoder = read_encoder(*layouts, tokens, mapping, _readers(start, layouts[1]))
             if heads is None or name in heads:
                 projection = HeadProjection(own, teacher, layouts, encoder, tokens, refit=True)

@@ -88,3 +88,22 @@ def test_batches_that_hold_nothing_usable_are_refused(build_encoder, wrong, mess
     """Would catch an index error, or a student fitted on nothing."""
     with pytest.raises(ValueError, match=message):
         read(build_encoder(), wrong)
+
+
+def test_what_the_student_cannot_read_is_refused_too(build_encoder, batches):
+    """Would catch an index error after the teacher has read all texts, by a student for shorter ones."""
+    teacher = encoder_layout(build_encoder(), "teacher")
+    short = encoder_layout(build_encoder(max_position_embeddings=8), "student")
+    with pytest.raises(ValueError, match="at most 8 tokens, got 12; because the student has no more positions"):
+        read_calibration(batches, teacher, student=short, seed=0)
+    assert read_calibration(None, teacher, student=short, seed=0).batches[0].input_ids.shape == (128, 8)
+
+
+def test_an_encoder_of_one_token_type_reads_all_as_that(build_encoder, batches):
+    """Would catch an index error for pairs of texts, where training leaves the types of such an encoder out."""
+    model = build_encoder(type_vocab_size=1)
+    read = read_calibration(batches, encoder_layout(build_encoder(), "teacher"), student=encoder_layout(model, "student"), seed=0)
+    own = [model(batch["input_ids"], attention_mask=batch["attention_mask"]).last_hidden_state for batch in batches]
+    wanted = torch.cat([states[batch["attention_mask"] != 0] for states, batch in zip(own, batches, strict=True)])
+    *_, last = read.encoder_states(encoder_layout(model, "student"))
+    torch.testing.assert_close(last, wanted.detach(), atol=1e-5, rtol=1e-4)
