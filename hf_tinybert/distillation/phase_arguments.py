@@ -1,13 +1,17 @@
 """The arguments of the stock Trainer as they are in one phase."""
 
+import logging
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from transformers.trainer_utils import IntervalStrategy
 
 from hf_tinybert.distillation.arguments import DistillationArguments, PhaseSettings
+from hf_tinybert.distillation.schedules import ScheduleKind
 from hf_tinybert.distillation.task_distillation import TaskDistillation
 from hf_tinybert.distillation.terms import Phase
+
+logger = logging.getLogger(__name__)
 
 _CHANGED_BY_A_PHASE = (
     "num_train_epochs",
@@ -92,6 +96,34 @@ def check_best_metric(
         )
 
 
+def warn_of_moving_loss(
+    args: DistillationArguments, tasks: Mapping[str, TaskDistillation], parts: Collection[str] = ()
+) -> None:
+    """Say that the loss, where it chooses the best model, falls and rises with weights that move.
+
+    Args:
+        args: of the run.
+        tasks: as of `phase_arguments`.
+        parts: as of `phase_arguments`.
+    """
+    if args.metric_for_best_model is None or args.eval_strategy == IntervalStrategy.NO:
+        return
+    moving = sorted({term for one in tasks.values() for term in _moving(one)})
+    if moving and _split(args.metric_for_best_model, parts)[1] == _LOSS:
+        logger.warning(
+            "the weights of %s move, so that the losses of two evaluations are not sums of the same terms, and the best "
+            "model by `%s` may be that of the smallest weights; set `metric_for_best_model` to a term or a metric",
+            ", ".join(f"`{term}`" for term in moving),
+            args.metric_for_best_model,
+        )
+
+
+def _moving(task: TaskDistillation) -> set[str]:
+    """The terms whose weights change over any phase."""
+    weights = [pair for objective in task.objectives.values() for pair in objective.weights.items()]
+    return {str(term) for term, weight in weights if weight.kind is not ScheduleKind.CONSTANT}
+
+
 def _split(metric: str | None, parts: Collection[str]) -> tuple[str, str]:
     """The evaluation set that a metric is of, as a prefix that ends in `_`, and its name there."""
     name = (metric or _LOSS).removeprefix("eval_")
@@ -119,4 +151,4 @@ def _gives_metric(phase: Phase, tasks: Mapping[str, TaskDistillation], name: str
     return now[name] if name in now else name == _LOSS or phase is not Phase.INTERMEDIATE
 
 
-__all__ = ["check_best_metric", "phase_arguments"]
+__all__ = ["check_best_metric", "phase_arguments", "warn_of_moving_loss"]

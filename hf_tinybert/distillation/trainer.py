@@ -29,7 +29,7 @@ from hf_tinybert.distillation.encodings import has_teacher_encoding, input_colum
 from hf_tinybert.distillation.learned_mapping import layer_weights_table
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.pairing import pair_models
-from hf_tinybert.distillation.phase_arguments import check_best_metric, phase_arguments
+from hf_tinybert.distillation.phase_arguments import check_best_metric, phase_arguments, warn_of_moving_loss
 from hf_tinybert.distillation.preflight import PreflightReport, Setup, run_preflight
 from hf_tinybert.distillation.projections import (
     PROJECTIONS_ATTRIBUTE,
@@ -254,6 +254,7 @@ class DistillationTrainer(PublishingTrainer):
         """Before anything is spent, see that evaluations will give the metric of the best model."""
         computes = self.compute_metrics is not None
         check_best_metric(self.args, self._tasks, parts=self._evaluation_parts, computes_metrics=computes)
+        warn_of_moving_loss(self.args, self._tasks, self._evaluation_parts)
 
     def preflight(self, score_rows: int = 64) -> PreflightReport:
         """Look at this run before anything is spent: what `hf-tinybert doctor` prints.

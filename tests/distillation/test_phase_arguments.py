@@ -97,3 +97,16 @@ def test_a_metric_that_no_evaluation_gives_is_refused(build_trainer, build_rows,
     assert trainer.state.global_step == 0
     trainer.args.metric_for_best_model = "a_prediction_loss" if sets else "prediction_loss"
     trainer.train()
+
+
+def test_a_loss_whose_weights_move_is_warned_of_as_the_measure_of_the_best_model(build_trainer, build_rows, caplog):
+    """Prevents a term that fades from making every later model the best one, whatever it has learned."""
+    settings = {"phases": ["joint"], "eval_strategy": "epoch", "save_strategy": "best", "max_steps": 1}
+    moving = {**settings, "loss_weights": {"prediction_loss": [1, 0]}}
+    for metric, warned in (("prediction_loss", False), ("loss", True)):
+        trainer = build_trainer({**moving, "metric_for_best_model": metric}, eval_dataset=build_rows(3))
+        trainer._check_best_metric()
+        assert ("the weights of `prediction_loss` move" in caplog.text) is warned
+    caplog.clear()
+    build_trainer({**settings, "metric_for_best_model": "loss"}, eval_dataset=build_rows(3))._check_best_metric()
+    assert not caplog.text

@@ -30,6 +30,7 @@ from hf_tinybert.distillation.multitask.objectives import DistillationTask
 from hf_tinybert.distillation.multitask.pairing import TaskStarts, pair_tasks
 from hf_tinybert.distillation.multitask.preflight import preflight_tasks
 from hf_tinybert.distillation.multitask.record import told_of_tasks
+from hf_tinybert.distillation.phase_arguments import warn_of_moving_loss
 from hf_tinybert.distillation.preflight import PreflightReport
 from hf_tinybert.distillation.projections import ProjectionStart
 from hf_tinybert.distillation.refusals import check_trainer_arguments
@@ -350,6 +351,7 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
                 "it is the mean of the tasks' main metrics, and the first evaluation would end the run; give a task "
                 "both, or choose the metric `loss`"
             )
+        warn_of_moving_loss(self.args, self._tasks)
 
     def _told_of_tasks(self) -> dict[str, Any]:
         classes = {name: type(self.accelerator.unwrap_model(model)).__name__ for name, model in self.teachers.items()}
