@@ -83,9 +83,9 @@ def check_best_metric(
     part, metric = _split(args.metric_for_best_model, parts)
     if parts and not part:
         raise ValueError(
-            f"expected a `metric_for_best_model` of one of the evaluation sets {', '.join(f'`{one}`' for one in parts)}"
-            f", got `{args.metric_for_best_model}`; because each set has figures of its own; name one, such as "
-            f"`{next(iter(parts))}_{metric}`"
+            "expected a `metric_for_best_model` of one of the evaluation sets "
+            f"{', '.join(f'`{one}`' for one in parts)}, got `{args.metric_for_best_model}`; because each set has "
+            f"figures of its own; name one, such as `{next(iter(parts))}_{metric}`"
         )
     losses = {term for term, _ in _terms(tasks)}
     if not computes_metrics and metric not in _OF_EVERY_EVALUATION | losses:
@@ -111,8 +111,8 @@ def warn_of_moving_loss(
     moving = sorted({term for one in tasks.values() for term in _moving(one)})
     if moving and _split(args.metric_for_best_model, parts)[1] == _LOSS:
         logger.warning(
-            "the weights of %s move, so that the losses of two evaluations are not sums of the same terms, and the best "
-            "model by `%s` may be that of the smallest weights; set `metric_for_best_model` to a term or a metric",
+            "the weights of %s move, so that the losses of two evaluations are not sums of the same terms, and the "
+            "best model by `%s` may be that of the smallest weights; choose a term or a metric in its place",
             ", ".join(f"`{term}`" for term in moving),
             args.metric_for_best_model,
         )
@@ -148,7 +148,7 @@ def _gives_metric(phase: Phase, tasks: Mapping[str, TaskDistillation], name: str
     losses tell which model is best.
     """
     now = dict(_terms(tasks))
-    return now[name] if name in now else name == _LOSS or phase is not Phase.INTERMEDIATE
+    return now.get(name, name == _LOSS or phase is not Phase.INTERMEDIATE)
 
 
 __all__ = ["check_best_metric", "phase_arguments", "warn_of_moving_loss"]

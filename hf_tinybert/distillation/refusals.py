@@ -37,11 +37,12 @@ def check_trainer_arguments(arguments: object, others: Mapping[str, Any]) -> Non
     if not isinstance(arguments, DistillationArguments):
         raise ValueError(f"expected `DistillationArguments`, got `{type(arguments).__name__}`")
     for name, why in {
-        "model_init": "the student and its projections are made before the run",
-        "compute_loss_func": "the objective is the loss",
+        "model_init": "the student and its projections are made before the run; leave it out, and make a trainer for "
+        "each trial of a search for hyperparameters",
+        "compute_loss_func": "the objective is the loss; leave it out",
     }.items():
         if others.get(name) is not None:
-            raise ValueError(f"expected no `{name}`, got one; because {why}; leave it out")
+            raise ValueError(f"expected no `{name}`, got one; because {why}")
     checkpointing = arguments.activation_checkpointing_kwargs
     if arguments.activation_checkpointing and isinstance(checkpointing, dict) and checkpointing.get("use_reentrant"):
         raise ValueError(

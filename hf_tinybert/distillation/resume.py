@@ -81,6 +81,44 @@ def warn_of_earlier_run(folders: Mapping[Phase, Path]) -> None:
         )
 
 
+def warn_of_other_run(checkpoint: Path, now: DistillationRecord) -> None:
+    """Say in what a run goes on otherwise than its checkpoint was trained; a checkpoint without record passes.
+
+    Args:
+        checkpoint: that is resumed from.
+        now: of the run, in the same phase.
+    """
+    if not (checkpoint / RECORD_FILE).is_file():
+        return
+    before, after = _compared(DistillationRecord.load(checkpoint)), _compared(now)
+    other = [
+        f"{name} {before[name][1]} before, {shown} now"
+        for name, (identity, shown) in after.items()
+        if before[name][0] != identity
+    ]
+    if other:
+        logger.warning(
+            "`%s` was trained otherwise than the run goes on: %s; pass the same, or start a run of its own from the "
+            "student that was saved",
+            checkpoint,
+            "; ".join(other),
+        )
+
+
+def _compared(record: DistillationRecord) -> dict[str, tuple[object, object]]:
+    """What decides the loss: what tells it apart, and how it is shown."""
+    learned = record.learned_mapping
+    mapping = record.layer_mapping if learned is None else learned["strategy"]
+    return {
+        "teacher": (record.teacher_sha256, f"{record.teacher or 'in memory'} ({record.teacher_sha256[:8]})"),
+        "layer mapping": (mapping, mapping),
+        "loss weights": (record.loss_weights, record.loss_weights),
+        "loss layers": (record.loss_layers, record.loss_layers),
+        "temperature": (record.temperature, record.temperature),
+        "loss reduction": (record.loss_reduction, record.loss_reduction),
+    }
+
+
 __all__ = [
     "FINISHED_FILE",
     "finished_step",
@@ -88,4 +126,5 @@ __all__ = [
     "mark_finished",
     "resume_point",
     "warn_of_earlier_run",
+    "warn_of_other_run",
 ]

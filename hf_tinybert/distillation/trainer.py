@@ -40,6 +40,7 @@ from hf_tinybert.distillation.projections import (
 from hf_tinybert.distillation.publishing_trainer import PublishingTrainer
 from hf_tinybert.distillation.record import DistillationRecord, public_name
 from hf_tinybert.distillation.refusals import check_trainer_arguments
+from hf_tinybert.distillation.resume import warn_of_other_run
 from hf_tinybert.distillation.run_phases import RunPhases
 from hf_tinybert.distillation.running_means import RunningMeans
 from hf_tinybert.distillation.sharding import complete_state, gathered, reshard
@@ -322,6 +323,8 @@ class DistillationTrainer(PublishingTrainer):
     ) -> TrainOutput:
         """One stock training run with the arguments and the objective of a phase."""
         self._enter(settings.phase)
+        if checkpoint is not None:
+            warn_of_other_run(checkpoint, self._record())
         for task in self._active_tasks().values():
             logger.info("phase %s: %s", settings.phase, {name: str(w) for name, w in task.objective.weights.items()})
         if self._phases.several:

@@ -75,8 +75,9 @@ def test_of_several_evaluation_sets_each_phase_takes_a_figure_of_the_same(build_
     with phase_arguments(args, first, trainer._tasks, ("news", "new")):
         assert (args.metric_for_best_model, args.greater_is_better) == ("news_loss", False)
     trainer.train()
-    logged = [logs[f"eval_{metric.removeprefix('eval_')}"] for logs in trainer.state.log_history if metric in str(logs)]
-    assert trainer.state.best_metric == logged[-1]
+    key = f"eval_{metric.removeprefix('eval_')}"
+    (logged,) = [logs[key] for logs in trainer.state.log_history if key in logs]
+    assert trainer.state.best_metric == logged
 
 
 @pytest.mark.parametrize(

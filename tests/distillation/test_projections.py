@@ -119,7 +119,7 @@ def test_attaching_again_replaces_the_projections_without_a_second_hook(student)
 
 
 def test_a_student_without_its_projections_answers_as_before(student):
-    """Prevents a hook that looks for what is not there any more, and one that stays single only by what it looks at."""
+    """Prevents a hook that looks for what is not there any more, and a second one beside it."""
     detach_projections(student)
     assert attached_projections(student) is None
     output = student(torch.tensor([[5, 6]]), output_hidden_states=True)

@@ -161,6 +161,6 @@ def test_batches_that_do_not_name_their_tokens_are_refused(build_student, batch,
         "pairs": {**batch, "attention_mask": pairs},
         "embeddings": {"inputs_embeds": torch.zeros(2, 6, 16), "attention_mask": batch["attention_mask"]},
     }[given]
-    why = {"pairs": "expected an `attention_mask` of one number per token", "embeddings": "expected `input_ids`"}[given]
-    with pytest.raises(ValueError, match=why):
+    why = {"pairs": "an `attention_mask` of one number per token", "embeddings": "`input_ids` in the batch"}[given]
+    with pytest.raises(ValueError, match=f"expected {why}, "):
         student_states(build_student()(**changed), changed)

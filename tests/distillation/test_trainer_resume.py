@@ -25,7 +25,7 @@ STEPS = {FIRST: 6, SECOND: 3}
 def start(build_student, build_teacher, build_rows, collator):
     """`start(folder, **arguments)`: a fresh trainer, dropout on, a checkpoint at every step."""
 
-    def build(folder, model=None, eval_dataset=None, **overrides):
+    def build(folder, model=None, eval_dataset=None, teacher=None, **overrides):
         defaults = {
             "output_dir": str(folder),
             "recipe": "tinybert",
@@ -47,7 +47,7 @@ def start(build_student, build_teacher, build_rows, collator):
         return DistillationTrainer(
             model or build_student(),
             DistillationArguments(**{**defaults, **overrides}),
-            teacher=build_teacher(),
+            teacher=teacher or build_teacher(),
             train_dataset=build_rows(8),
             eval_dataset=eval_dataset,
             data_collator=collator,
@@ -192,6 +192,19 @@ def test_resuming_says_nothing_of_missing_weights(start, interrupted, caplog):
         logging.getLogger("transformers.trainer").removeHandler(caplog.handler)
     assert "missing keys" not in caplog.text
     assert "unexpected keys" not in caplog.text
+
+
+def test_going_on_with_another_teacher_or_other_terms_is_said(start, interrupted, build_teacher, caplog):
+    """Prevents half a run from imitating one teacher and half another, because of a wrong path in a script."""
+    folder = interrupted(SECOND, 3)
+    start(folder).train(resume_from_checkpoint=True)
+    assert "was trained otherwise" not in caplog.text
+    other = build_teacher()
+    with torch.no_grad():
+        other.classifier.weight.neg_()
+    start(folder, teacher=other, temperature=3.0).train(resume_from_checkpoint=True)
+    (said,) = [record.getMessage() for record in caplog.records if "was trained otherwise" in record.getMessage()]
+    assert "teacher" in said and "temperature 1.0 before, 3.0 now" in said and "layer mapping" not in said
 
 
 def test_the_best_model_is_loaded_with_its_projections(start, build_rows, tmp_path):

@@ -102,8 +102,9 @@ def test_what_the_student_cannot_read_is_refused_too(build_encoder, batches):
 def test_an_encoder_of_one_token_type_reads_all_as_that(build_encoder, batches):
     """Would catch an index error for pairs of texts, where training leaves the types of such an encoder out."""
     model = build_encoder(type_vocab_size=1)
-    read = read_calibration(batches, encoder_layout(build_encoder(), "teacher"), student=encoder_layout(model, "student"), seed=0)
+    student, teacher = encoder_layout(model, "student"), encoder_layout(build_encoder(), "teacher")
+    tokens = read_calibration(batches, teacher, student=student, seed=0)
     own = [model(batch["input_ids"], attention_mask=batch["attention_mask"]).last_hidden_state for batch in batches]
     wanted = torch.cat([states[batch["attention_mask"] != 0] for states, batch in zip(own, batches, strict=True)])
-    *_, last = read.encoder_states(encoder_layout(model, "student"))
+    *_, last = tokens.encoder_states(student)
     torch.testing.assert_close(last, wanted.detach(), atol=1e-5, rtol=1e-4)

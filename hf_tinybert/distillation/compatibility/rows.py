@@ -69,9 +69,9 @@ def _check_exclusive(dataset: Dataset, column: str, student: PreTrainedModel) ->
     several = isinstance(dataset.features[column], List | LargeList) and len(dataset[0][column]) > 1
     if several and problem_of(student) is ProblemType.SINGLE_LABEL:
         raise ValueError(
-            f"expected one class id in every row of `{column}`, got a list; because the student's classes exclude each "
-            "other, so that independent labels would be learned as shares of one; set `problem_type` of both models to "
-            "`multi_label_classification` (numbers: `regression`)"
+            f"expected one class id in every row of `{column}`, got a list; because the student's classes exclude "
+            "each other, so that independent labels would be learned as shares of one; set `problem_type` of both "
+            "models to `multi_label_classification` (numbers: `regression`)"
         )
 
 
