@@ -84,8 +84,9 @@ def retention(student: Mapping[str, float], teacher: Mapping[str, float]) -> dic
 
 
 def describe_rows(prepared: PreparedData) -> str:
-    """The rows of every split, in words."""
-    return " / ".join(f"{len(split):,} {name}" for name, split in prepared.rows.items())
+    """The rows of every split, in words, and where they come from if the data has no such split."""
+    rows = " / ".join(f"{len(split):,} {name}" for name, split in prepared.rows.items())
+    return f"{rows} ({' and '.join(prepared.cut)} cut out of train)" if prepared.cut else rows
 
 
 __all__ = [

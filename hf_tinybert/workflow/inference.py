@@ -46,7 +46,7 @@ class Inference:
         on_batch: Callable[[float], None] | None = None,
     ) -> None:
         if batch_size < 1:
-            raise ValueError(f"expected a `batch_size` of at least 1, got {batch_size}; because rows would be left out")
+            raise ValueError(f"expected a `batch_size` of at least 1, got {batch_size}; because no row is read")
         self.task, self.tokenizer = task, tokenizer
         self._model = model.eval()
         self._batch_size, self._on_batch = batch_size, on_batch

@@ -168,8 +168,8 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[Row | str]:
                 taken.clear()
         except csv.Error as error:
             raise ValueError(
-                f"expected a table in `{path}`, got what cannot be read in line {reader.line_num:,} ({error}); because "
-                "it is damaged; mend the file"
+                f"expected a table in `{path}`, got what cannot be read in line {reader.line_num:,} ({error}); "
+                "because it is damaged; mend the file"
             ) from error
 
 
