@@ -107,10 +107,14 @@ def _joined(files: list[Path]) -> Dataset:
 
 def _named_splits(loaded: DatasetDict | Dataset) -> DatasetDict:
     splits = loaded if isinstance(loaded, DatasetDict) else DatasetDict(train=loaded)
-    left_out = [name for name in splits if name not in _SPLIT_NAMES]
+    named: dict[str, str] = {}
+    for name in splits:
+        if name in _SPLIT_NAMES:
+            named.setdefault(_SPLIT_NAMES[name], name)
+    left_out = [name for name in splits if name not in named.values()]
     if left_out:
-        logger.warning("The splits %s are left out; only %s are read.", left_out, sorted(_SPLIT_NAMES))
-    return DatasetDict({_SPLIT_NAMES[name]: split for name, split in splits.items() if name in _SPLIT_NAMES})
+        logger.warning("The splits %s are left out; %s are read.", left_out, list(named.values()) or "no others")
+    return DatasetDict({own: splits[name] for own, name in named.items()})
 
 
 def _read_saved(path: Path) -> DatasetDict | Dataset:
@@ -138,6 +142,11 @@ def _read_from_hub(name: str) -> DatasetDict:
 
 def _data_files(path: Path, only_file: str | None) -> dict[str, list[Path]]:
     """Gives the data files of each split."""
+    if path.is_file() and path.suffix.lower() not in FORMATS:
+        raise ValueError(
+            f"expected a file that ends in {', '.join(FORMATS)}, got `{path}`; because the ending tells the format; "
+            "rename, unpack or convert it."
+        )
     candidates = [path] if path.is_file() else sorted(path.iterdir())
     files = [file for file in candidates if file.suffix.lower() in FORMATS and file.name != _LABEL_FILE]
     by_split: dict[str, list[Path]] = {}

@@ -50,10 +50,8 @@ class FinetuneSettings(DataSettings):
     def __post_init__(self) -> None:
         """Check every range before anything is spent."""
         super().__post_init__()
-        if self.epochs <= 0 or self.learning_rate <= 0:
-            raise ValueError(
-                f"expected positive `epochs` and `learning_rate`, got {self.epochs} and {self.learning_rate}"
-            )
+        if self.epochs <= 0:
+            raise ValueError(f"expected positive `epochs`, got {self.epochs}; because nothing would be learnt")
         if self.kind is not None:
             _check_learnable(self.kind)
 

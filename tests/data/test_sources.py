@@ -156,7 +156,11 @@ def test_a_folder_without_train_is_refused(tmp_path):
 def test_too_few_rows_for_a_cut_are_refused(tmp_path):
     """Prevents a test split of one row, or a class that is scored and never learnt."""
     write(tmp_path / "train.jsonl", ROWS[:6])
-    refuse(tmp_path, r"expected held-out sizes of 0 to 3 rows together, got \{'validation': 3, 'test': 3\}")
+    refuse(
+        tmp_path, r"expected `validation` and `test` in the data, or rows enough to cut 3 .* got 6 rows, 6 with a text"
+    )
+    write(tmp_path / "train.jsonl", ROWS[:6] * 9)
+    refuse(tmp_path, r"got 54 rows, 0 with a text of their own; .*; bring more rows, or a file for each split")
 
 
 def test_one_class_is_refused_before_columns_are_cut(tmp_path):
