@@ -30,12 +30,8 @@ class RunFolder:
         self._state: dict[str, Any] = {"settings": dict(settings), "stages": {}}
         if self._file.is_file():
             self._state = self._read(settings)
-        elif path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise ValueError(
-                f"expected a new or empty folder or an unfinished run, got `{path}`, which holds something else; "
-                "because nothing of yours is overwritten; name another folder"
-            )
         else:
+            check_free(path)
             path.mkdir(parents=True, exist_ok=True)
             self._write()
 
@@ -64,7 +60,7 @@ class RunFolder:
             pairs = (f"{name}: {recorded.get(name)!r} there, {settings.get(name)!r} now" for name in different)
             raise ValueError(
                 f"expected a run with the same settings in `{self.path}`, got {', '.join(pairs)}; because finished "
-                "stages of both would be mixed with new ones; name another folder or repeat its settings"
+                "stages of both would be mixed with new ones; name another folder, repeat its settings, or remove it"
             )
         return state
 
@@ -72,6 +68,25 @@ class RunFolder:
         temporary = self._file.with_suffix(".json.partial")
         temporary.write_text(json.dumps(self._state, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         os.replace(temporary, self._file)
+
+
+def check_free(path: Path) -> None:
+    """Refuses a folder that holds anything but a run.
+
+    Args:
+        path: of a run; it need not exist.
+
+    Raises:
+        ValueError: the folder holds something else.
+    """
+    if not path.exists() or (path / RUN_FILE).is_file():
+        return
+    # another process of the run may be writing `run.json`, or was killed while it did
+    if not path.is_dir() or any(not file.name.startswith(RUN_FILE) for file in path.iterdir()):
+        raise ValueError(
+            f"expected a new or empty folder or an unfinished run, got `{path}`, which holds something else; "
+            "because nothing of yours is overwritten; name another folder"
+        )
 
 
 def claim_folder(path: Path, settings: Mapping[str, Any], *, leads: bool) -> RunFolder:

@@ -5,7 +5,7 @@ from threading import Thread
 
 import pytest
 
-from hf_tinybert.run_folder import RUN_FILE, RunFolder, wait_for_stage
+from hf_tinybert.run_folder import RUN_FILE, RunFolder, check_free, wait_for_stage
 
 
 def test_finished_stages_are_found_again(tmp_path):
@@ -74,3 +74,12 @@ def test_one_waits_for_what_another_does(tmp_path):
     folder.finish("packed", {"blocks": 3})
     follower.join(5)
     assert found == [{}, {"blocks": 3}]
+
+
+def test_a_claim_that_was_killed_while_it_was_written_is_made_again(tmp_path):
+    """Prevents a folder that belongs to nobody from being refused as somebody's, and a race of two processes."""
+    (tmp_path / f"{RUN_FILE}.partial").write_text("{")
+    check_free(tmp_path)
+    RunFolder(tmp_path, {"seed": 1}).finish("stage", {"score": 1})
+    check_free(tmp_path)
+    assert RunFolder(tmp_path, {"seed": 1}).finished("stage") == {"score": 1}

@@ -38,6 +38,7 @@ def predict(
     Example: cat texts.txt | hf-tinybert predict student - | jq .label
     """
     try:
+        _check_output(output, source)
         answers_go_to = sys.stdout
         with figures_alone():
             with loading():
@@ -62,6 +63,19 @@ def predict(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
+
+
+def _check_output(output: Path | None, source: str) -> None:
+    """Refuse to write into the file that is read: opening it would empty it."""
+    try:
+        same = output is not None and output.samefile(source)
+    except OSError:  # one of them is no file
+        return
+    if same:
+        raise ValueError(
+            f"expected another file for the answers than the rows, got `{output}` for both; because the rows would be "
+            "lost; name another"
+        )
 
 
 @contextmanager

@@ -1,17 +1,24 @@
 """One file of rows, in any format that is read, checked before it is parsed."""
 
 import codecs
+import glob
 import json
+import logging
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset, load_dataset
+import pandas as pd
+from datasets import Dataset, Features, Value, load_dataset
 from datasets.exceptions import DatasetGenerationError
 
+from hf_tinybert.data.cell_types import with_cell_types
 from hf_tinybert.data.json_lines import check_json_lines
 
 __all__ = ["FORMATS", "read_data_file"]
+
+logger = logging.getLogger(__name__)
 
 # A column of two types is an error that names its line, not a column of JSON texts.
 _JSON = ("json", {"on_mixed_types": None, "parse_agent_traces": False})
@@ -27,6 +34,7 @@ FORMATS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 """File ending -> builder of the `datasets` library and its options."""
 
 _CHUNK = 1 << 24  # bytes
+_BEGINNING = 1 << 12  # characters
 
 
 def read_data_file(file: Path) -> Dataset:
@@ -47,19 +55,46 @@ def read_data_file(file: Path) -> Dataset:
     if builder != "parquet":
         _check_encoding(file)
     is_lines = file.suffix.lower() == ".jsonl"
+    if builder == "json" and not _begins_with_rows(file):
+        _explain_json(file, is_lines)
     try:
-        rows = load_dataset(builder, data_files=str(file), split="train", **options)
+        rows = _csv_rows(file, options) if builder == "csv" else _rows(builder, file, options)
     except (DatasetGenerationError, TypeError, ValueError) as error:
         if builder == "json":
             _explain_json(file, is_lines)
+        found = str(error.__cause__ or error).strip()
         raise ValueError(
-            f"expected {builder} rows in `{file}`, got none that can be read ({error.__cause__ or error}); because "
-            "it holds no rows, is damaged or of another format; mend the file or its ending."
+            f"expected {builder} rows in `{file}`, got none that can be read ({found}); because it holds no rows, is "
+            "damaged or of another format; mend the file or its ending."
         ) from error
     # Two objects in a line, or an empty line, pass the library's reader.
     if is_lines and rows.num_rows != _count_lines(file):
         check_json_lines(file)
     return rows
+
+
+def _rows(builder: str, file: Path, options: Mapping[str, Any]) -> Dataset:
+    # The library takes `[1]` and `*` in a name for a pattern.
+    return load_dataset(builder, data_files=glob.escape(str(file)), split="train", **options)
+
+
+def _csv_rows(file: Path, options: Mapping[str, Any]) -> Dataset:
+    """Cells are read as texts: the library tells types by some thousand rows at a time, and makes a 1 of `01`."""
+    head = pd.read_csv(file, nrows=1, dtype=object, **options)
+    if not isinstance(head.index, pd.RangeIndex):
+        logger.warning(
+            "The rows of `%s` have more cells than its header: the first are taken for names of rows, and the header "
+            "for that of the last %d.", file, len(head.columns),
+        )  # fmt: skip
+    features = Features({name: Value("string") for name in head.columns})
+    return with_cell_types(_rows("csv", file, {**options, "features": features}))
+
+
+def _begins_with_rows(file: Path) -> bool:
+    """Whether a file of JSON begins as rows do; `null` in their place ends the process in the library's reader."""
+    with file.open(encoding="utf-8-sig") as stream:
+        beginning = stream.read(_BEGINNING).lstrip()
+    return not beginning or re.match(r"\{|\[(?!\s*null)", beginning) is not None
 
 
 def _explain_json(file: Path, is_lines: bool) -> None:
@@ -69,12 +104,17 @@ def _explain_json(file: Path, is_lines: bool) -> None:
         check_json_lines(file)
         return
     try:
-        json.loads(text)
+        rows = json.loads(text)
     except ValueError as error:
         raise ValueError(
             f"expected a JSON list of rows in `{file}`, got what cannot be read so ({error}); because it is damaged; "
             "mend the file."
         ) from error
+    if rows[:1] == [None]:
+        raise ValueError(
+            f"expected a JSON list of rows in `{file}`, got `null` as its first; because a row has named columns; "
+            "mend the file."
+        )
 
 
 def _check_encoding(file: Path) -> None:

@@ -26,14 +26,15 @@ def without_hidden_splits(dataset: DatasetDict, column: str) -> DatasetDict:
         The splits in which every row has an answer.
 
     Raises:
-        ValueError: If `train` has no answers, or only some rows of a split have one.
+        ValueError: If `train`, or the only split, has no answers, or only some rows of a split have one.
     """
     absent = {name: _absent(split.with_format("arrow")[:][column]) for name, split in dataset.items()}
     hidden = [name for name, rows in absent.items() if rows.all()]
-    if "train" in hidden:
+    first = "train" if "train" in dataset else next(iter(dataset))
+    if first in hidden:
         raise ValueError(
-            f"expected gold answers in `train`, got none in `{column}`; because a model learns from them; name "
-            "another column."
+            f"expected gold answers in `{first}`, got none in `{column}`; because a model learns from them, or is "
+            "compared with them; name another column."
         )
     if hidden:
         logger.warning("The splits %s have no labels and are left out; they can neither train nor score.", hidden)

@@ -45,15 +45,23 @@ def cut_missing_splits(dataset: DatasetDict, kind: TaskKind, seed: int) -> Datas
     size = min(max(round(_SHARE * train.num_rows), len(set(labels))), _MOST_ROWS)
     sizes = dict.fromkeys(missing, size)
     texts = _whole_texts(train, kind)
-    if by_class:
-        occurrences = Counter(texts)
-        # A text that occurs twice stays in train with all its copies: it must not be learnt and scored.
-        single = [row for row, text in enumerate(texts) if occurrences[text] == 1]
-        split = stratified_split([labels[row] for row in single], sizes, seed=seed)
-        held_out = {name: [single[position] for position in split[name]] for name in missing}
-    else:
-        held_out = grouped_split(texts, sizes, seed=seed)
-        held_out.pop("train")
+    occurrences = Counter(texts)
+    # A text that occurs twice stays in train with all its copies: it must not be learnt and scored.
+    single = [row for row, text in enumerate(texts) if occurrences[text] == 1]
+    try:
+        if by_class:
+            split = stratified_split([labels[row] for row in single], sizes, seed=seed)
+            held_out = {name: [single[position] for position in split[name]] for name in missing}
+        else:
+            held_out = grouped_split(texts, sizes, seed=seed)
+            held_out.pop("train")
+    except ValueError as error:
+        few = f"{len(single):,} with a text of their own" if by_class else f"{len(occurrences):,} different texts"
+        raise ValueError(
+            f"expected {' and '.join(f'`{name}`' for name in missing)} in the data, or rows enough to cut {size:,} "
+            f"for each out of `train`, got {train.num_rows:,} rows, {few}; because a model is scored on what it has "
+            f"not learnt ({str(error).partition('; ')[0]}); bring more rows, or a file for each split"
+        ) from error
     taken = {row for rows in held_out.values() for row in rows}
     logger.info("No %s in the data: %d of %d rows of `train` are cut out for each.", missing, size, train.num_rows)
     remaining = train.select([row for row in range(train.num_rows) if row not in taken])

@@ -78,10 +78,13 @@ def _possible_answers(features: Features) -> set[str]:
     """Columns that bear the name of gold answers, or hold what is neither text nor an id."""
     texts = {name for role in ("text", "text_pair", "document") for name in _role_names(role)}
     gold = {
-        name for role in ("label", "labels", "tags", "score", "answers", "summaries") for name in _role_names(role)
+        name.lower()
+        for role in ("label", "labels", "tags", "score", "answers", "summaries")
+        for name in _role_names(role)
     }
     others = {name for name, feature in features.items() if not is_text(feature) and name not in _ID_NAMES}
-    return (gold - texts) & set(features) | others
+    named = {name for name in features if name.strip().lower() in gold - texts}
+    return named | others
 
 
 def _role_names(role: str) -> set[str]:

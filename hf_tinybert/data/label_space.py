@@ -26,9 +26,10 @@ def encode_labels(
 ) -> DatasetDict:
     """Makes a column of every split a ClassLabel, or lists of it, with the names and the order of `train`.
 
-    Names come from the ClassLabel that `train` already has, else from `names_by_id`, else from the labels themselves:
-    strings sorted, numbers in ascending order, IOB2 tags by `iob2_names`. A split without any label (all missing or
-    -1, as the hub publishes hidden test sets) is left out with a warning, because it can neither train nor score.
+    Without a `train` they are those of the only split. Names come from the ClassLabel that it already has, else from
+    `names_by_id`, else from the labels themselves: strings sorted, numbers in ascending order, IOB2 tags by
+    `iob2_names`. A split without any label (all missing or -1, as the hub publishes hidden test sets) is left out with
+    a warning, because it can neither train nor score.
 
     Args:
         dataset: Splits with a column of strings, integers, booleans or ClassLabel, or of lists of them.
@@ -43,14 +44,15 @@ def encode_labels(
     """
     found = {name: _read(split, name, column, names_by_id or {}) for name, split in dataset.items()}
     unlabelled = [name for name, labels in found.items() if len(labels.missing) and labels.missing.all()]
-    if "train" in unlabelled:
+    first = "train" if "train" in dataset else next(iter(dataset))
+    if first in unlabelled:
         raise ValueError(
-            f"expected labels in `train`, got none in `{column}`; because a model learns from labelled rows; name "
-            "another column."
+            f"expected labels in `{first}`, got none in `{column}`; because a model learns from labelled rows, or is "
+            "scored on them; name another column."
         )
     if unlabelled:
         logger.warning("The splits %s have no labels and are left out; they can neither train nor score.", unlabelled)
-    names = _class_names(dataset["train"].features[column], found["train"], names_by_id or {})
+    names = _class_names(dataset[first].features[column], found[first], names_by_id or {})
     id_of = {name: position for position, name in enumerate(names)}
     encoded = {}
     for name, split in dataset.items():

@@ -25,13 +25,14 @@ _SPLIT_NAMES = {
 }
 
 
-def read_splits(name: str | Path) -> DatasetDict:
+def read_splits(name: str | Path, *, only_file: str | None = None) -> DatasetDict:
     """Reads what a name means, with all columns.
 
     Args:
         name: A folder made by `save_to_disk`; a folder of JSONL, JSON, CSV, TSV, Parquet or text files named after
             their splits (`train.jsonl`, `dev.csv`, `test-00000.parquet`); one such file; or a data set on the hub, as
             `owner/name` or `owner/name:configuration`.
+        only_file: The split that an only file is if it is named after it; else it is `train` whatever its name.
 
     Returns:
         The splits that are there out of `train`, `validation` and `test`; a file or a single data set is `train`.
@@ -40,7 +41,7 @@ def read_splits(name: str | Path) -> DatasetDict:
         FileNotFoundError: If there is no such folder, file or data set.
         ValueError: If the data cannot be read or a split has no rows.
     """
-    splits = _read(name)
+    splits = _read(name, only_file)
     for split_name, split in splits.items():
         if split.num_rows == 0:
             raise ValueError(
@@ -83,13 +84,13 @@ def read_label_names(name: str | Path) -> dict[int, str] | None:
     return names
 
 
-def _read(name: str | Path) -> DatasetDict:
+def _read(name: str | Path, only_file: str | None) -> DatasetDict:
     path = Path(name)
     if not path.exists():
         return _named_splits(_read_from_hub(str(name)))
     if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
         return _named_splits(_read_saved(path))
-    return DatasetDict({split: _joined(files) for split, files in _data_files(path).items()})
+    return DatasetDict({split: _joined(files) for split, files in _data_files(path, only_file).items()})
 
 
 def _joined(files: list[Path]) -> Dataset:
@@ -106,10 +107,14 @@ def _joined(files: list[Path]) -> Dataset:
 
 def _named_splits(loaded: DatasetDict | Dataset) -> DatasetDict:
     splits = loaded if isinstance(loaded, DatasetDict) else DatasetDict(train=loaded)
-    left_out = [name for name in splits if name not in _SPLIT_NAMES]
+    named: dict[str, str] = {}
+    for name in splits:
+        if name in _SPLIT_NAMES:
+            named.setdefault(_SPLIT_NAMES[name], name)
+    left_out = [name for name in splits if name not in named.values()]
     if left_out:
-        logger.warning("The splits %s are left out; only %s are read.", left_out, sorted(_SPLIT_NAMES))
-    return DatasetDict({_SPLIT_NAMES[name]: split for name, split in splits.items() if name in _SPLIT_NAMES})
+        logger.warning("The splits %s are left out; %s are read.", left_out, list(named.values()) or "no others")
+    return DatasetDict({own: splits[name] for own, name in named.items()})
 
 
 def _read_saved(path: Path) -> DatasetDict | Dataset:
@@ -135,8 +140,13 @@ def _read_from_hub(name: str) -> DatasetDict:
         ) from error
 
 
-def _data_files(path: Path) -> dict[str, list[Path]]:
+def _data_files(path: Path, only_file: str | None) -> dict[str, list[Path]]:
     """Gives the data files of each split."""
+    if path.is_file() and path.suffix.lower() not in FORMATS:
+        raise ValueError(
+            f"expected a file that ends in {', '.join(FORMATS)}, got `{path}`; because the ending tells the format; "
+            "rename, unpack or convert it."
+        )
     candidates = [path] if path.is_file() else sorted(path.iterdir())
     files = [file for file in candidates if file.suffix.lower() in FORMATS and file.name != _LABEL_FILE]
     by_split: dict[str, list[Path]] = {}
@@ -147,7 +157,7 @@ def _data_files(path: Path) -> dict[str, list[Path]]:
     # A licence or a note is a text file too, and is no data unless it is named.
     only = files if path.is_file() else [file for file in files if file.suffix.lower() != ".txt"]
     if len(only) == 1 and sum(map(len, by_split.values())) <= 1:
-        return {"train": only}
+        return {only_file if only_file in by_split else "train": only}
     if not by_split:
         raise ValueError(
             f"expected files named after their splits, like train.jsonl, in `{path}`, got "

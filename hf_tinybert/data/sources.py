@@ -43,13 +43,15 @@ class TaskData:
 
     Attributes:
         kind: Of the task.
-        splits: `train`, `validation` and `test` with the standard columns of the kind.
+        splits: `train`, `validation` and `test` with the standard columns of the kind, or the one that is scored.
         labels: Class or tag names in the order of their ids; empty where the kind has none.
+        cut: Splits that were cut out of `train`, because the data has none of that name.
     """
 
     kind: TaskKind
     splits: DatasetDict
     labels: tuple[str, ...]
+    cut: tuple[str, ...] = ()
 
 
 def load_task_data(
@@ -58,6 +60,7 @@ def load_task_data(
     *,
     columns: Mapping[str, str | Sequence[str]] | None = None,
     seed: int = 0,
+    scored: str | None = None,
 ) -> TaskData:
     """Loads a data set and checks every row before anything is spent on it.
 
@@ -70,6 +73,8 @@ def load_task_data(
         columns: Standard column -> its name in the data, as {"text": "body", "label": "intent"}; several names for
             `labels` (columns of 0 and 1), `choices`, and the `text` of multiple choice. What is not named is found.
         seed: Seed for cutting missing splits out of `train`.
+        scored: A split to score a trained model on. It may come without a `train`, also as the only file of a folder,
+            or as a file, that is named after it.
 
     Returns:
         The kind, its splits and its label names. A missing `validation` or `test` is cut out of `train`, see
@@ -81,13 +86,16 @@ def load_task_data(
         ValueError: If the data cannot be read, is empty, has one class only, lacks columns or answers, its splits
             disagree on the labels, its columns leave the kind open, or a row is wrong (see `check_rows`).
     """
-    raw = read_splits(name)
-    if "train" not in raw:
+    raw = read_splits(name, only_file=scored)
+    if "train" not in raw and scored in raw:
+        raw = DatasetDict({scored: raw[scored]})
+    first = "train" if "train" in raw else scored
+    if first not in raw:
         raise ValueError(
             f"expected a `train` split in `{name}`, got {list(raw)}; because the student learns from it; rename the "
             "split, or name the one file to learn from."
         )
-    features = raw["train"].features
+    features = raw[first].features
     asked = normalise_asked(columns, features)
     if kind is None:
         kind = infer_kind(features, asked)
@@ -101,14 +109,16 @@ def load_task_data(
     if kind in _CLASS_COLUMNS:
         column = _CLASS_COLUMNS[kind]
         dataset = encode_labels(dataset, read_label_names(name), column)
-        feature = dataset["train"].features[column]
+        feature = dataset[first].features[column]
         labels = tuple((feature if column == "label" else feature.feature).names)
     if kind is TaskKind.TOKEN_CLASSIFICATION:
         warn_of_broken_entities(dataset)
-    dataset = cut_missing_splits(dataset, kind, seed)
-    warn_of_repeated_rows(dataset, kind)
-    splits = DatasetDict({split_name: dataset[split_name] for split_name in ("train", "validation", "test")})
-    return TaskData(kind, splits, labels)
+    if first != "train":
+        return TaskData(kind, dataset, labels)
+    whole = cut_missing_splits(dataset, kind, seed)
+    warn_of_repeated_rows(whole, kind)
+    splits = DatasetDict({split_name: whole[split_name] for split_name in ("train", "validation", "test")})
+    return TaskData(kind, splits, labels, tuple(split_name for split_name in splits if split_name not in dataset))
 
 
 def load_rows(

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hf_tinybert.data.augmentation import Replacement
+from hf_tinybert.workflow.run_arguments import check_numbers
 from hf_tinybert.workflow.word_settings import WordSettings
 
 
@@ -39,6 +40,7 @@ class AugmentSettings(WordSettings):
     def __post_init__(self) -> None:
         """Check every range before anything is spent."""
         super().__post_init__()
+        check_numbers(vars(self))
         for name in ("train_rows", "num_proc"):
             value = getattr(self, name)
             if value is not None and value < 1:

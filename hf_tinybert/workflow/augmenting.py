@@ -1,22 +1,18 @@
 """More training rows on disk, in parts, for a teacher to label."""
 
-import json
 import logging
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import xxhash
-from datasets import Dataset
 
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.run_folder import RUN_FILE, RunFolder
 from hf_tinybert.workflow.augment_settings import AugmentSettings
 from hf_tinybert.workflow.augmentation_parts import AugmentedParts, Part
 from hf_tinybert.workflow.augmentation_sources import choose_vectors, make_augmenter, make_reader
+from hf_tinybert.workflow.row_fingerprint import fingerprint
 from hf_tinybert.workflow.task_data import read_data, sample
 
 logger = logging.getLogger(__name__)
@@ -76,7 +72,7 @@ class _Augmentation:
 
     def run(self) -> dict[str, Any]:
         """Write the parts that are not there, and put all together."""
-        identity = {**self.settings.to_json(), "vectors": self.parts.vectors, "rows": _fingerprint(self.rows)}
+        identity = {**self.settings.to_json(), "vectors": self.parts.vectors, "rows": fingerprint(self.rows)}
         for name in _CHANGE_NO_ROW:
             del identity[name]
         if (self.folder / RUN_FILE).is_file():
@@ -136,18 +132,6 @@ class _Augmentation:
             )
         if counts["unchanged_rows"] > _MOST_UNCHANGED * counts["rows"]:
             logger.warning("The augmentation changes little: %s. Are vectors and stop words of its language?", said)
-
-
-def _fingerprint(rows: Dataset) -> str:
-    digest = xxhash.xxh3_128()
-    for row in _each(rows):
-        digest.update(json.dumps(row, sort_keys=True, default=str).encode())
-    return digest.hexdigest()
-
-
-def _each(rows: Dataset) -> Iterator[dict[str, Any]]:
-    for start in range(0, len(rows), _ROWS_PER_PART):
-        yield from rows.select(range(start, min(start + _ROWS_PER_PART, len(rows)))).to_list()
 
 
 __all__ = ["PARTS_SUFFIX", "augment"]

@@ -37,6 +37,7 @@ from hf_tinybert.workflow.heads import STUDENT_CLASSES
 from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, keep_answers
 from hf_tinybert.workflow.loss_history import Curves, LossHistory
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
+from hf_tinybert.workflow.row_fingerprint import check_same_rows
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, place_models, resumes
 from hf_tinybert.workflow.student_start import new_student, start_student, student_config, student_tokenizer
 from hf_tinybert.workflow.supervised import evaluations, supervised_arguments, train_on_labels, trainer_data
@@ -81,7 +82,7 @@ def distil(settings: DistilSettings, output: Path, display: ProgressDisplay) -> 
     """
     finished = finished_figures(output, settings.to_json(), STAGE)
     if finished is not None:
-        display.line("  finished before")
+        display.line("  finished before; other rows go to another folder")
         return finished
     return _Distillation(settings, output, display).run()
 
@@ -122,6 +123,8 @@ class _Distillation:
     def run(self) -> dict[str, Any]:
         """Train, save and score."""
         folder = claim_folder(self.output, self.settings.to_json(), leads=self.leads)
+        data = {self.settings.data: self.data.rows}
+        check_same_rows(folder, data, self.settings.unlabeled, leads=self.leads)
         place_models((self.student, self.teacher), self.arguments.device)
         name = public_name(self.settings.teacher)
         self.display.line(f"  teacher: {name}   task: {self.task.kind}   data: {describe_rows(self.data)}")

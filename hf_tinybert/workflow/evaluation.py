@@ -9,6 +9,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.data.kinds.definition import Prediction
+from hf_tinybert.data.sources import TaskData
 from hf_tinybert.data.tasks import Task
 from hf_tinybert.models.exported_runtime import ExportedRuntime
 from hf_tinybert.progress import ProgressDisplay
@@ -60,7 +61,9 @@ def evaluate_folder(
 
     Arguments and errors are those of `score_folder`, which also gives the metrics of predictions without a model.
     """
-    folder, chosen = _folder_and_rows(model, data, split, kind=kind, columns=columns, task=task, rows=rows, seed=seed)
+    folder, chosen = _folder_and_rows(
+        model, data, split, kind=kind, columns=columns, task=task, rows=rows, seed=seed, display=display
+    )
     return _metrics(folder, chosen, batch_size=batch_size, seed=seed, display=display, title=split)
 
 
@@ -81,8 +84,9 @@ def score_folder(
 
     Args:
         model: Hub name or folder.
-        data: Hub name, folder or file, see `load_task_data`.
-        split: `train`, `validation` or `test`.
+        data: Hub name, folder or file, see `load_task_data`; it needs no `train` split.
+        split: `train`, `validation` or `test`; cut out of `train` if the data has no such split, which the display
+            tells.
         kind: of a model that does not say it, as others publish them.
         columns: standard column -> its name in the data.
         task: of a multi-task folder, the head that answers.
@@ -96,7 +100,9 @@ def score_folder(
         ValueError: unusable data, a split that is not there or has no gold answers, labels that the model does not
             have, or an untrained head.
     """
-    folder, chosen = _folder_and_rows(model, data, split, kind=kind, columns=columns, task=task, rows=rows, seed=seed)
+    folder, chosen = _folder_and_rows(
+        model, data, split, kind=kind, columns=columns, task=task, rows=rows, seed=seed, display=display
+    )
     metrics = _metrics(folder, chosen, batch_size=batch_size, seed=seed, display=display, title=split)
     return FolderScores(metrics, score_without_model(folder.task, chosen, display=display, title=split))
 
@@ -169,13 +175,28 @@ def _folder_and_rows(
     task: str | None,
     rows: int | None,
     seed: int,
+    display: ProgressDisplay | None,
 ) -> tuple[ModelFolder, Dataset]:
+    if rows is not None and rows < 1:
+        raise ValueError(f"expected `rows` of at least 1, got {rows}; because nothing would be scored")
     folder = load_model_folder(model, task=task, kind=kind)
-    loaded = read_data(str(data), str(folder.task.kind), columns or {}, seed)
+    loaded = read_data(str(data), str(folder.task.kind), columns or {}, seed, scored=split)
     if split not in loaded.splits:
         raise ValueError(f"expected a split out of {', '.join(loaded.splits)}, got `{split}`")
     check_labels(loaded.labels, folder.task)
-    return folder, sample(loaded.splits[split], rows, seed)
+    chosen = sample(loaded.splits[split], rows, seed)
+    if display is not None:
+        display.line(_described(chosen, split, loaded))
+    return folder, chosen
+
+
+def _described(chosen: Dataset, split: str, loaded: TaskData) -> str:
+    """Which rows are scored, in words."""
+    said = f"  data: {len(chosen):,} rows of {split}"
+    if split not in loaded.cut:
+        return said
+    all_rows = len(loaded.splits["train"]) + sum(len(loaded.splits[name]) for name in loaded.cut)
+    return f"{said}, which `finetune` and `distill` with this seed hold out of these {all_rows:,} rows"
 
 
 def _metrics(

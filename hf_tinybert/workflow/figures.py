@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from hf_tinybert.data.tasks import Task
 from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE
 from hf_tinybert.progress import ProgressDisplay
-from hf_tinybert.run_folder import RUN_FILE, RunFolder
+from hf_tinybert.run_folder import RUN_FILE, RunFolder, check_free
 from hf_tinybert.workflow.evaluation import score_without_model
 from hf_tinybert.workflow.task_data import PreparedData
 
@@ -24,8 +24,9 @@ def finished_figures(output: Path, settings: Mapping[str, Any], stage: str) -> d
     """The figures of a run that an earlier call finished; None where there is none, or one that is unfinished.
 
     Raises:
-        ValueError: the folder holds a run with other settings.
+        ValueError: the folder holds a run with other settings, or something else.
     """
+    check_free(output)
     return RunFolder(output, settings).finished(stage) if (output / RUN_FILE).is_file() else None
 
 
@@ -84,8 +85,9 @@ def retention(student: Mapping[str, float], teacher: Mapping[str, float]) -> dic
 
 
 def describe_rows(prepared: PreparedData) -> str:
-    """The rows of every split, in words."""
-    return " / ".join(f"{len(split):,} {name}" for name, split in prepared.rows.items())
+    """The rows of every split, in words, and where they come from if the data has no such split."""
+    rows = " / ".join(f"{len(split):,} {name}" for name, split in prepared.rows.items())
+    return f"{rows} ({' and '.join(prepared.cut)} cut out of train)" if prepared.cut else rows
 
 
 __all__ = [

@@ -25,6 +25,7 @@ from hf_tinybert.workflow.figures import (
 )
 from hf_tinybert.workflow.heads import head_class
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, save_model_folder
+from hf_tinybert.workflow.row_fingerprint import check_same_rows
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, DataSettings
 from hf_tinybert.workflow.supervised import supervised_arguments, train_on_labels
 from hf_tinybert.workflow.task_data import prepare_data
@@ -50,10 +51,8 @@ class FinetuneSettings(DataSettings):
     def __post_init__(self) -> None:
         """Check every range before anything is spent."""
         super().__post_init__()
-        if self.epochs <= 0 or self.learning_rate <= 0:
-            raise ValueError(
-                f"expected positive `epochs` and `learning_rate`, got {self.epochs} and {self.learning_rate}"
-            )
+        if self.epochs <= 0:
+            raise ValueError(f"expected positive `epochs`, got {self.epochs}; because nothing would be learnt")
         if self.kind is not None:
             _check_learnable(self.kind)
 
@@ -61,9 +60,9 @@ class FinetuneSettings(DataSettings):
 def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay) -> dict[str, Any]:
     """Fine-tune an encoder and save model, tokenizer, `task.json` and `figures.json`.
 
-    Interrupted, the same call goes on at the last whole checkpoint; finished, it gives the figures again. Called by
-    every process of `torchrun` or `accelerate launch`, each trains on its share of every step, and the first one
-    writes and scores; they must see the same disk.
+    Interrupted, the same call goes on at the last whole checkpoint; finished, it gives the figures again and does not
+    look at the data. Called by every process of `torchrun` or `accelerate launch`, each trains on its share of every
+    step, and the first one writes and scores; they must see the same disk.
 
     Args:
         settings: what to do.
@@ -75,12 +74,13 @@ def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay)
         rows, parameters, megabytes, seconds.
 
     Raises:
-        ValueError: unusable data or settings, or an output folder that holds something else.
+        ValueError: unusable data or settings, an output folder that holds something else, or other rows than those
+            with which the run there began.
         FileNotFoundError: no such model or data.
     """
     finished = finished_figures(output, settings.to_json(), _STAGE)
     if finished is not None:
-        display.line("  finished before")
+        display.line("  finished before; other rows go to another folder")
         return finished
     source = settings.model or str(packaged_teacher())
     check_weights(Path(source))
@@ -98,6 +98,7 @@ def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay)
     )
     leads = arguments.process_index == 0
     folder = claim_folder(output, settings.to_json(), leads=leads)
+    check_same_rows(folder, {settings.data: prepared.rows}, leads=leads)
     name = settings.model or PACKAGED_TEACHER
     display.line(f"  model: {name}   task: {task.kind}   data: {describe_rows(prepared)}")
     start = time.perf_counter()

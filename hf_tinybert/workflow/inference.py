@@ -30,6 +30,9 @@ class Inference:
         seed: of random masks, in masked LM; with None only the masks of the texts themselves are predicted.
         on_batch: called after every batch with how many raw rows it stands for; of a long text in several windows a
             part.
+
+    Raises:
+        ValueError: a batch of no row.
     """
 
     def __init__(
@@ -42,6 +45,8 @@ class Inference:
         seed: int | None = None,
         on_batch: Callable[[float], None] | None = None,
     ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"expected a `batch_size` of at least 1, got {batch_size}; because no row is read")
         self.task, self.tokenizer = task, tokenizer
         self._model = model.eval()
         self._batch_size, self._on_batch = batch_size, on_batch

@@ -40,6 +40,7 @@ from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, keep_answers
 from hf_tinybert.workflow.loss_history import Curves, LossHistory
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, task_folder
 from hf_tinybert.workflow.multitask_settings import MultiTaskSettings
+from hf_tinybert.workflow.row_fingerprint import check_same_rows
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, place_models, resumes
 from hf_tinybert.workflow.student_start import new_student, start_student, student_config, student_tokenizer
 from hf_tinybert.workflow.supervised import evaluations, trainer_data
@@ -80,7 +81,7 @@ def distil_tasks(settings: MultiTaskSettings, output: Path, display: ProgressDis
     """
     finished = finished_figures(output, settings.to_json(), _STAGE)
     if finished is not None:
-        display.line("  finished before")
+        display.line("  finished before; other rows go to another folder")
         return finished
     return _MultiTaskDistillation(settings, output, display).run()
 
@@ -130,6 +131,8 @@ class _MultiTaskDistillation:
     def run(self) -> dict[str, Any]:
         """Train, save and score."""
         folder = claim_folder(self.output, self.settings.to_json(), leads=self.leads)
+        texts = [file for part in self.parts.values() for file in part.settings.unlabeled]
+        check_same_rows(folder, {name: part.data.rows for name, part in self.parts.items()}, texts, leads=self.leads)
         teachers = [part.teacher for part in self.parts.values() if part.teacher is not None]
         place_models((self.student, *teachers), self.arguments.device)
         for name, part in self.parts.items():

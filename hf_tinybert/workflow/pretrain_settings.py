@@ -15,7 +15,7 @@ from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.terms import Phase, Reads, Term, reads_of
 from hf_tinybert.models.configuration_tinybert_tasks import check_task_name
 from hf_tinybert.models.initialization import InitializationMethod
-from hf_tinybert.workflow.run_arguments import DataSettings, share_steps
+from hf_tinybert.workflow.run_arguments import DataSettings, check_numbers, share_steps
 from hf_tinybert.workflow.student_shape import StudentShape
 
 TEXT_TASK = "text"
@@ -95,6 +95,7 @@ class PretrainSettings:
 
     def __post_init__(self) -> None:
         """Check every range before anything is spent."""
+        check_numbers(vars(self))
         if not self.texts:
             raise ValueError("expected a file or data set of `texts`, got none")
         for name, least in (("block_length", 3), ("held_out_blocks", 1), ("batch_size", 1), ("checkpoint_steps", 1)):

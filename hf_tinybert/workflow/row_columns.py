@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 from datasets import Dataset
 
-from hf_tinybert.data.columns import Columns, choose_columns, normalise_asked
+from hf_tinybert.data.columns import Columns, choose_columns, normalise_asked, standard_names
 from hf_tinybert.data.tasks import KINDS, TaskKind
 from hf_tinybert.data.words import split_words
 
@@ -29,9 +29,18 @@ class StandardRows:
     Args:
         kind: of the task.
         columns: standard column -> its name in the source.
+
+    Raises:
+        ValueError: the kind has no such standard column.
     """
 
     def __init__(self, kind: TaskKind, columns: Mapping[str, str]) -> None:
+        unknown = [name for name in columns if name not in standard_names(kind)]
+        if unknown:
+            raise ValueError(
+                f"expected standard columns of {kind} out of {_listed(standard_names(kind))}, got {_listed(unknown)}; "
+                "because only these are read; correct the name"
+            )
         self._kind, self._columns = kind, dict(columns)
         self._wanted = [name for name in KINDS[kind].columns if name != _ID]
         self._optional = kind is TaskKind.MULTIPLE_CHOICE  # what is asked may stand in the choices alone

@@ -17,6 +17,8 @@ STDIN = "-"
 FILE_ENDINGS = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".txt")
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _SHOWN = 60
+_BYTE_ORDER_MARK = "\ufeff"
+_LONGEST_CELL = 2**31 - 1  # characters; the reader's own limit is 131,072
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ def read_rows(
 
     Raises:
         FileNotFoundError: the name of a file that does not exist.
-        ValueError: a file of an unknown ending.
+        ValueError: a file of an unknown ending, or a column that the kind does not have; while reading, text that is
+            not UTF-8.
     """
     return _checked(_raw_rows(source), StandardRows(kind, columns or {}))
 
@@ -56,8 +59,19 @@ def read_rows(
 def _raw_rows(source: str | Path | TextIO | Iterable[str]) -> Iterator[Row | str]:
     """Rows as they stand in the source; a string where a line is a text, or cannot be parsed."""
     if isinstance(source, str | Path):
-        return _named_rows(str(source))
-    return _line_rows(iter(source))
+        name = "standard input" if source == STDIN else f"`{source}`"
+        return _decoded(_named_rows(str(source)), name)
+    return _decoded(_line_rows(iter(source)), "the stream")
+
+
+def _decoded(rows: Iterator[Row | str], name: str) -> Iterator[Row | str]:
+    try:
+        yield from rows
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"expected UTF-8 text in {name}, got the byte 0x{error.object[error.start]:02x}; because other encodings "
+            "would give wrong letters; save it as UTF-8"
+        ) from error
 
 
 def _named_rows(source: str) -> Iterator[Row | str]:
@@ -98,12 +112,25 @@ def _file_lines(path: Path) -> Iterator[Row | str]:
 
 
 def _line_rows(lines: Iterable[str], *, jsonl: bool | None = None) -> Iterator[Row | str]:
-    """A JSON object per line if the first line begins one, else a text per line; a string where a line is neither."""
-    for line in lines:
+    """A JSON object per line if the first text begins one, else a text per line; a string where a line is neither.
+
+    Empty lines at the end of JSON are none.
+    """
+    empty = 0
+    for number, line in enumerate(lines):
         text = line.strip("\r\n")
+        if number == 0:
+            text = text.removeprefix(_BYTE_ORDER_MARK)
+        if jsonl is not False and not text.strip():
+            empty += 1
+            continue
         if jsonl is None:
             jsonl = text.lstrip().startswith("{")
+        yield from [_parsed("") if jsonl else {LINE: ""}] * empty
+        empty = 0
         yield _parsed(text) if jsonl else {LINE: text}
+    if jsonl is None:
+        yield from [{LINE: ""}] * empty
 
 
 def _parsed(line: str) -> Row | str:
@@ -124,13 +151,43 @@ def _json_rows(path: Path) -> list[Row | str]:
 
 
 def _csv_rows(path: Path, delimiter: str) -> Iterator[Row | str]:
+    csv.field_size_limit(_LONGEST_CELL)
+    taken: list[str] = []  # lines of the row at hand
     with path.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream, delimiter=delimiter)
+        reader = csv.DictReader(_noted(stream, taken), delimiter=delimiter)
         width = len(reader.fieldnames or ())
-        for row in reader:
-            cells = [value for name, value in row.items() if name is not None and value is not None]
-            whole = None not in row and len(cells) == width
-            yield row if whole else f"expected {width} cells, as the header has, got another number"
+        taken.clear()
+        try:
+            for row in reader:
+                cells = [value for name, value in row.items() if name is not None and value is not None]
+                whole = None not in row and len(cells) == width
+                if _is_open(taken, delimiter):
+                    yield f"expected a quotation mark at the end of {_shortened(taken[0].strip())}, got none"
+                else:
+                    yield row if whole else f"expected {width} cells, as the header has, got another number"
+                taken.clear()
+        except csv.Error as error:
+            raise ValueError(
+                f"expected a table in `{path}`, got what cannot be read in line {reader.line_num:,} ({error}); "
+                "because it is damaged; mend the file"
+            ) from error
+
+
+def _noted(lines: Iterable[str], taken: list[str]) -> Iterator[str]:
+    for line in lines:
+        taken.append(line)
+        yield line
+
+
+def _is_open(lines: list[str], delimiter: str) -> bool:
+    """Whether the file ends within the quotation marks of a row, which holds all rows after its beginning then."""
+    if sum(line.count('"') for line in lines) % 2 == 0:
+        return False
+    try:
+        list(csv.reader(lines, delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        return "end of data" in str(error)
+    return False
 
 
 def _parquet_rows(path: Path) -> Iterator[Row | str]:

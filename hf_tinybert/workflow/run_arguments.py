@@ -1,6 +1,7 @@
 """What every training run of the workflow shares: its data, its passes, and the stock arguments they become."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
 CHECKPOINTS = ".checkpoints"
 TRAINING_ARGUMENTS_FILE = "training_args.bin"
 _LOGGED_PER_RUN = 50
+_LEARNING_RATES = frozenset({"learning_rate", "intermediate_learning_rate"})
+_SEEDS = 2**32  # numpy takes no more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,7 @@ class DataSettings:
 
     def __post_init__(self) -> None:
         """Check every range before anything is spent."""
+        check_numbers(vars(self))
         for name in ("train_rows", "validation_rows", "max_length", "batch_size", "summary_sentences"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -76,6 +80,24 @@ class DataSettings:
     def scored_splits(self) -> tuple[str, ...]:
         """The splits that are scored at the end."""
         return ("validation", "test") if self.score_test else ("validation",)
+
+
+def check_numbers(settings: Mapping[str, Any]) -> None:
+    """Refuse numbers that no training can begin with: a run that stops at them has claimed its folder.
+
+    Args:
+        settings: of a run, by name.
+
+    Raises:
+        ValueError: a number that is not finite, a learning rate that is not positive, or a seed out of range.
+    """
+    for name, value in settings.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"expected a finite `{name}`, got {value}")
+        if name in _LEARNING_RATES and value is not None and value <= 0:
+            raise ValueError(f"expected a positive `{name}`, got {value}; because nothing would be learnt")
+    if not 0 <= settings["seed"] < _SEEDS:
+        raise ValueError(f"expected a `seed` from 0 to {_SEEDS - 1:,}, got {settings['seed']}")
 
 
 def stock_arguments(settings: DataSettings, checkpoints: Path, *, metric: str) -> dict[str, Any]:
@@ -158,6 +180,7 @@ __all__ = [
     "CHECKPOINTS",
     "TRAINING_ARGUMENTS_FILE",
     "DataSettings",
+    "check_numbers",
     "place_models",
     "resumes",
     "share_steps",

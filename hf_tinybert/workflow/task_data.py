@@ -32,11 +32,13 @@ class PreparedData:
         task: what the rows are.
         rows: raw, `train`, `validation` and `test`.
         encoded: as the model reads them, by split; what was not asked for is not there.
+        cut: splits that were cut out of `train`, because the data has none of that name.
     """
 
     task: Task
     rows: DatasetDict
     encoded: dict[str, Dataset]
+    cut: tuple[str, ...] = ()
 
     @property
     def has_gold(self) -> bool:
@@ -56,8 +58,10 @@ def can_be_scored(rows: Dataset, task: Task) -> bool:
     return task.kind is not TaskKind.SENTENCE_EMBEDDING or "text_pair" in rows.column_names
 
 
-def read_data(name: str, kind: str | None, columns: Mapping[str, str], seed: int) -> TaskData:
-    """The data set of a name, `bbc-news` among them.
+def read_data(
+    name: str, kind: str | None, columns: Mapping[str, str], seed: int, *, scored: str | None = None
+) -> TaskData:
+    """The data set of a name, `bbc-news` among them; the arguments are those of `load_task_data`.
 
     Raises:
         ValueError: see `load_task_data`.
@@ -67,7 +71,8 @@ def read_data(name: str, kind: str | None, columns: Mapping[str, str], seed: int
         articles = packaged_bbc_news()
         labels = tuple(articles["train"].features["label"].names)
         return TaskData(TaskKind.TEXT_CLASSIFICATION, articles, labels)
-    return load_task_data(name, None if kind is None else task_kind(kind), columns=dict(columns) or None, seed=seed)
+    known = None if kind is None else task_kind(kind)
+    return load_task_data(name, known, columns=dict(columns) or None, seed=seed, scored=scored)
 
 
 def task_kind(name: str) -> TaskKind:
@@ -113,7 +118,7 @@ def prepare_data(
     rows = DatasetDict({name: sample(split, limits.get(name), settings.seed) for name, split in data.splits.items()})
     encoded = {name: task.encode(rows[name], tokenizer) for name in ("train", "validation")}
     encoded["validation"] = task.fix_masks(encoded["validation"], tokenizer, settings.seed)
-    return PreparedData(task, rows, encoded)
+    return PreparedData(task, rows, encoded, data.cut)
 
 
 def check_labels(labels: Sequence[str], task: Task) -> None:

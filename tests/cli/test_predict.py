@@ -65,3 +65,19 @@ def test_a_reader_that_has_enough_is_no_error(first_of_many_answers):
     """Prevents a traceback after `| head -1`."""
     assert json.loads(first_of_many_answers.stdout)["label"] in LABELS
     assert "Traceback" not in first_of_many_answers.stderr and "predict" not in first_of_many_answers.stderr
+
+
+def test_the_file_of_the_rows_is_not_written_over(run_cli, student, tmp_path):
+    """Prevents rows from being lost because their file is named twice."""
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"text": "a goal"}\n')
+    done = run_cli("predict", student, rows, "--output", tmp_path / "." / "rows.jsonl")
+    assert done.exit_code == 2 and "the rows would be lost" in " ".join(done.stderr.split())
+    assert rows.read_text() == '{"text": "a goal"}\n'
+
+
+def test_a_batch_without_rows_is_refused(run_cli, student):
+    """Prevents a traceback, and answers that are left out."""
+    for size in (0, -2):
+        done = run_cli("predict", student, "a goal", "--batch-size", size)
+        assert done.exit_code == 2 and f"`batch_size` of at least 1, got {size}" in " ".join(done.stderr.split())

@@ -75,6 +75,8 @@ def test_places_are_right_beyond_the_first_part_of_a_long_file(tmp_path, monkeyp
         ("rows.jsonl", '{"text": "a"} {"text": "b"}\n', r"line 1 .*Extra data"),
         ("rows.json", '[{"text": "a"},\n {"text": ]', r"a JSON list of rows in `.*rows.json`.*line 2 column 11"),
         ("rows.json", '{"text": "a"}\n{"text": "b', r"a JSON object in line 2 of `.*rows.json`"),
+        ("rows.jsonl", 'null\n{"text": "a"}\n', r"a JSON object in line 1 of `.*`, got null"),
+        ("rows.json", '[null, {"text": "a"}]', r"a JSON list of rows in `.*rows.json`, got `null` as its first"),
         ("rows.csv", 'text,label\na,0\n"b,1\n', r"expected csv rows in `.*rows.csv`, got none that can be read"),
         ("rows.csv", "text,label\na,0\nb,1,2\n", r"expected csv rows .*Expected 2 fields in line 3, saw 3"),
         ("rows.csv", "text,label\n", r"expected csv rows in `.*rows.csv`, got none that can be read"),
@@ -94,3 +96,22 @@ def test_an_empty_end_and_a_missing_last_line_break_lose_nothing(tmp_path):
     for end in ("", "\n", "\n\n  \n"):
         (tmp_path / "rows.jsonl").write_text('{"text": "a"}\n{"text": "b"}' + end, encoding="utf-8")
         assert read_data_file(tmp_path / "rows.jsonl")["text"][:] == ["a", "b"]
+
+
+def test_a_name_with_signs_of_a_pattern_is_that_file_alone(tmp_path):
+    """Prevents the rows of `a1.csv` in the place of those of `a[1].csv`, and a sound file that is called damaged."""
+    for name, text in (("a[1].csv", "own"), ("a1.csv", "other"), ("a[1].jsonl", '{"text": "own"}'), ("b*.txt", "own")):
+        (tmp_path / name).write_text(text + "\n" if name.endswith(("jsonl", "txt")) else f"text\n{text}\n")
+    (tmp_path / "b2.txt").write_text("other\n")
+    for name in ("a[1].csv", "a[1].jsonl", "b*.txt"):
+        assert read_data_file(tmp_path / name)["text"][:] == ["own"]
+
+
+def test_rows_with_more_cells_than_the_header_are_said(tmp_path, caplog):
+    """Prevents columns that are all shifted by one, unsaid."""
+    (tmp_path / "rows.csv").write_text("text,label\nfirst,a film,good\nsecond,a game,bad\n")
+    assert read_data_file(tmp_path / "rows.csv").to_list() == [
+        {"text": "a film", "label": "good"},
+        {"text": "a game", "label": "bad"},
+    ]
+    assert "have more cells than its header" in caplog.text

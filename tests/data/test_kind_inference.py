@@ -61,7 +61,15 @@ def test_columns_that_leave_doubt_are_refused_with_all_kinds(columns, names):
 
 
 @pytest.mark.parametrize(
-    "answer", [{"stars": NUMBER}, {"coarse_label": ClassLabel(6)}, {"label": {"a": NUMBER}}, {"spans": List(STRINGS)}]
+    "answer",
+    [
+        {"Label": STRING},
+        {" label": STRING},
+        {"stars": NUMBER},
+        {"coarse_label": ClassLabel(6)},
+        {"label": {"a": NUMBER}},
+        {"spans": List(STRINGS)},
+    ],
 )
 def test_text_beside_a_possible_answer_is_not_raw_text(answer):
     """Prevents a class under an unusual name from being ignored, and its texts from being learnt word by word."""

@@ -125,3 +125,20 @@ def test_a_labels_json_of_another_form_is_refused(tmp_path, content):
     (tmp_path / "labels.json").write_text(content)
     with pytest.raises(ValueError, match=r"expected .*labels.json`, got .*mend"):
         read_label_names(tmp_path)
+
+
+def test_of_two_splits_of_one_meaning_the_second_is_left_out_and_said(tmp_path, caplog):
+    """Prevents a `dev` split from vanishing unsaid behind a `valid` split."""
+    rows = {name: Dataset.from_list([{"text": name}]) for name in ("train", "dev", "valid")}
+    DatasetDict(rows).save_to_disk(tmp_path / "saved")
+    with caplog.at_level(logging.WARNING):
+        splits = read_splits(tmp_path / "saved")
+    assert splits["validation"]["text"][:] == ["dev"] and list(splits) == ["train", "validation"]
+    assert "['valid'] are left out" in caplog.text
+
+
+def test_a_file_of_another_ending_is_refused_as_a_file(tmp_path):
+    """Prevents advice on the names of splits where a file must be unpacked."""
+    (tmp_path / "rows.csv.gz").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"a file that ends in .*rows.csv.gz`; .*unpack or convert it"):
+        read_splits(tmp_path / "rows.csv.gz")

@@ -156,7 +156,11 @@ def test_a_folder_without_train_is_refused(tmp_path):
 def test_too_few_rows_for_a_cut_are_refused(tmp_path):
     """Prevents a test split of one row, or a class that is scored and never learnt."""
     write(tmp_path / "train.jsonl", ROWS[:6])
-    refuse(tmp_path, r"expected held-out sizes of 0 to 3 rows together, got \{'validation': 3, 'test': 3\}")
+    refuse(
+        tmp_path, r"expected `validation` and `test` in the data, or rows enough to cut 3 .* got 6 rows, 6 with a text"
+    )
+    write(tmp_path / "train.jsonl", ROWS[:6] * 9)
+    refuse(tmp_path, r"got 54 rows, 0 with a text of their own; .*; bring more rows, or a file for each split")
 
 
 def test_one_class_is_refused_before_columns_are_cut(tmp_path):
@@ -283,3 +287,34 @@ def test_rows_are_read_in_order_and_without_their_answers(tmp_path):
         load_rows(tmp_path, TaskKind.QUESTION_ANSWERING, split="validation")
     with pytest.raises(ValueError, match=r"expected the column `passage`, got only"):
         load_rows(tmp_path, TaskKind.SENTENCE_EMBEDDING, columns={"text": "passage"})
+
+
+@pytest.mark.parametrize("kind", [TaskKind.REGRESSION, TaskKind.TOKEN_CLASSIFICATION])
+def test_a_split_is_scored_whole_where_nothing_is_learnt(tmp_path, kind):
+    """Prevents a score on a tenth of the test rows, and test rows that are refused for want of a `train`."""
+    row = KIND_ROWS[kind][0]
+    write(tmp_path / "test.jsonl", [row(i) for i in range(20)])
+    for name in (tmp_path, tmp_path / "test.jsonl"):
+        loaded = load_task_data(name, kind, scored="test")
+        assert {split: rows.num_rows for split, rows in loaded.splits.items()} == {"test": 20} and not loaded.cut
+    write(tmp_path / "validation.jsonl", [row(i) for i in range(5)])
+    assert list(load_task_data(tmp_path, kind, scored="test").splits) == ["test"]
+
+
+def test_splits_that_were_cut_are_told(tmp_path):
+    """Prevents a score on a tenth of a file from passing for one on all of it."""
+    write(tmp_path / "rows.jsonl", ROWS)
+    assert load_task_data(tmp_path / "rows.jsonl", scored="test").cut == ("validation", "test")
+    write(tmp_path / "own" / "train.jsonl", TRAIN)
+    write(tmp_path / "own" / "test.jsonl", TEST)
+    assert load_task_data(tmp_path / "own").cut == ("validation",)
+
+
+def test_a_split_without_gold_answers_cannot_be_scored(tmp_path):
+    """Prevents a traceback where the only split is left out."""
+    write(tmp_path / "test.jsonl", [{"text": f"a {i}", "label": -1} for i in range(20)])
+    with pytest.raises(ValueError, match=r"expected labels in `test`, got none in `label`"):
+        load_task_data(tmp_path, scored="test")
+    write(tmp_path / "test.jsonl", [{"text": f"a {i}", "score": -1.0} for i in range(20)])
+    with pytest.raises(ValueError, match=r"expected gold answers in `test`, got none in `score`"):
+        load_task_data(tmp_path, scored="test")

@@ -28,6 +28,7 @@ def test_they_are_json_values():
         {"batch_size": 0},
         {"train_rows": 0},
         {"vectors": "none"},
+        {"seed": -1},
     ],
     ids=str,
 )

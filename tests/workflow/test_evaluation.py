@@ -1,10 +1,13 @@
 """Tests of scoring model folders."""
 
+import io
 import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow import evaluate_folder, score_folder
 from hf_tinybert.workflow.model_folder import load_task
 from hf_tinybert.workflow.task_data import read_data, sample
@@ -51,3 +54,21 @@ def test_texts_without_scores_cannot_be_scored(student_of, tmp_path):
         (tmp_path / f"{split}.jsonl").write_text('{"text": "a goal"}\n{"text": "a film"}\n')
     with pytest.raises(ValueError, match="gold answers"):
         evaluate_folder(student_of("sentence-embedding")[0], tmp_path, "test")
+
+
+def test_rows_are_scored_that_are_asked_for_and_it_is_said_which(student_of, data_of, tmp_path):
+    """Prevents a score on a tenth of a file that nobody knows of, and one of all rows but the last three."""
+    folder, _ = student_of("text-classification")
+    lines = Path(data_of("text-classification"), "train.jsonl").read_text()
+    (tmp_path / "test.jsonl").write_text(lines)
+    (tmp_path / "reviews.jsonl").write_text(lines)
+    said = {}
+    for name in ("test", "reviews"):
+        shown = io.StringIO()
+        display = ProgressDisplay(Console(file=shown, width=200))
+        evaluate_folder(folder, tmp_path / f"{name}.jsonl", display=display)
+        said[name] = shown.getvalue()
+    assert "48 rows of test\n" in said["test"]
+    assert "5 rows of test, which `finetune` and `distill` with this seed hold out of these 48 rows" in said["reviews"]
+    with pytest.raises(ValueError, match="`rows` of at least 1, got -3"):
+        evaluate_folder(folder, tmp_path / "test.jsonl", rows=-3)

@@ -3,12 +3,20 @@
 import json
 
 import pytest
-from datasets import Dataset
+from datasets import Dataset, DatasetDict
 
 from hf_tinybert import TinyBertForSequenceClassification
 from hf_tinybert.data.tasks import Task, TaskKind, TaskSettings
 from hf_tinybert.distillation.projections import DistillationProjections, attach_projections
-from hf_tinybert.workflow.figures import FIGURES_FILE, figures_without_model, model_size, retention, save_figures
+from hf_tinybert.workflow.figures import (
+    FIGURES_FILE,
+    describe_rows,
+    figures_without_model,
+    model_size,
+    retention,
+    save_figures,
+)
+from hf_tinybert.workflow.task_data import PreparedData
 
 
 def test_retention_is_the_students_share():
@@ -27,6 +35,14 @@ def test_size_counts_every_weight_once(tiny_student_config):
     attach_projections(model, DistillationProjections(16, 32, 3))
     assert model_size(model) == size
     assert size["megabytes"] == pytest.approx(size["parameters"] * 4e-6, abs=0.05)
+
+
+def test_splits_that_the_data_does_not_have_are_told():
+    """Prevents a score on rows that were cut out of the file from passing for one on rows of their own."""
+    rows = DatasetDict(train=Dataset.from_dict({"text": ["a"] * 1000}), test=Dataset.from_dict({"text": ["b"] * 9}))
+    task = Task(TaskSettings(kind=TaskKind.MASKED_LM))
+    assert describe_rows(PreparedData(task, rows, {})) == "1,000 train / 9 test"
+    assert describe_rows(PreparedData(task, rows, {}, ("test",))) == "1,000 train / 9 test (test cut out of train)"
 
 
 def test_figures_are_written_whole(tmp_path):

@@ -85,6 +85,24 @@ def test_a_finished_run_gives_its_figures_again(settings, tmp_path, display, mon
         finetune(replace(settings, learning_rate=1e-3), tmp_path / "out", display)
 
 
+def test_an_interrupted_run_does_not_go_on_with_other_rows(settings, tmp_path, display, monkeypatch):
+    """Prevents a model that has learnt from two data sets, and is scored on one."""
+    lines = Path(settings.data, "train.jsonl").read_text().splitlines(keepends=True)
+    data = tmp_path / "rows.jsonl"
+    data.write_text("".join(lines))
+    settings = replace(settings, data=str(data))
+
+    def killed(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("hf_tinybert.workflow.supervised.SupervisedTrainer.train", killed)
+        finetune(settings, tmp_path / "out", display)
+    data.write_text("".join(lines[:40]))
+    with pytest.raises(ValueError, match=r"the rows with which the run .* began"):
+        finetune(settings, tmp_path / "out", display)
+
+
 def test_a_folder_of_somebody_else_is_refused_before_training(settings, tmp_path, display):
     """Prevents overwriting, and finding out after an hour."""
     (tmp_path / "notes.txt").write_text("mine")

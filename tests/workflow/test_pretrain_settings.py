@@ -19,6 +19,7 @@ from hf_tinybert.workflow import PretrainSettings
         {"checkpoint_steps": 0},
         {"max_steps": 0},
         {"warmup": 1.0},
+        {"learning_rate": float("nan")},
         {"warmup": -0.1},
         {"start": "zeros"},
         {"start": "trained"},

@@ -93,3 +93,44 @@ def test_a_row_of_a_table_with_too_many_cells_is_bad(tmp_path):
     (tmp_path / "rows.csv").write_text("text\na goal, today\nthe film\n")
     bad, good = read_rows(tmp_path / "rows.csv", TEXT)
     assert isinstance(bad, BadRow) and good == {"text": "the film"}
+
+
+def test_a_byte_order_mark_before_json_lines_is_no_text():
+    """Prevents rows that PowerShell pipes from being answered as texts with braces."""
+    assert list(read_rows(io.StringIO('\ufeff{"text": "the film is good"}\n'), TEXT)) == ROWS[:1]
+
+
+def test_empty_lines_around_json_are_no_rows_and_those_around_texts_are():
+    """Prevents a run that fails at its last line, and JSON that is answered as texts for an empty first line."""
+    bad, good = read_rows(io.StringIO('\n{"text": "a"}\n\n\n'), TEXT)
+    assert isinstance(bad, BadRow) and good == {"text": "a"}
+    assert [type(row) for row in read_rows(io.StringIO("\na\n\n"), TEXT)] == [BadRow, dict, BadRow]
+
+
+def test_a_long_cell_is_read(tmp_path):
+    """Prevents a traceback at a document of more than 131,072 characters."""
+    (tmp_path / "rows.csv").write_text("text\n" + "a " * 70_000 + "\n")
+    (row,) = read_rows(tmp_path / "rows.csv", TEXT)
+    assert len(row["text"]) == 140_000
+
+
+def test_a_quotation_that_does_not_end_is_said(tmp_path):
+    """Prevents all rows after a lost quotation mark from being answered as one."""
+    (tmp_path / "rows.csv").write_text('text\n"a\nb"\n6" nails\n"lost\nthe film\na goal\n')
+    *good, bad = read_rows(tmp_path / "rows.csv", TEXT)
+    assert good == [{"text": "a\nb"}, {"text": '6" nails'}]
+    assert isinstance(bad, BadRow) and bad.number == 3 and "quotation mark" in bad.message
+
+
+@pytest.mark.parametrize("ending", [".csv", ".txt"])
+def test_another_encoding_is_refused_with_the_file(tmp_path, ending):
+    """Prevents the message of a codec, without the file and the cure."""
+    (tmp_path / f"rows{ending}").write_bytes(b"text\ncaf\xe9\n")
+    with pytest.raises(ValueError, match=rf"UTF-8 text in `.*rows{ending}`, got the byte 0xe9.*save it as UTF-8"):
+        list(read_rows(tmp_path / f"rows{ending}", TEXT))
+
+
+def test_a_column_that_the_kind_does_not_have_is_refused():
+    """Prevents a mistyped `--column txt=body` from being passed over."""
+    with pytest.raises(ValueError, match="standard columns of text-classification .*got `txt`"):
+        read_rows("a goal", TEXT, {"txt": "body"})

@@ -5,7 +5,13 @@ import torch
 from torch import nn
 from transformers import TrainingArguments
 
-from hf_tinybert.workflow.run_arguments import DataSettings, place_models, share_steps, stock_arguments
+from hf_tinybert.workflow.run_arguments import (
+    DataSettings,
+    check_numbers,
+    place_models,
+    share_steps,
+    stock_arguments,
+)
 
 
 @pytest.mark.parametrize(
@@ -15,6 +21,17 @@ def test_values_out_of_range_are_refused_by_name(wrong):
     """Prevents a run on no rows."""
     with pytest.raises(ValueError, match=next(iter(wrong))):
         DataSettings(data="somewhere", **wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"epochs": float("nan")}, {"epochs": float("inf")}, {"learning_rate": 0.0}, {"seed": -1}, {"seed": 2**32}],
+)
+def test_numbers_that_no_training_begins_with_are_refused(wrong):
+    """Prevents a traceback in the trainer, and a folder that is claimed for settings which nobody can repeat."""
+    check_numbers({"seed": 0, "epochs": 1.0, "learning_rate": None})
+    with pytest.raises(ValueError, match=f"expected .*`{next(iter(wrong))}`.*, got"):
+        check_numbers({"seed": 0, **wrong})
 
 
 def test_settings_are_json():
