@@ -11,6 +11,9 @@ from safetensors import SafetensorError, safe_open
 
 from hf_tinybert.hub.kept_comparisons import KeptComparisons, read_comparisons
 from hf_tinybert.models.checkpoint_folder import CONFIG_FILE, read_json
+from hf_tinybert.models.configuration_tinybert import TinyBertConfig
+from hf_tinybert.models.configuration_tinybert_tasks import check_task_name
+from hf_tinybert.weight_index import check_weight_index
 
 RECORD_FILE = "distillation.json"
 FIGURES_FILE = "figures.json"
@@ -183,9 +186,13 @@ def read_facts(folder: Path) -> ModelFacts:
 
     Raises:
         FileNotFoundError: one of these is missing.
-        ValueError: a file is damaged.
+        ValueError: a file is damaged, weights of which a part is not in the folder, or names tasks as no model can.
     """
     config = read_json(folder / CONFIG_FILE)
+    if config.get("model_type") == TinyBertConfig.model_type:
+        for name in config.get("tasks") or ():
+            check_task_name(name)  # it stands in the code that a card shows
+    check_weight_index(folder)
     weights = sorted(folder.glob(WEIGHTS))
     if not weights and any(list(folder.glob(graph)) for graph in _GRAPHS):
         raise FileNotFoundError(

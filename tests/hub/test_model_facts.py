@@ -1,5 +1,7 @@
 """Tests of reading a model folder."""
 
+import json
+
 import pytest
 
 from hf_tinybert.data.tasks import TASK_FILE as TASK_FILE_OF_TASKS
@@ -88,3 +90,17 @@ def test_truncated_weights_are_refused(student_folder):
 def test_of_paths_only_the_last_part_is_told(name, shown):
     """Prevents folders of a machine in public."""
     assert last_part(name) == shown
+
+
+def test_half_of_a_model_and_tasks_of_other_names_are_refused(student_folder):
+    """Prevents a model published without a part of its weights, and code in the name of a task in its card."""
+    config = json.loads((student_folder / "config.json").read_text())
+    (student_folder / "config.json").write_text(json.dumps({**config, "tasks": {"news\nimport os": {}}}))
+    with pytest.raises(ValueError, match="expected a task name"):
+        read_facts(student_folder)
+    (student_folder / "config.json").write_text(json.dumps(config))
+    (student_folder / "model.safetensors").rename(student_folder / "model-00001-of-00002.safetensors")
+    parts = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    (student_folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": parts}))
+    with pytest.raises(ValueError, match="got `model-00002-of-00002.safetensors`"):
+        read_facts(student_folder)
