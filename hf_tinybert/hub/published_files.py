@@ -127,9 +127,9 @@ def _write_plain_bert(folder: Path, facts: ModelFacts, staged: Path) -> None:
     if facts.architecture == TinyBertForMultiTask.__name__:
         heads = ", ".join(f"`{name}`" for name in facts.config.get("tasks") or ())
         raise ValueError(
-            f"expected a model with one head for the form `{PublishedForm.BERT}`, got `{folder}` with {heads}; because "
-            "plain BERT has one; publish it by `--form tinybert`, or a head alone, which `hf-tinybert export --task "
-            "NAME --to bert` writes"
+            f"expected a model with one head for the form `{PublishedForm.BERT}`, got `{folder}` with {heads}; "
+            "because plain BERT has one; publish it by `--form tinybert`, or a head alone, which `hf-tinybert export "
+            "--task NAME --to bert` writes"
         )
     if facts.architecture != TinyBertForSentenceEmbedding.__name__:
         export_to_bert(folder, staged)
