@@ -21,6 +21,13 @@ TASK_FILE = "task.json"
 SPEED = "sentences_per_second"
 WEIGHTS = "model*.safetensors"
 _GRAPHS = ("*.onnx", "*.xml")
+# What is read by name or in order, by file and field; a field may be missing.
+_SHAPES: Mapping[str, Mapping[str, type]] = {
+    RECORD_FILE: dict.fromkeys(("loss_weights", "metrics", "tasks", "versions"), dict) | {"layer_mapping": list},
+    FIGURES_FILE: dict.fromkeys(("held_out", "machine", "retention", "rows", "scores", "settings", "tasks"), dict)
+    | {"labels": list, SPEED: dict},
+    TASK_FILE: {},
+}
 _HEAD = re.compile(r"(For[A-Z]\w*|LMHeadModel|Model)$")
 
 
@@ -204,21 +211,15 @@ def read_facts(folder: Path) -> ModelFacts:
             f"expected `model.safetensors` in `{folder}`, got none; because only weights that hold no code are read "
             "and published; save the model with `save_pretrained`, an adapter after `merge_and_unload`"
         )
-    optional = {
-        name: read_json(folder / file) if (folder / file).is_file() else None
-        for name, file in (
-            ("record", RECORD_FILE),
-            ("figures", FIGURES_FILE),
-            ("task", TASK_FILE),
-        )
-    }
     return ModelFacts(
         name=folder.resolve().name,
         config=config,
         parameters=sum(_parameters(path) for path in weights),
         weight_bytes=sum(path.stat().st_size for path in weights),
         comparisons=read_comparisons(folder),
-        **optional,
+        record=_told(folder / RECORD_FILE),
+        figures=_told(folder / FIGURES_FILE),
+        task=_told(folder / TASK_FILE),
     )
 
 
@@ -227,6 +228,20 @@ def last_part(name: str) -> str:
     parts = name.replace("\\", "/").rstrip("/").split("/")
     is_hub_name = len(parts) == 2 and all(re.fullmatch(r"\w[\w.-]*", part) for part in parts)
     return name if is_hub_name and not Path(name).exists() else parts[-1]
+
+
+def _told(file: Path) -> dict[str, Any] | None:
+    """The content of a file that a folder may lack."""
+    if not file.is_file():
+        return None
+    content = read_json(file)
+    for name, shape in _SHAPES[file.name].items():
+        if not isinstance(content.get(name), shape | None):
+            raise ValueError(
+                f"expected a {shape.__name__} as `{name}` in `{file}`, got {type(content[name]).__name__}; because "
+                "the file is damaged, or was changed by hand; copy or download it again"
+            )
+    return content
 
 
 def _parameters(path: Path) -> int:

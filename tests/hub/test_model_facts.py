@@ -104,3 +104,13 @@ def test_half_of_a_model_and_tasks_of_other_names_are_refused(student_folder):
     (student_folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": parts}))
     with pytest.raises(ValueError, match="got `model-00002-of-00002.safetensors`"):
         read_facts(student_folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"), [(FIGURES_FILE, '{"scores": 3}'), (RECORD_FILE, '{"tasks": ["news"]}')], ids=lambda one: one
+)
+def test_files_of_another_shape_are_refused(student_folder, file, content):
+    """Prevents a traceback over a file that was changed by hand."""
+    (student_folder / file).write_text(content)
+    with pytest.raises(ValueError, match="expected a dict as `(scores|tasks)` in .*, got (int|list)"):
+        read_facts(student_folder)
