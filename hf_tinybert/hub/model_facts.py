@@ -28,6 +28,7 @@ _SHAPES: Mapping[str, Mapping[str, type]] = {
     | {"labels": list, SPEED: dict},
     TASK_FILE: {},
 }
+_DATA_ENDINGS = (".csv", ".json", ".jsonl", ".parquet", ".tsv", ".txt")
 _HEAD = re.compile(r"(For[A-Z]\w*|LMHeadModel|Model)$")
 
 
@@ -227,7 +228,8 @@ def last_part(name: str) -> str:
     """A Hub name as it is; of a path, of this machine or another, only the last part."""
     parts = name.replace("\\", "/").rstrip("/").split("/")
     is_hub_name = len(parts) == 2 and all(re.fullmatch(r"\w[\w.-]*", part) for part in parts)
-    return name if is_hub_name and not Path(name).exists() else parts[-1]
+    is_file = parts[-1].lower().endswith(_DATA_ENDINGS)  # of a working directory that may be another now
+    return name if is_hub_name and not is_file and not Path(name).exists() else parts[-1]
 
 
 def _told(file: Path) -> dict[str, Any] | None:

@@ -85,7 +85,13 @@ def test_truncated_weights_are_refused(student_folder):
 
 @pytest.mark.parametrize(
     ("name", "shown"),
-    [("nyu-mll/glue", "nyu-mll/glue"), ("/home/me/x.csv", "x.csv"), ("C:\\me\\x.csv", "x.csv"), ("../a", "a")],
+    [
+        ("nyu-mll/glue", "nyu-mll/glue"),
+        ("/home/me/x.csv", "x.csv"),
+        ("C:\\me\\x.csv", "x.csv"),
+        ("../a", "a"),
+        ("data/x.JSONL", "x.JSONL"),
+    ],
 )
 def test_of_paths_only_the_last_part_is_told(name, shown):
     """Prevents folders of a machine in public."""
