@@ -112,8 +112,9 @@ def table(runs: list[dict[str, Any]]) -> str:
         "|---" * (2 + len([*terms, *AFTERWARDS])) + "|",
     ]
     for name, group in groups.items():
-        general = [run["general"]["held_out"]["after"] for run in group if run["general"]]
-        cells = [_cell([one[term] for one in general], 3) for term in terms]
+        # one for each seed, whichever tasks came after it
+        general = {run["seed"]: run["general"]["held_out"]["after"] for run in group if run["general"]}
+        cells = [_cell([one[term] for one in general.values()], 3) for term in terms]
         for task in AFTERWARDS:
             cells.append(_cell([_score(run) for run in group if run["task"] == task], 1))
         lines.append(f"| {name} | {len({run['seed'] for run in group})} | " + " | ".join(cells) + " |")

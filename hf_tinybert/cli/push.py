@@ -56,7 +56,7 @@ def push(
         raise refusal(error) from error
     url = str(done.commit.pr_url or done.commit.commit_url)
     if as_json:
-        tell({"repo_id": repo_id, "url": url, "files": list(done.files)})
+        tell({"repo_id": repo_id, "url": url, "files": list(done.files), "left_over": list(done.left_over)})
         return
     console = Console()
     for file in done.files:

@@ -13,7 +13,7 @@ from hf_tinybert.demo.model_clock import TimedModel, answer_in_turns
 from hf_tinybert.demo.shown_answers import ANSWER_FORMS, ShownAnswer
 from hf_tinybert.models.exported_runtime import ExportedRuntime
 from hf_tinybert.workflow.figures import model_size
-from hf_tinybert.workflow.model_folder import ModelFolder, load_config, load_model_folder
+from hf_tinybert.workflow.model_folder import ModelFolder, heads_of, load_config, load_model_folder
 from hf_tinybert.workflow.teacher_search import UNUSABLE, RecordedTeacher, recorded_teacher, teachers_at_hand
 from hf_tinybert.workflow.teachers import public_name
 
@@ -105,7 +105,7 @@ def open_comparisons(
         FileNotFoundError: no such student, or no such teacher where one was named.
         ValueError: a folder that cannot answer, or a named teacher that answers something else.
     """
-    several = load_config(str(student)).to_dict().get("tasks")
+    several = heads_of(load_config(str(student)))
     names: list[str | None] = [task] if task or not several else list(several)
     comparisons: dict[str, Comparison] = {}
     for name in names:
@@ -155,7 +155,7 @@ def _load(name: str, student: ModelFolder, recorded: RecordedTeacher, task: str 
     Raises:
         ValueError: it answers something else.
     """
-    several = load_config(name).to_dict().get("tasks") or {}
+    several = heads_of(load_config(name))
     found = load_model_folder(
         name, task=recorded.head(several, task), kind=None if several else str(student.task.kind)
     )

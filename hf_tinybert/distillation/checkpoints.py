@@ -8,6 +8,8 @@ from pathlib import Path
 
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from hf_tinybert.weight_index import check_weight_index
+
 logger = logging.getLogger(__name__)
 
 TRAINER_STATE_FILE = "trainer_state.json"
@@ -52,11 +54,12 @@ def last_whole_checkpoint(folder: Path) -> Path | None:
 
 
 def check_weights(folder: Path) -> None:
-    """Refuse a model folder whose weights were cut off, by download or by a full disk.
+    """Refuse a model folder whose weights were cut off, by download or by a full disk, or lie outside it.
 
     Raises:
-        ValueError: a `.safetensors` file is shorter than its header says, or unreadable.
+        ValueError: a `.safetensors` file is shorter than its header says, or unreadable, or a part is missing.
     """
+    check_weight_index(folder)
     for path in sorted(folder.glob("*.safetensors")):
         damage = safetensors_damage(path)
         if damage:

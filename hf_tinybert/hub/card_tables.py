@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hf_tinybert.hub.fact_tables import Table
+from hf_tinybert.hub.markdown import code_span
 from hf_tinybert.hub.model_facts import ModelFacts, last_part
 
 _STARTS = {
@@ -51,9 +52,10 @@ def machine_words(machine: Mapping[str, Any]) -> str:
         return ""
     accelerator = machine.get("accelerator", "none")
     on = "" if accelerator == "none" else f", {accelerator}"
+    cores, threads = _counted(machine.get("cores"), "core"), _counted(machine.get("torch_threads"), "thread")
     return (
-        f"{machine.get('cores')} cores of {machine.get('processor')} ({machine.get('instructions')}), "
-        f"{machine.get('torch_threads')} threads{on}, torch {machine.get('torch')}"
+        f"{cores} of {machine.get('processor')} ({machine.get('instructions')}), {threads}{on}, "
+        f"torch {machine.get('torch')}"
     )
 
 
@@ -100,12 +102,16 @@ def vocabulary_words(facts: ModelFacts) -> str:
     if not pieces:
         return ""
     chosen = f", chosen by {documents:,} documents" if documents else ""
-    return f"{pieces['after']:,} of the {pieces['before']:,} pieces of `{figures.get('model')}`{chosen}."
+    return f"{pieces['after']:,} of the {pieces['before']:,} pieces of {code_span(str(figures.get('model')))}{chosen}."
 
 
 def _start_words(start: str) -> str:
     """What a student was before its first step; of a folder its last part."""
-    return _STARTS.get(start, f"the trained `{last_part(start)}`")
+    return _STARTS.get(start, f"the trained {code_span(last_part(start))}")
+
+
+def _counted(count: object, one: str) -> str:
+    return f"{count} {one}" if count == 1 else f"{count} {one}s"
 
 
 def _sampling_words(sampling: object) -> str:

@@ -1,5 +1,6 @@
 """What must not go up with a model: access tokens, and paths of the machine that it was made on."""
 
+import json
 import re
 from pathlib import Path
 
@@ -21,7 +22,9 @@ def check_disclosure(folder: Path, *, token: str | None = None, private_paths: t
     Raises:
         ValueError: A text holds a token, or one of the paths. The token is not repeated.
     """
-    paths = [f"{path}/".encode() for path in private_paths if len(path.parts) > 1]
+    names = [f"{path}/" for path in private_paths if len(path.parts) > 1]
+    # as it is, and as JSON writes letters that are not ASCII
+    forms = {form.encode(): name for name in names for form in (name, json.dumps(name)[1:-1])}
     for file in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in _TEXT_ENDINGS):
         content, name = file.read_bytes(), file.relative_to(folder).as_posix()
         if _TOKEN.search(content) or (token and token.encode() in content):
@@ -29,7 +32,7 @@ def check_disclosure(folder: Path, *, token: str | None = None, private_paths: t
                 f"expected no access token in `{name}`, got one; because everyone who reads the model could use it; "
                 "take it out and revoke it at https://huggingface.co/settings/tokens"
             )
-        found = [path.decode() for path in paths if path in content]
+        found = [name for form, name in forms.items() if form in content]
         if found and file.name not in _VOCABULARIES:
             raise ValueError(
                 f"expected no folder of this machine in `{name}`, got `{found[0]}`; because it means nothing to "

@@ -1,5 +1,6 @@
 """How a published model is loaded: the lines of code that its card shows, with this package and without."""
 
+import json
 from dataclasses import dataclass
 
 from hf_tinybert.hub.card_metadata import head_of
@@ -45,7 +46,7 @@ def loading_ways(
         return _plain_ways(facts, form, repo_id)
     ways = [LoadingWay("With hf_tinybert installed", _native(facts, repo_id))]
     if remote_code:
-        trusted = _by_auto_class(facts, repo_id, ", trust_remote_code=True")
+        trusted = _by_auto_class(facts, repo_id, ", trust_remote_code=True") + _head(facts)
         ways.append(LoadingWay("Without it, running the model code in this repository", trusted))
     elif facts.head not in (_EMBEDDING, *_OWN_CLASSES) and facts.config.get("classifier_activation") is None:
         # the same weights by the same names; transformers warns of the model type
@@ -58,7 +59,7 @@ def _plain_ways(facts: ModelFacts, form: PublishedForm, repo_id: str) -> list[Lo
     if _as_sentence_transformer(facts, form):
         code = (
             "from sentence_transformers import SentenceTransformer\n\n"
-            f'model = SentenceTransformer("{repo_id}")\nembeddings = model.encode(["A text.", "Another one."])'
+            f'model = SentenceTransformer({_quoted(repo_id)})\nembeddings = model.encode(["A text.", "Another one."])'
         )
         return [LoadingWay("With sentence-transformers; this package is not needed", code)]
     return [LoadingWay("With transformers alone", _by_auto_class(facts, repo_id))]
@@ -71,11 +72,15 @@ def _as_sentence_transformer(facts: ModelFacts, form: PublishedForm) -> bool:
 def _native(facts: ModelFacts, repo_id: str) -> str:
     if facts.head not in _OWN_CLASSES:
         return f"import hf_tinybert  # registers TinyBERT\n{_by_auto_class(facts, repo_id)}"
-    lines = _load(facts.architecture, repo_id, package="hf_tinybert")
-    if facts.head == "ForMultiTask":
-        names = ", ".join(facts.config.get("tasks") or {})
-        lines += f'\nhead = model.for_task("{next(iter(facts.config.get("tasks") or {}), "")}")  # of {names}'
-    return lines
+    return _load(facts.architecture, repo_id, package="hf_tinybert") + _head(facts)
+
+
+def _head(facts: ModelFacts) -> str:
+    """A line more where the model has several heads, of which one answers."""
+    tasks = facts.config.get("tasks") or {}
+    if facts.head != "ForMultiTask" or not tasks:
+        return ""
+    return f"\nhead = model.for_task({_quoted(next(iter(tasks)))})  # of {', '.join(tasks)}"
 
 
 def _by_auto_class(facts: ModelFacts, repo_id: str, argument: str = "") -> str:
@@ -89,9 +94,14 @@ def _load(name: str, repo_id: str, argument: str = "", *, package: str = "transf
         else f"from {package} import {name}\nfrom transformers import AutoTokenizer"
     )
     return (
-        f'{imports}\n\ntokenizer = AutoTokenizer.from_pretrained("{repo_id}"{argument})\n'
-        f'model = {name}.from_pretrained("{repo_id}"{argument})'
+        f"{imports}\n\ntokenizer = AutoTokenizer.from_pretrained({_quoted(repo_id)}{argument})\n"
+        f"model = {name}.from_pretrained({_quoted(repo_id)}{argument})"
     )
+
+
+def _quoted(text: str) -> str:
+    """As Python reads it again: what JSON escapes, Python does too."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 __all__ = ["LoadingWay", "library_of", "loading_ways"]

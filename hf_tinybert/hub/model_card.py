@@ -26,6 +26,7 @@ from hf_tinybert.hub.fact_tables import (
     size_table,
 )
 from hf_tinybert.hub.loading_code import library_of, loading_ways
+from hf_tinybert.hub.markdown import code_span, plain_text
 from hf_tinybert.hub.model_facts import ModelFacts, read_facts
 from hf_tinybert.hub.published_files import CARD_FILE, PublishedForm
 from hf_tinybert.models.checkpoint_folder import weight_files_sha256
@@ -66,7 +67,7 @@ def model_card(
         template_path=str(TEMPLATE),
         form=_form_words(form, remote_code),
         weights=_short_hash(folder),
-        name=card_name(facts, details),
+        name=plain_text(card_name(facts, details)),
         summary=_summary(facts, details),
         ways=loading_ways(facts, form, repo_id, remote_code=remote_code),
         max_length=(facts.task or {}).get("max_length"),
@@ -192,11 +193,11 @@ def _summary(facts: ModelFacts, details: CardDetails) -> str:
 
 
 def _score_notes(facts: ModelFacts) -> str:
-    figures, scores = facts.figures or {}, facts.scores
+    labels, scores = (facts.figures or {}).get("labels") or (), facts.scores
     has_teacher = any(score.teacher is not None for score in scores)
     without_model = without_model_note(names_without_model(scores))
     notes = {
-        f"Labels: {', '.join(figures.get('labels') or ())}.": figures.get("labels"),
+        f"Labels: {', '.join(plain_text(str(label)) for label in labels)}.": labels,
         '"kept" is the score of this model over that of its teacher.': has_teacher,
         without_model: without_model,
         "The same shape trained without a teacher was not measured.": facts.is_taught
@@ -210,13 +211,13 @@ def _score_notes(facts: ModelFacts) -> str:
 
 
 def _link(name: str | None) -> str:
-    return f"[{name}](https://huggingface.co/{name})" if is_hub_name(name) else f"`{name}`"
+    return f"[{name}](https://huggingface.co/{name})" if is_hub_name(name) else code_span(str(name))
 
 
 def _data(facts: ModelFacts, details: CardDetails) -> str:
     if details.dataset:
         return f"[{details.dataset}](https://huggingface.co/datasets/{details.dataset})"
-    return ", ".join(f"`{name}`" for name in facts.datasets)
+    return ", ".join(code_span(name) for name in facts.datasets)
 
 
 def _rows(figures: Mapping[str, Any]) -> str:

@@ -11,6 +11,9 @@ from safetensors import SafetensorError, safe_open
 
 from hf_tinybert.hub.kept_comparisons import KeptComparisons, read_comparisons
 from hf_tinybert.models.checkpoint_folder import CONFIG_FILE, read_json
+from hf_tinybert.models.configuration_tinybert import TinyBertConfig
+from hf_tinybert.models.configuration_tinybert_tasks import check_task_name
+from hf_tinybert.weight_index import check_weight_index
 
 RECORD_FILE = "distillation.json"
 FIGURES_FILE = "figures.json"
@@ -18,6 +21,14 @@ TASK_FILE = "task.json"
 SPEED = "sentences_per_second"
 WEIGHTS = "model*.safetensors"
 _GRAPHS = ("*.onnx", "*.xml")
+# What is read by name or in order, by file and field; a field may be missing.
+_SHAPES: Mapping[str, Mapping[str, type]] = {
+    RECORD_FILE: dict.fromkeys(("loss_weights", "metrics", "tasks", "versions"), dict) | {"layer_mapping": list},
+    FIGURES_FILE: dict.fromkeys(("held_out", "machine", "retention", "rows", "scores", "settings", "tasks"), dict)
+    | {"labels": list, SPEED: dict},
+    TASK_FILE: {},
+}
+_DATA_ENDINGS = (".csv", ".json", ".jsonl", ".parquet", ".tsv", ".txt")
 _HEAD = re.compile(r"(For[A-Z]\w*|LMHeadModel|Model)$")
 
 
@@ -183,9 +194,13 @@ def read_facts(folder: Path) -> ModelFacts:
 
     Raises:
         FileNotFoundError: one of these is missing.
-        ValueError: a file is damaged.
+        ValueError: a file is damaged, weights of which a part is not in the folder, or names tasks as no model can.
     """
     config = read_json(folder / CONFIG_FILE)
+    if config.get("model_type") == TinyBertConfig.model_type:
+        for name in config.get("tasks") or ():
+            check_task_name(name)  # it stands in the code that a card shows
+    check_weight_index(folder)
     weights = sorted(folder.glob(WEIGHTS))
     if not weights and any(list(folder.glob(graph)) for graph in _GRAPHS):
         raise FileNotFoundError(
@@ -197,21 +212,15 @@ def read_facts(folder: Path) -> ModelFacts:
             f"expected `model.safetensors` in `{folder}`, got none; because only weights that hold no code are read "
             "and published; save the model with `save_pretrained`, an adapter after `merge_and_unload`"
         )
-    optional = {
-        name: read_json(folder / file) if (folder / file).is_file() else None
-        for name, file in (
-            ("record", RECORD_FILE),
-            ("figures", FIGURES_FILE),
-            ("task", TASK_FILE),
-        )
-    }
     return ModelFacts(
         name=folder.resolve().name,
         config=config,
         parameters=sum(_parameters(path) for path in weights),
         weight_bytes=sum(path.stat().st_size for path in weights),
         comparisons=read_comparisons(folder),
-        **optional,
+        record=_told(folder / RECORD_FILE),
+        figures=_told(folder / FIGURES_FILE),
+        task=_told(folder / TASK_FILE),
     )
 
 
@@ -219,7 +228,22 @@ def last_part(name: str) -> str:
     """A Hub name as it is; of a path, of this machine or another, only the last part."""
     parts = name.replace("\\", "/").rstrip("/").split("/")
     is_hub_name = len(parts) == 2 and all(re.fullmatch(r"\w[\w.-]*", part) for part in parts)
-    return name if is_hub_name and not Path(name).exists() else parts[-1]
+    is_file = parts[-1].lower().endswith(_DATA_ENDINGS)  # of a working directory that may be another now
+    return name if is_hub_name and not is_file and not Path(name).exists() else parts[-1]
+
+
+def _told(file: Path) -> dict[str, Any] | None:
+    """The content of a file that a folder may lack."""
+    if not file.is_file():
+        return None
+    content = read_json(file)
+    for name, shape in _SHAPES[file.name].items():
+        if not isinstance(content.get(name), shape | None):
+            raise ValueError(
+                f"expected a {shape.__name__} as `{name}` in `{file}`, got {type(content[name]).__name__}; because "
+                "the file is damaged, or was changed by hand; copy or download it again"
+            )
+    return content
 
 
 def _parameters(path: Path) -> int:

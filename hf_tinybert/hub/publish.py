@@ -12,7 +12,7 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 from hf_tinybert.hub.card_metadata import CardDetails
 from hf_tinybert.hub.disclosure import check_disclosure
 from hf_tinybert.hub.model_card import check_card, save_card
-from hf_tinybert.hub.published_files import CARD_FILE, PublishedForm, prepared_files, published_paths
+from hf_tinybert.hub.published_files import CARD_FILE, PublishedForm, left_over_paths, prepared_files, published_paths
 
 logger = logging.getLogger(__name__)
 
@@ -61,10 +61,12 @@ class Published:
     Attributes:
         files: paths in the repository.
         commit: of the Hub.
+        left_over: paths that an earlier model left in the repository, and this one does not have.
     """
 
     files: tuple[str, ...]
     commit: CommitInfo
+    left_over: tuple[str, ...] = ()
 
 
 def publish(folder: str | Path, publication: Publication, *, token: str | None = None) -> Published:
@@ -91,7 +93,7 @@ def publish(folder: str | Path, publication: Publication, *, token: str | None =
         _write_card(folder, staged, publication)
         check_disclosure(staged, token=token or get_token(), private_paths=(Path.home(), folder.resolve().parent))
         files = tuple(published_paths(staged))
-        return Published(files, _commit(staged, files, publication, HfApi(token=token, library_name="hf_tinybert")))
+        return _commit(staged, files, publication, HfApi(token=token, library_name="hf_tinybert"))
 
 
 def _write_card(folder: Path, staged: Path, publication: Publication) -> None:
@@ -109,7 +111,7 @@ def _write_card(folder: Path, staged: Path, publication: Publication) -> None:
         card.save(path)
 
 
-def _commit(staged: Path, files: Sequence[str], publication: Publication, api: HfApi) -> CommitInfo:
+def _commit(staged: Path, files: tuple[str, ...], publication: Publication, api: HfApi) -> Published:
     repo_id = api.create_repo(publication.repo_id, private=publication.private, exist_ok=True).repo_id
     if publication.private and not api.model_info(repo_id).private:
         raise ValueError(
@@ -126,7 +128,15 @@ def _commit(staged: Path, files: Sequence[str], publication: Publication, api: H
         create_pr=publication.create_pr,
     )
     logger.info("published %d files: %s", len(files), commit.pr_url or commit.commit_url)
-    return commit
+    left_over = tuple(left_over_paths(api.list_repo_files(repo_id, revision=commit.oid), files))
+    if left_over:
+        logger.warning(
+            "expected the files of one model in `%s`, got %s of an earlier one; because this model has none of them, "
+            "and libraries may read them; delete them there",
+            repo_id,
+            ", ".join(f"`{path}`" for path in left_over),
+        )
+    return Published(files, commit, left_over)
 
 
 __all__ = ["Publication", "Published", "publish"]

@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +16,7 @@ from hf_tinybert.hub.remote_code import write_remote_code
 from hf_tinybert.models.checkpoint_folder import CONFIG_FILE, read_json
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.conversion import export_to_bert
+from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
 from hf_tinybert.models.sentence_transformers import save_as_sentence_transformer
 
@@ -50,6 +51,9 @@ _STORY_FILES = (
     r"README\.md",
     r"pictures/(loss-curves|hidden-states|attention|size-against-score)\.png",
 )
+_CODE_FILES = (r"(configuration|modeling)_tinybert\w*\.py",)
+# Which every model may have.
+_OF_ANY_MODEL = re.compile(r"LICENSE(\.txt|\.md)?|README\.md|pictures/.*")
 # Fields that say how a file was loaded here, and would have every loader do the same; code that does not go along.
 _FIELDS_OF_THIS_MACHINE = ("_name_or_path", "name_or_path", "is_local", "local_files_only", "auto_map", "cache_dir")
 
@@ -107,7 +111,26 @@ def published_paths(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
+def left_over_paths(present: Iterable[str], published: Iterable[str]) -> list[str]:
+    """What of a repository belongs to an earlier model there: files of a kind that a push sends, and this one did not.
+
+    Args:
+        present: paths in the repository.
+        published: those that go up.
+    """
+    patterns = (*_MODEL_FILES, *_STORY_FILES, *_CODE_FILES)
+    others = (path for path in set(present) - set(published) if not _OF_ANY_MODEL.fullmatch(path))
+    return sorted(path for path in others if any(re.fullmatch(pattern, path) for pattern in patterns))
+
+
 def _write_plain_bert(folder: Path, facts: ModelFacts, staged: Path) -> None:
+    if facts.architecture == TinyBertForMultiTask.__name__:
+        heads = ", ".join(f"`{name}`" for name in facts.config.get("tasks") or ())
+        raise ValueError(
+            f"expected a model with one head for the form `{PublishedForm.BERT}`, got `{folder}` with {heads}; "
+            "because plain BERT has one; publish it by `--form tinybert`, or a head alone, which `hf-tinybert export "
+            "--task NAME --to bert` writes"
+        )
     if facts.architecture != TinyBertForSentenceEmbedding.__name__:
         export_to_bert(folder, staged)
         return
@@ -150,4 +173,4 @@ def _forget_this_machine(path: Path) -> None:
         path.write_text(json.dumps(known, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-__all__ = ["CARD_FILE", "PublishedForm", "prepared_files", "published_paths"]
+__all__ = ["CARD_FILE", "PublishedForm", "left_over_paths", "prepared_files", "published_paths"]

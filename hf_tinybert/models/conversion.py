@@ -65,7 +65,10 @@ _BERT_COUNTERPARTS: dict[type[PreTrainedModel], type[PreTrainedModel]] = {
 }
 # What to do with the others.
 _OTHER_WAYS: dict[str, str] = {
-    TinyBertForMultiTask.__name__: "export one task at a time, `export_to_bert(model.for_task(name), folder)`",
+    TinyBertForMultiTask.__name__: (
+        "export one task at a time, `hf-tinybert export --task NAME --to bert` or "
+        "`export_to_bert(model.for_task(name), folder)`"
+    ),
     TinyBertForSentenceEmbedding.__name__: "write it with `save_as_sentence_transformer`: plain BERT inside",
 }
 

@@ -7,7 +7,12 @@ import numpy as np
 from hf_tinybert.pictures.drawing import INK, STUDENT_COLOR, TEACHER_COLOR, Picture, canvas, draw_heat
 
 _LONGEST_NAME = 24
-_NUMBERED = 5  # up to so many classes their names lie flat below the matrix
+_FEW = 5  # classes that have room for two digits and letters of the usual size
+_NUMBERED = 13  # classes whose shares are written down
+_LONGEST_FLAT = 1.1  # longer names stand upright below the matrix
+_TITLE = 2.2  # as wide as the longest title
+_AROUND = 0.8  # of the matrix and the names of its classes
+# all of these in inches
 
 
 def confusion_matrix(
@@ -25,16 +30,21 @@ def confusion_matrix(
     """
     whole = np.asarray(counts, dtype=float)
     shares = whole / np.maximum(whole.sum(axis=1, keepdims=True), 1.0)
-    many = len(labels) > _NUMBERED
-    size = max(2.4, 0.9 + (0.2 if many else 0.55) * len(labels))
     names = [_short(label) for label in labels]
-    with canvas(size + (0.02 if many else 0.07) * max(len(one) for one in names), size) as (figure, (axes,)):
-        draw_heat(axes, shares.tolist(), rows=names, columns=names, form=".1f" if many else ".2f")
+    few = len(labels) <= _FEW
+    length = (0.08 if few else 0.06) * max(len(one) for one in names)
+    flat = few and length <= _LONGEST_FLAT
+    row = 0.55 if few else 0.32 if len(labels) <= _NUMBERED else 0.2
+    width = _AROUND + length + max(_TITLE, len(labels) * (max(row, length) if flat else row))
+    height = _AROUND + (0.2 if flat else length) + len(labels) * row
+    with canvas(width, max(height, 2.4)) as (figure, (axes,)):
+        draw_heat(axes, shares.tolist(), rows=names, columns=names, form=".2f" if few else ".1f")
         axes.set_title(title)
         axes.set_xlabel(columns)
         axes.set_ylabel(rows)
-        if many:
+        if not few:
             axes.tick_params(labelsize=7)
+        if not flat:
             axes.tick_params(axis="x", labelrotation=90)
     on_diagonal = np.trace(whole) / max(whole.sum(), 1.0)
     return Picture(
@@ -77,6 +87,7 @@ def score_scatter(
 
 
 def _short(name: str) -> str:
+    name = " ".join(name.split())  # on one line
     return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 

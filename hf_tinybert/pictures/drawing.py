@@ -70,8 +70,10 @@ class Picture:
             self.figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
         element = stream.getvalue()
         element = re.sub(r"<metadata>.*?</metadata>", "", element[element.index("<svg") :], flags=re.DOTALL)
-        # several pictures on one page: what one refers to must not be another's
-        element = re.sub(r'( id="|url\(#|xlink:href="#)', rf"\1{self.name}-", element)
+        # several pictures on one page: what one refers to must not be another's; in its tags alone, not in its words
+        element = re.sub(
+            r"<[^>]*>", lambda tag: re.sub(r'( id="|url\(#|xlink:href="#)', rf"\1{self.name}-", tag[0]), element
+        )
         label = f'<svg role="img" aria-label="{escape(self.description)}" class="{self.name}"'
         return element.replace(INK, "currentColor").replace("<svg", label, 1).strip()
 

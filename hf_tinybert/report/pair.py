@@ -14,7 +14,7 @@ from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.report.compared_rows import MODELS, ComparedRows
 from hf_tinybert.report.report_settings import ReportSettings
 from hf_tinybert.workflow.inference import Inference
-from hf_tinybert.workflow.model_folder import load_config, load_model_folder, load_tokenizer
+from hf_tinybert.workflow.model_folder import heads_of, load_config, load_model_folder, load_tokenizer
 from hf_tinybert.workflow.teacher_search import recorded_teacher
 from hf_tinybert.workflow.teachers import has_several_heads
 
@@ -63,7 +63,7 @@ def load_pair(asked: ComparedRows, settings: ReportSettings, facts: ModelFacts) 
             "cannot be read; name the folder that it was exported from"
         )
     config = load_config(asked.teacher)
-    head = recorded.head(config.to_dict().get("tasks"), asked.name)
+    head = recorded.head(heads_of(config), asked.name)
     teacher, tokenizer = _teacher(asked.teacher, head, student.model)
     told = "" if settings.teacher else recorded.unlike(teacher, asked.teacher)
     for model in (student.model, teacher):

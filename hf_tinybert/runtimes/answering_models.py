@@ -18,7 +18,7 @@ from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassificati
 from hf_tinybert.runtimes.inference_settings import InferenceSettings
 from hf_tinybert.runtimes.runtime import Runtime
 from hf_tinybert.workflow.heads import head_class
-from hf_tinybert.workflow.model_folder import load_config, load_model_folder
+from hf_tinybert.workflow.model_folder import heads_of, load_config, load_model_folder
 from hf_tinybert.workflow.teacher_search import recorded_teacher
 
 OWN_TEACHER = "own-teacher"
@@ -112,7 +112,7 @@ def _own_teacher(settings: InferenceSettings) -> dict[str, PreTrainedModel]:
     if settings.own_teacher is None or settings.student is None:
         return {}
     recorded = recorded_teacher(settings.student, settings.task)
-    tasks = load_config(settings.own_teacher).to_dict().get("tasks")
+    tasks = heads_of(load_config(settings.own_teacher))
     return {OWN_TEACHER: _load(settings.own_teacher, recorded.head(tasks, settings.task))}
 
 
@@ -123,7 +123,7 @@ def _load(name: str, task: str | None) -> PreTrainedModel:
             f"expected a model with weights, got `{name}`, which is exported; because every runtime is made of the "
             "weights; name the model that it was made of"
         )
-    if (Path(name) / TASK_FILE).is_file() or config.to_dict().get("tasks"):
+    if (Path(name) / TASK_FILE).is_file() or heads_of(config):
         known = load_model_folder(name, task=task)
         if known.task.kind is TaskKind.MULTIPLE_CHOICE:
             raise ValueError(

@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrained
 from hf_tinybert.data.tasks import KINDS, TASK_FILE, Task, TaskKind, TaskSettings
 from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.models.checkpoint_folder import CONFIG_FILE
+from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.exported_runtime import ExportedRuntime, is_exported
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 from hf_tinybert.workflow.heads import load_with_head
@@ -53,7 +54,7 @@ def load_model_folder(name: str | Path, *, task: str | None = None, kind: str | 
     tokenizer = load_tokenizer(str(name))
     check_weights(Path(name))
     known = _known_task(name, config, tokenizer, task, kind)
-    tasks = config.to_dict().get("tasks")
+    tasks = heads_of(config)
     if tasks:
         model = TinyBertForMultiTask.from_pretrained(name).for_task(_chosen(tasks, task, name))
         return ModelFolder(str(name), model, tokenizer, known)
@@ -82,6 +83,15 @@ def task_of_folder(name: str, config: PreTrainedConfig, tokenizer: PreTrainedTok
     named = {int(index): str(label) for index, label in (config.id2label or {}).items()}
     labels = tuple(named[index] for index in sorted(named)) if has_label_names(chosen) else ()
     return Task(TaskSettings(chosen, labels, max_length=min(128, longest_input(tokenizer, config))))
+
+
+def heads_of(config: PreTrainedConfig) -> Mapping[str, Mapping[str, Any]]:
+    """The heads of a multi-task model by name, as its configuration describes them; none of any other model.
+
+    A `tasks` of another model's configuration means something else, and its names are not checked.
+    """
+    tasks = config.tasks if isinstance(config, TinyBertConfig) else None
+    return tasks or {}
 
 
 def load_config(name: str) -> PreTrainedConfig:
@@ -149,7 +159,7 @@ def task_folder(folder: Path, task: str) -> Path:
 def _known_task(
     name: str | Path, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, task: str | None, kind: str | None
 ) -> Task:
-    tasks = config.to_dict().get("tasks")
+    tasks = heads_of(config)
     if tasks:
         chosen = _chosen(tasks, task, name)
         return _task_of_head(Path(name), chosen, tasks[chosen], tokenizer)
@@ -194,6 +204,7 @@ def has_label_names(kind: TaskKind) -> bool:
 __all__ = [
     "ModelFolder",
     "has_label_names",
+    "heads_of",
     "load_config",
     "load_model_folder",
     "load_task",

@@ -14,7 +14,7 @@ from hf_tinybert.distillation.teacher import load_teacher
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.sentence_transformers import read_sentence_transformer
 from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
-from hf_tinybert.workflow.model_folder import has_label_names, load_model_folder, task_of_folder
+from hf_tinybert.workflow.model_folder import has_label_names, heads_of, load_model_folder, task_of_folder
 from hf_tinybert.workflow.task_data import PreparedData, task_kind
 
 
@@ -108,7 +108,7 @@ def is_finetuned(name: str) -> bool:
 
 def has_several_heads(config: PreTrainedConfig) -> bool:
     """Whether a configuration is that of a multi-task model."""
-    return bool(config.to_dict().get("tasks"))
+    return bool(heads_of(config))
 
 
 def _without_labels(task: Task, tokenizer: PreTrainedTokenizerBase, seed: int) -> Any:  # noqa: ANN401 (as DataLoader)

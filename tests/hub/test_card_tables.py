@@ -29,7 +29,7 @@ def test_speed_is_said_with_its_machine_or_to_be_not_measured(student_folder):
     facts = read_facts(student_folder)
     assert speed_note(facts) == "Speed and latency were not measured."
     facts.figures["sentences_per_second"] = {"1": {"teacher": 50.0, "student": 100.0}}
-    assert "2 cores of AMD EPYC" in speed_note(facts)
+    assert "2 cores of AMD EPYC (AVX2), 1 thread, torch 2.13.0" in speed_note(facts)
 
 
 def test_the_cost_is_that_of_the_run(student_folder):

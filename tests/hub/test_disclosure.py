@@ -1,5 +1,6 @@
 """Tests of what must not go up."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,11 @@ def test_folders_of_this_machine_are_refused_but_in_vocabularies(tmp_path):
     (tmp_path / "config.json").write_text('"/home/me/x"')
     with pytest.raises(ValueError, match="expected no folder of this machine in `config.json`"):
         check_disclosure(tmp_path, private_paths=paths)
+
+
+@pytest.mark.parametrize("ensure_ascii", [True, False])
+def test_a_folder_with_letters_of_any_language_is_found(tmp_path, ensure_ascii):
+    """Prevents names of users in public because JSON writes their letters as numbers."""
+    (tmp_path / "config.json").write_text(json.dumps({"at": "/home/josé/x"}, ensure_ascii=ensure_ascii), "utf-8")
+    with pytest.raises(ValueError, match="got `/home/josé/`"):
+        check_disclosure(tmp_path, private_paths=(Path("/home/josé"),))

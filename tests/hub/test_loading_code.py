@@ -1,5 +1,6 @@
 """Tests of the code that cards show."""
 
+import ast
 from dataclasses import replace
 
 import pytest
@@ -36,3 +37,14 @@ def test_forms_are_loaded_by_what_can_load_them(student_folder):
     heads = {**facts.config, "architectures": ["TinyBertForMultiTask"], "tasks": {"news": {}}}
     several = loading_ways(replace(facts, config=heads), PublishedForm.TINYBERT, "x/y")
     assert "from hf_tinybert import TinyBertForMultiTask" in several[0].code and '"news"' in several[0].code
+    trusted = loading_ways(replace(facts, config=heads), PublishedForm.TINYBERT, "x/y", remote_code=True)[1]
+    assert trusted.code.endswith('head = model.for_task("news")  # of news')
+
+
+@pytest.mark.parametrize("name", ['my "best" student', "back\\slash", "line\nbreak", "Ünï/码"])
+@pytest.mark.parametrize("form", list(PublishedForm))
+def test_the_name_of_a_folder_stays_a_string_of_the_code(student_folder, name, form):
+    """Prevents a card whose code does not parse, or runs what a folder is called."""
+    for way in loading_ways(read_facts(student_folder), form, name):
+        read = {node.value for node in ast.walk(ast.parse(way.code)) if isinstance(node, ast.Constant)}
+        assert read <= {name, True}

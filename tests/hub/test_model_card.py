@@ -108,3 +108,18 @@ def test_what_needs_no_model_stands_in_the_card_and_in_no_model_index(student_fo
     assert "| test | accuracy | 0.8 | 0.75 | 93.8% | 0.61 | 0.97 |" in card.content
     assert '"lead" takes the first sentences' in card.content
     assert {result.metric_value for result in card.data.eval_results} == {0.75, 0.5}
+
+
+def test_words_of_data_and_folders_are_no_markup(student_folder, tmp_path):
+    """Prevents a label that puts a heading or HTML into a card, and a folder's name that ends its backticks."""
+    folder = student_folder.rename(tmp_path / "a <b> `student`")
+    figures = json.loads((folder / "figures.json").read_text())
+    figures |= {"labels": ["<img src=x>", "new\n\n# heading", "card_arrival"], "teacher": "tea`cher"}
+    figures["settings"]["data"] = "/home/me/my `rows`.csv"
+    for file, content in (("figures", figures), ("distillation", {"teacher": "tea`cher"})):
+        (folder / f"{file}.json").write_text(json.dumps(content))
+    text = str(model_card(folder))
+    assert "Labels: \\<img src=x\\>, new # heading, card_arrival." in text
+    assert "\n# a \\<b\\> \\`student\\`\n" in text
+    assert "Teacher: ``tea`cher``. Its licence" in text
+    assert "Data: ``my `rows`.csv``; 48 train rows" in text

@@ -1,5 +1,7 @@
 """Tests of reading a model folder."""
 
+import json
+
 import pytest
 
 from hf_tinybert.data.tasks import TASK_FILE as TASK_FILE_OF_TASKS
@@ -83,8 +85,38 @@ def test_truncated_weights_are_refused(student_folder):
 
 @pytest.mark.parametrize(
     ("name", "shown"),
-    [("nyu-mll/glue", "nyu-mll/glue"), ("/home/me/x.csv", "x.csv"), ("C:\\me\\x.csv", "x.csv"), ("../a", "a")],
+    [
+        ("nyu-mll/glue", "nyu-mll/glue"),
+        ("/home/me/x.csv", "x.csv"),
+        ("C:\\me\\x.csv", "x.csv"),
+        ("../a", "a"),
+        ("data/x.JSONL", "x.JSONL"),
+    ],
 )
 def test_of_paths_only_the_last_part_is_told(name, shown):
     """Prevents folders of a machine in public."""
     assert last_part(name) == shown
+
+
+def test_half_of_a_model_and_tasks_of_other_names_are_refused(student_folder):
+    """Prevents a model published without a part of its weights, and code in the name of a task in its card."""
+    config = json.loads((student_folder / "config.json").read_text())
+    (student_folder / "config.json").write_text(json.dumps({**config, "tasks": {"news\nimport os": {}}}))
+    with pytest.raises(ValueError, match="expected a task name"):
+        read_facts(student_folder)
+    (student_folder / "config.json").write_text(json.dumps(config))
+    (student_folder / "model.safetensors").rename(student_folder / "model-00001-of-00002.safetensors")
+    parts = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    (student_folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": parts}))
+    with pytest.raises(ValueError, match="got `model-00002-of-00002.safetensors`"):
+        read_facts(student_folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"), [(FIGURES_FILE, '{"scores": 3}'), (RECORD_FILE, '{"tasks": ["news"]}')], ids=lambda one: one
+)
+def test_files_of_another_shape_are_refused(student_folder, file, content):
+    """Prevents a traceback over a file that was changed by hand."""
+    (student_folder / file).write_text(content)
+    with pytest.raises(ValueError, match="expected a dict as `(scores|tasks)` in .*, got (int|list)"):
+        read_facts(student_folder)

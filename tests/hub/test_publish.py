@@ -83,6 +83,16 @@ def test_only_named_files_go_up_and_the_folder_stays_as_it_was(student_folder, h
     assert hub.files("tester/model")["model.safetensors"] in hub.large_files.values()
 
 
+def test_what_an_earlier_model_left_is_told(student_folder, hub, caplog):
+    """Prevents a repository in which two models are mixed, and nobody knows."""
+    coded = Publication("tester/model", PublishedForm.TINYBERT, remote_code=True)
+    assert publish(student_folder, coded).left_over == ()
+    assert publish(student_folder, coded).left_over == ()  # a second time changes nothing
+    done = publish(student_folder, Publication("tester/model"))
+    assert "modeling_tinybert.py" in done.left_over and not set(done.files) & set(done.left_over)
+    assert "expected the files of one model in `tester/model`, got `configuration_tinybert.py`" in caplog.text
+
+
 @pytest.mark.parametrize("step", ["lfs", "commit"])
 def test_a_failed_upload_changes_nothing_and_can_be_repeated(student_folder, hub, step):
     """Prevents half a model on the Hub, or a folder that a second try finds changed."""

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hf_tinybert.hub.published_files import PublishedForm, prepared_files, published_paths
+from hf_tinybert.hub.published_files import PublishedForm, left_over_paths, prepared_files, published_paths
 from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
 from hf_tinybert.workflow.kept_answers import ANSWERS_FILE
 
@@ -64,6 +64,24 @@ def test_code_is_refused_for_a_form_that_needs_none(student_folder):
     """Prevents plain BERT that asks people to trust code."""
     with pytest.raises(ValueError, match="for remote code"), prepared_files(student_folder, remote_code=True):
         pass
+
+
+def test_a_model_with_several_heads_is_told_how_it_goes_up(student_folder):
+    """Prevents a refusal that names functions of Python to people at the command line."""
+    config = json.loads((student_folder / "config.json").read_text())
+    heads = {"news": {"kind": "text-classification", "num_labels": 2}}
+    (student_folder / "config.json").write_text(
+        json.dumps({**config, "architectures": ["TinyBertForMultiTask"], "tasks": heads})
+    )
+    with pytest.raises(ValueError, match="with `news`; .* by `--form tinybert`"), prepared_files(student_folder):
+        pass
+
+
+def test_only_files_of_a_model_are_said_to_be_left_over():
+    """Prevents a warning about an owner's own files, and silence about modules that change what is loaded."""
+    own = ["README.md", "LICENSE", "notes.txt", "onnx/model.onnx", "pictures/attention.png", ".gitattributes"]
+    earlier = ["1_Pooling/config.json", "modeling_tinybert.py", "modules.json", "tasks/news/task.json", "vocab.txt"]
+    assert left_over_paths([*own, *earlier, "config.json"], ["config.json"]) == earlier
 
 
 def test_an_embedding_student_goes_up_for_sentence_transformers(tmp_path, tiny_student_config, tokenizer):

@@ -13,7 +13,7 @@ from hf_tinybert.pictures.drawing import INK, Picture, canvas, check_matplotlib,
 def picture() -> Picture:
     """A map of two by two, whose names would be markup and mathematics."""
     with canvas(2, 2) as (figure, (axes,)):
-        draw_heat(axes, [[0.0, 1.0], [0.25, 0.75]], rows=["<b>one", "two"], columns=["$x", "y"])
+        draw_heat(axes, [[0.0, 1.0], [0.25, 0.75]], rows=["<b>one", 'its id="x'], columns=["$x", "y"])
     return Picture("heat", 'a "map" of <two>', figure)
 
 
@@ -23,7 +23,7 @@ def test_an_svg_is_an_element_of_a_page_with_its_words(picture):
     root = ElementTree.fromstring(svg)
     assert svg.startswith('<svg role="img"') and root.attrib["aria-label"] == 'a "map" of <two>'
     words = [element.text for element in root.iter() if element.tag.endswith("text")]
-    assert {"<b>one", "two", "$x", "y", "0.25", "0.75"} <= set(words)
+    assert {"<b>one", 'its id="x', "$x", "y", "0.25", "0.75"} <= set(words)
 
 
 def test_an_svg_takes_the_ink_of_its_page_and_keeps_its_references_to_itself(picture):

@@ -1,5 +1,7 @@
 """Tests of model folders: what they say, and what is refused."""
 
+import json
+
 import pytest
 import torch
 from transformers import BertForSequenceClassification, BertModel
@@ -41,6 +43,14 @@ def test_a_published_model_needs_its_kind_only(published, data_of):
     task = load_model_folder(published, kind="text-classification").task
     assert task.settings.labels == ("business", "culture", "sport")
     assert "accuracy" in evaluate_folder(published, data_of("text-classification"), kind="text-classification")
+
+
+@pytest.mark.parametrize("tasks", [["NER"], {"../../elsewhere": {"kind": "text-classification"}}])
+def test_what_another_model_calls_its_tasks_is_no_head(published, tasks):
+    """Prevents a traceback over a field of somebody else, and a `task.json` that is read outside the folder."""
+    config = json.loads((published / "config.json").read_text())
+    (published / "config.json").write_text(json.dumps({**config, "tasks": tasks}))
+    assert load_task(published, kind="text-classification").settings.labels == ("business", "culture", "sport")
 
 
 def test_without_a_kind_it_says_what_is_missing(published):
