@@ -140,10 +140,10 @@ def encode_pairs(
         tokenizer: Of the model.
         max_length: Longest row in tokens, special tokens included.
     """
-    both = zip(texts, pairs, strict=True)
+    both = list(zip(texts, pairs, strict=True))
     if tokenizer.is_fast and tokenizer.truncation_side == "right":
-        both = (_without_ends(one, other, tokenizer, max_length) for one, other in both)
-    first, second = map(list, zip(*both, strict=True))
+        both = [_without_ends(one, other, tokenizer, max_length) for one, other in both]
+    first, second = [one for one, _ in both], [other for _, other in both]
     encoded: BatchEncoding = tokenizer(first, second, truncation="longest_first", max_length=max_length, padding=False)
     return encoded
 
