@@ -78,7 +78,14 @@ def parse_factors(given: Iterable[str] | None, option: str) -> dict[str, float]:
     Raises:
         ValueError: one without `=` or without a number, or a name given twice.
     """
-    return {name: float(factor) for name, factor in parse_pairs(given, option).items()}
+    return {name: _factor(text, f"{option} {name}") for name, text in parse_pairs(given, option).items()}
+
+
+def _factor(text: str, option: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ValueError(f"expected a number, `{option}=0.5`, got `{option}={text}`") from error
 
 
 def parse_values(given: Iterable[str] | None, option: str) -> dict[str, Any]:

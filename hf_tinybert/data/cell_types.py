@@ -5,9 +5,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import Dataset, Value
-
-from hf_tinybert.data.standard_columns import replace_column
+from datasets import Dataset, DatasetInfo, Features, Value, concatenate_datasets
+from datasets.table import InMemoryTable
 
 __all__ = ["with_cell_types"]
 
@@ -26,12 +25,16 @@ def with_cell_types(rows: Dataset) -> Dataset:
     Args:
         rows: whose columns are texts.
     """
-    for name in rows.column_names:
-        typed = _typed(rows.with_format("arrow")[:][name])
-        if typed is not None:
-            feature, values = typed
-            rows = replace_column(rows, name, feature, values)
-    return rows
+    table = rows.with_format("arrow")[:]
+    found = {name: _typed(table[name]) for name in rows.column_names}
+    typed = {name: one for name, one in found.items() if one is not None}
+    if not typed:
+        return rows
+    features = Features({name: feature for name, (feature, _) in typed.items()})
+    own = pa.table({name: values for name, (_, values) in typed.items()}, schema=features.arrow_schema)
+    texts = rows.remove_columns([*typed])  # stay on disk
+    parts = [part for part in (texts, Dataset(InMemoryTable(own), DatasetInfo(features=features))) if part.features]
+    return concatenate_datasets(parts, axis=1).select_columns(rows.column_names)
 
 
 def _typed(column: pa.ChunkedArray) -> tuple[Value, pa.Array] | None:

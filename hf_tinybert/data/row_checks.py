@@ -188,6 +188,9 @@ def _misplaced(context: str, text: str | None, start: int | None) -> str:
 def _choices(split_name: str, table: pa.Table) -> None:
     few = _flags(pc.less(pc.list_value_length(table["choices"]), 2))
     _refuse_rows(split_name, table, few, "at least two choices", "choices", "there is nothing to choose from")
+    lengths = pc.list_value_length(table["choices"]).to_numpy()
+    wanted = f"{lengths[0]} choices, as in row 1" if len(lengths) else ""
+    _refuse_rows(split_name, table, lengths != lengths[:1], wanted, "choices", "a batch holds them side by side")
     for row, choices in enumerate(table["choices"].to_pylist()):
         if not all(choice and choice.strip() for choice in choices):
             raise _refusal(

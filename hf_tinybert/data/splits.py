@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
+from heapq import heapify, heappop, heappush
 
 import numpy as np
 
@@ -90,10 +91,12 @@ def _places_per_class(size: int, classes: Mapping[int, int], free: Mapping[int, 
     total = sum(classes.values())
     shares = {label: size * classes[label] / total for label in free}
     places = {label: min(int(share), free[label]) for label, share in shares.items()}
-    while sum(places.values()) < size:
-        # The class that is furthest below its share and still has a row to give; ties go to the smaller id.
-        label = max(
-            (label for label in free if places[label] < free[label]), key=lambda c: (shares[c] - places[c], -c)
-        )
+    # The class that is furthest below its share and still has a row to give; ties go to the smaller id.
+    waiting = [(places[label] - shares[label], label) for label in free if places[label] < free[label]]
+    heapify(waiting)
+    for _ in range(size - sum(places.values())):
+        _, label = heappop(waiting)
         places[label] += 1
+        if places[label] < free[label]:
+            heappush(waiting, (places[label] - shares[label], label))
     return places

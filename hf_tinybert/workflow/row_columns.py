@@ -61,18 +61,20 @@ class StandardRows:
             return f"expected the columns {wanted}, got {_listed(row)}; name them by `--column`"
         found: Row = {}
         for name, own in self._chosen.items():
-            missing = [column for column in own if column not in row]
-            if missing and name != _ID:
+            if name == _ID:
+                continue
+            if any(column not in row for column in own):
                 return f"expected the columns {_listed(own)}, got {_listed(row)}"
-            value = number if missing else _value(name, [row[column] for column in own])
-            wrong = None if name == _ID else self._wrong(name, value)
+            value = _value(name, [row[column] for column in own])
+            wrong = self._wrong(name, value)
             if wrong is not None:
                 return f"{_listed(own)}: {wrong}"
-            found[name] = str(value) if name == _ID else value
+            found[name] = value
         if self._optional:
             found.setdefault("text", "")
         if _ID in KINDS[self._kind].columns:
-            found.setdefault(_ID, str(number))
+            known = row.get(self._columns.get(_ID, _ID))
+            found[_ID] = str(number if known is None else known)
         return found
 
     def _of_line(self, text: str) -> Row | str:

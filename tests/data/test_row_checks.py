@@ -78,6 +78,7 @@ WRONG = [
         {"answers": {"text": ["Ada"], "answer_start": []}},
         r"got 1 texts and 0 starts in row 2",
     ),
+    (TaskKind.MULTIPLE_CHOICE, choice(["yes", "no", "or"]), r"2 choices, as in row 1, got \['yes', .* in row 2"),
     (TaskKind.MULTIPLE_CHOICE, choice(["yes"]), r"at least two choices, got \['yes'\] in `choices` in row 2"),
     (
         TaskKind.MULTIPLE_CHOICE,

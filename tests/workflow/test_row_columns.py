@@ -65,8 +65,12 @@ def test_columns_are_those_of_the_first_row_that_shows_them():
 
 
 def test_a_question_without_an_id_gets_its_number():
-    """Prevents answers that cannot be told apart."""
-    assert _row(TaskKind.QUESTION_ANSWERING, {"question": "who", "context": "a player"})["id"] == "7"
+    """Prevents answers that cannot be told apart, and those of rows with an id from losing it after one without."""
+    question = {"question": "who", "context": "a player"}
+    assert _row(TaskKind.QUESTION_ANSWERING, question)["id"] == "7"
+    rows = StandardRows(TaskKind.QUESTION_ANSWERING, {})
+    found = [rows.of({**question, **own}, number) for number, own in enumerate([{}, {"id": "q9"}, {"id": None}], 1)]
+    assert [row["id"] for row in found] == ["1", "q9", "3"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hf_tinybert.data.gathered_logits import logits_of_rows, rounded
 from hf_tinybert.data.kinds.definition import ROW_NUMBER, Collator, KindDefinition, Logits, Prediction, TaskSettings
 from hf_tinybert.data.kinds.encoded_rows import encode_rows
 from hf_tinybert.data.kinds.gold import gold_values, required
-from hf_tinybert.data.kinds.texts import TextCollator, check_columns, check_max_length, check_strings
+from hf_tinybert.data.kinds.texts import TextCollator, check_columns, check_max_length, check_strings, encode_pairs
 from hf_tinybert.data.metrics import Accuracy
 
 
@@ -89,8 +89,10 @@ def _encode_batch(
     for number, text, choices in zip(numbers, batch["text"], batch["choices"], strict=True):
         check_strings(choices, [number] * len(choices), "choices")
         # an empty text is no first segment: the choices are read alone
-        segments = ([text] * len(choices), choices) if text else (choices,)
-        encoded = tokenizer(*segments, truncation="longest_first", max_length=max_length, padding=False)
+        if text:
+            encoded = encode_pairs([text] * len(choices), choices, tokenizer, max_length)
+        else:
+            encoded = tokenizer(choices, truncation=True, max_length=max_length, padding=False)
         for name, lists in encoded.items():
             columns.setdefault(name, []).append(lists)
     return {**columns, ROW_NUMBER: numbers}

@@ -9,6 +9,7 @@ from hf_tinybert.data.kinds.texts import (
     check_columns,
     check_max_length,
     check_strings,
+    encode_pairs,
     encode_texts,
     text_collator,
 )
@@ -29,6 +30,30 @@ def test_pairs_are_two_segments_of_which_the_longer_is_cut(tokenizer):
     encoded = encode_texts(rows, tokenizer, 7)[0]
     assert tokenizer.decode(encoded["input_ids"]) == "[CLS] the bank [SEP] a film [SEP]"
     assert encoded["token_type_ids"] == [0, 0, 0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("lengths", [(300, 301), (301, 300), (300, 300), (300, 3), (3, 300), (20, 300)])
+@pytest.mark.parametrize("max_length", [12, 13])
+def test_pairs_of_long_texts_are_cut_as_the_tokenizer_cuts_them(tokenizer, lengths, max_length):
+    """Prevents other tokens than the tokenizer's where the ends of two long texts are cut off beforehand."""
+    words = ["bank", "film", "rises", "a", "today"]
+    one, other = (" ".join(words[position % 5] for position in range(length)) for length in lengths)
+    expected = tokenizer([one], [other], truncation="longest_first", max_length=max_length)
+    assert encode_pairs([one], [other], tokenizer, max_length)["input_ids"] == expected["input_ids"]
+
+
+def test_the_end_of_two_long_texts_costs_no_more_than_its_length(tokenizer, monkeypatch):
+    """Prevents minutes and gigabytes for a pair of documents, of which the library makes every pair of parts."""
+    asked: list[int] = []
+    call = type(tokenizer).__call__
+
+    def watched(self, text, text_pair=None, **options):
+        asked.extend(map(len, text_pair or ()))
+        return call(self, text, text_pair, **options)
+
+    monkeypatch.setattr(type(tokenizer), "__call__", watched)
+    encoded = encode_pairs(["a film " * 9000], ["a bank " * 9000], tokenizer, 16)
+    assert len(asked) == 1 and asked[0] < 200 and len(encoded["input_ids"][0]) == 16
 
 
 def test_batches_are_padded_and_without_numbers_of_rows(tokenizer):
