@@ -12,6 +12,7 @@ from hf_tinybert.hub.card_pictures import card_pictures, image_links, save_pictu
 from hf_tinybert.hub.card_tables import (
     markdown_table,
     method_words,
+    shape_words,
     speed_note,
     training_cost,
     vocabulary_words,
@@ -174,13 +175,9 @@ def _form_words(form: PublishedForm, remote_code: bool) -> str:
 
 
 def _summary(facts: ModelFacts, details: CardDetails) -> str:
-    config, teacher = facts.config, teacher_of(facts, details)
-    shape = (
-        f"{config['num_hidden_layers']} layers of width {config['hidden_size']} and "
-        if {"num_hidden_layers", "hidden_size"} <= config.keys()
-        else ""
-    )
-    what = f"{'An encoder' if not facts.kind else 'A model'} of {shape}{facts.parameters:,} parameters"
+    teacher, shape = teacher_of(facts, details), shape_words(facts.config)
+    size = f"{shape}{' and ' if shape else ''}{facts.parameters:,} parameters"
+    what = f"{'An encoder' if not facts.kind else 'A model'} of {size}"
     if not teacher:
         made = f", fine-tuned from {_link(facts.fine_tuned_from)}" if facts.fine_tuned_from else ""
     elif facts.is_taught:
