@@ -184,8 +184,8 @@ def _summary(facts: ModelFacts, details: CardDetails) -> str:
         made = f", distilled from {_link(teacher)} with the TinyBERT method"
     else:
         made = f", trained on labels alone, to be compared with students of {_link(teacher)}"
-    tasks = facts.config.get("tasks") or {}
-    purpose = f", for {facts.kind}" if facts.kind else f", for the tasks {', '.join(tasks)}" if tasks else ""
+    tasks = ", ".join(facts.heads)
+    purpose = f", for {facts.kind}" if facts.kind else f", for the tasks {tasks}" if tasks else ""
     return f"{what}{purpose}{made} (made by hf_tinybert)."
 
 
@@ -235,7 +235,7 @@ def _intended_use(facts: ModelFacts) -> str:
             f"For {facts.kind} on text like that of its training data, where a small and fast model is wanted. For "
             "other text measure it first: `hf-tinybert evaluate`."
         )
-    if facts.config.get("tasks"):
+    if facts.heads:
         return "One encoder for the tasks named above, on text like that of their training data."
     if tag == "feature-extraction":
         return "A start for students of tasks, and features of texts; it answers nothing by itself."
