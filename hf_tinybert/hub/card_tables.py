@@ -46,6 +46,13 @@ def speed_note(facts: ModelFacts) -> str:
     return f"Speed was measured on {machine}; tokenising is not counted.{timed if facts.speed_task else ''}"
 
 
+def shape_words(config: Mapping[str, Any]) -> str:
+    """Layers and width of a configuration; empty where it does not tell them."""
+    if not {"num_hidden_layers", "hidden_size"} <= config.keys():
+        return ""
+    return f"{_counted(config['num_hidden_layers'], 'layer')} of width {config['hidden_size']}"
+
+
 def machine_words(machine: Mapping[str, Any]) -> str:
     """A machine in words; empty where it is not told."""
     if not machine:
@@ -122,6 +129,7 @@ __all__ = [
     "machine_words",
     "markdown_table",
     "method_words",
+    "shape_words",
     "speed_note",
     "training_cost",
     "vocabulary_words",

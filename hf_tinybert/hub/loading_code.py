@@ -77,10 +77,9 @@ def _native(facts: ModelFacts, repo_id: str) -> str:
 
 def _head(facts: ModelFacts) -> str:
     """A line more where the model has several heads, of which one answers."""
-    tasks = facts.config.get("tasks") or {}
-    if facts.head != "ForMultiTask" or not tasks:
+    if facts.head != "ForMultiTask" or not facts.heads:
         return ""
-    return f"\nhead = model.for_task({_quoted(next(iter(tasks)))})  # of {', '.join(tasks)}"
+    return f"\nhead = model.for_task({_quoted(next(iter(facts.heads)))})  # of {', '.join(facts.heads)}"
 
 
 def _by_auto_class(facts: ModelFacts, repo_id: str, argument: str = "") -> str:

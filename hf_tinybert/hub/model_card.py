@@ -12,6 +12,7 @@ from hf_tinybert.hub.card_pictures import card_pictures, image_links, save_pictu
 from hf_tinybert.hub.card_tables import (
     markdown_table,
     method_words,
+    shape_words,
     speed_note,
     training_cost,
     vocabulary_words,
@@ -174,21 +175,17 @@ def _form_words(form: PublishedForm, remote_code: bool) -> str:
 
 
 def _summary(facts: ModelFacts, details: CardDetails) -> str:
-    config, teacher = facts.config, teacher_of(facts, details)
-    shape = (
-        f"{config['num_hidden_layers']} layers of width {config['hidden_size']} and "
-        if {"num_hidden_layers", "hidden_size"} <= config.keys()
-        else ""
-    )
-    what = f"{'An encoder' if not facts.kind else 'A model'} of {shape}{facts.parameters:,} parameters"
+    teacher, shape = teacher_of(facts, details), shape_words(facts.config)
+    size = f"{shape}{' and ' if shape else ''}{facts.parameters:,} parameters"
+    what = f"{'An encoder' if not facts.kind else 'A model'} of {size}"
     if not teacher:
         made = f", fine-tuned from {_link(facts.fine_tuned_from)}" if facts.fine_tuned_from else ""
     elif facts.is_taught:
         made = f", distilled from {_link(teacher)} with the TinyBERT method"
     else:
         made = f", trained on labels alone, to be compared with students of {_link(teacher)}"
-    tasks = facts.config.get("tasks") or {}
-    purpose = f", for {facts.kind}" if facts.kind else f", for the tasks {', '.join(tasks)}" if tasks else ""
+    tasks = ", ".join(facts.heads)
+    purpose = f", for {facts.kind}" if facts.kind else f", for the tasks {tasks}" if tasks else ""
     return f"{what}{purpose}{made} (made by hf_tinybert)."
 
 
@@ -238,7 +235,7 @@ def _intended_use(facts: ModelFacts) -> str:
             f"For {facts.kind} on text like that of its training data, where a small and fast model is wanted. For "
             "other text measure it first: `hf-tinybert evaluate`."
         )
-    if facts.config.get("tasks"):
+    if facts.heads:
         return "One encoder for the tasks named above, on text like that of their training data."
     if tag == "feature-extraction":
         return "A start for students of tasks, and features of texts; it answers nothing by itself."

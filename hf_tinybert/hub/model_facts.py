@@ -102,6 +102,12 @@ class ModelFacts:
         return found[1] if found else "Model"
 
     @property
+    def heads(self) -> Mapping[str, Any]:
+        """The heads of a multi-task model by name; none of any other, whatever a model of another type calls tasks."""
+        told: Mapping[str, Any] = self.config.get("tasks") or {}
+        return told if self.model_type == TinyBertConfig.model_type else {}
+
+    @property
     def kind(self) -> str | None:
         """Of the task; None of a model without one, or of several."""
         told = (self.task or {}).get("kind") or (self.figures or {}).get("kind")
@@ -198,6 +204,7 @@ def read_facts(folder: Path) -> ModelFacts:
     """
     config = read_json(folder / CONFIG_FILE)
     if config.get("model_type") == TinyBertConfig.model_type:
+        _check_shapes(folder / CONFIG_FILE, config, {"tasks": dict})
         for name in config.get("tasks") or ():
             check_task_name(name)  # it stands in the code that a card shows
     check_weight_index(folder)
@@ -237,13 +244,17 @@ def _told(file: Path) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     content = read_json(file)
-    for name, shape in _SHAPES[file.name].items():
+    _check_shapes(file, content, _SHAPES[file.name])
+    return content
+
+
+def _check_shapes(file: Path, content: Mapping[str, Any], shapes: Mapping[str, type]) -> None:
+    for name, shape in shapes.items():
         if not isinstance(content.get(name), shape | None):
             raise ValueError(
                 f"expected a {shape.__name__} as `{name}` in `{file}`, got {type(content[name]).__name__}; because "
                 "the file is damaged, or was changed by hand; copy or download it again"
             )
-    return content
 
 
 def _parameters(path: Path) -> int:

@@ -120,6 +120,8 @@ def _commit(staged: Path, files: tuple[str, ...], publication: Publication, api:
         )
     if publication.revision and publication.revision != "main":
         api.create_branch(repo_id, branch=publication.revision, exist_ok=True)
+    # listed before, so that nothing can fail after the upload
+    present = api.list_repo_files(repo_id, revision=publication.revision)
     commit = api.create_commit(
         repo_id,
         [CommitOperationAdd(path, staged / path) for path in files],
@@ -128,7 +130,7 @@ def _commit(staged: Path, files: tuple[str, ...], publication: Publication, api:
         create_pr=publication.create_pr,
     )
     logger.info("published %d files: %s", len(files), commit.pr_url or commit.commit_url)
-    left_over = tuple(left_over_paths(api.list_repo_files(repo_id, revision=commit.oid), files))
+    left_over = tuple(left_over_paths(present, files))
     if left_over:
         logger.warning(
             "expected the files of one model in `%s`, got %s of an earlier one; because this model has none of them, "

@@ -125,7 +125,7 @@ def left_over_paths(present: Iterable[str], published: Iterable[str]) -> list[st
 
 def _write_plain_bert(folder: Path, facts: ModelFacts, staged: Path) -> None:
     if facts.architecture == TinyBertForMultiTask.__name__:
-        heads = ", ".join(f"`{name}`" for name in facts.config.get("tasks") or ())
+        heads = ", ".join(f"`{name}`" for name in facts.heads)
         raise ValueError(
             f"expected a model with one head for the form `{PublishedForm.BERT}`, got `{folder}` with {heads}; "
             "because plain BERT has one; publish it by `--form tinybert`, or a head alone, which `hf-tinybert export "

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from hf_tinybert.hub.card_tables import method_words, speed_note, training_cost, vocabulary_words
+from hf_tinybert.hub.card_tables import method_words, shape_words, speed_note, training_cost, vocabulary_words
 from hf_tinybert.hub.fact_tables import held_out_table, size_table
 from hf_tinybert.hub.model_facts import ModelFacts
 from hf_tinybert.pictures import Picture, bars
@@ -108,17 +108,16 @@ def _tiles(facts: ModelFacts, parts: Sequence[TaskPart]) -> list[tuple[str, str]
 
 def _story(facts: ModelFacts) -> list[tuple[str, str]]:
     """What was done, as pairs of a word and what it was; what is not known is left out."""
-    config, record, figures = facts.config, facts.record or {}, facts.figures or {}
-    shape = ""
-    if {"num_hidden_layers", "hidden_size"} <= config.keys():
-        shape = f"{config['num_hidden_layers']} layers of width {config['hidden_size']}, "
+    record, figures, shape = facts.record or {}, facts.figures or {}, shape_words(facts.config)
     rows = ", ".join(f"{count:,} {name}" for name, count in (figures.get("rows") or {}).items())
     data = ", ".join(facts.datasets)
     teachers = "Teachers" if len(facts.taught_tasks) > 1 else "Teacher"
     told = {
         "Task" if facts.kind else "Tasks": str(facts.kind) if facts.kind else ", ".join(figures.get("tasks") or ()),
         teachers if facts.is_taught else "Compared with": _teacher(facts),
-        "Student" if facts.teacher else "Model": f"{facts.architecture}: {shape}{facts.parameters:,} parameters",
+        "Student"
+        if facts.teacher
+        else "Model": f"{facts.architecture}: {shape}{', ' if shape else ''}{facts.parameters:,} parameters",
         "Fine-tuned from": facts.fine_tuned_from or "",
         "Vocabulary": vocabulary_words(facts).replace("`", ""),
         "Data": f"{data}{f' ({rows} rows)' if rows else ''}" if data else rows,

@@ -41,8 +41,8 @@ def task_names(facts: ModelFacts) -> list[str]:
     """
     if is_general(facts):
         return []
-    files = (facts.figures, facts.record, facts.config)
-    return list(dict.fromkeys(str(name) for file in files for name in (file or {}).get("tasks") or ()))
+    told = [(file or {}).get("tasks") or () for file in (facts.figures, facts.record)]
+    return list(dict.fromkeys(str(name) for names in (*told, facts.heads) for name in names))
 
 
 def every_task(facts: ModelFacts) -> list[str | None]:

@@ -1,6 +1,13 @@
 """Tests of the tables in markdown and the sentences beside them."""
 
-from hf_tinybert.hub.card_tables import markdown_table, method_words, speed_note, training_cost, without_model_note
+from hf_tinybert.hub.card_tables import (
+    markdown_table,
+    method_words,
+    shape_words,
+    speed_note,
+    training_cost,
+    without_model_note,
+)
 from hf_tinybert.hub.fact_tables import Table
 from hf_tinybert.hub.model_facts import read_facts
 
@@ -22,6 +29,13 @@ def test_only_what_is_known_is_explained():
 def test_a_table_without_rows_is_left_out():
     """Prevents a header over nothing."""
     assert markdown_table(Table(["a"], [])) == ""
+
+
+def test_one_layer_is_no_plural():
+    """Prevents cards of `1 layers`."""
+    assert shape_words({"num_hidden_layers": 1, "hidden_size": 192}) == "1 layer of width 192"
+    assert shape_words({"num_hidden_layers": 4, "hidden_size": 312}) == "4 layers of width 312"
+    assert shape_words({"hidden_size": 312}) == ""
 
 
 def test_speed_is_said_with_its_machine_or_to_be_not_measured(student_folder):

@@ -104,6 +104,11 @@ def test_half_of_a_model_and_tasks_of_other_names_are_refused(student_folder):
     (student_folder / "config.json").write_text(json.dumps({**config, "tasks": {"news\nimport os": {}}}))
     with pytest.raises(ValueError, match="expected a task name"):
         read_facts(student_folder)
+    (student_folder / "config.json").write_text(json.dumps({**config, "tasks": 5}))
+    with pytest.raises(ValueError, match="expected a dict as `tasks`"):
+        read_facts(student_folder)
+    (student_folder / "config.json").write_text(json.dumps({**config, "model_type": "bert", "tasks": ["a\n# b"]}))
+    assert read_facts(student_folder).heads == {}
     (student_folder / "config.json").write_text(json.dumps(config))
     (student_folder / "model.safetensors").rename(student_folder / "model-00001-of-00002.safetensors")
     parts = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
