@@ -195,7 +195,7 @@ class TeacherOutputs:
 
 
 def _check_padding(teacher: PreTrainedModel, rows: Dataset, collator: Collator) -> None:
-    """Refuse padding before the texts where it moves their positions: outputs would depend on the rest of the batch."""
+    """Refuse padding that moves the positions of a text, on which the teacher's outputs for it depend."""
     prefix = TEACHER_PREFIX if has_teacher_encoding(rows.column_names) else ""
     lengths = row_lengths(rows, f"{prefix}input_ids") or [0]
     if not numbers_positions(teacher) or min(lengths) == max(lengths):
@@ -207,8 +207,8 @@ def _check_padding(teacher: PreTrainedModel, rows: Dataset, collator: Collator) 
         return
     raise ValueError(
         f"expected texts padded on the right for the teacher cache of `{type(teacher).__name__}`, got padding on the "
-        "left; because it numbers positions from the left, so that its outputs for a text depend on the longest one of "
-        "the batch; set `padding_side` of the tokenizer to `right`, or `teacher_cache_dir` to None"
+        "left; because it numbers positions from the left, so that its outputs for a text depend on the longest one "
+        "of the batch; set `padding_side` of the tokenizer to `right`, or `teacher_cache_dir` to None"
     )
 
 
