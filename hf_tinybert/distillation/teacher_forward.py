@@ -42,12 +42,14 @@ class TeacherForward:
         self.token_map = token_map
         self._input_names = model_input_names(teacher)
         self._request = StateRequest()
+        self._implementation: str | None = None
 
     def ask_for(self, request: StateRequest) -> None:
         """Say what later calls shall give, in the teacher's layers."""
         self._request = request
         if request.attentions and self._access is AttentionAccess.INTERFACE:
             record_attention(self.teacher, request.attentions, values=request.values)
+            self._implementation = self.teacher.config._attn_implementation
 
     def __call__(
         self, inputs: Mapping[str, Any], mapping: Sequence[int], positions: Tensor | None = None
@@ -60,6 +62,8 @@ class TeacherForward:
             positions: bool, `(rows, seq_len)`, at which predictions over the vocabulary are read; None for all.
         """
         layers = self._request.attentions
+        if layers and self._implementation not in (None, self.teacher.config._attn_implementation):
+            self.ask_for(self._request)  # another run that shares the teacher has asked it for something else
         if self.token_map is not None:
             self.token_map = self.token_map.to(inputs["input_ids"].device)
         own = teacher_inputs(inputs, self._input_names, self.token_map)

@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from datasets import Dataset
 from torch import Tensor
+from transformers import PreTrainedModel
 
+from hf_tinybert.data.length_grouping import row_lengths
 from hf_tinybert.distillation.arguments import CacheChoice
 from hf_tinybert.distillation.cache import (
     ROW_COLUMN,
@@ -22,6 +24,7 @@ from hf_tinybert.distillation.cache import (
     teacher_identity,
     with_row_ids,
 )
+from hf_tinybert.distillation.compatibility.models import numbers_positions
 from hf_tinybert.distillation.encodings import TEACHER_PREFIX, has_teacher_encoding
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.sharding import partitioned_parameters
@@ -124,8 +127,8 @@ class TeacherOutputs:
             device: on which the teacher takes its batches.
 
         Raises:
-            ValueError: a teacher that is not whole on every process, data without rows that could be numbered, or a
-                cache that does not fit.
+            ValueError: a teacher that is not whole on every process, data without rows that could be numbered, texts
+                padded on the left for a teacher that numbers their positions, or a cache that does not fit.
         """
         requests = [request for request in self._requests.values() if request]
         if not requests:
@@ -148,6 +151,7 @@ class TeacherOutputs:
                 )
                 return
         rows = with_row_ids(dataset).remove_columns(ROW_COLUMN)
+        _check_padding(self._forward.teacher, rows, collator)
         self._forward.ask_for(_request(contents))
         self._cache = open_teacher_cache(
             self._source(rows, collator, columns, weights_sha256, device),
@@ -188,6 +192,24 @@ class TeacherOutputs:
             value=any(request.values for request in requests),
             logits=any(request.logits for request in requests),
         )
+
+
+def _check_padding(teacher: PreTrainedModel, rows: Dataset, collator: Collator) -> None:
+    """Refuse padding that moves the positions of a text, on which the teacher's outputs for it depend."""
+    prefix = TEACHER_PREFIX if has_teacher_encoding(rows.column_names) else ""
+    lengths = row_lengths(rows, f"{prefix}input_ids") or [0]
+    if not numbers_positions(teacher) or min(lengths) == max(lengths):
+        return
+    pair = rows.select([lengths.index(min(lengths)), lengths.index(max(lengths))])
+    batch = collator([dict(row) for row in pair])
+    mask = batch.get(f"{prefix}attention_mask")
+    if mask is None or mask.dim() != 2 or f"{prefix}position_ids" in batch or mask[0, 0] != 0:
+        return
+    raise ValueError(
+        f"expected texts padded on the right for the teacher cache of `{type(teacher).__name__}`, got padding on the "
+        "left; because it numbers positions from the left, so that its outputs for a text depend on the longest one "
+        "of the batch; set `padding_side` of the tokenizer to `right`, or `teacher_cache_dir` to None"
+    )
 
 
 def _request(contents: CacheContents) -> StateRequest:

@@ -79,7 +79,7 @@ class DistillationTrainer(PublishingTrainer):
         model: the student, or a `PeftModel` of it; labels, if any, are not trained on.
         args: what to distil and how.
         teacher: model, Hub name or folder; frozen, in evaluation mode, never part of the student. An adapter of peft
-            is merged into it, in place.
+            is merged into it, in place; with `bf16` its weights are rounded to bfloat16, in place too.
         teacher_processing_class: the teacher's tokenizer, compared with `processing_class`; found by itself when the
             teacher is a name.
         objectives: one of one's own for each phase, instead of those that `args` describe.

@@ -45,6 +45,14 @@ def test_values_come_only_where_they_are_read(build_teacher, batch):
     assert all(record.value.shape == record.key.shape for record in read.attentions)
 
 
+def test_two_runs_may_share_a_teacher(build_teacher, batch):
+    """Prevents an error in the evaluation of one student after another of the same teacher was set up."""
+    teacher = build_teacher()
+    first, second = _forward(teacher, StateRequest((), (2, 4), values=True)), _forward(teacher, StateRequest((), (1,)))
+    assert all(record.value is not None for record in first(batch, MAPPING).attentions)
+    assert second(batch, (0, 1)).attentions[0].value is None
+
+
 def test_the_states_are_those_of_the_model_in_evaluation_mode(build_teacher, batch):
     """Prevents a teacher with dropout on, and states of other layers than the mapping says."""
     teacher = build_teacher().train()

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from transformers import DataCollatorWithPadding
 
 from hf_tinybert.distillation.arguments import CacheChoice
 from hf_tinybert.distillation.attention_access import AttentionAccess
@@ -89,3 +90,13 @@ def test_a_cache_that_no_phase_would_read_is_not_computed(build_teacher, build_r
     outputs.open_cache(settings, build_rows(8), collator, **arguments)
     assert outputs.cached(collator) is None and not (tmp_path / "cache").exists()
     assert "set `teacher_cache_contents` to `all` or `auto`" in caplog.text
+
+
+def test_padding_that_moves_positions_is_refused(outputs, build_rows, collator, tokenizer, tmp_path):
+    """Prevents a cache of what the teacher says of other positions than those at which the student reads the text."""
+    tokenizer.padding_side = "left"
+    arguments = {"columns": COLUMNS, "weights_sha256": "0", "device": torch.device("cpu")}
+    settings, left = CacheSettings(tmp_path / "cache", 1.0, CacheChoice.AUTO), DataCollatorWithPadding(tokenizer)
+    with pytest.raises(ValueError, match="expected texts padded on the right for the teacher cache of `BertFor"):
+        outputs.open_cache(settings, build_rows(8), left, **arguments)
+    outputs.open_cache(settings, build_rows(8, lengths=(6,)), left, **arguments)  # nothing is padded

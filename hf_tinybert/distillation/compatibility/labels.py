@@ -43,7 +43,8 @@ def check_problem_types(student: PreTrainedModel, teacher: PreTrainedModel) -> N
     Raises:
         ValueError: the teacher's problem type is set and is not the student's.
     """
-    student_problem, teacher_problem = student.config.problem_type, teacher.config.problem_type
+    teacher_problem = teacher.config.problem_type
+    student_problem: str | None = student.config.problem_type
     got = f"`{student_problem}`"
     if student_problem is None and type(student).__name__.endswith("ForSequenceClassification"):
         student_problem = next(name for name, problem in PROBLEM_TYPES.items() if problem is problem_of(student))

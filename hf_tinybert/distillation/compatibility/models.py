@@ -175,16 +175,25 @@ def position_limit(model: PreTrainedModel) -> int | None:
 
     RoBERTa and its kin number positions from `pad_token_id + 1`, so that a table of 514 serves 512 tokens.
     """
-    tables = [
-        module
-        for name, module in model.named_modules()
-        if name.split(".")[-1] == "position_embeddings" and isinstance(module, nn.Embedding)
-    ]
-    if tables:
-        first = 0 if tables[0].padding_idx is None else tables[0].padding_idx + 1
-        return tables[0].num_embeddings - first
+    table = _position_table(model)
+    if table is not None:
+        return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
     limit = model.config.to_dict().get("max_position_embeddings")
     return limit if isinstance(limit, int) and limit > 0 else None
+
+
+def numbers_positions(model: PreTrainedModel) -> bool:
+    """Whether a model numbers positions from the left end of a batch, padding included, as BERT does.
+
+    RoBERTa and its kin leave padding out; encoders with rotary positions know distances only.
+    """
+    table = _position_table(model)
+    return table is not None and table.padding_idx is None
+
+
+def _position_table(model: PreTrainedModel) -> nn.Embedding | None:
+    tables = (module for name, module in model.named_modules() if name.split(".")[-1] == "position_embeddings")
+    return next((table for table in tables if isinstance(table, nn.Embedding)), None)
 
 
 def _address(parameter: nn.Parameter) -> int | None:
@@ -202,5 +211,6 @@ __all__ = [
     "check_models",
     "check_two_models",
     "compares_heads",
+    "numbers_positions",
     "position_limit",
 ]

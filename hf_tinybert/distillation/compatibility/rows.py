@@ -52,7 +52,7 @@ def check_rows(dataset: Dataset, student: PreTrainedModel, objectives: Sequence[
         _check_exclusive(dataset, column, student)
         _check_classes(dataset, column)
         if problem_of(student) is ProblemType.SINGLE_LABEL and any(one.reads_labels for one in objectives):
-            _check_range(dataset, column, student.config.num_labels)
+            _check_range(dataset, column, len(label_names(student)))
 
 
 def label_column(dataset: Dataset) -> str | None:
