@@ -116,14 +116,14 @@ def table(runs: list[dict[str, Any]]) -> str:
         general = {run["seed"]: run["general"]["held_out"]["after"] for run in group if run["general"]}
         cells = [_cell([one[term] for one in general.values()], 3) for term in terms]
         for task in AFTERWARDS:
-            cells.append(_cell([_score(run) for run in group if run["task"] == task], 1))
+            scored = [run for run in group if run["task"] == task and "test" in run["scores"]]
+            cells.append(_cell([_test_score(run) for run in scored], 1))
         lines.append(f"| {name} | {len({run['seed'] for run in group})} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def _score(run: dict[str, Any]) -> float:
-    split = "test" if "test" in run["scores"] else "validation"
-    score = float(run["scores"][split]["student"][run["main_metric"]])
+def _test_score(run: dict[str, Any]) -> float:
+    score = float(run["scores"]["test"]["student"][run["main_metric"]])
     return score if score > 1.0 else 100 * score
 
 
