@@ -70,10 +70,13 @@ class TaskDistillation:
         return self.predicts_vocabulary and self.takes_part and self.objective.reads_logits
 
     def enter(self, phase: Phase) -> None:
-        """From now on learn what this phase trains."""
+        """From now on learn what this phase trains; what a learned mapping tells begins anew."""
         self._phase = phase
         if self.outputs is not None:
             self.outputs.enter(phase)
+        learned = self.objective.learned_mapping if self.takes_part else None
+        if learned is not None:
+            learned.reset_weights()
 
     def losses(
         self, model: nn.Module, inputs: Mapping[str, Any], *, predicts: bool = False

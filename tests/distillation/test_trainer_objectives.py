@@ -198,3 +198,13 @@ def test_fixed_and_learned_mappings_are_not_mixed(build_trainer):
     objectives = {Phase.INTERMEDIATE: learned, Phase.JOINT: DistillationObjective({Term.HIDDEN_STATES: 1.0})}
     with pytest.raises(ValueError, match="one kind of layer mapping"):
         build_trainer({"phases": ["intermediate-layer", "joint"]}, objectives=objectives)
+
+
+def test_training_again_tells_the_weights_of_that_run_alone(build_trainer):
+    """Prevents mean weights of a learned mapping over the texts of two trainings of one trainer."""
+    trainer = build_trainer({"layer_mapping": "attention", "phases": ["intermediate-layer"], "max_steps": 1})
+    texts = trainer.phase_objective.learned_mapping._texts
+    trainer.train()
+    once = dict(texts)
+    trainer.train()
+    assert texts == once != {}
