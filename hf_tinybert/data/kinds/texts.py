@@ -130,15 +130,18 @@ def encode_pairs(
 ) -> BatchEncoding:
     """Turns pairs of texts into token ids, the longer text of each shortened first.
 
-    The tokenizers library makes an encoding of every part that it cuts off beside every other one: of two texts of
-    4,000 tokens at a length of 32 it takes 13 seconds and 2 GB. So of two long texts the end is cut off before, where
-    no token of it is read.
+    The tokenizers library makes an encoding of every part that it cuts off beside every other one, so that time and
+    memory grow with the product of the lengths. So of two long texts the end is cut off before, where no token of it
+    is read.
 
     Args:
         texts: First ones.
         pairs: Second ones, as many.
         tokenizer: Of the model.
         max_length: Longest row in tokens, special tokens included.
+
+    Returns:
+        Lists of ids, of `max_length` tokens at most, one for each pair; the same as without the cut.
     """
     both = list(zip(texts, pairs, strict=True))
     if tokenizer.is_fast and tokenizer.truncation_side == "right":
