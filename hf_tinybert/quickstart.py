@@ -149,7 +149,14 @@ class Quickstart:
 
         Returns:
             The summary that is also written to `summary.json`.
+
+        Raises:
+            ValueError: another process runs it in the same folder.
         """
+        with self.folder.alone():
+            return self._run()
+
+    def _run(self) -> dict[str, Any]:
         self._stage("teacher", self._finetune_teacher)
         self._stage("undistilled", self._train_undistilled)
         self._stage("student", self._distil_student)

@@ -3,11 +3,15 @@
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 RUN_FILE = "run.json"
+_LOCK_FILE = f"{RUN_FILE}.lock"
 
 
 class RunFolder:
@@ -44,6 +48,28 @@ class RunFolder:
         """Keep a stage's figures; from here on it is not run again."""
         self._state["stages"][stage] = dict(figures)
         self._write()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """For `with`: no other process works in the folder meanwhile; a killed process holds it no longer.
+
+        Raises:
+            ValueError: another process works in it.
+        """
+        lock = FileLock(self.path / _LOCK_FILE)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            raise ValueError(
+                f"expected no other process at work in `{self.path}`, got one; because both would write the same "
+                "files; wait until it has ended, or name another folder"
+            ) from None
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows keeps the name of an open file
+                (self.path / _LOCK_FILE).unlink()
+            lock.release()
 
     def _read(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         try:
@@ -89,8 +115,11 @@ def check_free(path: Path) -> None:
         )
 
 
-def claim_folder(path: Path, settings: Mapping[str, Any], *, leads: bool) -> RunFolder:
-    """The folder of a run that several processes work on: the first claims it, and the others wait until it has.
+@contextmanager
+def claim_folder(path: Path, settings: Mapping[str, Any], *, leads: bool) -> Iterator[RunFolder]:
+    """For `with`: the folder of a run that one or several processes work on, and processes of no other run.
+
+    The first process claims it, and the others wait until it has.
 
     Args:
         path: the folder, on a disk that all processes see.
@@ -98,11 +127,15 @@ def claim_folder(path: Path, settings: Mapping[str, Any], *, leads: bool) -> Run
         leads: whether this process is the first of them, or the only one. The others must not finish a stage.
 
     Raises:
-        ValueError: the folder holds something else, or a run with other settings.
+        ValueError: the folder holds something else, a run with other settings, or one that another process works on.
     """
     if not leads:
         wait_for_stage(path)
-    return RunFolder(path, settings)
+        yield RunFolder(path, settings)
+        return
+    folder = RunFolder(path, settings)
+    with folder.alone():
+        yield folder
 
 
 def wait_for_stage(path: Path, stage: str | None = None, seconds: float = 1.0) -> dict[str, Any]:

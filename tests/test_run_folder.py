@@ -1,11 +1,22 @@
 """Tests of the output folder of a run in stages."""
 
 import json
+import subprocess
+import sys
 from threading import Thread
 
 import pytest
 
-from hf_tinybert.run_folder import RUN_FILE, RunFolder, check_free, wait_for_stage
+from hf_tinybert.run_folder import RUN_FILE, RunFolder, check_free, claim_folder, wait_for_stage
+
+_WORK = """
+import sys
+from pathlib import Path
+from hf_tinybert.run_folder import claim_folder
+with claim_folder(Path(sys.argv[1]), {"seed": 1}, leads=True):
+    print("at work", flush=True)
+    sys.stdin.read()
+"""
 
 
 def test_finished_stages_are_found_again(tmp_path):
@@ -83,3 +94,27 @@ def test_a_claim_that_was_killed_while_it_was_written_is_made_again(tmp_path):
     RunFolder(tmp_path, {"seed": 1}).finish("stage", {"score": 1})
     check_free(tmp_path)
     assert RunFolder(tmp_path, {"seed": 1}).finished("stage") == {"score": 1}
+
+
+def test_a_second_run_is_refused_until_the_first_has_ended_however_it_ends(tmp_path):
+    """Prevents two commands from mixing their checkpoints, and a folder that nobody can use after kill -9."""
+    command = [sys.executable, "-c", _WORK, str(tmp_path / "run")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout.readline() == "at work\n"
+        with pytest.raises(ValueError, match="no other process at work"):
+            claim_folder(tmp_path / "run", {"seed": 1}, leads=True).__enter__()
+        with claim_folder(tmp_path / "run", {"seed": 1}, leads=False) as folder:  # another process of the same run
+            assert folder.finished("teacher") is None
+        first.kill()
+    with claim_folder(tmp_path / "run", {"seed": 1}, leads=True) as folder:
+        folder.finish("teacher", {"accuracy": 0.5})
+
+
+def test_a_folder_is_free_again_after_an_error_and_holds_nothing_but_the_run(tmp_path):
+    """Prevents a notebook that was interrupted from keeping the folder for as long as it is open."""
+    with pytest.raises(KeyboardInterrupt), claim_folder(tmp_path, {"seed": 1}, leads=True):
+        raise KeyboardInterrupt
+    assert [path.name for path in tmp_path.iterdir()] == [RUN_FILE]
+    with claim_folder(tmp_path, {"seed": 1}, leads=True) as folder:
+        folder.finish("teacher", {"accuracy": 0.5})
+    assert [path.name for path in tmp_path.iterdir()] == [RUN_FILE]

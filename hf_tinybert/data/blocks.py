@@ -98,29 +98,30 @@ def pack_documents(
         num_proc: processes that tokenise.
 
     Raises:
-        ValueError: If `check_blocks` refuses the blocks, the folder holds something else, or the documents do not fill
-            a block.
+        ValueError: If `check_blocks` refuses the blocks, the folder holds something else, another process packs into
+            it, or the documents do not fill a block.
     """
     frame = check_blocks(tokenizer, length)
     run = RunFolder(folder, {"length": length, "tokenizer": _fingerprint(tokenizer), "source": source})
     last = run.finished(_LAST)
     if last is None:
-        done = len(_parts(folder))
-        jobs = (
-            (texts, tokenizer, length, folder / _name(number))
-            for number, texts in enumerate(_chunks(documents))
-            if number >= done
-        )
-        if num_proc == 1:
-            for job in jobs:
-                _pack(*job)
-        else:
-            _pack_in_processes(jobs, num_proc)
-        ends = [token for part in _parts(folder) for token in part["end"]]
-        blocks, end = _cut(np.array(ends, dtype=np.int32), length - 2)
-        _write(folder / _LAST, blocks, frame)
-        last = {"blocks": len(blocks), "left_out": len(end)}
-        run.finish(_LAST, last)
+        with run.alone():
+            done = len(_parts(folder))
+            jobs = (
+                (texts, tokenizer, length, folder / _name(number))
+                for number, texts in enumerate(_chunks(documents))
+                if number >= done
+            )
+            if num_proc == 1:
+                for job in jobs:
+                    _pack(*job)
+            else:
+                _pack_in_processes(jobs, num_proc)
+            ends = [token for part in _parts(folder) for token in part["end"]]
+            blocks, end = _cut(np.array(ends, dtype=np.int32), length - 2)
+            _write(folder / _LAST, blocks, frame)
+            last = {"blocks": len(blocks), "left_out": len(end)}
+            run.finish(_LAST, last)
     return _read(folder, last, length)
 
 

@@ -7,8 +7,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from hf_tinybert.data.augmentation import Augmenter
 from hf_tinybert.progress import ProgressDisplay
-from hf_tinybert.run_folder import RUN_FILE, RunFolder
+from hf_tinybert.run_folder import RUN_FILE, RunFolder, claim_folder
 from hf_tinybert.workflow.augment_settings import AugmentSettings
 from hf_tinybert.workflow.augmentation_parts import AugmentedParts, Part
 from hf_tinybert.workflow.augmentation_sources import choose_vectors, make_augmenter, make_reader
@@ -81,38 +82,43 @@ class _Augmentation:
                 self.display.line("  finished before")
                 return finished
         start = time.perf_counter()
-        folder = self._write_parts(identity)
-        counts = self.parts.counts(len(self.starts))
-        self._check(counts)
-        self.parts.join(len(self.starts), self.output)
-        figures = {
-            "kind": str(self.parts.kind),
-            "vectors": self.parts.vectors,
-            **counts,
-            "seconds": round(time.perf_counter() - start, 1),
-            "settings": self.settings.to_json(),
-        }
-        folder.finish(_STAGE, figures)
-        self.parts.remove(len(self.starts))
+        augmenter = self._augmenter()
+        with claim_folder(self.folder, identity, leads=True) as folder:
+            self._write_parts(augmenter)
+            counts = self.parts.counts(len(self.starts))
+            self._check(counts)
+            self.parts.join(len(self.starts), self.output)
+            figures = {
+                "kind": str(self.parts.kind),
+                "vectors": self.parts.vectors,
+                **counts,
+                "seconds": round(time.perf_counter() - start, 1),
+                "settings": self.settings.to_json(),
+            }
+            folder.finish(_STAGE, figures)
+            self.parts.remove(len(self.starts))
         return figures
 
-    def _write_parts(self, identity: dict[str, Any]) -> RunFolder:
-        with self.display.bar("reading vectors and models"):  # whatever is wrong with them, before a file is written
+    def _missing(self) -> list[int]:
+        return [number for number in range(len(self.starts)) if not self.parts.is_whole(number)]
+
+    def _augmenter(self) -> Augmenter | None:
+        """What reads vectors and models, or finds them wrong; None where several processes read their own."""
+        with self.display.bar("reading vectors and models"):
             augmenter = make_augmenter(self.settings, self.parts.kind, self.parts.vectors)
-        folder = RunFolder(self.folder, identity)
-        missing = [number for number in range(len(self.starts)) if not self.parts.is_whole(number)]
-        processes = min(self.settings.num_proc, len(missing))
+        return augmenter if min(self.settings.num_proc, len(self._missing())) <= 1 else None
+
+    def _write_parts(self, augmenter: Augmenter | None) -> None:
+        missing = self._missing()
         with self.display.bar("augmenting", total=len(self.rows)) as bar:
             bar.show(min((len(self.starts) - len(missing)) * _ROWS_PER_PART, len(self.rows)), len(self.rows))
             parts = (self._part(number) for number in missing)
-            if processes > 1:
-                del augmenter
-                written = self.parts.write_in_processes(parts, processes)
+            if augmenter is None:
+                written = self.parts.write_in_processes(parts, min(self.settings.num_proc, len(missing)))
             else:
                 written = self.parts.write(parts, augmenter)
             for rows in written:
                 bar.advance(rows)
-        return folder
 
     def _part(self, number: int) -> Part:
         first = self.starts[number]

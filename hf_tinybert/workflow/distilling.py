@@ -122,7 +122,10 @@ class _Distillation:
 
     def run(self) -> dict[str, Any]:
         """Train, save and score."""
-        folder = claim_folder(self.output, self.settings.to_json(), leads=self.leads)
+        with claim_folder(self.output, self.settings.to_json(), leads=self.leads) as folder:
+            return self._run_in(folder)
+
+    def _run_in(self, folder: RunFolder) -> dict[str, Any]:
         data = {self.settings.data: self.data.rows}
         check_same_rows(folder, data, self.settings.unlabeled, leads=self.leads)
         place_models((self.student, self.teacher), self.arguments.device)

@@ -97,38 +97,38 @@ def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay)
         learning_rate=settings.learning_rate,
     )
     leads = arguments.process_index == 0
-    folder = claim_folder(output, settings.to_json(), leads=leads)
-    check_same_rows(folder, {settings.data: prepared.rows}, leads=leads)
-    name = settings.model or PACKAGED_TEACHER
-    display.line(f"  model: {name}   task: {task.kind}   data: {describe_rows(prepared)}")
-    start = time.perf_counter()
-    set_seed(settings.seed)
-    model = model_with_new_head(source, config, task)
-    epochs = train_on_labels(model, arguments, prepared, tokenizer, display)
-    seconds = time.perf_counter() - start
-    if not leads:
-        return wait_for_stage(output, _STAGE)
-    save_model_folder(output, model, tokenizer, task)
-    scored = {split: prepared.rows[split] for split in settings.scored_splits}
-    scores = {
-        split: score_rows(model, tokenizer, task, rows, display=display, title=split).metrics
-        for split, rows in scored.items()
-    }
-    figures = {
-        "model": name,
-        **task_figures(prepared),
-        "scores": scores,
-        **figures_without_model(task, scored, display),
-        "epochs": epochs,
-        **model_size(model),
-        "seconds": round(seconds, 1),
-        "settings": settings.to_json(),
-        "machine": machine(),
-    }
-    save_figures(output, figures)
-    folder.finish(_STAGE, figures)
-    shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
-    return figures
+    with claim_folder(output, settings.to_json(), leads=leads) as folder:
+        check_same_rows(folder, {settings.data: prepared.rows}, leads=leads)
+        name = settings.model or PACKAGED_TEACHER
+        display.line(f"  model: {name}   task: {task.kind}   data: {describe_rows(prepared)}")
+        start = time.perf_counter()
+        set_seed(settings.seed)
+        model = model_with_new_head(source, config, task)
+        epochs = train_on_labels(model, arguments, prepared, tokenizer, display)
+        seconds = time.perf_counter() - start
+        if not leads:
+            return wait_for_stage(output, _STAGE)
+        save_model_folder(output, model, tokenizer, task)
+        scored = {split: prepared.rows[split] for split in settings.scored_splits}
+        scores = {
+            split: score_rows(model, tokenizer, task, rows, display=display, title=split).metrics
+            for split, rows in scored.items()
+        }
+        figures = {
+            "model": name,
+            **task_figures(prepared),
+            "scores": scores,
+            **figures_without_model(task, scored, display),
+            "epochs": epochs,
+            **model_size(model),
+            "seconds": round(seconds, 1),
+            "settings": settings.to_json(),
+            "machine": machine(),
+        }
+        save_figures(output, figures)
+        folder.finish(_STAGE, figures)
+        shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
+        return figures
 
 
 def model_with_new_head(source: str, config: PreTrainedConfig, task: Task) -> PreTrainedModel:

@@ -130,7 +130,10 @@ class _MultiTaskDistillation:
 
     def run(self) -> dict[str, Any]:
         """Train, save and score."""
-        folder = claim_folder(self.output, self.settings.to_json(), leads=self.leads)
+        with claim_folder(self.output, self.settings.to_json(), leads=self.leads) as folder:
+            return self._run_in(folder)
+
+    def _run_in(self, folder: RunFolder) -> dict[str, Any]:
         texts = [file for part in self.parts.values() for file in part.settings.unlabeled]
         check_same_rows(folder, {name: part.data.rows for name, part in self.parts.items()}, texts, leads=self.leads)
         teachers = [part.teacher for part in self.parts.values() if part.teacher is not None]

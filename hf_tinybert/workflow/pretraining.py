@@ -95,6 +95,7 @@ class _Pretraining:
         self, settings: PretrainSettings, output: Path, display: ProgressDisplay, blocks: Path, num_proc: int
     ) -> None:
         self.settings, self.output, self.display = settings, output, display
+        self.blocks_folder, self.num_proc = blocks, num_proc
         self.checkpoints = output / CHECKPOINTS
         self.arguments = settings.arguments(self.checkpoints)
         source = settings.teacher or str(packaged_teacher())
@@ -114,15 +115,19 @@ class _Pretraining:
         self.leads = self.arguments.process_index == 0
         if self.leads:
             check_corpus(settings, self.tokenizer)
-        with display.bar("reading and tokenising"):
-            self.folder, self.blocks = self._claimed_and_packed(blocks, num_proc)
-        self.checkpoint = last_whole_checkpoint(self.checkpoints)
 
     def run(self) -> dict[str, Any]:
-        """Train, save and compare."""
+        """Tokenise, train, save and compare."""
+        with claim_folder(self.output, self.settings.to_json(), leads=self.leads) as folder:
+            with self.display.bar("reading and tokenising"):
+                blocks = self._packed_blocks()
+            return self._run_in(folder, blocks)
+
+    def _run_in(self, folder: RunFolder, blocks: PackedBlocks) -> dict[str, Any]:
+        checkpoint = last_whole_checkpoint(self.checkpoints)
         place_models((self.student, self.teacher), self.arguments.device)
-        parts = self._parts()
-        rows, blocks = len(parts.train_rows), self.blocks
+        parts = self._parts(blocks)
+        rows = len(parts.train_rows)
         self.display.line(
             f"  teacher: {self.teacher_name}   {blocks.documents:,} documents, {blocks.tokens:,} tokens, {rows:,} "
             f"blocks of {self.settings.block_length}"
@@ -131,24 +136,24 @@ class _Pretraining:
             initial = parts.initialize()
         trainer = parts.trainer(initial)
         trainer.remove_callback(PrinterCallback)  # the display shows what there is to see
-        earlier = EarlierCalls(self.folder, self.checkpoint, leads=self.leads)
+        earlier = EarlierCalls(folder, checkpoint, leads=self.leads)
         before = earlier.terms_before(lambda: held_out_terms(trainer, self.tasks))
         seconds = earlier.seconds()
         with self.display.bar("distilling") as bar:
             show_progress(trainer, bar)
-            trainer.train(resume_from_checkpoint=None if self.checkpoint is None else str(self.checkpoint))
+            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         trainer.save_model(str(self.output))
         if self.leads:
             save_tasks(self.output, self.tasks, self.settings.block_length)
         figures = general_figures(parts, trainer, before, seconds + sum(trainer.phase_seconds.values()))
         if self.leads:
-            self._finish(figures)
+            self._finish(folder, figures)
         return figures
 
-    def _finish(self, figures: dict[str, Any]) -> None:
+    def _finish(self, folder: RunFolder, figures: dict[str, Any]) -> None:
         (self.output / TRAINING_ARGUMENTS_FILE).unlink(missing_ok=True)  # paths of this machine, no part of a model
         save_figures(self.output, figures)
-        self.folder.finish(_STAGE, figures)
+        folder.finish(_STAGE, figures)
         for kept in (self.checkpoints, self.output / _BLOCKS):
             shutil.rmtree(kept, ignore_errors=True)
 
@@ -169,16 +174,14 @@ class _Pretraining:
             )
             run_preflight(setup).raise_on_fail()
 
-    def _claimed_and_packed(self, blocks: Path, num_proc: int) -> tuple[RunFolder, PackedBlocks]:
-        """The first of several processes claims and tokenises; the others wait for it."""
-        settings = self.settings
-        folder = claim_folder(self.output, settings.to_json(), leads=self.leads)
+    def _packed_blocks(self) -> PackedBlocks:
+        """The first of several processes tokenises; the others wait for it."""
         if not self.leads:
-            return folder, wait_for_blocks(blocks, settings.block_length)
-        return folder, pack_corpus(settings, self.tokenizer, blocks, num_proc)
+            return wait_for_blocks(self.blocks_folder, self.settings.block_length)
+        return pack_corpus(self.settings, self.tokenizer, self.blocks_folder, self.num_proc)
 
-    def _parts(self) -> GeneralParts:
-        train_rows, held_out_rows = split_corpus(self.blocks.rows, self.settings)
+    def _parts(self, blocks: PackedBlocks) -> GeneralParts:
+        train_rows, held_out_rows = split_corpus(blocks.rows, self.settings)
         return GeneralParts(
             settings=self.settings,
             arguments=self.arguments,
@@ -186,7 +189,7 @@ class _Pretraining:
             teacher=self.teacher,
             teacher_name=self.teacher_name,
             tokenizer=self.tokenizer,
-            blocks=self.blocks,
+            blocks=blocks,
             train_rows=train_rows,
             held_out_rows=held_out_rows,
             masks=self.masks,

@@ -20,7 +20,7 @@ from hf_tinybert.models.sentence_transformers import MODULES_FILE, module_folder
 from hf_tinybert.models.tokenizer_trimming import trim_tokenizer
 from hf_tinybert.models.vocabulary import required_ids, trim_model
 from hf_tinybert.progress import ProgressDisplay
-from hf_tinybert.run_folder import RunFolder
+from hf_tinybert.run_folder import RunFolder, claim_folder
 from hf_tinybert.workflow.corpus_pieces import PieceCounts, compare_pieces, count_pieces
 from hf_tinybert.workflow.distilling import SENTENCE_TRANSFORMERS_FOLDER
 from hf_tinybert.workflow.figures import finished_figures, model_size, save_figures
@@ -88,7 +88,10 @@ class _Trimming:
 
     def run(self) -> dict[str, Any]:
         """Write everything."""
-        folder = RunFolder(self.output, self.settings.to_json())
+        with claim_folder(self.output, self.settings.to_json(), leads=True) as folder:
+            return self._write(folder)
+
+    def _write(self, folder: RunFolder) -> dict[str, Any]:
         self.trimmed.save_pretrained(self.output, save_original_format=False)
         self.trimmed_tokenizer.save_pretrained(self.output)
         source = Path(self.settings.model)
