@@ -25,7 +25,7 @@ _GRAPHS = ("*.onnx", "*.xml")
 _SHAPES: Mapping[str, Mapping[str, type]] = {
     RECORD_FILE: dict.fromkeys(("loss_weights", "metrics", "tasks", "versions"), dict) | {"layer_mapping": list},
     FIGURES_FILE: dict.fromkeys(("held_out", "machine", "retention", "rows", "scores", "settings", "tasks"), dict)
-    | {"labels": list, SPEED: dict},
+    | {"curves": dict, "epochs": list, "labels": list, SPEED: dict},
     TASK_FILE: {},
 }
 _DATA_ENDINGS = (".csv", ".json", ".jsonl", ".parquet", ".tsv", ".txt")

@@ -118,10 +118,14 @@ def test_half_of_a_model_and_tasks_of_other_names_are_refused(student_folder):
 
 
 @pytest.mark.parametrize(
-    ("file", "content"), [(FIGURES_FILE, '{"scores": 3}'), (RECORD_FILE, '{"tasks": ["news"]}')], ids=lambda one: one
+    ("file", "content"),
+    [(FIGURES_FILE, '{"scores": 3}'), (FIGURES_FILE, '{"epochs": 1.0}'), (RECORD_FILE, '{"tasks": ["news"]}')],
+    ids=lambda one: one,
 )
 def test_files_of_another_shape_are_refused(student_folder, file, content):
-    """Prevents a traceback over a file that was changed by hand."""
+    """Prevents a traceback, or a Python message without a file's name, over a file that was changed by hand."""
     (student_folder / file).write_text(content)
-    with pytest.raises(ValueError, match="expected a dict as `(scores|tasks)` in .*, got (int|list)"):
+    with pytest.raises(
+        ValueError, match="expected a (dict|list) as `(scores|epochs|tasks)` in .*, got (int|float|list)"
+    ):
         read_facts(student_folder)
