@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from hf_tinybert.distillation.head_kinds import head_kind
 from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE
 
 if TYPE_CHECKING:
@@ -244,7 +245,7 @@ def _check_prompt(kind: str, student: PreTrainedModel, *, reads_layers: bool) ->
             "among the positions that the layer terms compare with the teacher's; train the prediction-layer phase "
             "only, or use LoRA"
         )
-    if not type(student).__name__.endswith("ForSequenceClassification"):
+    if head_kind(student) != "ForSequenceClassification":
         raise ValueError(
             f"expected {kind} on a classifier of whole texts, got `{type(student).__name__}`; because virtual tokens "
             "move the predictions of tokens; use LoRA"

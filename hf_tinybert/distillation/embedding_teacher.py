@@ -10,6 +10,8 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
+from hf_tinybert.distillation.head_kinds import head_kind
+
 _HEAD = "ForSentenceEmbedding"
 
 
@@ -39,7 +41,7 @@ class EncoderEmbeddingOutput(ModelOutput):
 
 def gives_embeddings(model: PreTrainedModel) -> bool:
     """Whether a model's predictions are embeddings of texts."""
-    return type(model).__name__.endswith(_HEAD)
+    return head_kind(model) == _HEAD
 
 
 def embedding_size(model: PreTrainedModel) -> int:

@@ -13,6 +13,8 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase
 
+from hf_tinybert.distillation.head_kinds import head_kind
+
 TEACHER_PREFIX = "teacher_"
 
 _LABELS = frozenset({"labels", "start_positions", "end_positions", "next_sentence_label"})
@@ -192,7 +194,7 @@ def check_separate_encodings(student: PreTrainedModel) -> None:
     Raises:
         ValueError: the student predicts something else than classes, numbers or vectors of whole texts.
     """
-    if not type(student).__name__.endswith(_ALIGNED_HEADS):
+    if head_kind(student) not in _ALIGNED_HEADS:
         raise ValueError(
             f"expected a student with a head of the kind {' or '.join(_ALIGNED_HEADS)} where the tokenizers differ, "
             f"got `{type(student).__name__}`; because predictions of tokens, answers and choices do not correspond "

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from transformers import PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
@@ -248,6 +249,21 @@ def detach_projections(student: "PreTrainedModel | PeftModel") -> None:
     student._modules.pop(PROJECTIONS_ATTRIBUTE, None)
 
 
+def train_with(optimizer: Optimizer, projections: TrainingProjections) -> None:
+    """Have an optimizer that was made before the projections train them too, at the highest of its learning rates.
+
+    They join a group that is there, because a schedule may know the groups already; those it has stay as they are.
+
+    Args:
+        optimizer: of the student, as the caller made it; changed in place.
+        projections: attached to that student.
+    """
+    known = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    missing = [parameter for parameter in projections.parameters() if id(parameter) not in known]
+    fastest = max(optimizer.param_groups, key=lambda group: float(group.get("initial_lr", group["lr"])))
+    fastest["params"].extend(missing)
+
+
 def attached_projections(student: "PreTrainedModel | PeftModel") -> TrainingProjections | None:
     """The projections inside a student; None where no term needs any."""
     module = student._modules.get(PROJECTIONS_ATTRIBUTE)
@@ -279,4 +295,5 @@ __all__ = [
     "attached_projections",
     "detach_projections",
     "starting_projections",
+    "train_with",
 ]

@@ -5,18 +5,20 @@ from typing import TYPE_CHECKING, Any
 
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.trainer_utils import has_length
 
 from hf_tinybert.data.augmentation import FreshVariants
-from hf_tinybert.distillation.adapters import check_adapter_student, transformers_model
+from hf_tinybert.distillation.adapters import check_adapter_student, is_adapter_model, transformers_model
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.compatibility.loss_settings import check_loss_settings
-from hf_tinybert.distillation.compatibility.models import check_models, check_two_models
+from hf_tinybert.distillation.compatibility.models import check_learns, check_models, check_two_models
 from hf_tinybert.distillation.compatibility.rows import check_dataset
 from hf_tinybert.distillation.compatibility.tokens import check_tokenizers
 from hf_tinybert.distillation.encodings import check_separate_encodings, has_teacher_encoding
 from hf_tinybert.distillation.layer_mapping import resolve_layer_mapping
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
+from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.token_map import find_token_map
 
 if TYPE_CHECKING:
@@ -32,7 +34,8 @@ def check_trainer_arguments(arguments: object, others: Mapping[str, Any]) -> Non
 
     Raises:
         ValueError: stock training arguments, a loss or a model maker of one's own, reentrant checkpointing, an
-            optimizer object for several phases, or a teacher cache of rows that change.
+            optimizer object or a checkpoint at SIGTERM for several phases, a phase of unknown length, or a teacher
+            cache of rows that change.
     """
     if not isinstance(arguments, DistillationArguments):
         raise ValueError(f"expected `DistillationArguments`, got `{type(arguments).__name__}`")
@@ -54,12 +57,32 @@ def check_trainer_arguments(arguments: object, others: Mapping[str, Any]) -> Non
             "expected no `optimizers` with more than one phase, got some; because each phase starts a fresh "
             "optimizer; train one phase at a time, or choose the optimizer by `optim`"
         )
+    if len(arguments.stages) > 1 and arguments.enable_jit_checkpoint:
+        raise ValueError(
+            "expected no `enable_jit_checkpoint` with more than one phase, got it; because a run that is told to end "
+            "would go on with the next phase, and no phase but the first would hear of it; train one phase at a time, "
+            "or save by `save_strategy` and resume"
+        )
+    _check_phase_lengths(arguments, others.get("train_dataset"))
     if arguments.teacher_cache_dir is not None and isinstance(others.get("train_dataset"), FreshVariants):
         raise ValueError(
             f"expected no `teacher_cache_dir` with `FreshVariants`, got `{arguments.teacher_cache_dir}`; because the "
             "rows are of other words in every epoch, and the teacher answers anew; leave it out, or write variants by "
             "`hf-tinybert augment`"
         )
+
+
+def _check_phase_lengths(arguments: DistillationArguments, train_dataset: object) -> None:
+    """Refuse a phase of so many passes over rows that nobody counted."""
+    if train_dataset is None or has_length(train_dataset):
+        return
+    for settings in arguments.phase_settings():
+        name = "intermediate_max_steps" if settings.phase is Phase.INTERMEDIATE else "max_steps"
+        if settings.max_steps <= 0:
+            raise ValueError(
+                f"expected a positive `{name}` for training rows without a length, got {settings.max_steps}; because "
+                f"the steps of the {settings.phase} phase and its learning rates depend on it; set it"
+            )
 
 
 def check_pair(
@@ -85,6 +108,8 @@ def check_pair(
         ValueError: see `distillation.compatibility`.
     """
     student = transformers_model(model)
+    if not is_adapter_model(model):
+        check_learns(student, objectives)
     check_adapter_student(
         model,
         reads_layers=any(one.reads_hidden_states or one.reads_attention for one in objectives),

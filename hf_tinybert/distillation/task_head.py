@@ -7,6 +7,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from hf_tinybert.distillation.embedding_teacher import gives_embeddings
+from hf_tinybert.distillation.head_kinds import head_kind
 from hf_tinybert.distillation.losses import ProblemType
 
 # by `config.problem_type`
@@ -23,19 +24,19 @@ def problem_of(model: PreTrainedModel) -> ProblemType:
 
     `config.problem_type` says it; without, a text classifier of one label is a regression, as in the stock heads.
     """
-    if type(model).__name__.endswith("ForQuestionAnswering"):
+    if head_kind(model) == "ForQuestionAnswering":
         return ProblemType.SPAN
     if gives_embeddings(model):
         return ProblemType.EMBEDDING
     if model.config.problem_type is not None:
         return PROBLEM_TYPES[model.config.problem_type]
-    classifies = type(model).__name__.endswith("ForSequenceClassification")
+    classifies = head_kind(model) == "ForSequenceClassification"
     return ProblemType.REGRESSION if classifies and model.config.num_labels == 1 else ProblemType.SINGLE_LABEL
 
 
 def names_classes(model: PreTrainedModel) -> bool:
     """Whether a model's predictions are classes with names of their own, and not positions, tokens or choices."""
-    return type(model).__name__.endswith(_NAMED_CLASSES)
+    return head_kind(model) in _NAMED_CLASSES
 
 
 def predicts_vocabulary(model: PreTrainedModel) -> bool:

@@ -36,6 +36,7 @@ from transformers.utils.peft_utils import find_adapter_config_file
 from hf_tinybert.distillation.adapters import ADAPTER_CONFIG_FILE, check_not_quantised, load_adapter, merged_teacher
 from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.embedding_teacher import teach_embeddings
+from hf_tinybert.distillation.head_kinds import head_kind
 from hf_tinybert.distillation.sharding import whole_tensors
 
 
@@ -51,7 +52,7 @@ _ENCODER = Head(AutoModel, MODEL_MAPPING, "FEATURE_EXTRACTION")
 # an embedding student that teaches another one, linear layer and all
 _EMBEDDING_STUDENT = Head(AutoModelForTextEncoding, MODEL_FOR_TEXT_ENCODING_MAPPING)
 _TOKENS = Head(AutoModelForTokenClassification, MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING, "TOKEN_CLS")
-# by the end of the student's class name: the head of its teacher, which any family may have
+# by the kind of the student's head: that of its teacher, which any family may have
 HEADS = {
     "ForExtractiveSummarization": _TOKENS,
     "ForMaskedLM": Head(AutoModelForMaskedLM, MODEL_FOR_MASKED_LM_MAPPING),
@@ -96,7 +97,7 @@ def load_teacher(
             be found or does not take it.
     """
     check_weights(Path(name))
-    kind = next((suffix for suffix in HEADS if type(student).__name__.endswith(suffix)), None)
+    kind = head_kind(student)
     if needs_head and kind is None:
         raise ValueError(
             f"expected a student with a head of {', '.join(sorted(HEADS))} for the prediction loss, got "
@@ -138,7 +139,7 @@ def load_teacher_with_trained_head(
         ValueError: the weights are truncated, or transformers does not know the family.
     """
     check_weights(Path(name))
-    kind = next((suffix for suffix in HEADS if type(student).__name__.endswith(suffix)), None)
+    kind = head_kind(student)
     if kind is None or find_adapter_config_file(str(name)) is not None:
         return None
     config = _load_config(str(name))

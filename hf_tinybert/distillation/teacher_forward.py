@@ -12,6 +12,7 @@ from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.attention_access import AttentionAccess
 from hf_tinybert.distillation.attention_fallback import record_softmax
 from hf_tinybert.distillation.encodings import model_input_names, teacher_inputs
+from hf_tinybert.distillation.head_kinds import head_kind
 from hf_tinybert.distillation.states import DistillationStates, StateRequest, teacher_states
 from hf_tinybert.distillation.task_head import predicts_vocabulary, vocabulary_logits_at
 
@@ -94,7 +95,7 @@ class TeacherForward:
     def _runs(self) -> nn.Module:
         """The encoder alone where no term reads predictions; multiple choice takes its choices apart in the head."""
         whole = self._request.logits or self._prepared is not self.teacher
-        return self._prepared if whole or "MultipleChoice" in type(self.teacher).__name__ else self.teacher.base_model
+        return self._prepared if whole or head_kind(self.teacher) == "ForMultipleChoice" else self.teacher.base_model
 
 
 __all__ = ["TeacherForward"]

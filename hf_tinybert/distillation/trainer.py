@@ -34,8 +34,10 @@ from hf_tinybert.distillation.preflight import PreflightReport, Setup, run_prefl
 from hf_tinybert.distillation.projections import (
     PROJECTIONS_ATTRIBUTE,
     PROJECTIONS_FILE,
+    DistillationOutput,
     ProjectionStart,
     attached_projections,
+    train_with,
 )
 from hf_tinybert.distillation.publishing_trainer import PublishingTrainer
 from hf_tinybert.distillation.record import DistillationRecord, public_name
@@ -156,6 +158,9 @@ class DistillationTrainer(PublishingTrainer):
         vars(transformers_model(model)).pop("_weight_conversions", None)
         self._columns = columns
         super().__init__(model=model, args=args, **kwargs)
+        projections = attached_projections(self.model)
+        if self.optimizer is not None and projections is not None:
+            train_with(self.optimizer, projections)  # the caller made it before there were any
         if self.args.n_gpu > 1:
             raise ValueError(
                 f"expected one GPU per process, got {self.args.n_gpu} in one; because DataParallel cannot carry the "
@@ -253,7 +258,8 @@ class DistillationTrainer(PublishingTrainer):
 
     def _check_best_metric(self) -> None:
         """Before anything is spent, see that evaluations will give the metric of the best model."""
-        computes = self.compute_metrics is not None
+        own = type(self).evaluate is not DistillationTrainer.evaluate  # which may add any
+        computes = self.compute_metrics is not None or own
         check_best_metric(self.args, self._tasks, parts=self._evaluation_parts, computes_metrics=computes)
         warn_of_moving_loss(self.args, self._tasks, self._evaluation_parts)
 
@@ -398,7 +404,7 @@ class DistillationTrainer(PublishingTrainer):
         if self.args.train_sampling_strategy != "group_by_length" or not has_length(dataset):
             sampler: Sampler[int] | None = super()._get_train_sampler(train_dataset)
             return sampler
-        self._row_order = grouped_rows(dataset, self.args)
+        self._row_order = grouped_rows(dataset, self.args, self._train_batch_size)
         return RandomSampler(dataset) if self._row_order is None else self._row_order
 
     def _set_signature_columns_if_needed(self) -> None:
@@ -412,7 +418,7 @@ class DistillationTrainer(PublishingTrainer):
         inputs: dict[str, Any],
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
-    ) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
+    ) -> Tensor | tuple[Tensor, ModelOutput]:
         """The objective of the current phase on one batch, `()`, and the student's loss and logits if asked.
 
         The loss is a mean over the batch; `num_items_in_batch` is not needed.
@@ -425,7 +431,7 @@ class DistillationTrainer(PublishingTrainer):
         self._terms["train" if model.training else "eval"].add(logged, rows=len(inputs["input_ids"]))
         if not return_outputs:
             return loss
-        return loss, {"loss": loss, **self._predictions(task, output)}
+        return loss, DistillationOutput(loss=loss, **self._predictions(task, output))
 
     def _predictions(self, task: TaskDistillation, output: ModelOutput) -> dict[str, Tensor]:
         """What of a student's output are predictions, by name; a phase that leaves out the vocabulary has none."""

@@ -43,28 +43,42 @@ def paired_collator(
     return PairedCollator(student, teacher)
 
 
-def grouped_rows(dataset: object, args: TrainingArguments) -> LengthGroupedRows | None:
+def grouped_rows(dataset: object, args: TrainingArguments, batch_size: int | None = None) -> LengthGroupedRows | None:
     """The order in which steps are of rows of like length; None where lengths are not known.
 
     Args:
-        dataset: with a length.
+        dataset: with a length; its column `length_column_name`, if it has one, holds that of every row.
         args: of the run.
+        batch_size: as of `rows_per_step`.
     """
-    lengths = dataset.lengths if isinstance(dataset, FreshVariants) else row_lengths(dataset)
+    lengths = dataset.lengths if isinstance(dataset, FreshVariants) else _lengths(dataset, args.length_column_name)
     if lengths is None:
         logger.info("rows are drawn at random: there is no `input_ids` column whose lengths could be grouped")
         return None
-    return LengthGroupedRows(lengths, rows_per_step(args), data_seed(args))
+    return LengthGroupedRows(lengths, rows_per_step(args, batch_size), data_seed(args))
 
 
-def rows_per_step(args: TrainingArguments) -> int:
-    """Of all processes together: however many there are, a step has the same rows."""
-    return int(args.train_batch_size * args.gradient_accumulation_steps * max(1, args.world_size))
+def rows_per_step(args: TrainingArguments, batch_size: int | None = None) -> int:
+    """Of all processes together: however many there are, a step has the same rows.
+
+    Args:
+        args: of the run.
+        batch_size: rows of a batch of one process, if not as the arguments say: `auto_find_batch_size` finds others.
+    """
+    size = args.train_batch_size if batch_size is None else batch_size
+    return int(size * args.gradient_accumulation_steps * max(1, args.world_size))
 
 
 def data_seed(args: TrainingArguments) -> int:
     """Of the order of rows."""
     return args.seed if args.data_seed is None else args.data_seed
+
+
+def _lengths(dataset: object, column: str) -> list[int] | None:
+    if isinstance(dataset, Dataset) and column in dataset.column_names:
+        lengths: list[int] = dataset.select_columns([column]).with_format(None)[:][column]
+        return lengths
+    return row_lengths(dataset)
 
 
 __all__ = ["column_names", "data_seed", "encoded_rows", "grouped_rows", "paired_collator", "rows_per_step"]

@@ -108,3 +108,10 @@ def test_a_whole_teacher_is_placed_as_it_is(build_teacher):
     """Prevents a wrapper, such as DDP, around a model that has no gradients to reduce."""
     teacher = build_teacher()
     assert place_teacher(teacher, Accelerator(cpu=True)) is teacher
+
+
+def test_the_accelerator_takes_no_teacher_for_the_student(build_teacher):
+    """Prevents an evaluation before training on a student that no autocast, compilation or engine was put around."""
+    accelerator = Accelerator(cpu=True)
+    place_teacher(build_teacher(), accelerator)
+    assert accelerator._models == []

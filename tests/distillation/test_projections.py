@@ -4,6 +4,9 @@ import logging
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
+from torch.optim import SGD
+from torch.optim.lr_scheduler import LambdaLR
 from transformers import AutoModelForSequenceClassification
 
 from hf_tinybert.distillation.projections import (
@@ -16,6 +19,7 @@ from hf_tinybert.distillation.projections import (
     attached_projections,
     detach_projections,
     starting_projections,
+    train_with,
 )
 
 IDS = torch.tensor([[5, 6, 7, 8]])
@@ -173,3 +177,16 @@ def test_projections_of_another_shape_are_refused(tmp_path, other, caplog):
     ):
         other.load(tmp_path)
     assert all(torch.equal(other.state_dict()[name], tensor) for name, tensor in before.items())
+
+
+def test_an_optimizer_that_was_made_before_trains_them_at_its_highest_rate():
+    """Prevents projections that stay at random, so that the student learns to fit a map that means nothing."""
+    slow, fast = nn.Linear(2, 2), nn.Linear(2, 2)
+    optimizer = SGD([{"params": slow.parameters(), "lr": 0.1}, {"params": fast.parameters(), "lr": 0.2}])
+    schedule = LambdaLR(optimizer, lambda step: 0.0 if step == 0 else 1.0)  # a warm-up hides the rates
+    projections = DistillationProjections(*WIDTHS, STATES)
+    for _ in range(2):  # a second trainer changes nothing
+        train_with(optimizer, projections)
+    assert [len(group["params"]) for group in optimizer.param_groups] == [2, 2 + 2 * STATES]
+    schedule.step()
+    assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.2]

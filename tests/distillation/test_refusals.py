@@ -11,6 +11,9 @@ from hf_tinybert.distillation.refusals import check_before_data, check_pair, che
         ({}, {"model_init": len}, "expected no `model_init`, got one"),
         ({}, {"compute_loss_func": len}, "expected no `compute_loss_func`, got one"),
         ({}, {"optimizers": (object(), None)}, "expected no `optimizers` with more than one phase"),
+        ({"enable_jit_checkpoint": True}, {}, "expected no `enable_jit_checkpoint` with more than one phase"),
+        ({"max_steps": 3}, {"train_dataset": iter(())}, "expected a positive `intermediate_max_steps`"),
+        ({"intermediate_max_steps": 3}, {"train_dataset": iter(())}, "expected a positive `max_steps`"),
         (
             {"gradient_checkpointing": True, "gradient_checkpointing_kwargs": {"use_reentrant": True}},
             {},
@@ -44,6 +47,9 @@ def test_a_pair_is_checked_as_a_whole(build_student, build_teacher, build_argume
         check_pair(build_student(hidden_size=24, num_attention_heads=3), build_teacher(), objectives, arguments)
     with pytest.raises(ValueError, match="expected a training set with rows"):
         check_pair(build_student(), build_teacher(), objectives, arguments, train_dataset=build_rows(4).select([]))
+    frozen = build_student().requires_grad_(False)
+    with pytest.raises(ValueError, match="frozen student"):
+        check_pair(frozen, build_teacher(), objectives, arguments)
     weighted = build_student()
     weighted.class_weights = torch.ones(3)
     weighted.register_buffer("class_weight", torch.ones(3))

@@ -30,6 +30,13 @@ def test_the_problem_is_that_of_the_stock_heads(build_student, head, config, pro
     assert problem_of(build_student(head, **config)) is problem
 
 
+def test_a_head_of_ones_own_has_the_problem_of_its_base(build_student):
+    """Prevents a regression whose class has another name from being trained as one class, whose loss is always 0."""
+    model = build_student(id2label={0: "score"}, label2id={"score": 0})
+    model.__class__ = type("MyRegressor", (type(model),), {})
+    assert problem_of(model) is ProblemType.REGRESSION
+
+
 def test_the_vocabulary_product_is_left_out_and_comes_back(build_student):
     """Prevents time spent on logits that no term reads, and a head that stays broken after the phase."""
     model = build_student("ForMaskedLM").eval()

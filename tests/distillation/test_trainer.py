@@ -522,6 +522,56 @@ def test_an_optimizer_of_the_caller_is_refused_for_two_phases_and_used_for_one(b
     assert "classifier.bias" not in _unmoved(student, before)
 
 
+def test_an_optimizer_of_the_caller_trains_the_projections_too(build_trainer, build_student):
+    """Prevents projections at random all through a run, which no log tells of."""
+    student = build_student()
+    trainer = build_trainer({"phases": ["joint"]}, model=student, optimizers=(SGD(student.parameters(), lr=0.1), None))
+    before = _weights(student)
+    trainer.train()
+    assert _unmoved(student, before) == []
+
+
+def test_a_loss_of_ones_own_finds_the_outputs_of_the_stock_trainer(build_trainer, build_rows):
+    """Prevents an error in every `compute_loss` that adds to the loss what it reads of the outputs."""
+
+    class Sharpened(DistillationTrainer):
+        def compute_loss(self, model, inputs, return_outputs=False, **kwargs):
+            loss, outputs = super().compute_loss(model, inputs, return_outputs=True, **kwargs)
+            assert outputs.logits is outputs["logits"] is outputs[1]
+            loss = loss + 100 * outputs.logits.square().mean().detach().ceil()
+            return (loss, outputs) if return_outputs else loss
+
+    plain = build_trainer({"phases": ["joint"]})
+    trainer = Sharpened(plain.model, plain.args, teacher=plain.teacher, data_collator=plain.data_collator)
+    assert trainer.evaluate(build_rows(4))["eval_loss"] > 100
+    assert trainer.predict(build_rows(4)).predictions.shape == (4, 3)
+
+
+def test_an_evaluation_of_ones_own_may_give_the_metric_of_the_best_model(build_trainer, build_rows):
+    """Prevents a refusal of what runs with the stock Trainer: a metric that the subclass adds."""
+
+    class Counting(DistillationTrainer):
+        def evaluate(self, *arguments, **kwargs):
+            return {**super().evaluate(*arguments, **kwargs), "eval_own": float(self.state.global_step)}
+
+    plain = build_trainer(
+        {
+            "phases": ["joint"],
+            "eval_strategy": "steps",
+            "eval_steps": 1,
+            "save_strategy": "best",
+            "metric_for_best_model": "own",
+        },
+        eval_dataset=build_rows(4),
+    )
+    with pytest.raises(ValueError, match="got `own`"):
+        plain.train()
+    rows = {"train_dataset": plain.train_dataset, "eval_dataset": plain.eval_dataset}
+    trainer = Counting(plain.model, plain.args, teacher=plain.teacher, data_collator=plain.data_collator, **rows)
+    trainer.train()
+    assert trainer.state.best_metric == trainer.state.global_step == 2
+
+
 def test_other_arguments_and_models_are_refused(
     build_trainer, build_arguments, build_student, build_teacher, tmp_path
 ):

@@ -30,6 +30,7 @@ def test_a_step_has_the_same_rows_for_any_number_of_processes():
     alone = SimpleNamespace(train_batch_size=8, gradient_accumulation_steps=2, world_size=0)
     two = SimpleNamespace(train_batch_size=4, gradient_accumulation_steps=2, world_size=2)
     assert rows_per_step(alone) == rows_per_step(two) == 16
+    assert rows_per_step(alone, 4) == 8
 
 
 def test_the_order_has_a_seed_of_its_own_where_one_is_given():
@@ -46,6 +47,13 @@ def test_steps_are_of_rows_of_like_length(rows, build_arguments):
         [3, 3, 4, 4],
         [8, 8, 9, 9],
     ]
+
+
+def test_lengths_may_have_a_column_of_their_own(build_arguments):
+    """Prevents `length_column_name` without effect."""
+    rows = Dataset.from_dict({"input_ids": [[1]] * 8, "length": LENGTHS})
+    order = list(grouped_rows(rows, build_arguments(), 2))
+    assert all(abs(LENGTHS[order[step]] - LENGTHS[order[step + 1]]) <= 1 for step in range(0, 8, 2))
 
 
 def test_rows_of_unknown_length_have_no_order(build_arguments, caplog):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from transformers import PreTrainedModel
 
 from hf_tinybert.distillation.embedding_teacher import embedding_size, gives_embeddings
+from hf_tinybert.distillation.head_kinds import head_kind
 from hf_tinybert.distillation.task_head import PROBLEM_TYPES, problem_of
 
 
@@ -46,7 +47,7 @@ def check_problem_types(student: PreTrainedModel, teacher: PreTrainedModel) -> N
     teacher_problem = teacher.config.problem_type
     student_problem: str | None = student.config.problem_type
     got = f"`{student_problem}`"
-    if student_problem is None and type(student).__name__.endswith("ForSequenceClassification"):
+    if student_problem is None and head_kind(student) == "ForSequenceClassification":
         student_problem = next(name for name, problem in PROBLEM_TYPES.items() if problem is problem_of(student))
         got = f"none, taken for `{student_problem}`,"
     if None not in (student_problem, teacher_problem) and student_problem != teacher_problem:

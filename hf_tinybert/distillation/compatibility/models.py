@@ -11,6 +11,7 @@ from hf_tinybert.distillation.attention_access import AttentionAccess, attention
 from hf_tinybert.distillation.compatibility.labels import check_predictions
 from hf_tinybert.distillation.compatibility.tokens import check_encodings, check_vocabulary_sizes
 from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE
 from hf_tinybert.distillation.terms import Term
 
 logger = logging.getLogger(__name__)
@@ -83,6 +84,27 @@ def check_two_models(student: PreTrainedModel, teacher: PreTrainedModel) -> None
             f"expected a teacher with weights of its own, got {len(shared)} in the memory of the student's, such as "
             f"`{shared[0]}`; because every step would change the teacher too; copy the weights (`load_state_dict`)"
         )
+
+
+def check_learns(student: PreTrainedModel, objectives: Sequence[DistillationObjective]) -> None:
+    """Refuse a student of which some phase would train nothing but the projections, which are thrown away.
+
+    Args:
+        student: without an adapter.
+        objectives: those of all phases.
+
+    Raises:
+        ValueError: no parameter that a phase reaches requires a gradient.
+    """
+    encoder, learned = _learned(student.base_model), _learned(student)
+    for objective in objectives:
+        if not (learned if objective.reads_logits else encoder):
+            part = "student" if not learned else "encoder"
+            raise ValueError(
+                f"expected a student that learns {', '.join(f'`{name}`' for name in objective.weights)}, got a frozen "
+                f"{part}; because only projections would be trained, and not saved; set `requires_grad_(True)` on it, "
+                "or leave the phase out"
+            )
 
 
 def check_frozen(teacher: PreTrainedModel) -> None:
@@ -203,11 +225,17 @@ def _address(parameter: nn.Parameter) -> int | None:
     return parameter.untyped_storage().data_ptr() or None
 
 
+def _learned(module: nn.Module) -> list[str]:
+    names = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
+    return [name for name in names if not name.startswith(f"{PROJECTIONS_ATTRIBUTE}.")]
+
+
 __all__ = [
     "check_attention",
     "check_finite",
     "check_frozen",
     "check_heads",
+    "check_learns",
     "check_models",
     "check_two_models",
     "compares_heads",

@@ -6,6 +6,7 @@ from datasets import ClassLabel, Dataset, LargeList, List, Value
 from transformers import PreTrainedModel
 
 from hf_tinybert.distillation.compatibility.labels import check_label_names, label_names
+from hf_tinybert.distillation.head_kinds import head_kind
 from hf_tinybert.distillation.losses import IGNORED_LABEL, ProblemType
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.task_head import problem_of
@@ -111,7 +112,7 @@ def _check_classes(dataset: Dataset, column: str) -> None:
 
 def _reads_classes(student: PreTrainedModel, objectives: Sequence[DistillationObjective]) -> bool:
     """Whether a classifier of texts learns predictions."""
-    classifies = type(student).__name__.endswith("ForSequenceClassification")
+    classifies = head_kind(student) == "ForSequenceClassification"
     return classifies and any(objective.reads_logits for objective in objectives)
 
 

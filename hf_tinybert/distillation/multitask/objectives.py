@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets import Dataset
-from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.compatibility.rows import label_column
@@ -32,7 +32,8 @@ class DistillationTask:
             teacher, if it has one; else the task is learned from its labels alone.
         teacher_processing_class: the teacher's tokenizer; found by itself when the teacher is a name.
         collator: makes batches; None pads by the student's tokenizer.
-        compute_metrics: as of the stock Trainer; called in every evaluation, also where rows bring no labels along.
+        compute_metrics: of an `EvalPrediction`, as of the stock Trainer; called in every evaluation, also where
+            rows bring no labels along.
         main_metric: the one of these metrics that says which model is best, higher is better; the first if unset.
         full_score: the main metric of a faultless model: 100 for the F1 of SQuAD.
         preprocess_logits_for_metrics: as of the stock Trainer.
@@ -45,7 +46,7 @@ class DistillationTask:
     teacher: "PreTrainedModel | PeftModel | str | Path | None" = None
     teacher_processing_class: PreTrainedTokenizerBase | None = None
     collator: Collator | None = None
-    compute_metrics: Callable[[EvalPrediction], dict[str, float]] | None = None
+    compute_metrics: Callable[..., dict[str, float]] | None = None
     main_metric: str | None = None
     full_score: float = 1.0
     preprocess_logits_for_metrics: Callable[[Any, Any], Any] | None = None

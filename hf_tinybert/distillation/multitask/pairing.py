@@ -12,7 +12,7 @@ from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 from hf_tinybert.distillation.adapters import is_adapter_model, transformers_model
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.attention import record_attention
-from hf_tinybert.distillation.compatibility.models import check_two_models
+from hf_tinybert.distillation.compatibility.models import check_learns, check_two_models
 from hf_tinybert.distillation.compatibility.rows import check_dataset
 from hf_tinybert.distillation.distributed_teacher import check_distributed_teacher
 from hf_tinybert.distillation.multitask.objectives import DistillationTask, task_objectives
@@ -115,6 +115,7 @@ def pair_tasks(
         attached = own._modules.get(PROJECTIONS_ATTRIBUTE)
         if pair is not None and isinstance(attached, DistillationProjections):
             projections[name] = attached
+    check_learns(student, [one for task in paired.values() for one in task.objectives.values()])
     if any(one.reads_attention for task in paired.values() for one in task.objectives.values()):
         record_attention(student)
     if projections:

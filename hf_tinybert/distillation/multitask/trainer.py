@@ -1,5 +1,6 @@
 """`MultiTaskDistillationTrainer`: one student with a head per task, a teacher for each."""
 
+import inspect
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -96,6 +97,7 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
         check_trainer_arguments(args, kwargs)
         _check_arguments(args, kwargs)
         self.tasks = distinct_tasks(tasks)
+        _check_batch_metrics(args, self.tasks)
         self.sampling = TaskSampling(sampling) if isinstance(sampling, str) else sampling
         rows = MultiTaskDataset({name: task.train_dataset for name, task in self.tasks.items()})
         tokenizer = kwargs.get("processing_class")
@@ -244,7 +246,7 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
         dataset: Any = self.train_dataset if train_dataset is None else train_dataset
         self._row_order = SingleTaskSteps(
             dataset,
-            rows_per_step(self.args),
+            rows_per_step(self.args, self._train_batch_size),
             self.sampling,
             epochs=self.args.num_train_epochs,
             max_steps=self.args.max_steps,
@@ -272,8 +274,8 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
         task, main = self.tasks[name], self._main_metrics
         before = self.data_collator, self.compute_metrics, self.preprocess_logits_for_metrics
 
-        def compute(evaluation: EvalPrediction) -> dict[str, float]:
-            scores = task.compute_metrics(evaluation) if task.compute_metrics is not None else {}
+        def compute(evaluation: EvalPrediction, **by_batch: bool) -> dict[str, float]:
+            scores = task.compute_metrics(evaluation, **by_batch) if task.compute_metrics is not None else {}
             main[name] = main[name] or next(iter(scores), None)
             return scores
 
@@ -370,6 +372,18 @@ def _check_arguments(args: DistillationArguments, others: Mapping[str, Any]) -> 
             f"expected a `train_sampling_strategy` of {', '.join(f'`{name}`' for name in _STRATEGIES)}, got "
             f"`{args.train_sampling_strategy}`; because a step must hold rows of one task; choose one of these"
         )
+
+
+def _check_batch_metrics(args: DistillationArguments, tasks: Mapping[str, DistillationTask]) -> None:
+    """As the stock Trainer does of a `compute_metrics` of its own."""
+    for name, task in tasks.items():
+        computes = task.compute_metrics if args.batch_eval_metrics else None
+        if computes is not None and "compute_result" not in inspect.signature(computes).parameters:
+            raise ValueError(
+                f"expected `compute_metrics` of the task `{name}` to take `compute_result`, got one that does not; "
+                "because with `batch_eval_metrics` it is called for every batch and has to know which is the last; "
+                "add the argument, or leave out `batch_eval_metrics`"
+            )
 
 
 def _collator(name: str, task: DistillationTask, tokenizer: Any) -> Collator:  # noqa: ANN401 (of the stock Trainer)

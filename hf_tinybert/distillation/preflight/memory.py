@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 from transformers.training_args import OptimizerNames
 
 from hf_tinybert.distillation.embedding_teacher import embedding_size, gives_embeddings
+from hf_tinybert.distillation.head_kinds import head_kind
 from hf_tinybert.distillation.preflight.report import Check, Status, skipped
 from hf_tinybert.distillation.preflight.setup import Setup, spread
 from hf_tinybert.distillation.states import IGNORED_LABEL
@@ -180,7 +181,7 @@ def _map_values(model: PreTrainedModel, length: int) -> int:
 
 def _head_values(model: PreTrainedModel) -> int:
     """Values per token that a head keeps: much where it predicts tokens, next to nothing where it predicts classes."""
-    predicts_tokens = type(model).__name__.endswith(("ForMaskedLM", "ForPreTraining"))
+    predicts_tokens = head_kind(model) in ("ForMaskedLM", "ForPreTraining")
     return 3 * int(model.config.vocab_size) if predicts_tokens else 0
 
 
@@ -189,9 +190,9 @@ def _logits(setup: Setup, mean_length: float) -> float:
     model = setup.teacher
     if gives_embeddings(setup.student):
         return embedding_size(setup.student)
-    if type(model).__name__.endswith(("ForMaskedLM", "ForPreTraining")):
+    if head_kind(model) in ("ForMaskedLM", "ForPreTraining"):
         return mean_length * float(model.config.vocab_size)
-    per_token = type(model).__name__.endswith(("ForTokenClassification", "ForQuestionAnswering"))
+    per_token = head_kind(model) in ("ForTokenClassification", "ForQuestionAnswering")
     return (mean_length if per_token else 1.0) * len(model.config.id2label or {})
 
 

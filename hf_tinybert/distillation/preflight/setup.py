@@ -115,14 +115,21 @@ class Setup:
 
     def batch(self, dataset: Rows, rows: Sequence[int]) -> dict[str, Tensor]:
         """Rows as the models read them, labels included, on the student's device."""
-        columns = {*input_columns(self.student, self.teacher), *LABEL_COLUMNS, "end_positions"}
-        chosen = [{name: value for name, value in dataset[row].items() if name in columns} for row in rows]
+        chosen = [self._kept(dataset[row]) for row in rows]
         collator = self.collator
         if collator is None:
             padded = self.student_tokenizer
             collator = default_data_collator if padded is None else DataCollatorWithPadding(padded)
         batch = collator(chosen)
         return {name: value.to(self.student.device) for name, value in batch.items() if isinstance(value, Tensor)}
+
+    def _kept(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """What of a row the trainer hands to its collator."""
+        if self.arguments is not None and not self.arguments.remove_unused_columns:
+            return dict(row)
+        named = (None if self.arguments is None else self.arguments.label_names) or ()
+        columns = {*input_columns(self.student, self.teacher), *LABEL_COLUMNS, "end_positions", *named}
+        return {name: value for name, value in row.items() if name in columns}
 
     def teacher_inputs(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What of a batch the teacher reads."""

@@ -4,6 +4,7 @@ from transformers import PreTrainedTokenizerBase
 
 from hf_tinybert.distillation.compatibility import tokens
 from hf_tinybert.distillation.compatibility.models import position_limit
+from hf_tinybert.distillation.head_kinds import head_kind
 from hf_tinybert.distillation.preflight.report import Check, Status, checked, failed, skipped
 from hf_tinybert.distillation.preflight.setup import Setup
 
@@ -103,7 +104,7 @@ def check_special_tokens(setup: Setup) -> Check:
     name, tokenizers = "special tokens", _tokenizers(setup)
     if not tokenizers:
         return skipped(name, "no tokenizer given")
-    masked = type(setup.student).__name__.endswith(("ForMaskedLM", "ForPreTraining"))
+    masked = head_kind(setup.student) in ("ForMaskedLM", "ForPreTraining")
     for role, tokenizer in tokenizers.items():
         if tokenizer.pad_token_id is None:
             return failed(

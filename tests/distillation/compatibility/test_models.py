@@ -19,16 +19,33 @@ from hf_tinybert.distillation.attention_access import AttentionAccess
 from hf_tinybert.distillation.compatibility.models import (
     check_attention,
     check_frozen,
+    check_learns,
     check_models,
     check_two_models,
     position_limit,
 )
 from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.projections import DistillationProjections, attach_projections
 from hf_tinybert.distillation.terms import Term
 
 INTERMEDIATE = [DistillationObjective({Term.HIDDEN_STATES: 1.0, Term.ATTENTION_SCORES: 1.0})]
 HIDDEN_STATES = [DistillationObjective({Term.HIDDEN_STATES: 1.0})]
 EVERYTHING = [DistillationObjective(dict.fromkeys(Term, 1.0))]
+
+
+def test_a_student_of_which_a_phase_trains_projections_alone_is_refused(pair):
+    """Prevents a run that trains for hours and saves the student as it was."""
+    student, _ = pair()
+    check_learns(student, EVERYTHING)
+    student.base_model.requires_grad_(False)
+    check_learns(student, EVERYTHING)  # the head learns predictions
+    attach_projections(student, DistillationProjections(16, 32, 3))
+    with pytest.raises(ValueError, match="`hidden_states_loss`, got a frozen encoder"):
+        check_learns(student, HIDDEN_STATES)
+    student.requires_grad_(False)
+    student.distillation_projections.requires_grad_(True)
+    with pytest.raises(ValueError, match="got a frozen student"):
+        check_learns(student, EVERYTHING)
 
 
 def test_a_pair_that_fits_passes_silently(pair, caplog):

@@ -520,3 +520,39 @@ def test_two_processes_train_all_tasks_as_one_that_accumulates(tmp_path):
     for name, tensor in one["weights"].items():
         torch.testing.assert_close(whole["weights"][name], tensor, rtol=1e-4, atol=1e-5, msg=name)
         assert torch.equal(resumed["weights"][name], whole["weights"][name]), name
+
+
+def test_metrics_may_be_computed_batch_by_batch(start):
+    """Prevents an error at the first evaluation, long after the training began."""
+
+    def counted(prediction, compute_result):
+        return {"rows": float(len(prediction.label_ids))} if compute_result else {}
+
+    settings = {"batch_eval_metrics": True, "per_device_eval_batch_size": 4}
+    tasks = {"mood": tiny.task("mood", eval_dataset=tiny.rows("mood"), compute_metrics=counted)}
+    assert start(settings, ("mood",), tasks=tasks).evaluate()["eval_mood_rows"] == 4
+    tasks = {"mood": tiny.task("mood", eval_dataset=tiny.rows("mood"), compute_metrics=_accuracy)}
+    with pytest.raises(ValueError, match="of the task `mood` to take `compute_result`"):
+        start(settings, ("mood",), tasks=tasks)
+
+
+def test_a_batch_size_that_was_found_still_gives_steps_of_one_task(start):
+    """Prevents `auto_find_batch_size` from ending in batches of several tasks."""
+
+    class Crowded(MultiTaskDistillationTrainer):
+        def training_step(self, model, inputs, num_items_in_batch=None):
+            if len(inputs["input_ids"]) > 7:
+                raise RuntimeError("CUDA out of memory.")
+            return super().training_step(model, inputs, num_items_in_batch)
+
+    plain = start({"auto_find_batch_size": True, "per_device_train_batch_size": 8, "phases": ["joint"]}, NAMES[:2])
+    trainer = Crowded(plain.model, plain.args, tasks=tiny.tasks(NAMES[:2]))
+    seen = _seen(trainer)
+    trainer.train()
+    assert trainer._train_batch_size == 7 and set(seen) == set(NAMES[:2])
+
+
+def test_a_frozen_student_is_refused(start):
+    """Prevents a run that trains the projections alone."""
+    with pytest.raises(ValueError, match="frozen student"):
+        start(model=tiny.student(NAMES).requires_grad_(False))

@@ -28,6 +28,16 @@ def test_a_batch_holds_what_either_model_reads_and_the_labels(setup, rows):
     assert "labels" not in setup.teacher_inputs(batch)
 
 
+def test_a_batch_holds_every_column_where_the_trainer_removes_none(setup, rows):
+    """Prevents a refusal of a collator that tokenises, which finds no text in the rows of the checks."""
+    texts, seen = rows.add_column("text", ["x"] * len(rows)), []
+    keeping = replace(setup.arguments, remove_unused_columns=False)
+    replace(setup, arguments=keeping, collator=lambda chosen: seen.extend(chosen) or {}).batch(texts, [0])
+    named = replace(setup.arguments, label_names=["text"])
+    replace(setup, arguments=named, collator=lambda chosen: seen.extend(chosen) or {}).batch(texts, [0])
+    assert [row["text"] for row in seen] == ["x", "x"]
+
+
 def test_lengths_are_those_of_each_models_encoding():
     """Prevents the student's lengths from being held against the teacher's positions."""
     from hf_tinybert.distillation.preflight.setup import Setup
