@@ -5,15 +5,16 @@ from collections.abc import Sequence
 
 __all__ = ["join_sentences", "split_sentences"]
 
-# A mark that ends a sentence, and the quotes and brackets that may close after it.
-_ENDED = re.compile(
-    r"[.!?\u2026\u203c\u2047-\u2049\u3002\uff01\uff1f\uff0e\uff61\u0964\u0965\u061f\u06d4\u0589\u1362]"
-    r"[\"'`\u2019\u201d\u00bb\u203a)\]}\u300d\u300f\uff09\u3011\u300b\u3009]*$"
+# Marks that end a sentence, and the quotes and brackets that may close after them.
+_MARKS = frozenset(
+    ".!?\u2026\u203c\u2047\u2048\u2049\u3002\uff01\uff1f\uff0e\uff61\u0964\u0965\u061f\u06d4\u0589\u1362"
 )
+_CLOSING = frozenset("\"'`\u2019\u201d\u00bb\u203a)]}\u300d\u300f\uff09\u3011\u300b\u3009")
 # Short forms before a number that the library does not hold.
 _BEFORE_NUMBER = re.compile(r"(?:^|[\s(\[])(?:approx|ca|tabs?|vols?|chs?|chap|sect|thm|lem)\.$", re.I)
-_NO_SPACE_AFTER = re.compile(r"[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uff00-\uffef\u201d\u2019]$")
-_NO_SPACE_BEFORE = re.compile(r"^[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uff00-\uffef\u201c\u2018]")
+_LONGEST_FORM = 8  # characters: `approx.` and what stands before it
+_NO_SPACE_AFTER = re.compile(r"[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uff00-\uffef\u201d\u2019]")
+_NO_SPACE_BEFORE = re.compile(r"[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uff00-\uffef\u201c\u2018]")
 
 
 def split_sentences(text: str) -> list[tuple[int, int]]:
@@ -52,14 +53,25 @@ def join_sentences(sentences: Sequence[str]) -> str:
     joined = ""
     for sentence in sentences:
         words = " ".join(sentence.split())
-        together = not joined or (_NO_SPACE_AFTER.search(joined) and _NO_SPACE_BEFORE.search(words))
+        together = not joined or (_NO_SPACE_AFTER.match(joined[-1]) and _NO_SPACE_BEFORE.match(words))
         joined += words if together else f" {words}"
     return joined
 
 
 def _belongs_to(text: str, before: tuple[int, int], start: int) -> bool:
-    """Whether the piece that begins at `start` goes on with the sentence before it."""
-    sentence, gap = text[slice(*before)], text[before[1] : start]
-    if "\n" in gap or "\r" in gap:
+    """Whether the piece that begins at `start` goes on with the sentence before it.
+
+    Only the end of that sentence is looked at: a list without a full stop becomes one sentence, of many pieces.
+    """
+    begin, end = before
+    if any(mark in text[end:start] for mark in "\n\r"):
         return False
-    return not _ENDED.search(sentence) or (text[start].isdigit() and _BEFORE_NUMBER.search(sentence) is not None)
+    if not _has_ended(text, begin, end):
+        return True
+    return text[start].isdigit() and _BEFORE_NUMBER.search(text[max(begin, end - _LONGEST_FORM) : end]) is not None
+
+
+def _has_ended(text: str, begin: int, end: int) -> bool:
+    while end > begin and text[end - 1] in _CLOSING:
+        end -= 1
+    return end > begin and text[end - 1] in _MARKS

@@ -11,7 +11,9 @@ from typing import Any
 
 from datasets import Dataset
 from torch import Tensor
-from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import BatchEncoding, DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase
+
+from hf_tinybert.data.kinds.texts import encode_pairs
 
 from hf_tinybert.distillation.head_kinds import head_kind
 
@@ -62,8 +64,8 @@ def encode_for_both(
                     f"expected a text in every row of `{column}`, got {', '.join(others)}; because there is nothing "
                     "to encode; drop such rows, or name another column"
                 )
-        student = student_tokenizer(*texts, truncation=True, max_length=max_length)
-        teacher = teacher_tokenizer(*texts, truncation=True, max_length=teacher_max_length)
+        student = _encoded(texts, student_tokenizer, max_length)
+        teacher = _encoded(texts, teacher_tokenizer, teacher_max_length)
         return {**student, **{f"{TEACHER_PREFIX}{name}": values for name, values in teacher.items()}}
 
     return dataset.map(encode, batched=True, num_proc=num_proc, desc="Encoding for both models")
@@ -200,6 +202,13 @@ def check_separate_encodings(student: PreTrainedModel) -> None:
             f"got `{type(student).__name__}`; because predictions of tokens, answers and choices do not correspond "
             "between two encodings; give the student the teacher's tokenizer"
         )
+
+
+def _encoded(texts: Sequence[list[str]], tokenizer: PreTrainedTokenizerBase, max_length: int) -> BatchEncoding:
+    if len(texts) == 2:
+        return encode_pairs(*texts, tokenizer, max_length)
+    encoded: BatchEncoding = tokenizer(*texts, truncation=True, max_length=max_length)
+    return encoded
 
 
 def _is_encoding(name: str) -> bool:

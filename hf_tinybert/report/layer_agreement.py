@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.generic import ModelOutput
 
+from hf_tinybert.data.kinds.texts import encode_pairs
 from hf_tinybert.distillation.attention import AttentionRecord, AttentionScores, record_attention
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
 from hf_tinybert.distillation.attention_fallback import record_softmax
@@ -129,9 +130,13 @@ class _Reader:
             record_attention(self.model, values=False)
 
     def encode(self, text: Text, max_length: int) -> _Encoded:
-        encoded = self.tokenizer(*text, truncation=True, max_length=max_length, return_tensors="pt")
-        tokens = self.tokenizer.convert_ids_to_tokens(encoded["input_ids"][0].tolist())
-        return _Encoded(list(tokens), {name: value for name, value in encoded.items() if name in self.names})
+        one, other = text
+        if other is None:
+            encoded = self.tokenizer([one], truncation=True, max_length=max_length)
+        else:
+            encoded = encode_pairs([one], [other], self.tokenizer, max_length)
+        tokens = self.tokenizer.convert_ids_to_tokens(encoded["input_ids"][0])
+        return _Encoded(list(tokens), {name: torch.tensor(encoded[name]) for name in encoded if name in self.names})
 
     @torch.no_grad()
     def read(self, inputs: dict[str, Tensor]) -> _Read:

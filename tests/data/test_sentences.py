@@ -2,6 +2,7 @@
 
 # ruff: noqa: RUF001 (Chinese punctuation is what is tested)
 
+import time
 from itertools import pairwise
 
 import pytest
@@ -86,3 +87,20 @@ def test_joined_sentences_are_one_line_of_text():
     assert join_sentences(["第一。", "第二。"]) == "第一。第二。"
     assert join_sentences(["第一。", "Two."]) == "第一。 Two."
     assert join_sentences([]) == ""
+
+
+def _seconds(text):
+    """Of the processor, the least of three times."""
+    times = []
+    for _ in range(3):
+        start = time.process_time()
+        split_sentences(text)
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+def test_a_text_of_pieces_without_a_full_stop_takes_no_longer_than_its_length():
+    """Prevents a list in running text from taking a minute: each piece was compared with all that came before."""
+    pieces = "items approx. 5 and tab. 6 and 7) " * 1000
+    assert len(split_sentences(pieces)) == 1
+    assert _seconds(pieces) < 50 * _seconds("The bank shares rise, and fall 7. " * 1000)
