@@ -2,8 +2,9 @@
 
 import json
 import os
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ class RunFolder:
         path: the folder; made if it does not exist.
         settings: what the results depend on, JSON values only.
 
+    Attributes:
+        is_new: whether the run began with this object; an earlier one may have left stages and checkpoints otherwise.
+
     Raises:
         ValueError: the folder holds something else, or a run with other settings.
     """
@@ -27,6 +31,8 @@ class RunFolder:
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
         self.path = path
         self._file = path / RUN_FILE
+        self.is_new = not self._file.is_file()
+        self._made = not path.exists()
         self._state: dict[str, Any] = {"settings": dict(settings), "stages": {}}
         if self._file.is_file():
             self._state = self._read(settings)
@@ -44,6 +50,21 @@ class RunFolder:
         """Keep a stage's figures; from here on it is not run again."""
         self._state["stages"][stage] = dict(figures)
         self._write()
+
+    def give_back(self, written: Iterable[str]) -> None:
+        """Leave the folder to another run, whatever its settings: this one was refused before it had learnt anything.
+
+        Args:
+            written: names of files and folders in it that this run has written; nothing else goes.
+        """
+        for name in (*written, RUN_FILE):
+            path = self.path / name
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        if self._made and not any(self.path.iterdir()):
+            self.path.rmdir()
 
     def _read(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         try:
