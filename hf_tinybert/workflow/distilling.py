@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
+from rich.markup import escape
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.benchmark import machine
@@ -134,7 +135,7 @@ class _Distillation:
         check_same_rows(folder, data, self.settings.unlabeled, leads=self.leads)
         place_models((self.student, self.teacher), self.arguments.device)
         name = public_name(self.settings.teacher)
-        self.display.line(f"  teacher: {name}   task: {self.task.kind}   data: {describe_rows(self.data)}")
+        self.display.line(f"  teacher: {escape(name)}   task: {self.task.kind}   data: {describe_rows(self.data)}")
         # first, as rows that cannot change are refused
         rows = self.train_rows if self.fresh_rows is None else self.fresh_rows.variants(self.display)
         teacher_scores = self._teacher_scores(folder)

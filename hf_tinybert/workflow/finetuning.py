@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
 from transformers import PreTrainedConfig, PreTrainedModel, set_seed
 
 from hf_tinybert.benchmark import machine
@@ -101,7 +102,7 @@ def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay)
     folder = claim_folder(output, settings.to_json(), leads=leads)
     check_same_rows(folder, {settings.data: prepared.rows}, leads=leads)
     name = settings.model or PACKAGED_TEACHER
-    display.line(f"  model: {name}   task: {task.kind}   data: {describe_rows(prepared)}")
+    display.line(f"  model: {escape(name)}   task: {task.kind}   data: {describe_rows(prepared)}")
     start = time.perf_counter()
     set_seed(settings.seed)
     with given_back_if_refused(folder, display, leads=leads):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
+from rich.markup import escape
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.benchmark import machine
@@ -142,7 +143,7 @@ class _MultiTaskDistillation:
         for name, part in self.parts.items():
             teacher = public_name(part.settings.teacher) if part.teacher is not None else "none"
             kind, rows = part.data.task.kind, describe_rows(part.data)
-            self.display.line(f"  {name}: {kind}   teacher: {teacher}   data: {rows}")
+            self.display.line(escape(f"  {name}: {kind}   teacher: {teacher}   data: {rows}"))
         teacher_scores = {name: self._teacher_scores(name, folder) for name in self.parts}
         start = time.perf_counter()
         with self.display.bar("initialising the student"):

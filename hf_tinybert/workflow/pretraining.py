@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, set_seed
 
 from hf_tinybert.data.block_masking import BlockMaskingCollator
@@ -124,8 +125,8 @@ class _Pretraining:
         parts = self._parts()
         rows, blocks = len(parts.train_rows), self.blocks
         self.display.line(
-            f"  teacher: {self.teacher_name}   {blocks.documents:,} documents, {blocks.tokens:,} tokens, {rows:,} "
-            f"blocks of {self.settings.block_length}"
+            f"  teacher: {escape(self.teacher_name)}   {blocks.documents:,} documents, {blocks.tokens:,} tokens, "
+            f"{rows:,} blocks of {self.settings.block_length}"
         )
         with self.display.bar("initialising the student"):
             initial = parts.initialize()
