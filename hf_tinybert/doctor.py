@@ -17,7 +17,7 @@ from transformers import (
     set_seed,
 )
 
-from hf_tinybert.data.sources import TaskData, load_task_data
+from hf_tinybert.data.sources import TaskData
 from hf_tinybert.data.tasks import KINDS, Task, TaskKind, TaskSettings
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.attention import record_attention
@@ -36,6 +36,7 @@ from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.configuration_tinybert import PRESETS, TinyBertConfig
 from hf_tinybert.models.modeling_tinybert import TinyBertModel
 from hf_tinybert.workflow.heads import STUDENT_CLASSES, head_class
+from hf_tinybert.workflow.task_data import read_data
 
 _LOADING_ERRORS = (OSError, ValueError, TypeError)
 
@@ -47,7 +48,7 @@ class Examination:
     Attributes:
         teacher: Hub name or folder.
         student: Hub name or folder, or a preset like "4L-312", which starts at random.
-        dataset: Hub name, folder or file, see `load_task_data`; None examines the models alone.
+        dataset: Hub name, folder or file, see `read_data`; None examines the models alone.
         kind: kind of task; None takes the one that the columns show.
         columns: standard column -> its name in the data, where the names do not show it.
         split: split that scores the teacher.
@@ -135,8 +136,7 @@ def _load_tokenizer(name: str, rows: list[Check]) -> PreTrainedTokenizerBase | N
 
 def _load_data(examination: Examination, rows: list[Check]) -> TaskData | None:
     try:
-        kind = None if examination.kind is None else TaskKind(examination.kind)
-        data = load_task_data(str(examination.dataset), kind, columns=examination.columns or None)
+        data = read_data(str(examination.dataset), examination.kind, examination.columns, seed=0)
         if examination.split not in data.splits:
             raise ValueError(
                 f"expected a split out of {list(data.splits)}, got `{examination.split}`; because the teacher is "
@@ -157,8 +157,15 @@ def _task(examination: Examination, data: TaskData) -> Task:
 
 
 def _load_student(examination: Examination, task: Task | None, rows: list[Check]) -> PreTrainedModel | None:
+    shape_of_teacher: PreTrainedConfig | None = None
     try:
-        student = _student(examination, task)
+        if examination.student in PRESETS:
+            shape_of_teacher = AutoConfig.from_pretrained(examination.teacher)
+    except _LOADING_ERRORS as error:
+        rows.append(_unloaded("teacher", examination.teacher, error))
+        return None
+    try:
+        student = _student(examination, task, shape_of_teacher)
     except _LOADING_ERRORS as error:
         rows.append(_unloaded("student", examination.student, error))
         return None
@@ -167,11 +174,10 @@ def _load_student(examination: Examination, task: Task | None, rows: list[Check]
     return student
 
 
-def _student(examination: Examination, task: Task | None) -> PreTrainedModel:
-    """The student with the head of the task: that of the data, else its own, else its teacher's."""
+def _student(examination: Examination, task: Task | None, config: PreTrainedConfig | None) -> PreTrainedModel:
+    """The student with the head of the task: that of the data, else its own, else that of its teacher's `config`."""
     fields: dict[str, Any] = {} if task is None else task.model_settings()
-    if examination.student in PRESETS:
-        config = AutoConfig.from_pretrained(examination.teacher)
+    if config is not None:
         if task is not None and task.kind is TaskKind.SENTENCE_EMBEDDING:
             fields["embedding_size"] = config.hidden_size
         shape = TinyBertConfig.from_teacher(config, examination.student, **fields)

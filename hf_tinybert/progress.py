@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import transformers
 from datasets.utils.logging import disable_progress_bar
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import TimeRemainingColumn as RemainingColumn
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -36,9 +37,9 @@ class ProgressDisplay:
 
     @contextmanager
     def bar(self, description: str, total: float | None = None) -> Iterator["ProgressBar"]:
-        """A bar for the time of the block; with `total` None it pulses."""
+        """A bar for the time of the block; with `total` None it pulses. Its description is shown as it stands."""
         columns = (
-            TextColumn("  {task.description:<38}"),
+            TextColumn("  {task.description:<38}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -48,7 +49,7 @@ class ProgressDisplay:
         hidden = not self.console.is_terminal
         with Progress(*columns, console=self.console, transient=True, disable=hidden) as progress:
             yield ProgressBar(self, progress, progress.add_task(description, total=total))
-        self.line(f"  {description:<38} [dim]{time.perf_counter() - start:6.1f} s[/dim]")
+        self.line(f"  {escape(description):<38} [dim]{time.perf_counter() - start:6.1f} s[/dim]")
 
     def track(self, items: Iterable[_Item], total: int, description: str) -> Iterator[_Item]:
         """The items, with a bar."""

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from datasets import Dataset, DatasetDict
 from datasets.utils.logging import disable_progress_bar
+from rich.markup import escape
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -138,8 +139,8 @@ class Quickstart:
         self.folder = RunFolder(output, asdict(settings))
         self.labels = label_names(self.texts)
         rows = " / ".join(f"{len(split):,} {name}" for name, split in self.texts.items())
-        display.line(f"  teacher: {settings.teacher or _PACKAGED_TEACHER}, fine-tuned on the task")
-        display.line(f"  data: {settings.dataset or 'BBC news'}, {rows} rows, {len(self.labels)} classes")
+        display.line(f"  teacher: {escape(settings.teacher or _PACKAGED_TEACHER)}, fine-tuned on the task")
+        display.line(f"  data: {escape(settings.dataset or 'BBC news')}, {rows} rows, {len(self.labels)} classes")
         disable_progress_bar()
         with display.bar("tokenising"):
             self.rows = tokenize_texts(self.texts, self.tokenizer, settings.max_length)

@@ -2,8 +2,9 @@
 
 import json
 import os
+import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ class RunFolder:
         path: the folder; made if it does not exist.
         settings: what the results depend on, JSON values only.
 
+    Attributes:
+        is_new: whether the run began with this object; an earlier one may have left stages and checkpoints otherwise.
+
     Raises:
         ValueError: the folder holds something else, or a run with other settings.
     """
@@ -31,6 +35,8 @@ class RunFolder:
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
         self.path = path
         self._file = path / RUN_FILE
+        self.is_new = not self._file.is_file()
+        self._made = not path.exists()
         self._state: dict[str, Any] = {"settings": dict(settings), "stages": {}}
         if self._file.is_file():
             self._state = self._read(settings)
@@ -70,6 +76,22 @@ class RunFolder:
             with suppress(OSError):  # Windows keeps the name of an open file
                 (self.path / _LOCK_FILE).unlink()
             lock.release()
+
+    def give_back(self, written: Iterable[str]) -> None:
+        """Leave the folder to another run, whatever its settings: this one was refused before it had learnt anything.
+
+        Args:
+            written: names of files and folders in it that this run has written; nothing else goes.
+        """
+        for name in (*written, RUN_FILE, _LOCK_FILE):
+            path = self.path / name
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with suppress(OSError):  # not there, or open, of which Windows keeps the name
+                    path.unlink()
+        if self._made and not any(self.path.iterdir()):
+            self.path.rmdir()
 
     def _read(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         try:

@@ -58,6 +58,20 @@ def test_folders_that_fit_have_no_failure(teacher_folder, data_folder, tiny_pres
     assert {name for name, status in statuses.items() if status == "skip"} == set()
 
 
+def test_a_teacher_that_is_not_there_is_not_told_of_its_student(data_folder, tmp_path):
+    """Prevents a search for the preset `4L-312` on the Hub: it is the teacher's configuration that is missing."""
+    report = examine(Examination(str(tmp_path / "nope"), dataset=str(data_folder)))
+    found = {check.name: check.found for check in report.checks if check.status is Status.FAIL}
+    assert found.keys() == {"teacher's tokenizer", "teacher"} and "4L-312" not in str(found)
+
+
+def test_a_kind_that_there_is_not_is_told_with_those_that_there_are(teacher_folder, data_folder, tiny_preset):
+    """Prevents data that are there from being searched for on the Hub because of a misspelt kind."""
+    report = examine(Examination(str(teacher_folder), dataset=str(data_folder), kind="text-clasification"))
+    (check,) = [check for check in report.checks if check.name == "data set"]
+    assert check.status is Status.FAIL and check.found.startswith("expected a kind out of ")
+
+
 def test_a_student_with_a_part_of_the_pieces_reads_the_data_by_its_own_tokenizer(
     teacher_folder, data_folder, tiny_preset, tiny_teacher_config, tokenizer, tmp_path
 ):

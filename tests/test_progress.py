@@ -26,6 +26,14 @@ def test_a_bar_leaves_one_line_with_its_seconds_in_a_log_file():
     assert "reading" in lines[0] and lines[0].rstrip().endswith("s")
 
 
+def test_names_in_brackets_stand_in_the_line_as_they_are():
+    """Prevents a task or folder called `[v2]` from vanishing, and one called `[/old]` from ending the run."""
+    display, text = _display()
+    with display.bar("scoring: [v2]/teacher, [/old]"):
+        pass
+    assert "scoring: [v2]/teacher, [/old]" in text.getvalue()
+
+
 def test_tracking_gives_every_item_once():
     """Prevents a bar that swallows or repeats work."""
     display, _ = _display()

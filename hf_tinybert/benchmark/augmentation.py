@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from hf_tinybert.benchmark.augmentation_workload import AugmentationWorkload
@@ -150,7 +151,9 @@ def augmentation_table(run: dict[str, Any]) -> Table:
     texts, model = settings["dataset"] or "made-up words", settings["masked_lm"] or "of random weights, as BERT-base"
     read = "GloVe" if settings["glove"] else f"{settings['width']} random"
     table = Table(
-        title=f"{texts}, {settings['words_per_row']} words a row; {settings['vectors']:,} x {read}; masked LM {model}",
+        title=escape(
+            f"{texts}, {settings['words_per_row']} words a row; {settings['vectors']:,} x {read}; masked LM {model}"
+        ),
         caption=f"{where}, {facts['torch_threads']} threads, torch {facts['torch']}; times faster than the textbook: "
         f"median of {settings['repeats']} repeats (least to most)",
     )

@@ -66,7 +66,12 @@ def predict(
 
 
 def _check_output(output: Path | None, source: str) -> None:
-    """Refuse to write into the file that is read: opening it would empty it."""
+    """Refuse to write where no file can be, and into the file that is read: opening it would empty it."""
+    if output is not None and (output.is_dir() or not output.parent.is_dir()):
+        got = f"the folder `{output}`" if output.is_dir() else f"`{output}`, whose folder there is not"
+        raise ValueError(
+            f"expected a file for the answers, got {got}; because answers would have no place; name another"
+        )
     try:
         same = output is not None and output.samefile(source)
     except OSError:  # one of them is no file

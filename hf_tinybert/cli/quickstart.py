@@ -68,7 +68,7 @@ def quickstart(
         shown = shown if len(shown) <= 56 else shown[:53] + "..."
         console.print(f"  {probability:4.0%} [bold]{escape(label):<14}[/bold] {escape(shown)}", highlight=False)
     console.print(
-        f"\nStudent: {output / 'student'}   figures: {output / 'summary.json'}   "
+        f"\nStudent: {escape(str(output / 'student'))}   figures: {escape(str(output / 'summary.json'))}   "
         f"total {time.perf_counter() - started:.0f} s",
         highlight=False,
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -68,7 +69,7 @@ def pretraining_table(figures: Mapping[str, Any]) -> Table:
     for name in ("before", "after"):
         table.add_column(name, justify="right")
     for term, value in after.items():
-        table.add_row(f"held-out {term}", f"{before[term]:.4g}", f"{value:.4g}")
+        table.add_row(escape(f"held-out {term}"), f"{before[term]:.4g}", f"{value:.4g}")
     for label, form, key in (
         ("blocks", "{:,}", "blocks"),
         ("steps", "{:,}", "steps"),
@@ -84,7 +85,7 @@ def pretraining_table(figures: Mapping[str, Any]) -> Table:
         if key in figures:  # runs that were finished earlier tell no operations
             table.add_row(label, "", form.format(figures[key]))
     for name, task in figures.get("tasks", {}).items():
-        table.add_row(f"steps of {name}", "", f"{task['steps']:,}")
+        table.add_row(escape(f"steps of {name}"), "", f"{task['steps']:,}")
     return table
 
 
@@ -106,7 +107,7 @@ def augmentation_table(figures: Mapping[str, Any]) -> Table:
 
 def export_table(figures: Mapping[str, Any]) -> Table:
     """What `export` gives: metrics of model and exported model, the largest difference, sizes and seconds."""
-    table = Table(title=f"{figures['model']} to {figures['to']}")
+    table = Table(title=escape(f"{figures['model']} to {figures['to']}"))
     table.add_column("", no_wrap=True)
     for name in ("model", "exported"):
         table.add_column(name, justify="right")
@@ -147,7 +148,7 @@ def metrics_table(
 ) -> Table:
     """What `evaluate` gives: one metric a row, beside those of predictions without a model, by their names."""
     beside = without_model or {}
-    table = Table(title=title, caption=_caption(list(beside)), caption_justify="left")
+    table = Table(title=escape(title), caption=_caption(list(beside)), caption_justify="left")
     table.add_column("metric", no_wrap=True)
     for name in ("score", *beside):
         table.add_column(name, justify="right")
@@ -163,7 +164,7 @@ def _add_scores(table: Table, figures: Mapping[str, Any], names: Sequence[str], 
         beside = figures.get("without_model", {}).get(split, {})
         for metric, score in by_model["student"].items():
             table.add_row(
-                f"{before}{split} {metric}",
+                escape(f"{before}{split} {metric}"),
                 _cell(by_model.get("teacher", {}).get(metric)),
                 f"{score:.4g}",
                 f"{kept[metric]:.1%}" if metric in kept else "",

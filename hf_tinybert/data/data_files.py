@@ -54,6 +54,8 @@ def read_data_file(file: Path) -> Dataset:
         raise ValueError(f"expected rows in `{file}`, got an empty file; because it holds no data; bring its rows.")
     if builder != "parquet":
         _check_encoding(file)
+    if builder == "csv":
+        _check_separator(file, options.get("sep", ","))
     is_lines = file.suffix.lower() == ".jsonl"
     if builder == "json" and not _begins_with_rows(file):
         _explain_json(file, is_lines)
@@ -88,6 +90,19 @@ def _csv_rows(file: Path, options: Mapping[str, Any]) -> Dataset:
         )  # fmt: skip
     features = Features({name: Value("string") for name in head.columns})
     return with_cell_types(_rows("csv", file, {**options, "features": features}))
+
+
+def _check_separator(file: Path, separator: str) -> None:
+    """Refuses a table whose header is one cell that another separator would divide, as spreadsheets write them."""
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        line = stream.readline(_BEGINNING).strip()
+    names = {",": "commas", "\t": "tabs", ";": "semicolons"}
+    other = next((one for one in names if one in line and f"{one} " not in line), None)
+    if separator not in line and other is not None:
+        raise ValueError(
+            f"expected {names[separator]} between the cells of `{file}`, got the header `{line}` with {names[other]}; "
+            f"because it would be one column; save the file with {names[separator]}, or with another ending"
+        )
 
 
 def _begins_with_rows(file: Path) -> bool:

@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 
-from datasets import Dataset, DatasetDict
+from datasets import ClassLabel, Dataset, DatasetDict
 
 from hf_tinybert.data.deduplication import normalise_text
 from hf_tinybert.data.kinds.definition import TaskKind
@@ -17,6 +17,7 @@ _SPLITS = ("validation", "test")
 # Held out of `train` for each split that is missing. Beyond 10,000 rows a share is known to half a point anyway.
 _SHARE = 0.1
 _MOST_ROWS = 10_000
+_SHOWN = 60  # characters of a label
 
 
 def cut_missing_splits(dataset: DatasetDict, kind: TaskKind, seed: int) -> DatasetDict:
@@ -56,6 +57,7 @@ def cut_missing_splits(dataset: DatasetDict, kind: TaskKind, seed: int) -> Datas
             held_out = grouped_split(texts, sizes, seed=seed)
             held_out.pop("train")
     except ValueError as error:
+        _refuse_labels_that_are_texts(train, by_class)
         few = f"{len(single):,} with a text of their own" if by_class else f"{len(occurrences):,} different texts"
         raise ValueError(
             f"expected {' and '.join(f'`{name}`' for name in missing)} in the data, or rows enough to cut {size:,} "
@@ -68,6 +70,20 @@ def cut_missing_splits(dataset: DatasetDict, kind: TaskKind, seed: int) -> Datas
     return DatasetDict(
         {**dataset, "train": remaining, **{name: train.select(rows) for name, rows in held_out.items()}}
     )
+
+
+def _refuse_labels_that_are_texts(train: Dataset, by_class: bool) -> None:
+    """What cannot be cut may be of swapped columns, which no more rows would mend."""
+    labels = set(train["label"][:]) if by_class else set()
+    if 2 * len(labels) > train.num_rows:
+        feature = train.features["label"]
+        shown = str(feature.int2str(min(labels)) if isinstance(feature, ClassLabel) else min(labels))
+        shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
+        raise ValueError(
+            f"expected labels that come again, got {len(labels):,} different ones in {train.num_rows:,} rows, such as "
+            f"`{shown}`; because nothing can be learnt of a label that stands once; if texts and labels are swapped, "
+            "name their columns in `columns`, as {'text': ..., 'label': ...}"
+        )
 
 
 def warn_of_repeated_rows(dataset: DatasetDict, kind: TaskKind) -> None:

@@ -14,7 +14,6 @@ from torch import Tensor
 from transformers import BatchEncoding, DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.data.kinds.texts import encode_pairs
-
 from hf_tinybert.distillation.head_kinds import head_kind
 
 TEACHER_PREFIX = "teacher_"

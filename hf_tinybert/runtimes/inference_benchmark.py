@@ -90,17 +90,29 @@ class InferenceBenchmark:
 
         Raises:
             FileNotFoundError: no such model.
-            ValueError: an unusable model, see `make_models`.
+            ValueError: an unusable model, see `make_models`, or another one than the measurement began with.
         """
+        models = make_models(self.settings)
+        self._check_models({name: self._facts(name, model) for name, model in models.items()})
         done = {(case["batch_size"], case["length"]) for case in self._run["cases"]}
         missing = [case for case in self.settings.cases if case not in done]
         if missing:
             with ExitStack() as stack:
-                self._measure(missing, stack)
+                self._measure(models, missing, stack)
         return self._run
 
-    def _measure(self, cases: list[tuple[int, int]], stack: ExitStack) -> None:
-        models = make_models(self.settings)
+    def _check_models(self, facts: Mapping[str, Mapping[str, Any]]) -> None:
+        """Results know a folder by its last part: a student of another shape may lie there now."""
+        other = [name for name, known in self._run["models"].items() if known != facts.get(name)]
+        if other:
+            told = {name: f"{self._run['models'][name]['parameters']:,}" for name in other}
+            raise ValueError(
+                f"expected the models with which the measurement in `{self._file}` began, got another "
+                f"{' and '.join(f'{name} (of {count} parameters there)' for name, count in told.items())}; because "
+                "figures of both would stand for one; name another folder"
+            )
+
+    def _measure(self, models: dict[str, PreTrainedModel], cases: list[tuple[int, int]], stack: ExitStack) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         processes = self._open(models, folder, stack)
         for batch_size, length in cases:

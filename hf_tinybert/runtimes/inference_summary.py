@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
 
 from hf_tinybert.runtimes.answering_models import OWN_TEACHER
@@ -67,7 +68,7 @@ def fastest_student(case: Mapping[str, Any]) -> str:
 
 def inference_tables(run: Mapping[str, Any]) -> Group:
     """What `InferenceBenchmark.run` returned: files, a table for every batch size and length, what was left out."""
-    return Group(_files_table(run), *(_case_table(case) for case in run["cases"]), "\n".join(_notes(run)))
+    return Group(_files_table(run), *(_case_table(case) for case in run["cases"]), escape("\n".join(_notes(run))))
 
 
 def _files_table(run: Mapping[str, Any]) -> Table:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
+from rich.markup import escape
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.benchmark import machine
@@ -37,11 +38,13 @@ from hf_tinybert.workflow.heads import STUDENT_CLASSES
 from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, keep_answers
 from hf_tinybert.workflow.loss_history import Curves, LossHistory
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
+from hf_tinybert.workflow.refused_run import given_back_if_refused
 from hf_tinybert.workflow.row_fingerprint import check_same_rows
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, place_models, resumes
 from hf_tinybert.workflow.student_start import new_student, start_student, student_config, student_tokenizer
 from hf_tinybert.workflow.supervised import evaluations, supervised_arguments, train_on_labels, trainer_data
 from hf_tinybert.workflow.task_data import prepare_data
+from hf_tinybert.workflow.teacher_scores import Scores, kept_scores
 from hf_tinybert.workflow.teachers import (
     calibration_texts,
     embedding_fields,
@@ -53,6 +56,7 @@ from hf_tinybert.workflow.unlabeled import raw_training_rows, training_rows
 
 SENTENCE_TRANSFORMERS_FOLDER = "sentence-transformers"
 STAGE = "distillation"
+_TEACHER_STAGE = "teacher"
 
 
 def distil(settings: DistilSettings, output: Path, display: ProgressDisplay) -> dict[str, Any]:
@@ -88,7 +92,7 @@ def distil(settings: DistilSettings, output: Path, display: ProgressDisplay) -> 
 
 
 class _Distillation:
-    """One run: what can be refused is refused before the output folder is claimed."""
+    """One run: what can be refused is refused before the output folder is claimed, or gives it back."""
 
     def __init__(self, settings: DistilSettings, output: Path, display: ProgressDisplay) -> None:
         self.settings, self.output, self.display = settings, output, display
@@ -122,15 +126,18 @@ class _Distillation:
 
     def run(self) -> dict[str, Any]:
         """Train, save and score."""
-        with claim_folder(self.output, self.settings.to_json(), leads=self.leads) as folder:
-            return self._run_in(folder)
+        with (
+            claim_folder(self.output, self.settings.to_json(), leads=self.leads) as folder,
+            given_back_if_refused(folder, self.display, leads=self.leads),
+        ):
+            return self._run(folder)
 
-    def _run_in(self, folder: RunFolder) -> dict[str, Any]:
+    def _run(self, folder: RunFolder) -> dict[str, Any]:
         data = {self.settings.data: self.data.rows}
         check_same_rows(folder, data, self.settings.unlabeled, leads=self.leads)
         place_models((self.student, self.teacher), self.arguments.device)
         name = public_name(self.settings.teacher)
-        self.display.line(f"  teacher: {name}   task: {self.task.kind}   data: {describe_rows(self.data)}")
+        self.display.line(f"  teacher: {escape(name)}   task: {self.task.kind}   data: {describe_rows(self.data)}")
         # first, as rows that cannot change are refused
         rows = self.train_rows if self.fresh_rows is None else self.fresh_rows.variants(self.display)
         teacher_scores = self._teacher_scores(folder)
@@ -231,9 +238,7 @@ class _Distillation:
             self.tokenizer.save_pretrained(self.output)
         return epochs
 
-    def _figures(
-        self, teacher_name: str, teacher_scores: dict[str, dict[str, float]], epochs: list[dict[str, float]]
-    ) -> dict[str, Any]:
+    def _figures(self, teacher_name: str, teacher_scores: Scores, epochs: list[dict[str, float]]) -> dict[str, Any]:
         scores = {
             split: {
                 "student": self._score(self.student, "student", split),
@@ -263,16 +268,18 @@ class _Distillation:
             "machine": machine(),
         }
 
-    def _teacher_scores(self, folder: RunFolder) -> dict[str, dict[str, float]]:
+    def _teacher_scores(self, folder: RunFolder) -> Scores:
         """The teacher by split, before training casts its weights to bfloat16; none where it has no trained head."""
         if not self.leads:
-            return wait_for_stage(self.output, "teacher")
-        known = folder.finished("teacher")
-        if known is None:
-            splits = self._scored_splits if self.settings.score_teacher and self.answers else ()
-            known = {split: self._score(self.teacher, "teacher", split) for split in splits}
-            folder.finish("teacher", known)
-        return known
+            wait_for_stage(self.output, _TEACHER_STAGE)
+            return {}
+        splits = self._scored_splits if self.settings.score_teacher and self.answers else ()
+        return kept_scores(
+            folder,
+            _TEACHER_STAGE,
+            self.settings.teacher,
+            lambda: {split: self._score(self.teacher, "teacher", split) for split in splits},
+        )
 
     @property
     def _scored_splits(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
 from transformers import PreTrainedConfig, PreTrainedModel, set_seed
 
 from hf_tinybert.benchmark import machine
@@ -25,6 +26,7 @@ from hf_tinybert.workflow.figures import (
 )
 from hf_tinybert.workflow.heads import head_class
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, save_model_folder
+from hf_tinybert.workflow.refused_run import given_back_if_refused
 from hf_tinybert.workflow.row_fingerprint import check_same_rows
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, DataSettings
 from hf_tinybert.workflow.supervised import supervised_arguments, train_on_labels
@@ -100,11 +102,12 @@ def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay)
     with claim_folder(output, settings.to_json(), leads=leads) as folder:
         check_same_rows(folder, {settings.data: prepared.rows}, leads=leads)
         name = settings.model or PACKAGED_TEACHER
-        display.line(f"  model: {name}   task: {task.kind}   data: {describe_rows(prepared)}")
+        display.line(f"  model: {escape(name)}   task: {task.kind}   data: {describe_rows(prepared)}")
         start = time.perf_counter()
         set_seed(settings.seed)
-        model = model_with_new_head(source, config, task)
-        epochs = train_on_labels(model, arguments, prepared, tokenizer, display)
+        with given_back_if_refused(folder, display, leads=leads):
+            model = model_with_new_head(source, config, task)
+            epochs = train_on_labels(model, arguments, prepared, tokenizer, display)
         seconds = time.perf_counter() - start
         if not leads:
             return wait_for_stage(output, _STAGE)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
+from rich.markup import escape
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.benchmark import machine
@@ -40,11 +41,13 @@ from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, keep_answers
 from hf_tinybert.workflow.loss_history import Curves, LossHistory
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, task_folder
 from hf_tinybert.workflow.multitask_settings import MultiTaskSettings
+from hf_tinybert.workflow.refused_run import given_back_if_refused
 from hf_tinybert.workflow.row_fingerprint import check_same_rows
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, place_models, resumes
 from hf_tinybert.workflow.student_start import new_student, start_student, student_config, student_tokenizer
 from hf_tinybert.workflow.supervised import evaluations, trainer_data
 from hf_tinybert.workflow.task_data import PreparedData, prepare_data
+from hf_tinybert.workflow.teacher_scores import Scores, kept_scores
 from hf_tinybert.workflow.teachers import (
     calibration_texts,
     embedding_fields,
@@ -56,8 +59,6 @@ from hf_tinybert.workflow.unlabeled import training_rows
 
 _STAGE = "multi-task distillation"
 _PERCENT = frozenset({TaskKind.QUESTION_ANSWERING})  # whose main metric is 100 for a faultless model
-
-Scores = dict[str, dict[str, float]]
 
 
 def distil_tasks(settings: MultiTaskSettings, output: Path, display: ProgressDisplay) -> dict[str, Any]:
@@ -108,7 +109,7 @@ class _Part:
 
 
 class _MultiTaskDistillation:
-    """One run: what can be refused is refused before the output folder is claimed."""
+    """One run: what can be refused is refused before the output folder is claimed, or gives it back."""
 
     def __init__(self, settings: MultiTaskSettings, output: Path, display: ProgressDisplay) -> None:
         self.settings, self.output, self.display = settings, output, display
@@ -130,10 +131,13 @@ class _MultiTaskDistillation:
 
     def run(self) -> dict[str, Any]:
         """Train, save and score."""
-        with claim_folder(self.output, self.settings.to_json(), leads=self.leads) as folder:
-            return self._run_in(folder)
+        with (
+            claim_folder(self.output, self.settings.to_json(), leads=self.leads) as folder,
+            given_back_if_refused(folder, self.display, leads=self.leads),
+        ):
+            return self._run(folder)
 
-    def _run_in(self, folder: RunFolder) -> dict[str, Any]:
+    def _run(self, folder: RunFolder) -> dict[str, Any]:
         texts = [file for part in self.parts.values() for file in part.settings.unlabeled]
         check_same_rows(folder, {name: part.data.rows for name, part in self.parts.items()}, texts, leads=self.leads)
         teachers = [part.teacher for part in self.parts.values() if part.teacher is not None]
@@ -141,7 +145,7 @@ class _MultiTaskDistillation:
         for name, part in self.parts.items():
             teacher = public_name(part.settings.teacher) if part.teacher is not None else "none"
             kind, rows = part.data.task.kind, describe_rows(part.data)
-            self.display.line(f"  {name}: {kind}   teacher: {teacher}   data: {rows}")
+            self.display.line(escape(f"  {name}: {kind}   teacher: {teacher}   data: {rows}"))
         teacher_scores = {name: self._teacher_scores(name, folder) for name in self.parts}
         start = time.perf_counter()
         with self.display.bar("initialising the student"):
@@ -258,13 +262,13 @@ class _MultiTaskDistillation:
         """A teacher by split, before training casts its weights to bfloat16."""
         stage, part = f"teacher of {name}", self.parts[name]
         if not self.leads:
-            return wait_for_stage(self.output, stage)
-        known = folder.finished(stage)
-        if known is None:
-            wanted = part.settings.score_teacher and part.answers
-            known = self._scores(name, part.teacher, stage) if part.teacher is not None and wanted else {}
-            folder.finish(stage, known)
-        return known
+            wait_for_stage(self.output, stage)
+            return {}
+        teacher = part.teacher if part.settings.score_teacher and part.answers else None
+        if teacher is None:
+            folder.finish(stage, {})
+            return {}
+        return kept_scores(folder, stage, part.settings.teacher, lambda: self._scores(name, teacher, stage))
 
     def _scores(self, name: str, model: PreTrainedModel, title: str) -> Scores:
         part, found = self.parts[name], Scores()

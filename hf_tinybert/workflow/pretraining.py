@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, set_seed
 
 from hf_tinybert.data.block_masking import BlockMaskingCollator
@@ -121,16 +122,16 @@ class _Pretraining:
         with claim_folder(self.output, self.settings.to_json(), leads=self.leads) as folder:
             with self.display.bar("reading and tokenising"):
                 blocks = self._packed_blocks()
-            return self._run_in(folder, blocks)
+            return self._run(folder, blocks)
 
-    def _run_in(self, folder: RunFolder, blocks: PackedBlocks) -> dict[str, Any]:
+    def _run(self, folder: RunFolder, blocks: PackedBlocks) -> dict[str, Any]:
         checkpoint = last_whole_checkpoint(self.checkpoints)
         place_models((self.student, self.teacher), self.arguments.device)
         parts = self._parts(blocks)
         rows = len(parts.train_rows)
         self.display.line(
-            f"  teacher: {self.teacher_name}   {blocks.documents:,} documents, {blocks.tokens:,} tokens, {rows:,} "
-            f"blocks of {self.settings.block_length}"
+            f"  teacher: {escape(self.teacher_name)}   {blocks.documents:,} documents, {blocks.tokens:,} tokens, "
+            f"{rows:,} blocks of {self.settings.block_length}"
         )
         with self.display.bar("initialising the student"):
             initial = parts.initialize()

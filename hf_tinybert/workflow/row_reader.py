@@ -16,6 +16,8 @@ from hf_tinybert.workflow.row_columns import LINE, Row, StandardRows
 STDIN = "-"
 FILE_ENDINGS = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".txt")
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
+# Of files that are not read; a single word that ends so is the name of one that is not there.
+_OTHER_ENDINGS = (".gz", ".bz2", ".xz", ".zst", ".zip", ".xls", ".xlsx", ".arrow")
 _SHOWN = 60
 _BYTE_ORDER_MARK = "\ufeff"
 _LONGEST_CELL = 2**31 - 1  # characters; the reader's own limit is 131,072
@@ -80,7 +82,7 @@ def _named_rows(source: str) -> Iterator[Row | str]:
     path = Path(source)
     ending = path.suffix.lower()
     if not _is_path(source):
-        if ending in FILE_ENDINGS and not any(character.isspace() for character in source):
+        if ending in (*FILE_ENDINGS, *_OTHER_ENDINGS) and not any(character.isspace() for character in source):
             raise FileNotFoundError(
                 f"expected a text or a file, got `{source}`; because there is no such file; check its name"
             )
@@ -93,9 +95,12 @@ def _named_rows(source: str) -> Iterator[Row | str]:
         return _csv_rows(path, _DELIMITERS[ending])
     if ending == ".parquet":
         return _parquet_rows(path)
+    what, cure = f"`{source}`", "rename, unpack or convert it, or send its text to standard input (`-`)"
+    if path.is_dir():
+        what, cure = f"the folder `{source}`", "name one of its files"
     raise ValueError(
-        f"expected a file that ends in {', '.join(FILE_ENDINGS)}, got `{source}`; because the ending tells the "
-        "format; rename the file, or send it to standard input (`-`)"
+        f"expected a file that ends in {', '.join(FILE_ENDINGS)}, got {what}; because the ending tells the format; "
+        f"{cure}"
     )
 
 

@@ -56,6 +56,9 @@ def test_a_mistake_leaves_earlier_answers_alone(run_cli, student, tmp_path):
     """Prevents a file of answers from being emptied by a mistyped name."""
     output = tmp_path / "answers.jsonl"
     output.write_text("kept")
+    for place, said in ((tmp_path, "got the folder"), (tmp_path / "nowhere" / "answers.jsonl", "folder there is not")):
+        done = run_cli("predict", student, "a goal", "--output", place)
+        assert done.exit_code == 2 and said in done.stderr and "Errno" not in done.stderr
     for mistake in ([tmp_path / "nowhere", "a goal"], [student, "reviews.jsonl"], [student, "a goal", "--task", "x"]):
         assert run_cli("predict", *mistake, "--output", output).exit_code == 2
     assert output.read_text() == "kept"

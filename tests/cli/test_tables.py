@@ -39,6 +39,11 @@ def test_a_fine_tuning_shows_scores_size_and_time():
         assert figure in shown
 
 
+def test_a_model_in_a_folder_with_brackets_is_named_as_it_is():
+    """Prevents figures from being lost at the end of a run: `[/old]` would be taken for a mark of colour."""
+    assert "[v2]/student [/old]" in _shown(metrics_table({"accuracy": 0.5, "f1_macro": 0.25}, "[v2]/student [/old]"))
+
+
 def test_a_distillation_shows_teacher_student_and_what_was_kept():
     """Prevents the student's score from standing in its teacher's place."""
     shown = _shown(

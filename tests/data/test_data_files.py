@@ -80,6 +80,12 @@ def test_places_are_right_beyond_the_first_part_of_a_long_file(tmp_path, monkeyp
         ("rows.csv", 'text,label\na,0\n"b,1\n', r"expected csv rows in `.*rows.csv`, got none that can be read"),
         ("rows.csv", "text,label\na,0\nb,1,2\n", r"expected csv rows .*Expected 2 fields in line 3, saw 3"),
         ("rows.csv", "text,label\n", r"expected csv rows in `.*rows.csv`, got none that can be read"),
+        (
+            "rows.csv",
+            "text;label\na, b;0\nb;1\n",
+            r"expected commas .*rows.csv`, got the header `text;label` with semi",
+        ),
+        ("rows.tsv", "text,label\na,0\n", r"expected tabs .*rows.tsv`, got the header `text,label` with commas"),
         ("rows.parquet", "text", r"expected parquet rows in `.*rows.parquet`, got none that can be read"),
         ("rows.txt", "", r"expected rows in `.*rows.txt`, got an empty file"),
     ],
@@ -96,6 +102,13 @@ def test_an_empty_end_and_a_missing_last_line_break_lose_nothing(tmp_path):
     for end in ("", "\n", "\n\n  \n"):
         (tmp_path / "rows.jsonl").write_text('{"text": "a"}\n{"text": "b"}' + end, encoding="utf-8")
         assert read_data_file(tmp_path / "rows.jsonl")["text"][:] == ["a", "b"]
+
+
+@pytest.mark.parametrize(("name", "header"), [("rows.csv", "text; cleaned"), ("rows.tsv", "text, cleaned")])
+def test_one_column_whose_name_has_a_sign_is_read(tmp_path, name, header):
+    """Prevents a sound table of one column from being refused for the punctuation of its name."""
+    (tmp_path / name).write_text(f"{header}\na film\n")
+    assert read_data_file(tmp_path / name).to_list() == [{header: "a film"}]
 
 
 def test_a_name_with_signs_of_a_pattern_is_that_file_alone(tmp_path):

@@ -29,6 +29,14 @@ def test_classes_keep_their_shares():
     assert sorted(text for split in cut.values() for text in split["text"]) == sorted(text for text, _ in rows)
 
 
+def test_texts_in_the_place_of_labels_are_told():
+    """Prevents the advice to bring more rows where texts and labels are swapped."""
+    features = Features({"text": Value("string"), "label": ClassLabel(names=[f"text {i}" for i in range(60)])})
+    rows = Dataset.from_list([{"text": "good" if i % 2 else "bad", "label": i} for i in range(60)], features)
+    with pytest.raises(ValueError, match="60 different ones in 60 rows, such as `text 0`.* swapped"):
+        cut_missing_splits(DatasetDict(train=rows), TaskKind.TEXT_CLASSIFICATION, seed=0)
+
+
 def test_nothing_is_cut_where_nothing_is_missing():
     """Prevents published splits from changing."""
     train = classes([("a", 0), ("b", 1)])["train"]

@@ -7,6 +7,7 @@ import sys
 import pytest
 from rich.console import Console
 
+from hf_tinybert import TinyBertForSequenceClassification
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.runtimes import (
     InferenceBenchmark,
@@ -85,6 +86,16 @@ def test_an_interrupted_measurement_goes_on_and_a_finished_one_is_found(build_se
     assert FakeProcess.log == []
     InferenceBenchmark(build_settings(rounds=1), file=file, display=DISPLAY).run()
     assert len(json.loads(file.read_text())["runs"]) == 2
+
+
+def test_a_student_of_another_shape_in_the_same_folder_is_refused(build_settings, tmp_path, tiny_student_config):
+    """Prevents the figures of a student that is gone from being told of its successor in the same folder."""
+    file, settings = tmp_path / "infer_speed.json", build_settings(batch_sizes=(1,), lengths=(4,))
+    InferenceBenchmark(settings, file=file, display=DISPLAY).run()
+    tiny_student_config.num_hidden_layers = 1
+    TinyBertForSequenceClassification(tiny_student_config).save_pretrained(settings.student)
+    with pytest.raises(ValueError, match=r"another student \(of [0-9,]+ parameters there\).* name another folder"):
+        InferenceBenchmark(settings, file=file, display=DISPLAY).run()
 
 
 def test_what_cannot_run_is_left_out_with_its_reason(build_settings, monkeypatch):

@@ -42,7 +42,10 @@ def test_tables_show_every_arm_and_what_was_left_out():
         "settings": {"threads": 1, "rounds": 3},
         "machine": {"processor": "a processor", "instructions": "AVX2", "torch": "2.13.0"},
         "models": {name: {"name": "random weights", "parameters": 1_234_567} for name in ("student", "teacher")},
-        "left_out": {"student bf16": "this processor does not compute in bfloat16"},
+        "left_out": {
+            "student bf16": "this processor does not compute in bfloat16",
+            "student onnx-int8": 'pip install "hf-tinybert[onnx]"',  # no mark of colour
+        },
         "arms": {arm: {"file_bytes": 4_900_000, "opening_seconds": 0.5} for arm in TURNS},
         "cases": [{"batch_size": 8, "length": 128, **summarize_case(TURNS, 8, BASELINES)}],
     }
@@ -52,4 +55,5 @@ def test_tables_show_every_arm_and_what_was_left_out():
     assert all(arm in shown for arm in TURNS) and "…" not in shown
     assert "10.0 (5.0-30.0)" in shown and "4.9" in shown and "random weights" in shown
     assert "not measured: student bf16: this processor does not compute in bfloat16" in shown
+    assert 'not measured: student onnx-int8: pip install "hf-tinybert[onnx]"' in shown
     assert "fastest at batch 8, 128 tokens: student onnx, 10.0 times" in shown

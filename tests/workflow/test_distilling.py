@@ -132,6 +132,13 @@ def test_unlabeled_rows_are_trained_on(kind, data_of, teacher_of, tmp_path, disp
     assert distil(settings, tmp_path / "out", display)["unlabeled_rows"] >= 24
 
 
+def test_a_refused_run_leaves_its_folder_to_the_mended_command(data_of, teacher_of, tmp_path, display):
+    """Prevents one layer too many from taking the folder: `layers: 5 there, 2 now` was told to whoever mended it."""
+    with pytest.raises(ValueError, match="no deeper than its teacher"):
+        distil(_settings(data_of, teacher_of, layers=5), tmp_path / "out", display)
+    assert not (tmp_path / "out").exists()
+
+
 def test_unlabeled_rows_and_label_terms_are_refused(data_of, teacher_of, tmp_path, display):
     """Prevents training on placeholders as if they were gold."""
     (tmp_path / "extra.txt").write_text("the film is good\n")

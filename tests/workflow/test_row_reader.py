@@ -56,10 +56,11 @@ def test_an_empty_text_is_called_empty():
     assert row == BadRow(1, "expected a text, got an empty one")
 
 
-def test_a_mistyped_file_is_not_taken_for_a_text():
+@pytest.mark.parametrize("name", ["reviews.jsonl", "reviews.jsonl.gz", "data/reviews.xlsx"])
+def test_a_mistyped_file_is_not_taken_for_a_text(name):
     """Prevents the name of a file from being classified."""
-    with pytest.raises(FileNotFoundError, match="reviews.jsonl"):
-        read_rows("reviews.jsonl", TEXT)
+    with pytest.raises(FileNotFoundError, match=name):
+        read_rows(name, TEXT)
 
 
 def test_a_file_of_an_unknown_ending_is_refused(tmp_path):
@@ -67,6 +68,8 @@ def test_a_file_of_an_unknown_ending_is_refused(tmp_path):
     (tmp_path / "rows.xlsx").write_bytes(b"PK")
     with pytest.raises(ValueError, match=r"\.parquet"):
         read_rows(tmp_path / "rows.xlsx", TEXT)
+    with pytest.raises(ValueError, match="got the folder .* name one of its files"):
+        read_rows(tmp_path, TEXT)
 
 
 @pytest.mark.parametrize(

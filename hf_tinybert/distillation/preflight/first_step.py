@@ -24,6 +24,7 @@ from hf_tinybert.distillation.terms import Term
 _BATCH_SIZE = 8
 _FACTOR = 3.0  # over a silent student: a random one has the variance of its own answers on top of the teacher's
 _NOTHING = 1e-6
+_UNSURE = 1e-5  # of a cross-entropy in float32
 _LABEL_TERMS = frozenset({Term.LABEL, Term.MASKED_LM})
 
 
@@ -124,11 +125,14 @@ def _problem(term: str, start: TermStart) -> tuple[Status, str, str] | None:
     if floor is None or silent is None or term in _LABEL_TERMS:
         return None
     if abs(value - floor) <= _NOTHING * max(abs(silent - floor), _NOTHING):
-        why = (
-            f"expected something to learn in `{term}`, got {value:.4g}, what the teacher itself would score; because "
-            "student and teacher are the same, or nothing was captured"
-        )
-        return Status.WARN, why, "check that student and teacher are different models"
+        why, cure = "student and teacher are the same, or nothing was captured", "check that they are different models"
+        if floor and silent - floor <= _UNSURE * floor:  # of states the floor is 0
+            why, cure = (
+                "the teacher's own answers are those of a model that knows nothing",
+                "fine-tune the teacher first",
+            )
+        got = f"{value:.4g}, what the teacher itself would score"
+        return Status.WARN, f"expected something to learn in `{term}`, got {got}; because {why}", cure
     if value - floor > _FACTOR * (silent - floor):
         why = (
             f"expected `{term}` up to {_FACTOR:g} x {silent:.4g}, what a student that knows nothing has, got "

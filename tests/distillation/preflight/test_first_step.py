@@ -44,6 +44,19 @@ def test_a_student_that_is_its_teacher_is_warned_of(setup, teacher):
     assert row.status is Status.WARN and "expected something to learn in `prediction_loss`" in row.found
 
 
+def test_a_teacher_that_knows_nothing_is_not_taken_for_the_student(setup):
+    """Prevents a search for two models that are one, where the teacher was never fine-tuned."""
+    with torch.no_grad():
+        for model in (setup.student, setup.teacher):
+            model.classifier.weight.zero_()
+            model.classifier.bias.zero_()
+    (row,) = check_first_losses(replace(setup, objectives=setup.objectives[1:]))
+    assert (
+        row.status is Status.WARN and "the teacher's own answers are those of a model that knows nothing" in row.found
+    )
+    assert "fine-tune the teacher" in row.cure
+
+
 def test_states_far_larger_than_the_teachers_are_warned_of(setup):
     """Prevents hundreds of steps that only shrink the student."""
     with torch.no_grad():
