@@ -9,6 +9,7 @@ from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.workflow.figures import model_size, task_figures
 from hf_tinybert.workflow.general_parts import GeneralParts
 from hf_tinybert.workflow.general_tasks import main_metrics
+from hf_tinybert.workflow.loss_history import Curves
 from hf_tinybert.workflow.pretrain_settings import TEXT_TASK
 from hf_tinybert.workflow.task_data import PreparedData
 from hf_tinybert.workflow.training_cost import training_operations
@@ -32,7 +33,7 @@ def held_out_terms(trainer: DistillationTrainer, tasks: Mapping[str, PreparedDat
 
 
 def general_figures(
-    parts: GeneralParts, trainer: DistillationTrainer, before: Mapping[str, float], seconds: float
+    parts: GeneralParts, trainer: DistillationTrainer, before: Mapping[str, float], *, seconds: float, curves: Curves
 ) -> dict[str, Any]:
     """What `pretrain` gives of a run that is trained; the held-out rows are evaluated for it.
 
@@ -41,6 +42,7 @@ def general_figures(
         trainer: after training.
         before: `held_out_terms` before the first step.
         seconds: of training, in all calls.
+        curves: of every term, of all calls too.
     """
     settings, steps = parts.settings, trainer.state.global_step
     of_text = trainer.steps_of(TEXT_TASK) if isinstance(trainer, MultiTaskDistillationTrainer) else steps
@@ -53,6 +55,7 @@ def general_figures(
         "blocks": len(parts.train_rows),
         "steps": steps,
         "tokens_seen": tokens,
+        "curves": curves,
         "held_out": {"before": before, "after": held_out_terms(trainer, parts.tasks)},
         **model_size(parts.student),
         "seconds": round(seconds, 1),

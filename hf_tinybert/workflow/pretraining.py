@@ -26,6 +26,7 @@ from hf_tinybert.workflow.general_figures import general_figures, held_out_terms
 from hf_tinybert.workflow.general_models import general_teacher, student_of_text, untrained_student
 from hf_tinybert.workflow.general_parts import GeneralParts
 from hf_tinybert.workflow.general_tasks import heads_of, read_tasks, save_tasks
+from hf_tinybert.workflow.loss_history import LossHistory
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 from hf_tinybert.workflow.pretrain_settings import PretrainSettings
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, place_models
@@ -137,6 +138,8 @@ class _Pretraining:
             initial = parts.initialize()
         trainer = parts.trainer(initial)
         trainer.remove_callback(PrinterCallback)  # the display shows what there is to see
+        history = LossHistory(trainer, self.checkpoints)
+        trainer.add_callback(history)
         earlier = EarlierCalls(folder, checkpoint, leads=self.leads)
         before = earlier.terms_before(lambda: held_out_terms(trainer, self.tasks))
         seconds = earlier.seconds()
@@ -146,7 +149,8 @@ class _Pretraining:
         trainer.save_model(str(self.output))
         if self.leads:
             save_tasks(self.output, self.tasks, self.settings.block_length)
-        figures = general_figures(parts, trainer, before, seconds + sum(trainer.phase_seconds.values()))
+        seconds += sum(trainer.phase_seconds.values())
+        figures = general_figures(parts, trainer, before, seconds=seconds, curves=history.curves())
         if self.leads:
             self._finish(folder, figures)
         return figures

@@ -92,6 +92,8 @@ def test_a_student_comes_out_nearer_to_its_teacher(settings, tmp_path, display, 
     before, after = figures["held_out"]["before"], figures["held_out"]["after"]
     assert set(before) == set(after) >= TERMS
     assert sum(after[term] for term in TERMS) < sum(before[term] for term in TERMS)
+    curve = figures["curves"]["intermediate-layer"]["training"]  # what its report and its card draw
+    assert all(set(row) >= {"epoch", *TERMS} for row in curve) and curve[0]["epoch"] < curve[-1]["epoch"]
     student = AutoModel.from_pretrained(tmp_path / "out")
     assert (student.config.num_hidden_layers, student.config.hidden_size) == (2, 16)
     vocabulary = AutoTokenizer.from_pretrained(tmp_path / "out").get_vocab()
@@ -136,7 +138,7 @@ def test_interrupted_it_ends_with_the_same_student_and_no_block_is_lost_or_seen_
     figures = pretrain(settings, tmp_path / "resumed", display)
     assert [*done, *seen] == wanted
     assert same_weights(tmp_path / "straight", tmp_path / "resumed")
-    for name in ("held_out", "steps", "tokens_seen", "tokens", "blocks"):
+    for name in ("held_out", "steps", "tokens_seen", "tokens", "blocks", "curves"):
         assert figures[name] == straight[name], name
 
 
