@@ -57,7 +57,7 @@ def predict(
             with _opened(output, answers_go_to) as stream:
                 for prediction in predictions:
                     stream.write(json.dumps(prediction, ensure_ascii=False) + "\n")
-                stream.flush()
+                    stream.flush()  # whoever reads along need not wait for some hundred more
     except BrokenPipeError:
         # the reader has all it wanted; Python would complain once more when it closes its standard output
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,10 +1,13 @@
 """Splits that are missing, cut out of `train`, and rows that stand on both sides."""
 
+import hashlib
 import logging
 from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from datasets import ClassLabel, Dataset, DatasetDict
 
+from hf_tinybert.data.column_values import column_values
 from hf_tinybert.data.deduplication import normalise_text
 from hf_tinybert.data.kinds.definition import TaskKind
 from hf_tinybert.data.splits import grouped_split, stratified_split
@@ -18,6 +21,7 @@ _SPLITS = ("validation", "test")
 _SHARE = 0.1
 _MOST_ROWS = 10_000
 _SHOWN = 60  # characters of a label
+_DIGEST = 16  # bytes that stand for a text, of any length, of which there may be millions
 
 
 def cut_missing_splits(dataset: DatasetDict, kind: TaskKind, seed: int) -> DatasetDict:
@@ -45,7 +49,7 @@ def cut_missing_splits(dataset: DatasetDict, kind: TaskKind, seed: int) -> Datas
     labels = train["label"][:] if by_class else [0] * train.num_rows
     size = min(max(round(_SHARE * train.num_rows), len(set(labels))), _MOST_ROWS)
     sizes = dict.fromkeys(missing, size)
-    texts = _whole_texts(train, kind)
+    texts = _contents(train, kind)
     occurrences = Counter(texts)
     # A text that occurs twice stays in train with all its copies: it must not be learnt and scored.
     single = [row for row, text in enumerate(texts) if occurrences[text] == 1]
@@ -93,31 +97,36 @@ def warn_of_repeated_rows(dataset: DatasetDict, kind: TaskKind) -> None:
         dataset: Splits with the standard columns of the kind.
         kind: Of the task.
     """
-    learnt = set(_whole_texts(dataset["train"], kind))
+    learnt = set(_contents(dataset["train"], kind))
     for name, split in dataset.items():
         if name == "train":
             continue
-        texts = _whole_texts(split, kind)
+        texts = _contents(split, kind)
         repeated = sum(text in learnt for text in texts)
         if repeated:
             message = "%d of %d texts in `%s` stand in `train` too and raise its score; remove them from `train`."
             logger.warning(message, repeated, len(texts), name)
 
 
-def _whole_texts(split: Dataset, kind: TaskKind) -> list[str]:
-    """What a row must not share with one on the other side."""
+def _contents(split: Dataset, kind: TaskKind) -> list[bytes]:
+    """What a row must not share with one on the other side, as a hash."""
+    return [hashlib.blake2b(text.encode(), digest_size=_DIGEST).digest() for text in _whole_texts(split, kind)]
+
+
+def _whole_texts(split: Dataset, kind: TaskKind) -> Iterator[str]:
     match kind:
         case TaskKind.QUESTION_ANSWERING:
-            return [normalise_text(text) for text in split["context"]]
+            return map(normalise_text, column_values(split, "context"))
         case TaskKind.EXTRACTIVE_SUMMARIZATION:
-            return [normalise_text(text) for text in split["document"]]
+            return map(normalise_text, column_values(split, "document"))
         case TaskKind.TOKEN_CLASSIFICATION:
-            return [normalise_text(" ".join(tokens)) for tokens in split["tokens"]]
-    texts = [normalise_text(text) for text in split["text"]]
+            return (normalise_text(" ".join(tokens)) for tokens in column_values(split, "tokens"))
+    texts = map(normalise_text, column_values(split, "text"))
+    pairs: Iterable[str]
     if kind is TaskKind.MULTIPLE_CHOICE:
-        pairs = [" | ".join(choices) for choices in split["choices"]]
+        pairs = (" | ".join(choices) for choices in column_values(split, "choices"))
     elif "text_pair" in split.column_names:
-        pairs = split["text_pair"][:]
+        pairs = column_values(split, "text_pair")
     else:
         return texts
-    return [f"{text}\n{normalise_text(pair)}" for text, pair in zip(texts, pairs, strict=True)]
+    return (f"{text}\n{normalise_text(pair)}" for text, pair in zip(texts, pairs, strict=True))

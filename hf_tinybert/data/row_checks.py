@@ -1,7 +1,7 @@
 """Rows that no model can learn from, each refused with its split, its number and its value."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ __all__ = ["check_rows", "warn_of_broken_entities"]
 logger = logging.getLogger(__name__)
 
 _SHOWN = 60
+_AT_ONCE = 10_000  # rows
 
 Check = Callable[[str, pa.Table], None]
 
@@ -111,7 +112,7 @@ def _sentences(split_name: str, table: pa.Table) -> None:
 def _summaries(split_name: str, table: pa.Table) -> None:
     if "summaries" not in table.column_names:
         return
-    for row, summaries in enumerate(table["summaries"].to_pylist()):
+    for row, (summaries,) in enumerate(_rows(table, "summaries")):
         if not summaries or not all(text and text.strip() for text in summaries):
             raise _refusal(
                 split_name, "summaries with text", f"{_shortened(summaries)} in `summaries`", row, 1, table.num_rows,
@@ -147,7 +148,7 @@ def _refuse_missing_items(split_name: str, table: pa.Table, column: str) -> None
 
 def _ids(split_name: str, table: pa.Table) -> None:
     seen: dict[str, int] = {}
-    for row, name in enumerate(table["id"].to_pylist()):
+    for row, (name,) in enumerate(_rows(table, "id")):
         if name is None or seen.setdefault(name, row) != row:
             got = "none" if name is None else f"`{name}`, as in row {seen[name] + 1:,},"
             why = "answers are told apart by the ids of their questions"
@@ -157,8 +158,7 @@ def _ids(split_name: str, table: pa.Table) -> None:
 def _answers(split_name: str, table: pa.Table) -> None:
     if "answers" not in table.column_names:
         return
-    columns = (table[name].to_pylist() for name in ("context", "answers"))
-    for row, (context, answers) in enumerate(zip(*columns, strict=True)):
+    for row, (context, answers) in enumerate(_rows(table, "context", "answers")):
         texts, starts = ((answers or {}).get(name) or [] for name in ("text", "answer_start"))
         wanted = "answers as texts with their first characters"
         got = f"{len(texts)} texts and {len(starts)} starts"
@@ -191,7 +191,7 @@ def _choices(split_name: str, table: pa.Table) -> None:
     lengths = pc.list_value_length(table["choices"]).to_numpy()
     wanted = f"{lengths[0]} choices, as in row 1" if len(lengths) else ""
     _refuse_rows(split_name, table, lengths != lengths[:1], wanted, "choices", "a batch holds them side by side")
-    for row, choices in enumerate(table["choices"].to_pylist()):
+    for row, (choices,) in enumerate(_rows(table, "choices")):
         if not all(choice and choice.strip() for choice in choices):
             raise _refusal(
                 split_name, "a text in every choice", f"{_shortened(choices)} in `choices`", row, 1, table.num_rows,
@@ -211,6 +211,12 @@ def _scores(split_name: str, table: pa.Table) -> None:
         wrong = pc.fill_null(pc.invert(pc.is_finite(score)), False).to_numpy()
         why = "a loss of it would be no number either"
         _refuse_rows(split_name, table, wrong, "a finite score", "score", why)
+
+
+def _rows(table: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:
+    """Cells of some columns, row by row; some thousand rows are Python's objects at once."""
+    for part in table.select(columns).to_batches(max_chunksize=_AT_ONCE):
+        yield from zip(*(part.column(name).to_pylist() for name in columns), strict=True)
 
 
 def _shortened(value: object) -> str:

@@ -16,6 +16,7 @@ __all__ = ["replace_column", "standardise"]
 STRINGS = List(Value("string"))
 # Of a split all of whose rows lack them, the type is unknown.
 _LISTS = frozenset({"tokens", "tags", "labels", "choices", "summaries"})
+_ROWS = 10_000  # made Python's at once
 ANSWERS = {"text": List(Value("string")), "answer_start": List(Value("int32"))}
 
 
@@ -101,8 +102,7 @@ def _standard_column(
         case "labels" if len(own) > 1:
             return List(ClassLabel(names=list(own))), _marked(columns, own)
         case "choices" if len(own) > 1:
-            rows = zip(*(column.to_pylist() for column in columns), strict=True)
-            return STRINGS, pa.chunked_array([pa.array([list(row) for row in rows], pa.list_(pa.string()))])
+            return STRINGS, _side_by_side(columns)
         case "choices" if pa.types.is_struct(columns[0].type):
             return STRINGS, pc.struct_field(columns[0], "text")
         case "choices":
@@ -124,8 +124,18 @@ def _in_lists(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _by_row(column: pa.ChunkedArray, change: Callable[[Any], Any], to: pa.DataType) -> pa.ChunkedArray:
-    values = [None if value is None else change(value) for value in column.to_pylist()]
-    return pa.chunked_array([pa.array(values, to)])
+    """Part by part: an Arrow array of texts holds no more than 2 GiB, and Python's objects take several times that."""
+    parts = (chunk.slice(start, _ROWS) for chunk in column.chunks for start in range(0, len(chunk), _ROWS))
+    changed = ([None if value is None else change(value) for value in part.to_pylist()] for part in parts)
+    return pa.chunked_array([pa.array(values, to) for values in changed], to)
+
+
+def _side_by_side(columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
+    """Lists of the texts of several columns, part by part."""
+    to = pa.list_(pa.string())
+    parts = pa.table({str(place): column for place, column in enumerate(columns)}).to_batches(max_chunksize=_ROWS)
+    rows = ([list(row) for row in zip(*(column.to_pylist() for column in part), strict=True)] for part in parts)
+    return pa.chunked_array([pa.array(values, to) for values in rows], to)
 
 
 def _answers(value: Any) -> dict[str, list[Any]]:  # noqa: ANN401 (a cell of JSON)

@@ -36,6 +36,7 @@ from hf_tinybert.pictures import Picture
 TEMPLATE = Path(__file__).with_name("model_card_template.md")
 _ORIGIN = re.compile(r"<!-- hf-tinybert card: ([\w+ ]+?)(?:, weights (\w+))? -->")
 _HASH_DIGITS = 12
+_MOST_LABELS = 100  # are named; those of all heads are in `config.json`
 
 
 def model_card(
@@ -189,12 +190,18 @@ def _summary(facts: ModelFacts, details: CardDetails) -> str:
     return f"{what}{purpose}{made} (made by hf_tinybert)."
 
 
+def _named_labels(labels: Sequence[str]) -> str:
+    named = ", ".join(plain_text(str(label)) for label in labels[:_MOST_LABELS])
+    more = len(labels) - _MOST_LABELS
+    return f"{named}, and {more:,} more, which `config.json` names" if more > 0 else named
+
+
 def _score_notes(facts: ModelFacts) -> str:
     labels, scores = (facts.figures or {}).get("labels") or (), facts.scores
     has_teacher = any(score.teacher is not None for score in scores)
     without_model = without_model_note(names_without_model(scores))
     notes = {
-        f"Labels: {', '.join(plain_text(str(label)) for label in labels)}.": labels,
+        f"Labels: {_named_labels(labels)}.": labels,
         '"kept" is the score of this model over that of its teacher.': has_teacher,
         without_model: without_model,
         "The same shape trained without a teacher was not measured.": facts.is_taught

@@ -13,6 +13,7 @@ _LONGEST_FLAT = 1.1  # longer names stand upright below the matrix
 _TITLE = 2.2  # as wide as the longest title
 _AROUND = 0.8  # of the matrix and the names of its classes
 # all of these in inches
+_MOST_SHAPES = 2000  # more points are one image of pixels: each shape takes some hundred bytes of a page
 
 
 def confusion_matrix(
@@ -75,7 +76,8 @@ def score_scatter(
     """
     color = STUDENT_COLOR if "student" in rows else TEACHER_COLOR
     with canvas(3.3, 3.0) as (figure, (axes,)):
-        axes.scatter(across, up, s=9, color=color, alpha=0.55, linewidths=0)
+        many = len(across) > _MOST_SHAPES
+        axes.scatter(across, up, s=9, color=color, alpha=0.55, linewidths=0, rasterized=many)
         if one_scale:
             low, high = axes.get_xlim()
             axes.plot((low, high), (low, high), color=INK, linewidth=0.7, linestyle=":")

@@ -6,6 +6,7 @@ from typing import Any
 
 from datasets import Dataset
 
+from hf_tinybert.data.column_values import column_values
 from hf_tinybert.data.kinds.definition import Prediction
 from hf_tinybert.data.kinds.gold import class_ids, gold_class_ids, gold_values
 from hf_tinybert.data.kinds.words import gold_tags
@@ -109,7 +110,7 @@ _SAYS: Mapping[TaskKind, Callable[[Prediction], Answer]] = {
 
 def _questions(kind: TaskKind, rows: Dataset) -> list[str]:
     if kind is TaskKind.TOKEN_CLASSIFICATION:
-        return [" ".join(tokens) for tokens in rows["tokens"]]
+        return [" ".join(tokens) for tokens in column_values(rows, "tokens")]
     columns = [name for name in ("question", "text", "text_pair", "context", "document") if name in rows.column_names]
     return ["\n".join(str(row[name]) for name in columns if row[name]) for row in rows.select_columns(columns)]
 
@@ -134,14 +135,15 @@ def _gold(task: Task, rows: Dataset) -> list[Any]:
             iob = is_iob2(labels)
             return [
                 _tagged(words, [labels[tag] for tag in own], iob)
-                for words, own in zip(rows["tokens"], tags, strict=True)
+                for words, own in zip(column_values(rows, "tokens"), tags, strict=True)
             ]
         case TaskKind.QUESTION_ANSWERING:
             answers = gold_values(rows, "answers")
             return nothing if answers is None else [_BETWEEN.join(dict.fromkeys(one["text"])) for one in answers]
         case TaskKind.MULTIPLE_CHOICE:
             places = gold_values(rows, "label")
-            return nothing if places is None else [c[one] for c, one in zip(rows["choices"], places, strict=True)]
+            choices = column_values(rows, "choices")
+            return nothing if places is None else [own[one] for own, one in zip(choices, places, strict=True)]
         case TaskKind.REGRESSION | TaskKind.SENTENCE_EMBEDDING:
             numbers = gold_values(rows, "score")
             return nothing if numbers is None else [float(number) for number in numbers]

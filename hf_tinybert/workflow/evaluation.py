@@ -14,6 +14,7 @@ from hf_tinybert.data.tasks import Task
 from hf_tinybert.models.exported_runtime import ExportedRuntime
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow.inference import Inference
+from hf_tinybert.workflow.kept_answers import NOT_COMPARED
 from hf_tinybert.workflow.model_folder import ModelFolder, load_model_folder
 from hf_tinybert.workflow.task_data import can_be_scored, check_labels, read_data, sample
 
@@ -25,7 +26,7 @@ class ScoredRows(NamedTuple):
 
     Attributes:
         metrics: by name; the first is the kind's main one.
-        answers: one for each row, in their order.
+        answers: one for each row, in their order, without embeddings and scores of single classes.
     """
 
     metrics: dict[str, float]
@@ -210,7 +211,8 @@ def _metrics(
 def _predictions(inference: Inference, rows: Dataset) -> list[Prediction]:
     predictions: list[Prediction] = []
     for start in range(0, len(rows), _ROWS_AT_ONCE):
-        predictions += inference.predict(rows.select(range(start, min(start + _ROWS_AT_ONCE, len(rows)))))
+        part = inference.predict(rows.select(range(start, min(start + _ROWS_AT_ONCE, len(rows)))))
+        predictions += [{key: value for key, value in one.items() if key not in NOT_COMPARED} for one in part]
     return predictions
 
 

@@ -24,8 +24,8 @@ KEPT_ROWS = 1000
 """Of a larger split so many are kept, drawn by the seed: the rows that `hf-tinybert report` compares by default."""
 _FORM = 1
 _MOST_BYTES = 2**26  # of the JSON
-# what nobody compares, and takes the most bytes
-_LEFT_OUT = frozenset({"embedding", "embedding_pair", "scores"})
+NOT_COMPARED = frozenset({"embedding", "embedding_pair", "scores"})
+"""What of an answer is not scored or compared, and takes the most bytes: a number for each class or dimension."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def keep_answers(
     kept = _read(folder)
     before = kept.get(name or "")
     own = before if before is not None and before.rows == asked else KeptAnswers(asked)
-    slim = [{key: value for key, value in answers[place].items() if key not in _LEFT_OUT} for place in places]
+    slim = [{key: value for key, value in answers[place].items() if key not in NOT_COMPARED} for place in places]
     kept[name or ""] = KeptAnswers(
         asked, {**own.weights, model: stored_weights_sha256(weights)}, {**own.predictions, model: slim}
     )
@@ -143,6 +143,7 @@ __all__ = [
     "ANSWERS_FILE",
     "KEPT_ROWS",
     "KEPT_SPLIT",
+    "NOT_COMPARED",
     "KeptAnswers",
     "keep_answers",
     "read_answers",

@@ -88,11 +88,7 @@ def _next_rows(
 
 
 def _answers(inference: Inference, part: list[Row | BadRow], first: int, skip_bad_rows: bool) -> Iterator[Prediction]:
-    good = [row for row in part if not isinstance(row, BadRow)]
-    try:
-        answers: Iterator[Prediction | BadRow] = iter(inference.predict(Dataset.from_list(good)) if good else [])
-    except ValueError:  # a row that the kind refuses: which one?
-        answers = _one_by_one(inference, part, first)
+    answers = _asked(inference, [(n, row) for n, row in enumerate(part, start=first) if not isinstance(row, BadRow)])
     for row in part:
         answer = row if isinstance(row, BadRow) else next(answers)
         if isinstance(answer, BadRow):
@@ -102,14 +98,19 @@ def _answers(inference: Inference, part: list[Row | BadRow], first: int, skip_ba
         yield answer
 
 
-def _one_by_one(inference: Inference, part: list[Row | BadRow], first: int) -> Iterator[Prediction | BadRow]:
-    for number, row in enumerate(part, start=first):
-        if isinstance(row, BadRow):
-            continue
-        try:
-            yield inference.predict(Dataset.from_list([row]))[0]
-        except ValueError as error:
-            yield BadRow(number, str(error))
+def _asked(inference: Inference, rows: list[tuple[int, Row]]) -> Iterator[Prediction | BadRow]:
+    """An answer to each row, by its number; of rows that the kind refuses each half is asked, and so on."""
+    try:
+        answers = inference.predict(Dataset.from_list([row for _, row in rows])) if rows else []
+    except ValueError as error:
+        if len(rows) == 1:
+            yield BadRow(rows[0][0], str(error))
+            return
+        middle = len(rows) // 2
+        yield from _asked(inference, rows[:middle])
+        yield from _asked(inference, rows[middle:])
+    else:
+        yield from answers
 
 
 def _refusal(row: BadRow) -> ValueError:

@@ -16,6 +16,8 @@ from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
 CHECKPOINTS = ".checkpoints"
 TRAINING_ARGUMENTS_FILE = "training_args.bin"
 _LOGGED_PER_RUN = 50
+# Answers of so many steps are put together before they join the others: the stock Trainer copies all at every step.
+_GATHERED_STEPS = 64
 _LEARNING_RATES = frozenset({"learning_rate", "intermediate_learning_rate"})
 _SEEDS = 2**32  # numpy takes no more
 
@@ -119,6 +121,7 @@ def stock_arguments(settings: DataSettings, checkpoints: Path, *, metric: str) -
         "logging_steps": 1 / _LOGGED_PER_RUN,
         "save_strategy": "epoch",
         "save_total_limit": 1,
+        "eval_accumulation_steps": _GATHERED_STEPS,
         "seed": settings.seed,
         "report_to": "none",
         "disable_tqdm": True,

@@ -1,9 +1,10 @@
 """Texts that only the teacher labels."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
-from datasets import Dataset, concatenate_datasets
+from datasets import Dataset, Features, concatenate_datasets
 from transformers import PreTrainedTokenizerBase
 
 from hf_tinybert.data.tasks import Task, TaskKind
@@ -12,6 +13,7 @@ from hf_tinybert.workflow.row_columns import Row
 from hf_tinybert.workflow.row_reader import BadRow, read_rows
 from hf_tinybert.workflow.task_data import PreparedData
 
+_AT_ONCE = 10_000  # rows that are Python's objects
 # What stands in the gold columns: it gives the encoded rows the form of labelled ones, which says which tokens have a
 # prediction. No term reads it.
 _PLACEHOLDERS: Mapping[TaskKind, Callable[[Row], dict[str, Any]]] = {
@@ -84,16 +86,23 @@ def unlabeled_rows(file: str, task: Task, columns: Mapping[str, str], like: Data
         FileNotFoundError: no such file.
         ValueError: a row that cannot be read, or a file without rows.
     """
-    rows: list[Row] = []
+    rows = _read(file, task, columns)
+    parts: list[Dataset] = []
+    names: list[str] = []
+    while part := list(islice(rows, _AT_ONCE)):
+        names = names or [name for name in like.column_names if name in part[0]]
+        features = Features({name: like.features[name] for name in names})
+        parts.append(Dataset.from_dict({name: [row[name] for row in part] for name in names}, features=features))
+    if not parts:
+        raise ValueError(f"expected texts in `{file}`, got none; leave the file out")
+    return concatenate_datasets(parts)
+
+
+def _read(file: str, task: Task, columns: Mapping[str, str]) -> Iterator[Row]:
     for row in read_rows(file, task.kind, columns):
         if isinstance(row, BadRow):
             raise ValueError(f"`{file}`, row {row.number}: {row.message}; mend or remove it")
-        rows.append({**row, **_PLACEHOLDERS[task.kind](row)})
-    if not rows:
-        raise ValueError(f"expected texts in `{file}`, got none; leave the file out")
-    names = [name for name in like.column_names if name in rows[0]]
-    features = like.select_columns(names).features
-    return Dataset.from_list([{name: row[name] for name in names} for row in rows], features=features)
+        yield {**row, **_PLACEHOLDERS[task.kind](row)}
 
 
 __all__ = ["raw_training_rows", "training_rows", "unlabeled_rows"]

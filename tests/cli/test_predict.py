@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from hf_tinybert import workflow
+
 LABELS = {"business", "culture", "sport"}
 
 
@@ -84,3 +86,18 @@ def test_a_batch_without_rows_is_refused(run_cli, student):
     for size in (0, -2):
         done = run_cli("predict", student, "a goal", "--batch-size", size)
         assert done.exit_code == 2 and f"`batch_size` of at least 1, got {size}" in " ".join(done.stderr.split())
+
+
+def test_answers_are_in_the_file_as_soon_as_they_are_known(run_cli, tmp_path, monkeypatch):
+    """Prevents the first answers from waiting for hundreds more, with nothing to see of a run that takes hours."""
+    output = tmp_path / "answers.jsonl"
+    seen: list[int] = []
+
+    def answers(*arguments, **options):
+        for number in range(3):
+            seen.append(len(output.read_text().splitlines()))
+            yield {"label": number}
+
+    monkeypatch.setattr(workflow, "predict", answers)
+    assert run_cli("predict", "student", "a text", "--output", output).exit_code == 0
+    assert seen == [0, 1, 2] and len(_lines(output.read_text())) == 3

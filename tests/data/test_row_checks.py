@@ -5,6 +5,7 @@ import logging
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
+from hf_tinybert.data import row_checks
 from hf_tinybert.data.kinds.definition import TaskKind
 from hf_tinybert.data.row_checks import check_rows, warn_of_broken_entities
 
@@ -168,3 +169,21 @@ def test_whole_entities_and_other_schemes_give_no_warning(caplog):
         warn_of_broken_entities(tagged([1, 2, 2, 1, 2, 0, 3, 4], [0], []))
         warn_of_broken_entities(tagged([0, 1, 2], names=["ADJ", "NOUN", "I-X"]))
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "message"),
+    [
+        (TaskKind.QUESTION_ANSWERING, question(text="Bob", name="7"), "nowhere in it.* in row 8 of"),
+        (TaskKind.QUESTION_ANSWERING, question(name="2"), "as in row 3, in row 8 of"),
+        (TaskKind.MULTIPLE_CHOICE, choice(("yes", " ")), "a text in every choice.* in row 8 of"),
+        (TaskKind.EXTRACTIVE_SUMMARIZATION, {"document": "One.", "summaries": [""]}, "summaries with text.* row 8 of"),
+    ],
+)
+def test_rows_are_numbered_from_the_first_of_all_parts(kind, wrong, message, monkeypatch):
+    """Prevents a wrong row told by its number in a part, where not all rows are made Python's objects at once."""
+    monkeypatch.setattr(row_checks, "_AT_ONCE", 3)
+    good = [{**GOOD[kind], **({"id": str(row)} if "id" in GOOD[kind] else {})} for row in range(7)]
+    check(kind, *good)
+    with pytest.raises(ValueError, match=message):
+        check(kind, *good, wrong)

@@ -3,6 +3,7 @@
 import pytest
 from datasets import ClassLabel, Dataset, Features, List, Value
 
+from hf_tinybert.data import standard_columns
 from hf_tinybert.data.kinds.definition import TaskKind
 from hf_tinybert.data.standard_columns import replace_column, standardise
 
@@ -166,3 +167,23 @@ def test_summaries_are_lists_documents_are_texts_and_scores_are_floats():
     assert lists[0] == {"document": "One.", "summaries": ["a", "b"]}
     scored = standard(TaskKind.REGRESSION, [{"text": "a", "stars": 3}], text="text", score="stars")
     assert scored.features["score"] == Value("float64")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "own", "cell"),
+    [
+        (TaskKind.EXTRACTIVE_SUMMARIZATION, "document", "document", lambda row: ["One.", f"{row}."]),
+        (TaskKind.EXTRACTIVE_SUMMARIZATION, "summaries", "summaries", lambda row: f"summary {row}"),
+        (TaskKind.QUESTION_ANSWERING, "answers", "answers", lambda row: {"text": [f"{row}"], "answer_start": [row]}),
+        (TaskKind.MULTIPLE_CHOICE, "choices", ("a", "b"), lambda row: f"choice {row}"),
+    ],
+)
+def test_many_rows_are_not_made_python_objects_at_once(kind, name, own, cell, monkeypatch):
+    """Prevents several times the data's size in memory, and texts of 2 GiB together, which no Arrow array holds."""
+    monkeypatch.setattr(standard_columns, "_ROWS", 3)
+    names = [own] if isinstance(own, str) else own
+    rows = [{column: cell(row) for column in names} for row in range(8)]
+    column = standard(kind, rows, **{name: own}).data.column(name)
+    assert max(len(chunk) for chunk in column.chunks) <= 3
+    whole = [value[-1] if isinstance(value, list) else value for value in column.to_pylist()]
+    assert len(whole) == 8 and all(str(row) in str(value) for row, value in enumerate(whole))

@@ -123,3 +123,12 @@ def test_words_of_data_and_folders_are_no_markup(student_folder, tmp_path):
     assert "\n# a \\<b\\> \\`student\\`\n" in text
     assert "Teacher: ``tea`cher``. Its licence" in text
     assert "Data: ``my `rows`.csv``; 48 train rows" in text
+
+
+def test_of_a_thousand_labels_the_first_are_named(student_folder):
+    """Prevents a card that is a list of labels."""
+    figures = json.loads((student_folder / "figures.json").read_text())
+    (student_folder / "figures.json").write_text(json.dumps(figures | {"labels": [f"c{i}" for i in range(1100)]}))
+    text = str(model_card(student_folder))
+    assert "Labels: c0, c1, " in text and ", c99, and 1,000 more, which `config.json` names." in text
+    assert "c100" not in text

@@ -44,3 +44,12 @@ def test_a_scatter_has_a_point_of_every_row():
     axes = picture.figure.axes[0]
     assert axes.collections[0].get_offsets().tolist() == [[1.0, 1.5], [2.0, 2.0]]
     assert picture.description == "Scores: 2 rows, 0.25 apart in the mean."
+
+
+def test_a_scatter_of_many_rows_is_an_image():
+    """Prevents a page of 30 MB that hardly scrolls: a shape for each of 100,000 rows in three pictures."""
+    sizes = [
+        len(score_scatter(range(count), range(count), columns="right", rows="student", name="s", title="").svg())
+        for count in (2000, 20_000)
+    ]
+    assert sizes[1] < sizes[0]

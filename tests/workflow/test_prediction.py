@@ -97,3 +97,23 @@ def test_an_unknown_head_of_a_one_task_model_is_refused(student_of):
     """Prevents an answer of another head than was asked for."""
     with pytest.raises(ValueError, match="one head"):
         predict(student_of("text-classification")[0], "a goal", task="ner")
+
+
+def test_one_refused_row_does_not_send_the_others_alone(classifier, monkeypatch):
+    """Prevents a file with a bad row in every thousand from being answered in batches of one."""
+    asked: list[int] = []
+    original = Inference.predict
+
+    def refusing(self, rows):
+        asked.append(len(rows))
+        if "match" in rows["text"][:]:
+            raise ValueError("no matches here")
+        return original(self, rows)
+
+    monkeypatch.setattr(Inference, "predict", refusing)
+    texts = ["a goal"] * 64
+    texts[37] = "match"
+    answers = list(predict(classifier, texts, batch_size=64, skip_bad_rows=True))
+    assert [number for number, answer in enumerate(answers) if "error" in answer] == [37]
+    assert answers[37] == {"error": "row 38: no matches here"} and len(answers) == 64
+    assert len(asked) <= 1 + 2 * 6

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from torch import nn
-from transformers import TrainingArguments
+from transformers import Trainer, TrainingArguments, trainer_pt_utils
 
 from hf_tinybert.workflow.run_arguments import (
     DataSettings,
@@ -47,6 +47,35 @@ def test_the_best_epoch_is_the_highest_score_or_the_lowest_loss(tmp_path):
     assert stock_arguments(settings, tmp_path, metric="loss")["greater_is_better"] is False
     last = stock_arguments(DataSettings(data="somewhere", keep_best=False), tmp_path, metric="f1")
     assert "eval_strategy" not in last and last["save_strategy"] == "epoch"
+
+
+class _Answers(nn.Module):
+    """A model that answers each row with its number."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, input_ids, labels=None):
+        return {"loss": self.weight.sum(), "logits": input_ids.float()}
+
+
+def test_an_evaluation_does_not_copy_all_answers_at_every_step(tmp_path, monkeypatch):
+    """Prevents the time of an evaluation from growing with the square of its rows, and answers that fill a GPU."""
+    copied: list[int] = []
+    whole = trainer_pt_utils.nested_concat
+
+    def watched(*arguments, **options):
+        copied.append(len(joined := whole(*arguments, **options)))
+        return joined
+
+    monkeypatch.setattr(trainer_pt_utils, "nested_concat", watched)
+    arguments = TrainingArguments(**stock_arguments(DataSettings(data="somewhere"), tmp_path, metric="loss"))
+    arguments.per_device_eval_batch_size = 1
+    rows = [{"input_ids": [number], "labels": 0} for number in range(640)]
+    trainer = Trainer(_Answers(), arguments, eval_dataset=rows, compute_metrics=lambda _: {})
+    assert sorted(trainer.predict(rows).predictions[:, 0].tolist()) == list(range(640))
+    assert sum(copied) < 3 * 640 * 50  # logits, labels and losses; all at every step would be 320 times each
 
 
 def test_a_step_has_the_same_rows_for_any_number_of_processes(tmp_path, monkeypatch):

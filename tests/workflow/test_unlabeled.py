@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from datasets import Dataset
 
 from hf_tinybert.data.tasks import KINDS, Task, TaskKind, TaskSettings
+from hf_tinybert.workflow import unlabeled
 from hf_tinybert.workflow.task_data import read_data
 from hf_tinybert.workflow.unlabeled import unlabeled_rows
 
@@ -34,3 +36,22 @@ def test_a_bad_row_is_refused_by_its_number(data_of, tmp_path):
     (tmp_path / "more.jsonl").write_text('{"text": "a goal"}\n{"body": "a film"}\n')
     with pytest.raises(ValueError, match="row 2"):
         unlabeled_rows(str(tmp_path / "more.jsonl"), task, {}, data.splits["train"])
+
+
+def test_many_texts_are_not_held_as_python_objects(data_of, tmp_path, monkeypatch):
+    """Prevents gigabytes for a million augmented rows, and rows that are lost between two parts."""
+    data = read_data(data_of("text-classification"), None, {}, seed=0)
+    task = Task(TaskSettings(data.kind, data.labels))
+    (tmp_path / "more.jsonl").write_text("".join(f'{{"text": "goal {row}"}}\n' for row in range(7)))
+    held: list[int] = []
+    made = Dataset.from_dict
+
+    def watched(columns, **options):
+        held.append(len(columns["text"]))
+        return made(columns, **options)
+
+    monkeypatch.setattr(unlabeled, "_AT_ONCE", 3)
+    monkeypatch.setattr(Dataset, "from_dict", watched)
+    rows = unlabeled_rows(str(tmp_path / "more.jsonl"), task, {}, data.splits["train"])
+    assert held == [3, 3, 1]
+    assert rows["text"][:] == [f"goal {row}" for row in range(7)]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
+from hf_tinybert.data.column_values import column_values
 from hf_tinybert.data.kinds.definition import ROW_NUMBER, TaskSettings
 from hf_tinybert.data.kinds.encoded_rows import encode_rows
 from hf_tinybert.data.kinds.gold import gold_values
@@ -199,8 +200,8 @@ def _check_room(
 
 
 def _tell_unreachable(rows: Dataset, encoded: Dataset) -> None:
-    wanted = {number for number, answers in enumerate(rows["answers"]) if answers["text"]}
-    columns = (encoded[ROW_NUMBER], encoded["start_positions"], encoded[NO_ANSWER_POSITION])
+    wanted = {number for number, answers in enumerate(column_values(rows, "answers")) if answers["text"]}
+    columns = (encoded[name][:] for name in (ROW_NUMBER, "start_positions", NO_ANSWER_POSITION))
     found = {number for number, start, none in zip(*columns, strict=True) if start != none}
     if wanted - found:
         logger.warning(

@@ -7,6 +7,7 @@ import numpy as np
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
+from hf_tinybert.data.column_values import column_values
 from hf_tinybert.data.gathered_logits import rounded
 from hf_tinybert.data.kinds.answer_spans import AnswerSpan, best_spans, merge_spans
 from hf_tinybert.data.kinds.answer_windows import (
@@ -25,6 +26,7 @@ from hf_tinybert.data.kinds.definition import (
 )
 from hf_tinybert.data.kinds.gold import gold_values, required
 from hf_tinybert.data.kinds.windows import WindowCollator, token_logits
+from hf_tinybert.data.length_grouping import row_lengths
 from hf_tinybert.data.metrics.answers import Squad
 
 __all__ = [
@@ -63,23 +65,24 @@ def decode_answers(logits: Logits, encoded: Dataset, rows: Dataset, settings: Ta
     Raises:
         ValueError: The logits are not those of the encoded rows.
     """
-    starts, ends = list(encoded[CONTEXT_STARTS]), list(encoded[CONTEXT_ENDS])
     if not isinstance(logits, tuple) or len(logits) < 2:
         raise ValueError(
             f"expected start and end logits, got {type(logits).__name__}; because an answer is a span; use a model "
             "for question answering."
         )
-    start_logits, end_logits = (token_logits(part, encoded, [len(each) for each in starts]) for part in logits[:2])
+    start_logits, end_logits = (token_logits(part, encoded, row_lengths(encoded) or ()) for part in logits[:2])
     spans: list[list[AnswerSpan]] = [[] for _ in range(len(rows))]
     no_answer = [math.inf] * len(rows)
-    for window, (number, none) in enumerate(zip(encoded[ROW_NUMBER], encoded[NO_ANSWER_POSITION], strict=True)):
-        start, end = start_logits[window], end_logits[window]
-        spans[number] += best_spans(start, end, starts[window], ends[window], LONGEST_ANSWER, N_BEST)
+    columns = (column_values(encoded, name) for name in (ROW_NUMBER, NO_ANSWER_POSITION, CONTEXT_STARTS, CONTEXT_ENDS))
+    for start, end, number, none, starts, ends in zip(start_logits, end_logits, *columns, strict=True):
+        spans[number] += best_spans(start, end, starts, ends, LONGEST_ANSWER, N_BEST)
         no_answer[number] = min(no_answer[number], float(start[none]) + float(end[none]))
     may_be_none = settings.unanswerable or holds_unanswerable(rows)
     return [
         _prediction(row_id, context, merge_spans(found, context, N_BEST), none if may_be_none else None)
-        for row_id, context, found, none in zip(rows["id"], rows["context"], spans, no_answer, strict=True)
+        for row_id, context, found, none in zip(
+            rows["id"][:], column_values(rows, "context"), spans, no_answer, strict=True
+        )
     ]
 
 
@@ -88,7 +91,7 @@ def score_answers(predictions: Sequence[Prediction], rows: Dataset, settings: Ta
     true = required(gold_values(rows, "answers"), rows, "answers")
     scores = Squad(keep_in_memory=True).compute(
         predictions=[{"id": each["id"], "prediction_text": each["answer"]} for each in predictions],
-        references=[{"id": row_id, "answers": answers} for row_id, answers in zip(rows["id"], true, strict=True)],
+        references=[{"id": row_id, "answers": answers} for row_id, answers in zip(rows["id"][:], true, strict=True)],
     )
     return {"f1": scores["f1"], "exact_match": scores["exact_match"]}
 

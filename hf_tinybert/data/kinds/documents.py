@@ -8,6 +8,7 @@ from datasets import Dataset
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
+from hf_tinybert.data.column_values import column_values
 from hf_tinybert.data.gathered_logits import rounded
 from hf_tinybert.data.kinds.definition import (
     ROW_NUMBER,
@@ -20,6 +21,7 @@ from hf_tinybert.data.kinds.definition import (
 from hf_tinybert.data.kinds.gold import gold_values, required
 from hf_tinybert.data.kinds.sentence_windows import SENTENCE_NUMBERS, encode_documents
 from hf_tinybert.data.kinds.windows import NOT_READ, WindowCollator, token_logits
+from hf_tinybert.data.length_grouping import row_lengths
 from hf_tinybert.data.metrics.rouge import Rouge
 from hf_tinybert.data.oracle import oracle_sentences
 from hf_tinybert.data.sentences import join_sentences, split_sentences
@@ -51,24 +53,22 @@ def decode_summaries(logits: Logits, encoded: Dataset, rows: Dataset, settings: 
     Raises:
         ValueError: The logits are not those of the encoded rows.
     """
-    sentence_numbers = list(encoded[SENTENCE_NUMBERS])
-    found = token_logits(
-        logits[0] if isinstance(logits, tuple) else logits, encoded, [len(numbers) for numbers in sentence_numbers]
-    )
+    found = token_logits(logits[0] if isinstance(logits, tuple) else logits, encoded, row_lengths(encoded) or ())
     if found.ndim != 3 or found.shape[2] != 2:
         raise ValueError(
             f"expected logits (windows, tokens, 2), got the shape {found.shape}; because a sentence is skipped or "
             "kept; use a model for extractive summarisation."
         )
-    documents = [split_sentences(document) for document in rows["document"]]
+    documents = [split_sentences(document) for document in column_values(rows, "document")]
     totals = [np.zeros(len(spans)) for spans in documents]
     windows = [np.zeros(len(spans)) for spans in documents]
-    for number, numbers, scores in zip(encoded[ROW_NUMBER], sentence_numbers, found, strict=True):
+    sentence_numbers = column_values(encoded, SENTENCE_NUMBERS)
+    for number, numbers, scores in zip(encoded[ROW_NUMBER][:], sentence_numbers, found, strict=True):
         sentences, kept = _window_scores(np.asarray(numbers), scores[: len(numbers)])
         totals[number][sentences] += kept
         windows[number][sentences] += 1
     predictions = []
-    for document, total, times in zip(rows["document"], totals, windows, strict=True):
+    for document, total, times in zip(column_values(rows, "document"), totals, windows, strict=True):
         scores = total / times
         best = np.argsort(-scores, kind="stable")[: settings.summary_sentences]
         prediction = _summary(document, sorted(int(position) for position in best))
@@ -108,7 +108,8 @@ def lead_summaries(rows: Dataset, count: int) -> list[Prediction]:
         `summary` and `sentences`, as `score_summaries` reads them.
     """
     return [
-        _summary(document, list(range(min(count, len(split_sentences(document)))))) for document in rows["document"]
+        _summary(document, list(range(min(count, len(split_sentences(document))))))
+        for document in column_values(rows, "document")
     ]
 
 
@@ -127,7 +128,7 @@ def oracle_summaries(rows: Dataset, count: int) -> list[Prediction]:
     """
     true = required(gold_values(rows, "summaries"), rows, "summaries")
     summaries = []
-    for document, references in zip(rows["document"], true, strict=True):
+    for document, references in zip(column_values(rows, "document"), true, strict=True):
         sentences = [document[start:end] for start, end in split_sentences(document)]
         summaries.append(_summary(document, oracle_sentences(sentences, references, count)))
     return summaries

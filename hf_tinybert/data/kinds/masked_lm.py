@@ -1,6 +1,6 @@
 """Masked language modelling: which tokens stand behind the masks of a text."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
+from hf_tinybert.data.column_values import column_values
 from hf_tinybert.data.gathered_logits import rounded
 from hf_tinybert.data.kinds.definition import (
     ROW_NUMBER,
@@ -22,6 +23,7 @@ from hf_tinybert.data.kinds.encoded_rows import encode_rows
 from hf_tinybert.data.kinds.masking import TO_FILL, TOKEN_POSITIONS, MaskingCollator, check_mask_token, fix_masks
 from hf_tinybert.data.kinds.texts import check_columns, check_strings
 from hf_tinybert.data.kinds.windows import IGNORED, NOT_READ, check_window_settings, token_logits, window_tokenizer
+from hf_tinybert.data.length_grouping import row_lengths
 
 __all__ = ["MASKED_LM", "encode_blocks", "reduce_vocabulary"]
 
@@ -125,10 +127,10 @@ def _decode(logits: Logits, encoded: Dataset, rows: Dataset, settings: TaskSetti
             "vocabulary are reduced batch by batch; give the Trainer `reduce_vocabulary` as "
             "`preprocess_logits_for_metrics`."
         )
-    lengths = [len(ids) for ids in encoded["input_ids"]]
+    lengths = row_lengths(encoded) or []
     parts = [token_logits(part, encoded, lengths) for part in logits]
-    predictions: list[Prediction] = [{"text": text, "tokens": []} for text in rows["text"]]
-    for block, (row, *found) in enumerate(zip(encoded, *parts, strict=True)):
+    predictions: list[Prediction] = [{"text": text, "tokens": []} for text in column_values(rows, "text")]
+    for block, (row, *found) in enumerate(zip(_blocks(encoded), *parts, strict=True)):
         best, scores, losses = (part[: lengths[block]] for part in found)
         gold = row.get("labels", row["input_ids"])
         hidden = losses != IGNORED
@@ -140,6 +142,15 @@ def _decode(logits: Logits, encoded: Dataset, rows: Dataset, settings: TaskSetti
                 token |= {"gold": gold[place], "right": right, "loss": rounded(losses[place])}
             predictions[row[ROW_NUMBER]]["tokens"].append(token)
     return predictions
+
+
+def _blocks(encoded: Dataset) -> Iterator[dict[str, Any]]:
+    """What of encoded rows is read to tell their tokens."""
+    names = [
+        name for name in ("input_ids", "labels", TO_FILL, TOKEN_POSITIONS, ROW_NUMBER) if name in encoded.features
+    ]
+    for values in zip(*(column_values(encoded, name) for name in names), strict=True):
+        yield dict(zip(names, values, strict=True))
 
 
 def _in_words(predictions: Sequence[Prediction], tokenizer: PreTrainedTokenizerBase) -> list[Prediction]:

@@ -4,9 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from datasets import Dataset
+from numpy.typing import NDArray
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from hf_tinybert.data.column_values import column_values
 from hf_tinybert.data.kinds.definition import (
     ROW_NUMBER,
     Collator,
@@ -18,18 +22,37 @@ from hf_tinybert.data.kinds.definition import (
 from hf_tinybert.data.kinds.gold import required
 from hf_tinybert.data.kinds.windows import NOT_READ, WindowCollator, token_logits
 from hf_tinybert.data.kinds.words import WORD_NUMBERS, encode_words, gold_tags
+from hf_tinybert.data.length_grouping import row_lengths
 from hf_tinybert.data.metrics.accuracy import Accuracy
 from hf_tinybert.data.metrics.entities import OUTSIDE, Seqeval, find_entities, is_iob2
 from hf_tinybert.data.metrics.f1 import F1
 
-__all__ = ["TOKEN_CLASSIFICATION", "decode_tags", "score_tags", "tag_metrics"]
+__all__ = ["TOKEN_CLASSIFICATION", "best_tags", "decode_tags", "score_tags", "tag_metrics"]
+
+_UNKNOWN = -1  # in the place of a tag, where logits are no numbers
+
+
+def best_tags(logits: Tensor | tuple[Tensor, ...], labels: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Gives of the logits of all tags the best one; fits `Trainer(preprocess_logits_for_metrics=...)`.
+
+    Args:
+        logits: `(windows, longest, tags)`; of several outputs the first.
+        labels: not read.
+
+    Returns:
+        The best tag of each token, int64 `(windows, longest)`, -1 where a logit is not finite; and the number of tags,
+        int64 `(windows,)`.
+    """
+    whole = logits[0] if isinstance(logits, tuple) else logits
+    best = whole.argmax(-1).masked_fill(~whole.isfinite().all(-1), _UNKNOWN)
+    return best, torch.full_like(best[:, 0], whole.shape[-1])
 
 
 def decode_tags(logits: Logits, encoded: Dataset, rows: Dataset, settings: TaskSettings) -> list[Prediction]:
     """Gives the tag of every word, and the entities where the tags are IOB2.
 
     Args:
-        logits: (windows, longest, tags), padded at the end.
+        logits: (windows, longest, tags), padded at the end, or what `best_tags` gives of them.
         encoded: of `encode_words`.
         rows: raw rows that they come from.
         settings: tag names.
@@ -41,24 +64,15 @@ def decode_tags(logits: Logits, encoded: Dataset, rows: Dataset, settings: TaskS
     Raises:
         ValueError: The logits are not those of the encoded rows.
     """
-    word_numbers = list(encoded[WORD_NUMBERS])
-    found = token_logits(
-        logits[0] if isinstance(logits, tuple) else logits, encoded, [len(words) for words in word_numbers]
-    )
-    if found.ndim != 3 or found.shape[2] != len(settings.labels):
-        raise ValueError(
-            f"expected logits (windows, tokens, {len(settings.labels)}), got the shape {found.shape}; because there "
-            f"are {len(settings.labels)} tags {list(settings.labels)}; use a model that was made for them."
-        )
-    best = found.argmax(axis=2)
-    tags: list[list[str | None]] = [[None] * len(tokens) for tokens in rows["tokens"]]
-    for number, words, ids in zip(encoded[ROW_NUMBER], word_numbers, best, strict=True):
+    best = _best(logits, encoded, settings.labels)
+    tags: list[list[str | None]] = [[None] * length for length in row_lengths(rows, "tokens") or ()]
+    for number, words, ids in zip(encoded[ROW_NUMBER][:], column_values(encoded, WORD_NUMBERS), best, strict=True):
         for position in np.flatnonzero(np.asarray(words) != NOT_READ):
             tags[number][words[position]] = settings.labels[ids[position]]
     with_entities = is_iob2(settings.labels)
     return [
         _prediction(list(tokens), _filled(row_tags, settings.labels), with_entities)
-        for tokens, row_tags in zip(rows["tokens"], tags, strict=True)
+        for tokens, row_tags in zip(column_values(rows, "tokens"), tags, strict=True)
     ]
 
 
@@ -98,6 +112,22 @@ def _collator(tokenizer: PreTrainedTokenizerBase, settings: TaskSettings, seed: 
     return WindowCollator(tokenizer, [WORD_NUMBERS])
 
 
+def _best(logits: Logits, encoded: Dataset, labels: Sequence[str]) -> NDArray[np.int64]:
+    """The best tag of every token, (windows, longest)."""
+    first, *others = logits if isinstance(logits, tuple) else (logits,)
+    found, counts = np.asarray(first), set[int]()
+    if is_reduced := found.ndim == 2 and len(others) == 1:
+        counts, found = set(others[0].tolist()), np.where(found == _UNKNOWN, np.nan, found)
+    token_logits(found, encoded, row_lengths(encoded) or ())
+    shape = (*found.shape, *counts)
+    if len(shape) != 3 or shape[2] != len(labels):
+        raise ValueError(
+            f"expected logits (windows, tokens, {len(labels)}), got the shape {shape}; because there are "
+            f"{len(labels)} tags {list(labels)}; use a model that was made for them."
+        )
+    return found.astype(np.int64) if is_reduced else found.argmax(axis=2)
+
+
 def _filled(tags: Sequence[str | None], labels: Sequence[str]) -> list[str]:
     """Tags with `O`, or else the most frequent one, where a word has none."""
     frequent = Counter(tag for tag in tags if tag is not None).most_common(1)
@@ -126,6 +156,7 @@ TOKEN_CLASSIFICATION = KindDefinition(
     collator=_collator,
     decode=decode_tags,
     score=score_tags,
+    reduce_logits=best_tags,
     windows=True,
     choose_metrics=tag_metrics,
 )

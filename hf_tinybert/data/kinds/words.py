@@ -9,11 +9,13 @@ from datasets import Dataset
 from tokenizers import pre_tokenizers
 from transformers import PreTrainedTokenizerBase
 
+from hf_tinybert.data.column_values import column_values
 from hf_tinybert.data.kinds.definition import ROW_NUMBER, TaskSettings
 from hf_tinybert.data.kinds.encoded_rows import encode_rows
 from hf_tinybert.data.kinds.gold import class_ids, gold_values
 from hf_tinybert.data.kinds.texts import check_columns
 from hf_tinybert.data.kinds.windows import IGNORED, NOT_READ, check_window_settings, window_tokenizer
+from hf_tinybert.data.length_grouping import row_lengths
 
 __all__ = ["WORD_NUMBERS", "encode_words", "gold_tags"]
 
@@ -52,9 +54,8 @@ def encode_words(rows: Dataset, tokenizer: PreTrainedTokenizerBase, settings: Ta
         tokenizer=_with_spaces_before_words(window_tokenizer(tokenizer)),
         settings=settings,
     )
-    words = sum(len(tokens) for tokens in rows["tokens"])
-    word_numbers = encoded[WORD_NUMBERS][:]
-    read = sum(number != NOT_READ for numbers in word_numbers for number in numbers)
+    words = sum(row_lengths(rows, "tokens") or ())
+    read = sum(number != NOT_READ for numbers in column_values(encoded, WORD_NUMBERS) for number in numbers)
     if read < words:
         logger.warning(
             "%d of %d words are nothing to the tokenizer, such as invisible characters; they train nothing and are "
@@ -66,7 +67,7 @@ def encode_words(rows: Dataset, tokenizer: PreTrainedTokenizerBase, settings: Ta
         return encoded
     labels = [
         [IGNORED if word == NOT_READ else tags[row][word] for word in numbers]
-        for row, numbers in zip(encoded[ROW_NUMBER], word_numbers, strict=True)
+        for row, numbers in zip(encoded[ROW_NUMBER][:], column_values(encoded, WORD_NUMBERS), strict=True)
     ]
     return encoded.add_column("labels", labels)
 
@@ -84,7 +85,7 @@ def gold_tags(rows: Dataset, labels: Sequence[str]) -> list[list[int]] | None:
     tags = gold_values(rows, "tags")
     if tags is None:
         return None
-    for number, (tokens, row_tags) in enumerate(zip(rows["tokens"], tags, strict=True)):
+    for number, (tokens, row_tags) in enumerate(zip(column_values(rows, "tokens"), tags, strict=True)):
         if len(tokens) != len(row_tags):
             raise ValueError(
                 f"expected a tag for each of {len(tokens)} tokens in row {number}, got {len(row_tags)} tags for "

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from datasets import ClassLabel, Dataset, Features, List, Value
 
 from hf_tinybert.data.kinds.definition import TaskKind, TaskSettings
-from hf_tinybert.data.kinds.tokens import decode_tags, score_tags, tag_metrics
+from hf_tinybert.data.kinds.tokens import TOKEN_CLASSIFICATION, best_tags, decode_tags, score_tags, tag_metrics
 from hf_tinybert.data.kinds.words import encode_words
 
 IOB2 = ("O", "B-org", "I-org", "B-work")
@@ -95,5 +96,25 @@ def test_logits_of_another_label_set_are_refused(tokenizer):
     """Prevents tags named by the labels of another task."""
     rows = _rows(TAGS, (["the"], [0]))
     encoded = encode_words(rows, tokenizer, _settings(TAGS))
-    with pytest.raises(ValueError, match=r"expected logits \(windows, tokens, 3\)"):
-        decode_tags(np.zeros((1, 3, 4)), encoded, rows, _settings(TAGS))
+    for logits in (np.zeros((1, 3, 4)), _reduced(np.zeros((1, 3, 4)))):
+        with pytest.raises(ValueError, match=r"expected logits \(windows, tokens, 3\)"):
+            decode_tags(logits, encoded, rows, _settings(TAGS))
+
+
+def _reduced(logits):
+    return tuple(part.numpy() for part in best_tags(torch.from_numpy(logits), None))
+
+
+def test_of_many_tags_the_best_alone_is_gathered(tokenizer):
+    """Prevents gigabytes, copied at every step of an evaluation: a number for each tag of each token of all rows."""
+    rows = _rows(IOB2, (LONG, [0, 1, 2, 0, 1, 0, 3, 0, 0, 1, 0]), (["bank"], [1]))
+    encoded = encode_words(rows, tokenizer, _settings(IOB2))
+    logits = _perfect_logits(encoded, 4)
+    reduced = _reduced(logits)
+    assert TOKEN_CLASSIFICATION.reduce_logits is best_tags
+    assert sum(part.size for part in reduced) <= len(encoded) * (logits.shape[1] + 1)
+    expected = decode_tags(logits, encoded, rows, _settings(IOB2))
+    assert decode_tags(reduced, encoded, rows, _settings(IOB2)) == expected
+    logits[0, 0, 2] = np.inf
+    with pytest.raises(ValueError, match="NaN or infinity in 1 of"):
+        decode_tags(_reduced(logits), encoded, rows, _settings(IOB2))
