@@ -2,8 +2,8 @@
 
 import enum
 import errno
-import json
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from rich.markup import escape
 from safetensors import SafetensorError
 
 from hf_tinybert.cli.loading import leads
+from hf_tinybert.cli.outcome import json_text
 
 if TYPE_CHECKING:
     from hf_tinybert.progress import ProgressDisplay
@@ -114,7 +115,7 @@ def _unwritten(error: Exception) -> OSError | None:
 
 def _tell(as_json: bool, error: str, code: int) -> None:
     if as_json and leads():
-        typer.echo(json.dumps({"error": error, "exit_code": int(code)}, ensure_ascii=False))
+        typer.echo(json_text({"error": error, "exit_code": int(code)}, sys.stdout))
 
 
 __all__ = ["EXIT_CODES", "EXPECTED_ERRORS", "ExitCode", "errors_told", "refusal", "run_display"]
