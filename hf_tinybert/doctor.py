@@ -33,9 +33,10 @@ from hf_tinybert.distillation.teacher import HEADS, load_teacher
 from hf_tinybert.distillation.terms import Reads
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.distillation.trainer import DistillationTrainer
-from hf_tinybert.models.configuration_tinybert import PRESETS, TinyBertConfig
+from hf_tinybert.models.configuration_tinybert import PRESETS
 from hf_tinybert.models.modeling_tinybert import TinyBertModel
 from hf_tinybert.workflow.heads import STUDENT_CLASSES, head_class
+from hf_tinybert.workflow.student_shape import StudentShape
 from hf_tinybert.workflow.task_data import read_data
 
 _LOADING_ERRORS = (OSError, ValueError, TypeError)
@@ -180,7 +181,7 @@ def _student(examination: Examination, task: Task | None, config: PreTrainedConf
     if config is not None:
         if task is not None and task.kind is TaskKind.SENTENCE_EMBEDDING:
             fields["embedding_size"] = config.hidden_size
-        shape = TinyBertConfig.from_teacher(config, examination.student, **fields)
+        shape = StudentShape(examination.student).config(config, **fields)  # as `distill` makes it
         head = _head(config) if task is None else task.definition.head
         untrained: PreTrainedModel = TinyBertModel(shape) if head is None else STUDENT_CLASSES[head](shape)
         return untrained

@@ -101,6 +101,12 @@ def test_what_is_examined_by_default_is_what_distill_does_by_default(teacher_fol
     assert len(phases["tinybert"]) == 2
 
 
+def test_a_preset_larger_than_the_teacher_is_cut_down_as_distill_does_it(teacher_folder):
+    """Prevents a small teacher from being called too shallow for a student that `distill` would not make."""
+    found = {check.name: check.found for check in examine(Examination(str(teacher_folder), student="6L-768")).checks}
+    assert "4 layers x 32, 4 heads" in found["student"]
+
+
 def test_models_alone_can_be_examined(teacher_folder, tiny_preset):
     """Prevents data from being demanded for a question about models."""
     report = examine(Examination(str(teacher_folder)))

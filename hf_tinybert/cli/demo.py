@@ -43,10 +43,11 @@ def demo(
             from hf_tinybert.demo import ServeSettings, build_page, import_gradio, open_comparisons, serve
             from hf_tinybert.workflow.teachers import public_name
 
+            settings = ServeSettings(host, port, share, open_browser)
             import_gradio()  # before models are loaded: a missing one is told at once
             comparisons = open_comparisons(model, teacher=teacher, with_teacher=not no_teacher, task=task, kind=kind)
             page = build_page(comparisons, public_name(model))
-            address = serve(page, ServeSettings(host, port, share, open_browser))
+            address = serve(page, settings)
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
     for told in dict.fromkeys(one.told for one in comparisons.values() if one.told):

@@ -1,8 +1,10 @@
 """What a verb shows at the end: its figures as a table for people, or as JSON for machines."""
 
+import codecs
 import json
+import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 from rich.console import Console, RenderableType
@@ -35,7 +37,19 @@ def show_outcome(
 
 def tell(figures: Mapping[str, Any]) -> None:
     """One JSON object on standard output: all that a machine reads of a verb."""
-    typer.echo(json.dumps(figures, indent=2, ensure_ascii=False))
+    typer.echo(json_text(figures, sys.stdout, indent=2))
 
 
-__all__ = ["show_outcome", "tell"]
+def json_text(value: Any, stream: TextIO, *, indent: int | None = None) -> str:  # noqa: ANN401 (any JSON value)
+    """A value as JSON; letters that the stream may lack are escaped, as in a redirected output on Windows.
+
+    Args:
+        value: of JSON.
+        stream: that it is written to.
+        indent: of inner lines; None writes one line.
+    """
+    letters = codecs.lookup(stream.encoding or "utf-8").name == "utf-8"
+    return json.dumps(value, indent=indent, ensure_ascii=not letters)
+
+
+__all__ = ["json_text", "show_outcome", "tell"]

@@ -1,6 +1,5 @@
 """`hf-tinybert predict`: JSONL out, one line per row, in the order of the rows."""
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import typer
 
 from hf_tinybert.cli import options
 from hf_tinybert.cli.loading import figures_alone, loading
+from hf_tinybert.cli.outcome import json_text
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 
 
@@ -56,7 +56,7 @@ def predict(
             # opened last: a mistyped model leaves an earlier file of answers alone
             with _opened(output, answers_go_to) as stream:
                 for prediction in predictions:
-                    stream.write(json.dumps(prediction, ensure_ascii=False) + "\n")
+                    stream.write(json_text(prediction, stream) + "\n")
                     stream.flush()  # whoever reads along need not wait for some hundred more
     except BrokenPipeError:
         # the reader has all it wanted; Python would complain once more when it closes its standard output

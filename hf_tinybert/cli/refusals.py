@@ -2,7 +2,8 @@
 
 import enum
 import errno
-import json
+import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,8 +12,10 @@ import typer
 from huggingface_hub.errors import StrictDataclassError
 from rich.console import Console
 from rich.markup import escape
+from safetensors import SafetensorError
 
 from hf_tinybert.cli.loading import leads
+from hf_tinybert.cli.outcome import json_text
 
 if TYPE_CHECKING:
     from hf_tinybert.progress import ProgressDisplay
@@ -32,6 +35,8 @@ class ExitCode(enum.IntEnum):
 
 EXIT_CODES = "Exit codes: 0 done, 1 the run failed, 2 something given cannot be used, 130 interrupted."
 EXPECTED_ERRORS = (ValueError, TypeError, OSError, ModuleNotFoundError, StrictDataclassError)
+# torch.save on a full disk, or on one that may not be written
+_TORCH_CANNOT_WRITE = re.compile(r"inline_container\.cc.*(unexpected pos|PytorchStreamWriter|open file failed)")
 _OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE})
 
 
@@ -88,13 +93,29 @@ def errors_told(as_json: bool) -> Iterator[None]:
         _tell(as_json, "interrupted", ExitCode.INTERRUPTED)
         raise
     except Exception as error:
+        unwritten = _unwritten(error)
+        if unwritten is not None:
+            _tell(as_json, str(unwritten), ExitCode.FAILED)
+            raise refusal(unwritten, of_training=True) from error  # or after it: no option is to blame
         _tell(as_json, f"{type(error).__name__}: {error}", ExitCode.FAILED)
         raise
 
 
+def _unwritten(error: Exception) -> OSError | None:
+    """What is said of a file that a library could not write; neither safetensors nor torch raises OSError for it."""
+    by_safetensors = isinstance(error, SafetensorError) and "os error" in str(error)
+    by_torch = isinstance(error, RuntimeError) and _TORCH_CANNOT_WRITE.search(str(error)) is not None
+    if not by_safetensors and not by_torch:
+        return None
+    return OSError(
+        f"expected room for the files of the run, got `{error}`; because a file could not be written whole; look "
+        "whether the disk is full, or may be written, and give the same command again",
+    )
+
+
 def _tell(as_json: bool, error: str, code: int) -> None:
     if as_json and leads():
-        typer.echo(json.dumps({"error": error, "exit_code": int(code)}, ensure_ascii=False))
+        typer.echo(json_text({"error": error, "exit_code": int(code)}, sys.stdout))
 
 
 __all__ = ["EXIT_CODES", "EXPECTED_ERRORS", "ExitCode", "errors_told", "refusal", "run_display"]

@@ -30,6 +30,9 @@ button[role=tab][aria-selected=true] { color: var(--body-text-color); font-weigh
 """
 
 
+_MOST_PORTS = 65_535
+
+
 @dataclass(frozen=True)
 class ServeSettings:
     """Where a page is shown.
@@ -45,6 +48,11 @@ class ServeSettings:
     port: int | None = None
     share: bool = False
     open_browser: bool = False
+
+    def __post_init__(self) -> None:
+        """Check before models are loaded."""
+        if self.port is not None and not 1 <= self.port <= _MOST_PORTS:
+            raise ValueError(f"expected a `port` from 1 to {_MOST_PORTS}, got {self.port}; name another")
 
 
 def build_page(comparisons: Mapping[str, Comparison], title: str) -> Any:  # noqa: ANN401 (gradio.Blocks)

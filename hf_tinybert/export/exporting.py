@@ -191,7 +191,7 @@ def _megabytes(model: torch.nn.Module) -> float:
 
 
 def _size(folder: Path) -> float:
-    files = [file for file in folder.iterdir() if file.suffix in WEIGHT_ENDINGS]
+    files = [file for file in folder.rglob("*") if file.suffix in WEIGHT_ENDINGS]  # a Dense module has a folder
     return round(sum(file.stat().st_size for file in files) / _MEGABYTE, 1)
 
 

@@ -41,5 +41,7 @@ def test_what_is_wrong_is_told_before_a_page_is_served(run_cli, student, shown):
     """Prevents a page of a model that was not asked for."""
     both = run_cli("demo", student, "--teacher", student, "--no-teacher")
     assert both.exit_code == 2 and "leave one out" in both.stderr
+    port = run_cli("demo", student, "--port", "99999")
+    assert port.exit_code == 2 and "from 1 to 65535, got 99999" in port.stderr
     missing = run_cli("demo", student, "--teacher", "nowhere/at-all")
     assert missing.exit_code == 2 and "nowhere/at-all" in missing.stderr and "settings" not in shown

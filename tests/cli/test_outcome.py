@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from hf_tinybert.cli.outcome import show_outcome
+from hf_tinybert.cli.outcome import json_text, show_outcome
 
 FIGURES = {"name": "Zürich", "score": 0.5}
 
@@ -30,6 +30,15 @@ def test_figures_are_a_table_or_json_and_never_both(as_json, capsys):
         assert json.loads(printed) == FIGURES and "Zürich" in printed and not screen.getvalue()
     else:
         assert not printed and "Zürich" in screen.getvalue() and "Model: here" in screen.getvalue()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii"])
+def test_json_fits_the_stream_that_it_is_written_to(encoding):
+    """Prevents answers from being lost where standard output lacks a letter, as when Windows writes it into a file."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    text = json_text({"label": "好评"}, stream)
+    stream.write(text)
+    assert json.loads(text) == {"label": "好评"} and ("好评" in text) == (encoding == "utf-8")
 
 
 def test_no_line_is_printed_where_nothing_was_written():

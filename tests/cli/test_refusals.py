@@ -6,8 +6,10 @@ import json
 import re
 
 import pytest
+import torch
 import typer
 from rich.console import Console
+from safetensors import SafetensorError
 
 from hf_tinybert.cli.refusals import EXIT_CODES, EXPECTED_ERRORS, ExitCode, errors_told, refusal, run_display
 
@@ -40,6 +42,25 @@ def test_what_stops_a_run_is_its_failure_from_training_on(trained, code):
                 bar.training_begins()
         raise ValueError("expected 3 logits, got 4")
     assert leaving.value.exit_code == code and str(leaving.value.__cause__) == "expected 3 logits, got 4"
+
+
+def _save_on_a_full_disk():
+    torch.save({"weight": torch.zeros(1000)}, "/dev/full")
+
+
+def _save_weights_on_a_full_disk():
+    raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+
+@pytest.mark.parametrize("save", [_save_on_a_full_disk, _save_weights_on_a_full_disk])
+def test_a_full_disk_is_a_sentence_whichever_library_meets_it(save, capsys):
+    """Prevents forty lines of traceback that end in `unexpected pos 704 vs 598`."""
+    with pytest.raises(typer.Exit) as leaving, errors_told(True):
+        save()
+    assert leaving.value.exit_code == ExitCode.FAILED
+    shown = capsys.readouterr()
+    assert "whether the disk is full" in shown.err and "Errno" not in shown.err
+    assert "whether the disk is full" in json.loads(shown.out)["error"]
 
 
 def test_the_help_names_every_exit_code():

@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from hf_tinybert import TinyBertConfig
 from hf_tinybert.export import ExportSettings, export_folder
 from hf_tinybert.export import exporting as module
+from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
 from hf_tinybert.workflow import evaluate_folder, load_model_folder, predict
 from hf_tinybert.workflow.evaluation import ScoredRows
 
@@ -73,6 +75,16 @@ def test_an_embedding_model_becomes_a_folder_of_sentence_transformers(model_of, 
     figures = export_folder(settings, tmp_path / "embedder", display)
     assert figures["largest_difference"] < 1e-6
     assert (tmp_path / "embedder" / "modules.json").is_file()
+
+
+def test_a_wide_embedding_counts_with_its_own_folder(model_of, display, tmp_path):
+    """Prevents an exported model that looks smaller than it is: sentence-transformers keep the last matrix apart."""
+    source = shutil.copytree(model_of("sentence-embedding"), tmp_path / "wide")
+    config = TinyBertConfig.from_pretrained(source, embedding_size=8192)
+    TinyBertForSentenceEmbedding(config).save_pretrained(source)
+    settings = ExportSettings(model=str(source), to="sentence-transformers")
+    megabytes = export_folder(settings, tmp_path / "embedder", display)["megabytes"]
+    assert megabytes["exported"] == megabytes["model"] > 0.8
 
 
 def test_what_is_there_is_not_replaced(model_of, display, tmp_path):
