@@ -260,7 +260,8 @@ def train_with(optimizer: Optimizer, projections: TrainingProjections) -> None:
     """
     known = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
     missing = [parameter for parameter in projections.parameters() if id(parameter) not in known]
-    fastest = max(optimizer.param_groups, key=lambda group: float(group.get("initial_lr", group["lr"])))
+    # of a schedule the rate before it; of an optimizer that finds its own rates there is none
+    fastest = max(optimizer.param_groups, key=lambda group: float(group.get("initial_lr") or group.get("lr") or 0.0))
     fastest["params"].extend(missing)
 
 

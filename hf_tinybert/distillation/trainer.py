@@ -10,6 +10,8 @@ import torch
 import transformers
 from datasets import Dataset
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, RandomSampler, Sampler, SequentialSampler
 from tqdm.auto import tqdm
 from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase, set_seed
@@ -158,9 +160,7 @@ class DistillationTrainer(PublishingTrainer):
         vars(transformers_model(model)).pop("_weight_conversions", None)
         self._columns = columns
         super().__init__(model=model, args=args, **kwargs)
-        projections = attached_projections(self.model)
-        if self.optimizer is not None and projections is not None:
-            train_with(self.optimizer, projections)  # the caller made it before there were any
+        self._train_projections()  # an optimizer of the caller was made before there were any
         if self.args.n_gpu > 1:
             raise ValueError(
                 f"expected one GPU per process, got {self.args.n_gpu} in one; because DataParallel cannot carry the "
@@ -172,6 +172,11 @@ class DistillationTrainer(PublishingTrainer):
         self._terms = {"train": RunningMeans(), "eval": RunningMeans()}
         self._predicts = True  # whether whoever asks for outputs reads predictions
         self._may_lack_labels = False
+
+    def _train_projections(self) -> None:
+        projections = attached_projections(self.model)
+        if self.optimizer is not None and projections is not None:
+            train_with(self.optimizer, projections)
 
     def _placed(self, teacher: PreTrainedModel, sha256: str) -> nn.Module:
         """A teacher where and how it runs; it is the same on every process."""
@@ -383,6 +388,13 @@ class DistillationTrainer(PublishingTrainer):
         if self.is_world_process_zero() and not self.args.disable_tqdm:
             tqdm.write(text)
 
+    def create_scheduler(self, num_training_steps: int, optimizer: Optimizer | None = None) -> LRScheduler:
+        """As of the stock Trainer, for an optimizer that trains the projections, whoever made it."""
+        if not (self.is_deepspeed_enabled or self.is_fsdp_enabled):  # those have spread its parameters by now
+            self._train_projections()
+        schedule: LRScheduler = super().create_scheduler(num_training_steps, optimizer)
+        return schedule
+
     def get_train_dataloader(self) -> DataLoader[Any]:
         """As of the stock Trainer; with a cache, the teacher's outputs come in every batch."""
         dataset, collator = self.train_dataset, self.data_collator
@@ -431,7 +443,8 @@ class DistillationTrainer(PublishingTrainer):
         self._terms["train" if model.training else "eval"].add(logged, rows=len(inputs["input_ids"]))
         if not return_outputs:
             return loss
-        return loss, DistillationOutput(loss=loss, **self._predictions(task, output))
+        predictions: dict[str, Any] = dict(self._predictions(task, output))
+        return loss, DistillationOutput(loss=loss, **predictions)
 
     def _predictions(self, task: TaskDistillation, output: ModelOutput) -> dict[str, Tensor]:
         """What of a student's output are predictions, by name; a phase that leaves out the vocabulary has none."""
@@ -506,14 +519,21 @@ class DistillationTrainer(PublishingTrainer):
             logits = tuple(self._predictions(task, task.answers(model, inputs)).values())
         return logits[0] if len(logits) == 1 else logits or None
 
-    def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:  # noqa: ANN401 (passed through)
+    def evaluation_loop(
+        self,
+        dataloader: DataLoader[Any],
+        description: str,
+        prediction_loss_only: bool | None = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> EvalLoopOutput:
         """As in the stock Trainer, with the mean of every term over the rows among the metrics.
 
         Embeddings of texts, which have no label column, are scored too where there is a `compute_metrics`.
         """
         self._terms["eval"].drain(self.accelerator)
-        output = super().evaluation_loop(*args, **kwargs)
-        prefix = kwargs.get("metric_key_prefix", "eval")
+        prefix = metric_key_prefix
+        output = super().evaluation_loop(dataloader, description, prediction_loss_only, ignore_keys, prefix)
         if self._scores_without_labels:
             output = self._scored_without_labels(output, prefix)
         terms = self._terms["eval"].drain(self.accelerator)

@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.optim import SGD
 from torch.optim.lr_scheduler import LambdaLR
-from transformers import AutoModelForSequenceClassification
+from transformers import Adafactor, AutoModelForSequenceClassification
 
 from hf_tinybert.distillation.projections import (
     PROJECTIONS_ATTRIBUTE,
@@ -190,3 +190,6 @@ def test_an_optimizer_that_was_made_before_trains_them_at_its_highest_rate():
     assert [len(group["params"]) for group in optimizer.param_groups] == [2, 2 + 2 * STATES]
     schedule.step()
     assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.2]
+    finding = Adafactor(slow.parameters(), lr=None, relative_step=True)  # its own rates
+    train_with(finding, projections)
+    assert len(finding.param_groups[0]["params"]) == 2 + 2 * STATES

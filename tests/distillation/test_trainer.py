@@ -525,10 +525,19 @@ def test_an_optimizer_of_the_caller_is_refused_for_two_phases_and_used_for_one(b
 def test_an_optimizer_of_the_caller_trains_the_projections_too(build_trainer, build_student):
     """Prevents projections at random all through a run, which no log tells of."""
     student = build_student()
-    trainer = build_trainer({"phases": ["joint"]}, model=student, optimizers=(SGD(student.parameters(), lr=0.1), None))
-    before = _weights(student)
-    trainer.train()
-    assert _unmoved(student, before) == []
+    given = SGD(student.parameters(), lr=0.1)
+    first = build_trainer({"phases": ["joint"], "max_steps": 1}, model=student, optimizers=(given, None))
+
+    class Layered(DistillationTrainer):
+        def create_optimizer(self, model=None):
+            self.optimizer = SGD([p for n, p in self.model.named_parameters() if "projections" not in n], lr=0.1)
+            return self.optimizer
+
+    rows = {"train_dataset": first.train_dataset, "data_collator": first.data_collator}
+    for trainer in (first, Layered(build_student(), first.args, teacher=first.teacher, **rows)):
+        before = _weights(trainer.model)
+        trainer.train()
+        assert _unmoved(trainer.model, before) == []
 
 
 def test_a_loss_of_ones_own_finds_the_outputs_of_the_stock_trainer(build_trainer, build_rows):
@@ -544,6 +553,9 @@ def test_a_loss_of_ones_own_finds_the_outputs_of_the_stock_trainer(build_trainer
     plain = build_trainer({"phases": ["joint"]})
     trainer = Sharpened(plain.model, plain.args, teacher=plain.teacher, data_collator=plain.data_collator)
     assert trainer.evaluate(build_rows(4))["eval_loss"] > 100
+    loader = trainer.get_eval_dataloader(build_rows(4))
+    names = trainer.evaluation_loop(loader, "Prediction", None, None, "test").metrics
+    assert {"test_loss", "test_prediction_loss"} <= set(names) and not [n for n in names if n.startswith("eval_")]
     assert trainer.predict(build_rows(4)).predictions.shape == (4, 3)
 
 
