@@ -59,14 +59,14 @@ def benchmark_train(
                 max_length=max_length,
                 batch_size=batch_size,
                 steps=steps,
-                phase=Phase(phase),
+                phase=options.parse_choice(Phase, phase, "--phase"),
                 dropout=dropout,
                 seed=seed,
             )
             with run_display(console) as display:
                 measurement = TrainingBenchmark(
                     workload,
-                    [Arm(arm) for arm in arms or Arm],
+                    [options.parse_choice(Arm, arm, "--arm") for arm in arms or Arm],
                     textbook_steps=textbook_steps,
                     repeats=repeats,
                     file=results,
@@ -119,9 +119,10 @@ def benchmark_augment(
                 seed=seed,
             )
             counts = {WordSource.VECTORS: rows, WordSource.MASKED_LM: masked_rows}
+            asked = [options.parse_choice(WordSource, name, "--source") for name in source or WordSource]
             measurement = AugmentationBenchmark(
                 workload,
-                {WordSource(name): counts[WordSource(name)] for name in source or WordSource},
+                {one: counts[one] for one in asked},
                 textbook_rows={WordSource.VECTORS: 16, WordSource.MASKED_LM: 2},
                 repeats=repeats,
                 file=results,
@@ -182,8 +183,10 @@ def benchmark_infer(
                 teacher=teacher,
                 own_teacher=None if found is None else str(found),
                 task=task,
-                runtimes=tuple(Runtime(name) for name in runtime or Runtime),
-                teacher_runtimes=tuple(Runtime(name) for name in teacher_runtime or Runtime),
+                runtimes=tuple(options.parse_choice(Runtime, one, "--runtime") for one in runtime or Runtime),
+                teacher_runtimes=tuple(
+                    options.parse_choice(Runtime, one, "--teacher-runtime") for one in teacher_runtime or Runtime
+                ),
                 batch_sizes=tuple(batch_size or (1, 32)),
                 lengths=tuple(length or (16, 64, 128)),
                 rounds=rounds,

@@ -37,9 +37,8 @@ def card(
                 from hf_tinybert.hub import CardDetails, PublishedForm, write_model_card
 
             details = CardDetails(repo_id, license, language, dataset, base_model, teacher_license, tuple(tag or ()))
-            path: Path = write_model_card(
-                folder, details, PublishedForm(form), remote_code=remote_code, overwrite=overwrite
-            )
+            chosen = options.parse_choice(PublishedForm, form, "--form")
+            path: Path = write_model_card(folder, details, chosen, remote_code=remote_code, overwrite=overwrite)
     except EXPECTED_ERRORS as error:
         raise refusal(error) from error
     if as_json:

@@ -14,7 +14,7 @@ from hf_tinybert.cli.outcome import show_outcome
 from hf_tinybert.cli.recipe_settings import RECIPE_FILE, configured, recipe_kept
 from hf_tinybert.cli.recipe_tasks import configured_tasks, has_tasks, tasks_as_recipe
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal, run_display
-from hf_tinybert.cli.run_page import RunPage, write_run_page
+from hf_tinybert.cli.run_page import RunPage, report_command, write_run_page
 from hf_tinybert.cli.tables import retention_table, tasks_table
 
 _Teacher = Annotated[str, typer.Option(help="Folder of the fine-tuned teacher, or a Hub name.")]
@@ -136,7 +136,7 @@ def _show(context: typer.Context, figures: dict[str, Any], output: Path, console
     report, as_json = context.params["report"], context.params["as_json"]
     told = escape(str(output))
     written = f"Student: {told}   figures: {escape(str(output / 'figures.json'))}"
-    page = RunPage(None, f"Its story on one page: hf-tinybert report {told}")
+    page = RunPage(None, f"Its story on one page: {report_command(output)}")
     if report:
         with figures_alone(as_json):
             page = write_run_page(output, console)

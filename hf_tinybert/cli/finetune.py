@@ -11,6 +11,7 @@ from hf_tinybert.cli.loading import figures_alone, leads, loading
 from hf_tinybert.cli.outcome import show_outcome
 from hf_tinybert.cli.recipe_settings import RECIPE_FILE, configured, recipe_kept
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal, run_display
+from hf_tinybert.cli.run_page import report_command
 from hf_tinybert.cli.tables import scores_table
 
 
@@ -63,7 +64,7 @@ def finetune(
     told = escape(str(output))
     written = (
         f"Model: {told}   figures: {escape(str(output / 'figures.json'))}\n"
-        f"Its story on one page: hf-tinybert report {told}"
+        f"Its story on one page: {report_command(output)}"
     )
     if leads():
         show_outcome(figures, scores_table, written, console, as_json=as_json)

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
+_Choice = TypeVar("_Choice", bound=StrEnum)
 _KINDS = (
     "text-classification, pair-classification, multi-label-classification, regression, token-classification, "
     "question-answering, multiple-choice, masked-lm, extractive-summarization or sentence-embedding"
@@ -88,6 +90,18 @@ def _factor(text: str, option: str) -> float:
         raise ValueError(f"expected a number, `{option}=0.5`, got `{option}={text}`") from error
 
 
+def parse_choice(kind: type[_Choice], given: str, option: str) -> _Choice:
+    """The member of a closed choice.
+
+    Raises:
+        ValueError: there is none of that name; it says which there are.
+    """
+    try:
+        return kind(given)
+    except ValueError as error:
+        raise ValueError(f"expected `{option}` out of {', '.join(kind)}, got `{given}`") from error
+
+
 def parse_values(given: Iterable[str] | None, option: str) -> dict[str, Any]:
     """NAME=VALUE options as a dictionary; a value is a number, `true` or `false` where it reads like one.
 
@@ -139,6 +153,7 @@ __all__ = [
     "Units",
     "ValidationRows",
     "Width",
+    "parse_choice",
     "parse_factors",
     "parse_pairs",
     "parse_values",

@@ -42,7 +42,7 @@ def push(
 
             publication = Publication(
                 repo_id,
-                PublishedForm(form),
+                options.parse_choice(PublishedForm, form, "--form"),
                 remote_code=remote_code,
                 private=private,
                 revision=revision,

@@ -1,5 +1,6 @@
 """The page of a run that is done: written where it can be, and never in the way of what the run gave."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,12 +28,20 @@ def write_run_page(folder: Path, console: Console) -> RunPage:
         folder: of the run.
         console: where progress is shown.
     """
-    told = escape(str(folder))
     try:
         return _written(folder, console)
     except (Exception, KeyboardInterrupt) as error:  # the run is done, and stays so
         reason = escape(" ".join(str(error).split()) or type(error).__name__)
-        return RunPage(None, f"[yellow]No report: {reason}[/yellow]   later: hf-tinybert report {told}")
+        return RunPage(None, f"[yellow]No report: {reason}[/yellow]   later: {report_command(folder)}")
+
+
+def report_command(folder: Path) -> str:
+    """The command that writes the page, to be copied as it stands; in rich markup.
+
+    Args:
+        folder: of the run; its name may hold spaces.
+    """
+    return escape(f"hf-tinybert report {shlex.quote(str(folder))}")
 
 
 def _written(folder: Path, console: Console) -> RunPage:
@@ -50,4 +59,4 @@ def _written(folder: Path, console: Console) -> RunPage:
     return RunPage(path, line)
 
 
-__all__ = ["RunPage", "write_run_page"]
+__all__ = ["RunPage", "report_command", "write_run_page"]

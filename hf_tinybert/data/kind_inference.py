@@ -1,17 +1,24 @@
 """Which kind of task the columns of a data set are for."""
 
-from datasets import Features
+import logging
+
+import numpy as np
+from datasets import Dataset, Features
 
 from hf_tinybert.data.column_roles import ROLES, is_text
 from hf_tinybert.data.columns import Columns, column_options, standard_names
 from hf_tinybert.data.kinds.definition import TaskKind
 
-__all__ = ["infer_kind"]
+__all__ = ["infer_kind", "warn_of_classes_as_numbers"]
+
+logger = logging.getLogger(__name__)
 
 # Told by nothing in the data: pairs with a score are regression unless embeddings are asked for.
 _ONLY_WHEN_ASKED = frozenset({TaskKind.SENTENCE_EMBEDDING})
 # Fits every text, and is meant only where nothing else is.
 _LAST = TaskKind.MASKED_LM
+# Ratings in stars have five values, and are numbers: the warning is of fewer.
+_FEW_VALUES = 3
 _ID_NAMES = frozenset({"id", "idx", "index", "__index_level_0__"})
 # Kinds that need fewer than all of their columns.
 _NEEDED = {
@@ -64,6 +71,22 @@ def infer_kind(features: Features, asked: Columns) -> TaskKind:
             + (", or the columns." if not fitting else ".")
         )
     return fitting[0]
+
+
+def warn_of_classes_as_numbers(rows: Dataset, name: str) -> None:
+    """Warns of a few whole numbers that are read as scores because they are written as `1.0`.
+
+    Args:
+        rows: With the standard column `score`, read for a kind that nobody named.
+        name: Of the column in the data.
+    """
+    values = np.unique(np.asarray(rows.with_format("numpy")["score"][:], dtype=float))
+    if len(values) <= _FEW_VALUES and (values == values.round()).all():
+        logger.warning(
+            "The %d values of `%s` are whole numbers with a decimal point (%s) and are read as numbers to predict: "
+            "regression. If they are classes, write them as 0 and 1, or as names.",
+            len(values), name, ", ".join(str(value) for value in values[:3]),
+        )  # fmt: skip
 
 
 def _used_columns(features: Features, kind: TaskKind, asked: Columns) -> frozenset[str] | None:

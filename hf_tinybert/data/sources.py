@@ -11,7 +11,7 @@ from datasets import Dataset, DatasetDict
 from hf_tinybert.data.columns import check_types, choose_columns, normalise_asked
 from hf_tinybert.data.gold_rows import without_hidden_splits
 from hf_tinybert.data.held_out import cut_missing_splits, warn_of_repeated_rows
-from hf_tinybert.data.kind_inference import infer_kind
+from hf_tinybert.data.kind_inference import infer_kind, warn_of_classes_as_numbers
 from hf_tinybert.data.kinds.definition import TaskKind
 from hf_tinybert.data.label_space import encode_labels
 from hf_tinybert.data.raw_splits import read_label_names, read_splits
@@ -97,6 +97,7 @@ def load_task_data(
         )
     features = raw[first].features
     asked = normalise_asked(columns, features)
+    guessed = kind is None
     if kind is None:
         kind = infer_kind(features, asked)
         logger.info("The columns %s are read as %s.", list(features), kind)
@@ -105,6 +106,8 @@ def load_task_data(
         check_types(split.features, split_name, kind, chosen)
     dataset = DatasetDict({own: standardise(split, own, kind, chosen) for own, split in raw.items()})
     dataset = _checked(dataset, kind)
+    if guessed and kind is TaskKind.REGRESSION:
+        warn_of_classes_as_numbers(dataset[first], chosen["score"][0])
     labels: tuple[str, ...] = ()
     if kind in _CLASS_COLUMNS:
         column = _CLASS_COLUMNS[kind]

@@ -99,8 +99,9 @@ def load_rows(settings: ReportSettings, facts: ModelFacts, name: str | None = No
 
 
 def _of_run(facts: ModelFacts, name: str | None) -> Mapping[str, Any]:
-    """The settings of the run; of several tasks those of one."""
-    told: dict[str, Any] = dict((facts.figures or {}).get("settings") or {})
+    """The settings of the run; of several tasks those of one. Of a trimming, whose texts are no rows, none."""
+    figures = facts.figures or {}
+    told: dict[str, Any] = {} if "pieces" in figures else dict(figures.get("settings") or {})
     tasks = told.get("tasks")
     if not isinstance(tasks, Mapping):
         return told

@@ -7,9 +7,10 @@ import pytest
 from hf_tinybert.cli.augment import augment
 from hf_tinybert.cli.distill import distill
 from hf_tinybert.cli.finetune import finetune
-from hf_tinybert.cli.options import parse_factors, parse_pairs, parse_values
+from hf_tinybert.cli.options import parse_choice, parse_factors, parse_pairs, parse_values
 from hf_tinybert.cli.pretrain import pretrain
 from hf_tinybert.data.kinds.definition import TaskKind
+from hf_tinybert.hub import PublishedForm
 from hf_tinybert.workflow import AugmentSettings, DistilSettings, FinetuneSettings, PretrainSettings
 
 
@@ -32,6 +33,13 @@ def test_factors_are_numbers():
     assert parse_factors(None, "--loss-weight") == {}
     with pytest.raises(ValueError, match="expected a number, `--loss-weight label_loss=0.5`, got .*much"):
         parse_factors(["label_loss=much"], "--loss-weight")
+
+
+def test_a_choice_that_there_is_not_is_told_with_those_that_there_are():
+    """Prevents `'onnx' is not a valid PublishedForm`, which names a class and no way on."""
+    assert parse_choice(PublishedForm, "bert", "--form") is PublishedForm.BERT
+    with pytest.raises(ValueError, match="expected `--form` out of bert, tinybert, got `onnx`"):
+        parse_choice(PublishedForm, "onnx", "--form")
 
 
 def test_values_are_what_they_read_like():

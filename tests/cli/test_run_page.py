@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from rich.console import Console
 
 import hf_tinybert.report
 from hf_tinybert.cli.recipe import read_recipe
-from hf_tinybert.cli.run_page import write_run_page
+from hf_tinybert.cli.run_page import report_command, write_run_page
 from hf_tinybert.report import Report
 
 
@@ -71,3 +72,11 @@ def test_of_several_tasks_all_are_asked_for_and_what_is_missing_is_told(copied, 
     page = _page(copied)
     assert asked == [()] and page.path == copied / "report.html"
     assert "without a comparison: things: its teacher is gone; news: so are its data" in page.line
+
+
+def test_the_command_can_be_copied_whatever_the_folder_is_called():
+    """Prevents an advice that the shell takes for two folders."""
+    shown = Console(file=io.StringIO(), width=200)
+    shown.print(report_command(Path("my runs/[v2] 学生")))
+    words = shlex.split(shown.file.getvalue())
+    assert words == ["hf-tinybert", "report", str(Path("my runs/[v2] 学生"))]

@@ -97,6 +97,20 @@ def test_a_repeated_text_is_not_held_out(tmp_path):
     assert held_out <= {row["text"] for row in ROWS[30:]}
 
 
+@pytest.mark.parametrize(
+    ("values", "said"), [((0.0, 1.0), True), ((1.0, 2.0, 3.0, 4.0, 5.0), False), ((0.5, 1.0), False)]
+)
+def test_classes_that_are_written_as_floats_are_told(tmp_path, caplog, values, said):
+    """Prevents a classifier's data, of which a spreadsheet made 0.0 and 1.0, from training a regression unsaid."""
+    lines = [f"text {i},{values[i % len(values)]}" for i in range(60)]
+    (tmp_path / "rows.csv").write_text("text,label\n" + "\n".join(lines) + "\n")
+    assert load_task_data(tmp_path / "rows.csv").kind is TaskKind.REGRESSION
+    assert ("If they are classes" in caplog.text) == said
+    caplog.clear()
+    load_task_data(tmp_path / "rows.csv", TaskKind.REGRESSION)
+    assert "If they are classes" not in caplog.text
+
+
 def test_texts_that_are_learnt_and_scored_are_counted(tmp_path, caplog):
     """Prevents a score that is too high because test rows stand in train."""
     write(tmp_path / "train.jsonl", TRAIN)

@@ -51,6 +51,14 @@ def test_what_is_missing_is_named_with_its_cure(student, run, settings, message)
         _load(student, **settings)
 
 
+def test_columns_of_a_trimming_are_not_those_of_rows(student, data):
+    """Prevents `report small --data FILE` from ending in an error about the columns that held the texts."""
+    figures = json.loads((student / "figures.json").read_text())
+    figures |= {"pieces": {"before": 40, "after": 36}, "settings": {"model": "student", "columns": ["text", "body"]}}
+    (student / "figures.json").write_text(json.dumps(figures))
+    assert len(_load(student, data=data).rows) == 13
+
+
 def test_labels_that_the_model_does_not_have_are_refused(student, tmp_path):
     """Prevents a confusion matrix of other classes."""
     rows = tmp_path / "rows.jsonl"
