@@ -205,7 +205,8 @@ def check_separate_encodings(student: PreTrainedModel) -> None:
 
 def _encoded(texts: Sequence[list[str]], tokenizer: PreTrainedTokenizerBase, max_length: int) -> BatchEncoding:
     if len(texts) == 2:
-        return encode_pairs(*texts, tokenizer, max_length)
+        first, second = texts
+        return encode_pairs(first, second, tokenizer, max_length)
     encoded: BatchEncoding = tokenizer(*texts, truncation=True, max_length=max_length)
     return encoded
 
