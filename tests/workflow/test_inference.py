@@ -34,7 +34,8 @@ def test_rows_of_tokens_are_padded_as_the_trainer_pads_them(student_of):
     folder = load_model_folder(student_of("token-classification")[0])
     rows = Dataset.from_dict({"tokens": [text.split() for text in TEXTS]})
     encoded = folder.task.encode(rows, folder.tokenizer)
-    found = Inference(folder.model, folder.tokenizer, folder.task, batch_size=1).logits(encoded)
+    found, tags = Inference(folder.model, folder.tokenizer, folder.task, batch_size=1).logits(encoded)
+    assert tags.tolist() == [len(folder.task.settings.labels)] * len(TEXTS)
     for row, ids in zip(found, encoded["input_ids"], strict=True):
         assert (row[len(ids) :] == -100).all() and not (row[: len(ids)] == -100).any()
 

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 from datasets import ClassLabel, Dataset, Features, List, Value
+from transformers import BertForTokenClassification
 
 from hf_tinybert.data.kinds.definition import TaskKind, TaskSettings
 from hf_tinybert.data.kinds.tokens import TOKEN_CLASSIFICATION, best_tags, decode_tags, score_tags, tag_metrics
 from hf_tinybert.data.kinds.words import encode_words
+from hf_tinybert.data.tasks import Task
 
 IOB2 = ("O", "B-org", "I-org", "B-work")
 TAGS = ("NOUN", "VERB", "X")
@@ -118,3 +120,17 @@ def test_of_many_tags_the_best_alone_is_gathered(tokenizer):
     logits[0, 0, 2] = np.inf
     with pytest.raises(ValueError, match="NaN or infinity in 1 of"):
         decode_tags(_reduced(logits), encoded, rows, _settings(IOB2))
+
+
+def test_tags_from_the_trainer_are_those_of_single_rows(tokenizer, gathered, small_config):
+    """Prevents tags of another window, or of the padding, where windows of several batches are put together."""
+    rows = _rows(TAGS, (LONG, [0] * 11), (["the"], [0]), (["slowly", "bad"], [0, 0]))
+    task = Task(_settings(TAGS))
+    encoded = task.encode(rows, tokenizer)
+    model = BertForTokenClassification(small_config(num_labels=3)).eval()
+    together = task.decode(gathered(task, model, encoded), encoded, rows)
+    for row, prediction in enumerate(together):
+        alone = rows.select([row])
+        windows = task.encode(alone, tokenizer)
+        assert task.decode(gathered(task, model, windows), windows, alone) == [prediction]
+    assert len(encoded) > len(rows)
