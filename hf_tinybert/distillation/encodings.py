@@ -204,10 +204,10 @@ def check_separate_encodings(student: PreTrainedModel) -> None:
 
 
 def _encoded(texts: Sequence[list[str]], tokenizer: PreTrainedTokenizerBase, max_length: int) -> BatchEncoding:
-    if len(texts) == 2:
-        first, second = texts
-        return encode_pairs(first, second, tokenizer, max_length)
-    encoded: BatchEncoding = tokenizer(*texts, truncation=True, max_length=max_length)
+    first, *others = texts
+    if others:
+        return encode_pairs(first, others[0], tokenizer, max_length)
+    encoded: BatchEncoding = tokenizer(first, truncation=True, max_length=max_length)
     return encoded
 
 
