@@ -103,13 +103,13 @@ def errors_told(as_json: bool) -> Iterator[None]:
 
 def _unwritten(error: Exception) -> OSError | None:
     """What is said of a file that a library could not write; neither safetensors nor torch raises OSError for it."""
-    by_safetensors = isinstance(error, SafetensorError) and "os error" in str(error)
+    by_safetensors = isinstance(error, SafetensorError) and "while serializing" in str(error)
     by_torch = isinstance(error, RuntimeError) and _TORCH_CANNOT_WRITE.search(str(error)) is not None
     if not by_safetensors and not by_torch:
         return None
     return OSError(
         f"expected room for the files of the run, got `{error}`; because a file could not be written whole; look "
-        "whether the disk is full, or may be written, and give the same command again",
+        "whether the disk is full or read-only, and give the same command again",
     )
 
 

@@ -85,8 +85,8 @@ def _refuse_labels_that_are_texts(train: Dataset, by_class: bool) -> None:
         shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
         raise ValueError(
             f"expected labels that come again, got {len(labels):,} different ones in {train.num_rows:,} rows, such as "
-            f"`{shown}`; because nothing can be learnt of a label that stands once; if texts and labels are swapped, "
-            "name their columns in `columns`, as {'text': ..., 'label': ...}"
+            f"`{shown}`; because nothing can be learnt of a label that stands once; bring more rows of each, or, if "
+            "texts and labels are swapped, name their columns in `columns`, as {'text': ..., 'label': ...}"
         )
 
 
