@@ -52,6 +52,7 @@ from hf_tinybert.workflow.teachers import (
     teacher_model,
     teacher_task,
 )
+from hf_tinybert.workflow.training_clock import TrainingClock
 from hf_tinybert.workflow.unlabeled import raw_training_rows, training_rows
 
 SENTENCE_TRANSFORMERS_FOLDER = "sentence-transformers"
@@ -122,6 +123,7 @@ class _Distillation:
         self.student = self._untrained_student()
         self.teacher, self.answers = teacher_model(settings, self.config, self.student, self._objectives())
         self.seconds: dict[str, float] = {}
+        self.earlier_seconds: dict[str, float] = {}
         self.curves: Curves = {}
 
     def run(self) -> dict[str, Any]:
@@ -147,7 +149,7 @@ class _Distillation:
         self.seconds["initialization"] = round(time.perf_counter() - start, 1)
         from_labels = self.settings.learn_from == LearnFrom.LABELS
         epochs = self._train_on_labels() if from_labels else self._train(initial, rows)
-        self.seconds["total"] = round(time.perf_counter() - start, 1)
+        self.seconds["total"] = round(time.perf_counter() - start + sum(self.earlier_seconds.values()), 1)
         if not self.leads:
             return wait_for_stage(self.output, STAGE)
         self.task.save(self.output)
@@ -214,13 +216,17 @@ class _Distillation:
         trainer.teacher_name = self.settings.teacher
         history = LossHistory(trainer, self.checkpoints)
         trainer.add_callback(history)
+        clock = TrainingClock(self.checkpoints, lambda: str(trainer.phase))
+        trainer.add_callback(clock)
         with self.display.bar("distilling") as bar:
             show_progress(trainer, bar)
             trainer.train(resume_from_checkpoint=resumes(self.checkpoints, self.arguments.stages))
         trainer.save_model(str(self.output))
         if self.leads:  # paths of this machine, no part of a model
             (self.output / TRAINING_ARGUMENTS_FILE).unlink(missing_ok=True)
-        self.seconds |= {str(phase): round(seconds, 1) for phase, seconds in trainer.phase_seconds.items()}
+        self.earlier_seconds = clock.earlier
+        by_phase = clock.by_phase(trainer.phase_seconds)
+        self.seconds |= {phase: round(seconds, 1) for phase, seconds in by_phase.items()}
         self.curves = history.curves()
         return evaluations(trainer)
 
@@ -232,7 +238,9 @@ class _Distillation:
             epochs=self.arguments.num_train_epochs,
             learning_rate=self.arguments.learning_rate,
         )
-        epochs = train_on_labels(self.student, arguments, self.data, self.tokenizer, self.display)
+        clock = TrainingClock(self.checkpoints)
+        epochs = train_on_labels(self.student, arguments, self.data, self.tokenizer, self.display, clock)
+        self.earlier_seconds = clock.earlier
         if self.leads:
             self.student.save_pretrained(self.output)
             self.tokenizer.save_pretrained(self.output)

@@ -31,6 +31,7 @@ from hf_tinybert.workflow.row_fingerprint import check_same_rows
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, DataSettings
 from hf_tinybert.workflow.supervised import supervised_arguments, train_on_labels
 from hf_tinybert.workflow.task_data import prepare_data
+from hf_tinybert.workflow.training_clock import TrainingClock
 
 _STAGE = "finetuning"
 PACKAGED_TEACHER = "sentence-transformers/all-MiniLM-L6-v2"
@@ -107,8 +108,9 @@ def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay)
         set_seed(settings.seed)
         with given_back_if_refused(folder, display, leads=leads):
             model = model_with_new_head(source, config, task)
-            epochs = train_on_labels(model, arguments, prepared, tokenizer, display)
-        seconds = time.perf_counter() - start
+            clock = TrainingClock(output / CHECKPOINTS)
+            epochs = train_on_labels(model, arguments, prepared, tokenizer, display, clock)
+        seconds = time.perf_counter() - start + sum(clock.earlier.values())
         if not leads:
             return wait_for_stage(output, _STAGE)
         save_model_folder(output, model, tokenizer, task)

@@ -55,6 +55,7 @@ from hf_tinybert.workflow.teachers import (
     teacher_model,
     teacher_task,
 )
+from hf_tinybert.workflow.training_clock import TrainingClock
 from hf_tinybert.workflow.unlabeled import training_rows
 
 _STAGE = "multi-task distillation"
@@ -127,6 +128,7 @@ class _MultiTaskDistillation:
             if settings.is_taught(name):
                 self._load_teacher(name, part)
         self.seconds: dict[str, float] = {}
+        self.earlier_seconds: dict[str, float] = {}
         self.curves: Curves = {}
 
     def run(self) -> dict[str, Any]:
@@ -152,7 +154,7 @@ class _MultiTaskDistillation:
             initial = self._initialize()
         self.seconds["initialization"] = round(time.perf_counter() - start, 1)
         epochs = self._train(initial)
-        self.seconds["total"] = round(time.perf_counter() - start, 1)
+        self.seconds["total"] = round(time.perf_counter() - start + sum(self.earlier_seconds.values()), 1)
         if not self.leads:
             return wait_for_stage(self.output, _STAGE)
         for name, part in self.parts.items():
@@ -233,13 +235,17 @@ class _MultiTaskDistillation:
         )
         history = LossHistory(trainer, self.checkpoints)
         trainer.add_callback(history)
+        clock = TrainingClock(self.checkpoints, lambda: str(trainer.phase))
+        trainer.add_callback(clock)
         with self.display.bar("distilling") as bar:
             show_progress(trainer, bar)
             trainer.train(resume_from_checkpoint=resumes(self.checkpoints, self.arguments.stages))
         trainer.save_model(str(self.output))
         if self.leads:  # paths of this machine, no part of a model
             (self.output / TRAINING_ARGUMENTS_FILE).unlink(missing_ok=True)
-        self.seconds |= {str(phase): round(seconds, 1) for phase, seconds in trainer.phase_seconds.items()}
+        self.earlier_seconds = clock.earlier
+        by_phase = clock.by_phase(trainer.phase_seconds)
+        self.seconds |= {phase: round(seconds, 1) for phase, seconds in by_phase.items()}
         self.curves = history.curves()
         return evaluations(trainer)
 

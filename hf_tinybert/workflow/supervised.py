@@ -13,6 +13,7 @@ from hf_tinybert.distillation.training_rows import grouped_rows
 from hf_tinybert.progress import ProgressDisplay, show_progress
 from hf_tinybert.workflow.run_arguments import DataSettings, share_steps, stock_arguments
 from hf_tinybert.workflow.task_data import PreparedData
+from hf_tinybert.workflow.training_clock import TrainingClock
 
 
 class SupervisedTrainer(Trainer):
@@ -69,6 +70,7 @@ def train_on_labels(
     prepared: PreparedData,
     tokenizer: PreTrainedTokenizerBase,
     display: ProgressDisplay,
+    clock: TrainingClock,
 ) -> list[dict[str, float]]:
     """Train on the gold labels, in place, from the last whole checkpoint if there is one.
 
@@ -78,12 +80,14 @@ def train_on_labels(
         prepared: rows of the run.
         tokenizer: of the model.
         display: where progress is shown.
+        clock: of the run; knows afterwards how long earlier calls trained.
 
     Returns:
         What each evaluation gave.
     """
     trainer = SupervisedTrainer(model, arguments, **trainer_data(prepared, tokenizer, arguments.seed))
     trainer.model_accepts_loss_kwargs = False  # heads give a plain mean over the batch, whatever their signature says
+    trainer.add_callback(clock)
     with display.bar("training") as bar:
         show_progress(trainer, bar)
         checkpoint = last_whole_checkpoint(Path(str(arguments.output_dir)))

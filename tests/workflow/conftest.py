@@ -179,3 +179,15 @@ def _row(kind, index, sentences, labels):
         parts = [" ".join(part.replace(".", "").split()).capitalize() + "." for part in (sentence, other)]
         return {"document": " ".join(parts), "summaries": [parts[index % 2]]}
     return {"text": sentence, "text_pair": other, "score": float(index % 6)}
+
+
+@pytest.fixture
+def earlier_calls_took():
+    """Sets the seconds that an interrupted run says of each of its phases."""
+
+    def change(folder, seconds):
+        file = folder / ".checkpoints" / "training-seconds.json"
+        notes = json.loads(file.read_text())
+        file.write_text(json.dumps({phase: dict.fromkeys(steps, seconds) for phase, steps in notes.items()}))
+
+    return change

@@ -181,9 +181,9 @@ def test_variants_of_all_rows_are_trained_on_and_no_label_is(data_of, teacher_of
 # 24 rows in batches of 8: two epochs of 3 steps in each phase
 @pytest.mark.parametrize("interrupted_after", [4, 10], ids=["intermediate layer", "prediction layer"])
 def test_interrupted_it_ends_with_the_same_student(
-    data_of, teacher_of, tmp_path, display, monkeypatch, interrupted_after
+    data_of, teacher_of, tmp_path, display, monkeypatch, earlier_calls_took, interrupted_after
 ):
-    """Prevents a resumed run that starts again, or ends somewhere else than the straight one."""
+    """Prevents a resumed run that starts again, ends elsewhere than the straight one, or tells half of its cost."""
     settings = _settings(data_of, teacher_of, recipe="tinybert", epochs=2, intermediate_epochs=2, train_rows=24)
     distil(settings, tmp_path / "straight", display)
     steps = 0
@@ -201,7 +201,10 @@ def test_interrupted_it_ends_with_the_same_student(
         distil(settings, tmp_path / "resumed", display)
     assert list((tmp_path / "resumed" / ".checkpoints").rglob("checkpoint-*"))
     monkeypatch.undo()
-    distil(settings, tmp_path / "resumed", display)
+    earlier_calls_took(tmp_path / "resumed", 5000.0)
+    seconds = distil(settings, tmp_path / "resumed", display)["seconds"]
+    earlier = 5000.0 if interrupted_after == 4 else 10000.0  # in one phase or both
+    assert earlier < seconds["total"] < earlier + 1000 and 5000.0 <= seconds["intermediate-layer"] < 6000.0
     straight, resumed = (load_file(tmp_path / name / "model.safetensors") for name in ("straight", "resumed"))
     assert all(torch.equal(straight[name], resumed[name]) for name in straight)
     kept = read_answers(tmp_path / "resumed")

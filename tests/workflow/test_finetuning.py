@@ -49,8 +49,10 @@ def test_labels_and_lengths_are_saved_beside_the_model(settings, tmp_path, displ
 
 # two epochs of 3 steps; 6 is the last one, after which the best model is loaded
 @pytest.mark.parametrize("interrupted_after", [5, 6])
-def test_interrupted_it_ends_with_the_same_model(settings, tmp_path, display, monkeypatch, interrupted_after):
-    """Prevents a resumed run that starts again, or ends somewhere else than the straight one."""
+def test_interrupted_it_ends_with_the_same_model(
+    settings, tmp_path, display, monkeypatch, earlier_calls_took, interrupted_after
+):
+    """Prevents a resumed run that starts again, ends elsewhere than the straight one, or tells half of its cost."""
     settings = replace(settings, epochs=2)
     finetune(settings, tmp_path / "straight", display)
     original, steps = TrainingProgress.on_step_end, 0
@@ -67,7 +69,8 @@ def test_interrupted_it_ends_with_the_same_model(settings, tmp_path, display, mo
         finetune(settings, tmp_path / "resumed", display)
     assert list((tmp_path / "resumed" / ".checkpoints").glob("checkpoint-*"))
     monkeypatch.undo()
-    finetune(settings, tmp_path / "resumed", display)
+    earlier_calls_took(tmp_path / "resumed", 5000.0)
+    assert 5000.0 < finetune(settings, tmp_path / "resumed", display)["seconds"] < 6000.0
     straight, resumed = (load_file(tmp_path / name / "model.safetensors") for name in ("straight", "resumed"))
     assert all(torch.equal(straight[name], resumed[name]) for name in straight)
 

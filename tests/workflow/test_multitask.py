@@ -106,8 +106,8 @@ def test_a_task_without_a_teacher_learns_from_its_labels(settings_of, tmp_path, 
     assert own["teacher"] is None and own["retention"] == {} and "f1" in own["scores"]["validation"]["student"]
 
 
-def test_interrupted_it_ends_with_the_same_student(settings_of, tmp_path, display, monkeypatch):
-    """Prevents a resumed run that starts again, or ends somewhere else than the straight one."""
+def test_interrupted_it_ends_with_the_same_student(settings_of, tmp_path, display, monkeypatch, earlier_calls_took):
+    """Prevents a resumed run that starts again, ends elsewhere than the straight one, or tells half of its cost."""
     settings = settings_of("news", "things", epochs=2, recipe="tinybert")
     distil_tasks(settings, tmp_path / "straight", display)
     original, steps = TrainingProgress.on_step_end, 0
@@ -123,7 +123,9 @@ def test_interrupted_it_ends_with_the_same_student(settings_of, tmp_path, displa
     with pytest.raises(KeyboardInterrupt):
         distil_tasks(settings, tmp_path / "resumed", display)
     monkeypatch.undo()
+    earlier_calls_took(tmp_path / "resumed", 5000.0)
     resumed = distil_tasks(settings, tmp_path / "resumed", display)
+    assert resumed["seconds"]["total"] > 5000.0 and resumed["seconds"]["intermediate-layer"] >= 5000.0
     first, second = (load_file(tmp_path / name / "model.safetensors") for name in ("straight", "resumed"))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert distil_tasks(settings, tmp_path / "resumed", display) == json.loads(json.dumps(resumed))
