@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -53,9 +54,10 @@ def predict(
                 batch_size=batch_size,
                 skip_bad_rows=skip_bad_rows,
             )
-            # opened last: a mistyped model leaves an earlier file of answers alone
+            # opened last: a mistyped model, or a first row that is refused, leaves an earlier file of answers alone
+            first = list(islice(predictions, 1))
             with _opened(output, answers_go_to) as stream:
-                for prediction in predictions:
+                for prediction in chain(first, predictions):
                     stream.write(json_text(prediction, stream) + "\n")
                     stream.flush()  # whoever reads along need not wait for some hundred more
     except BrokenPipeError:

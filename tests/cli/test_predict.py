@@ -55,7 +55,7 @@ def test_a_mistyped_file_is_not_classified(run_cli, student):
 
 
 def test_a_mistake_leaves_earlier_answers_alone(run_cli, student, tmp_path):
-    """Prevents a file of answers from being emptied by a mistyped name."""
+    """Prevents a file of answers from being emptied by a mistyped name, or a first row that is refused."""
     output = tmp_path / "answers.jsonl"
     output.write_text("kept")
     for place, said in ((tmp_path, "got the folder"), (tmp_path / "nowhere" / "answers.jsonl", "folder there is not")):
@@ -63,6 +63,7 @@ def test_a_mistake_leaves_earlier_answers_alone(run_cli, student, tmp_path):
         assert done.exit_code == 2 and said in done.stderr and "Errno" not in done.stderr
     for mistake in ([tmp_path / "nowhere", "a goal"], [student, "reviews.jsonl"], [student, "a goal", "--task", "x"]):
         assert run_cli("predict", *mistake, "--output", output).exit_code == 2
+    assert run_cli("predict", student, "--output", output, input='{"text": 3}\n').exit_code == 2
     assert output.read_text() == "kept"
 
 
@@ -95,7 +96,7 @@ def test_answers_are_in_the_file_as_soon_as_they_are_known(run_cli, tmp_path, mo
 
     def answers(*arguments, **options):
         for number in range(3):
-            seen.append(len(output.read_text().splitlines()))
+            seen.append(len(output.read_text().splitlines()) if output.exists() else 0)
             yield {"label": number}
 
     monkeypatch.setattr(workflow, "predict", answers)
