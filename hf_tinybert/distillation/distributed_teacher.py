@@ -84,11 +84,11 @@ def place_teacher(teacher: PreTrainedModel, accelerator: Accelerator) -> nn.Modu
     it whole, because a frozen model has nothing to reduce and an encoder's weights are small beside activations.
     """
     if not partitioned_parameters(teacher):
-        known = len(accelerator._models)
+        # that the accelerator knows a model keeps the stock Trainer from preparing a student that it evaluates before
+        # training: it would count as prepared, and no DDP would be put around it
         prepared: nn.Module = accelerator.prepare_model(
             teacher.to(accelerator.device), device_placement=False, evaluation_mode=True
         )
-        del accelerator._models[known:]  # by these the stock Trainer knows whether the student is prepared
         return prepared
     import deepspeed
 

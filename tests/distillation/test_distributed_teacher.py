@@ -110,8 +110,8 @@ def test_a_whole_teacher_is_placed_as_it_is(build_teacher):
     assert place_teacher(teacher, Accelerator(cpu=True)) is teacher
 
 
-def test_the_accelerator_takes_no_teacher_for_the_student(build_teacher):
-    """Prevents an evaluation before training on a student that no autocast, compilation or engine was put around."""
+def test_the_accelerator_knows_the_teacher(build_teacher):
+    """Prevents processes that train apart: evaluated first, a student would count as prepared and get no DDP."""
     accelerator = Accelerator(cpu=True)
-    place_teacher(build_teacher(), accelerator)
-    assert accelerator._models == []
+    teacher = place_teacher(build_teacher(), accelerator)
+    assert accelerator._models == [teacher]
