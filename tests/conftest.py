@@ -160,3 +160,21 @@ def browser(tmp_path_factory):
     running = start_browser(tmp_path_factory.mktemp("browser"))
     yield running
     running.quit()
+
+
+@pytest.fixture
+def watch_pairs(monkeypatch):
+    """Has a tokenizer keep the lengths, in characters, of all second texts of pairs that it is asked for."""
+
+    def watch(tokenizer):
+        asked: list[int] = []
+        call = type(tokenizer).__call__
+
+        def watched(self, text, text_pair=None, **options):
+            asked.extend(map(len, text_pair or ()))
+            return call(self, text, text_pair, **options)
+
+        monkeypatch.setattr(type(tokenizer), "__call__", watched)
+        return asked
+
+    return watch

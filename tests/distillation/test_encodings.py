@@ -65,17 +65,10 @@ def test_pairs_and_lengths_are_those_of_each_model(tokenizer, letters):
     assert {len(ids) for ids in encoded["teacher_input_ids"]} == {20}
 
 
-def test_pairs_of_long_texts_are_cut_before_they_are_encoded(tokenizer, letters, monkeypatch):
+def test_pairs_of_long_texts_are_cut_before_they_are_encoded(tokenizer, letters, watch_pairs):
     """Prevents minutes and gigabytes for pairs of documents, of which the library makes every pair of parts."""
     rows = Dataset.from_dict({"first": ["a film " * 2000], "second": ["the game " * 2000]})
-    asked: list[int] = []
-    call = type(tokenizer).__call__
-
-    def watched(self, text, text_pair=None, **options):
-        asked.extend(map(len, text_pair or ()))
-        return call(self, text, text_pair, **options)
-
-    monkeypatch.setattr(type(tokenizer), "__call__", watched)
+    asked = watch_pairs(tokenizer)
     (row,) = encode_for_both(rows, tokenizer, letters, text_columns=["first", "second"], max_length=16)
     assert len(asked) == 2 and max(asked) < 500
     assert len(row["input_ids"]) == len(row["teacher_input_ids"]) == 16

@@ -49,17 +49,9 @@ def test_attention_agrees_by_the_share_on_the_same_tokens(pair):
     assert torch.tensor(found.attention) == pytest.approx(overlap.numpy(), abs=1e-4)
 
 
-def test_pairs_of_long_texts_are_cut_before_they_are_encoded(pair, monkeypatch):
+def test_pairs_of_long_texts_are_cut_before_they_are_encoded(pair, watch_pairs):
     """Prevents a report that stands still at two documents, of which the library makes every pair of parts."""
-    asked: list[int] = []
-    tokenizer = type(pair[0].tokenizer)
-    call = tokenizer.__call__
-
-    def watched(self, text, text_pair=None, **options):
-        asked.extend(map(len, text_pair or ()))
-        return call(self, text, text_pair, **options)
-
-    monkeypatch.setattr(tokenizer, "__call__", watched)
+    asked = watch_pairs(pair[0].tokenizer)
     found = layer_agreement(*pair, [("a film " * 2000, "the game " * 2000), *TEXTS], max_length=16)
     assert len(asked) == 4 and max(asked) < 500
     assert found.texts == 4

@@ -42,16 +42,9 @@ def test_pairs_of_long_texts_are_cut_as_the_tokenizer_cuts_them(tokenizer, lengt
     assert encode_pairs([one], [other], tokenizer, max_length)["input_ids"] == expected["input_ids"]
 
 
-def test_the_end_of_two_long_texts_costs_no_more_than_its_length(tokenizer, monkeypatch):
+def test_the_end_of_two_long_texts_costs_no_more_than_its_length(tokenizer, watch_pairs):
     """Prevents minutes and gigabytes for a pair of documents, of which the library makes every pair of parts."""
-    asked: list[int] = []
-    call = type(tokenizer).__call__
-
-    def watched(self, text, text_pair=None, **options):
-        asked.extend(map(len, text_pair or ()))
-        return call(self, text, text_pair, **options)
-
-    monkeypatch.setattr(type(tokenizer), "__call__", watched)
+    asked = watch_pairs(tokenizer)
     encoded = encode_pairs(["a film " * 9000], ["a bank " * 9000], tokenizer, 16)
     assert len(asked) == 1 and asked[0] < 200 and len(encoded["input_ids"][0]) == 16
 
