@@ -4,53 +4,46 @@ import logging
 from collections.abc import Mapping, Set
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
 from datasets import Dataset
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torch.utils.data import DataLoader, RandomSampler, Sampler, SequentialSampler
+from torch.utils.data import DataLoader, RandomSampler, Sampler
 from tqdm.auto import tqdm
-from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerBase, set_seed
-from transformers.trainer_utils import EvalLoopOutput, PredictionOutput, TrainOutput, has_length
-from transformers.utils.generic import ModelOutput
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
+from transformers.trainer_utils import TrainOutput, has_length
 
 from hf_tinybert.data.augmentation import FreshVariants
 from hf_tinybert.data.length_grouping import LengthGroupedRows
 from hf_tinybert.data.multitask import SingleTaskSteps
-from hf_tinybert.distillation.adapters import is_adapter_model, transformers_model, without_projections
+from hf_tinybert.distillation.adapters import is_adapter_model
 from hf_tinybert.distillation.arguments import CacheChoice, DistillationArguments, PhaseSettings
 from hf_tinybert.distillation.cache import ROW_COLUMN, with_row_ids
-from hf_tinybert.distillation.checkpoints import TRAINER_STATE_FILE
 from hf_tinybert.distillation.distributed_teacher import check_same_teacher, place_teacher
-from hf_tinybert.distillation.embedding_teacher import gives_embeddings
 from hf_tinybert.distillation.encodings import has_teacher_encoding, input_columns
 from hf_tinybert.distillation.learned_mapping import layer_weights_table
 from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.objective_trainer import ONLY_TASK, ObjectiveTrainer
 from hf_tinybert.distillation.pairing import pair_models
 from hf_tinybert.distillation.phase_arguments import check_best_metric, phase_arguments, warn_of_moving_loss
 from hf_tinybert.distillation.preflight import PreflightReport, Setup, run_preflight
 from hf_tinybert.distillation.projections import (
-    PROJECTIONS_ATTRIBUTE,
-    PROJECTIONS_FILE,
-    DistillationOutput,
     ProjectionStart,
     attached_projections,
     train_with,
 )
-from hf_tinybert.distillation.publishing_trainer import PublishingTrainer
 from hf_tinybert.distillation.record import DistillationRecord, public_name
 from hf_tinybert.distillation.refusals import check_trainer_arguments
 from hf_tinybert.distillation.resume import warn_of_other_run
 from hf_tinybert.distillation.run_phases import RunPhases
 from hf_tinybert.distillation.running_means import RunningMeans
-from hf_tinybert.distillation.sharding import complete_state, gathered, reshard
+from hf_tinybert.distillation.sharding import gathered, reshard
 from hf_tinybert.distillation.task_distillation import TaskDistillation
 from hf_tinybert.distillation.task_head import (
-    leaves_out_vocabulary_logits,
     predicts_vocabulary,
     without_vocabulary_logits,
 )
@@ -64,13 +57,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_Value = TypeVar("_Value")
 
-_ONLY_TASK = ""
-_PREDICTIONS = ("logits", "start_logits", "end_logits", "prediction_logits")
-
-
-class DistillationTrainer(PublishingTrainer):
+class DistillationTrainer(ObjectiveTrainer):
     """Trains a student to imitate a teacher, in one or more phases.
 
     `train()` runs the phases of `args.phases` in turn, each with fresh optimizer and schedule. Every term is logged
@@ -98,10 +86,6 @@ class DistillationTrainer(PublishingTrainer):
 
     Source: TinyBERT (arXiv 1909.10351), sections 3 and 4.
     """
-
-    args: DistillationArguments
-    model: PreTrainedModel
-    loss_is_scaled_for_ga = False  # compute_loss returns a batch mean; Trainer divides by the accumulation steps
 
     def __init__(
         self,
@@ -133,7 +117,7 @@ class DistillationTrainer(PublishingTrainer):
         self._start(model, args, input_columns(pair.student, pair.teacher), kwargs)
         self._plain_teacher, self.teacher = pair.teacher, self._placed(pair.teacher, self._teacher_sha256)
         outputs = pair.teacher_outputs(self.teacher)
-        self._tasks[_ONLY_TASK] = TaskDistillation(
+        self._tasks[ONLY_TASK] = TaskDistillation(
             pair.student,
             pair.objectives,
             outputs,
@@ -156,8 +140,6 @@ class DistillationTrainer(PublishingTrainer):
             columns: that the models read.
             kwargs: for the stock Trainer.
         """
-        # a model loaded from LayerNorm.gamma/beta would write these names again and lose them on resume
-        vars(transformers_model(model)).pop("_weight_conversions", None)
         self._columns = columns
         super().__init__(model=model, args=args, **kwargs)
         self._train_projections()  # an optimizer of the caller was made before there were any
@@ -167,11 +149,7 @@ class DistillationTrainer(PublishingTrainer):
                 "recorded attention; start with `torchrun --nproc_per_node` or `accelerate launch`"
             )
         self._phases = RunPhases(self.args)
-        self._tasks: dict[str, TaskDistillation] = {}
         self._row_order: LengthGroupedRows | SingleTaskSteps | None = None
-        self._terms = {"train": RunningMeans(), "eval": RunningMeans()}
-        self._predicts = True  # whether whoever asks for outputs reads predictions
-        self._may_lack_labels = False
 
     def _train_projections(self) -> None:
         projections = attached_projections(self.model)
@@ -184,11 +162,6 @@ class DistillationTrainer(PublishingTrainer):
             teacher.bfloat16()  # autocast would cast frozen weights anew at every product
         check_same_teacher(sha256)
         return place_teacher(teacher, self.accelerator)
-
-    @property
-    def _student(self) -> PreTrainedModel:
-        """The transformers model: inside the adapter of an adapter student."""
-        return transformers_model(self.model)
 
     @property
     def phase(self) -> Phase:
@@ -204,14 +177,6 @@ class DistillationTrainer(PublishingTrainer):
     def phase_objective(self) -> DistillationObjective:
         """Of the phase that runs, or ran last."""
         return self.objectives[self.phase]
-
-    def _task_of(self, inputs: Mapping[str, Any]) -> str:
-        """Which task a batch is of."""
-        return _ONLY_TASK
-
-    def _active_tasks(self) -> dict[str, TaskDistillation]:
-        """Those that learn something in this phase."""
-        return {name: task for name, task in self._tasks.items() if task.takes_part}
 
     def train(
         self,
@@ -309,7 +274,7 @@ class DistillationTrainer(PublishingTrainer):
         self._open_caches(settings)
 
     def _open_caches(self, settings: CacheSettings) -> None:
-        self._open_cache_of(_ONLY_TASK, settings, self.train_dataset, self.data_collator, self._teacher_sha256)
+        self._open_cache_of(ONLY_TASK, settings, self.train_dataset, self.data_collator, self._teacher_sha256)
 
     def _open_cache_of(
         self, task: str, settings: CacheSettings, rows: object, collator: Collator, teacher_sha256: str
@@ -406,7 +371,7 @@ class DistillationTrainer(PublishingTrainer):
 
     def _training_rows(self) -> tuple[Any, Any]:
         """Rows and collator of this phase."""
-        cached = self._tasks[_ONLY_TASK].cached(self.data_collator)
+        cached = self._tasks[ONLY_TASK].cached(self.data_collator)
         if cached is None:
             return self.train_dataset, self.data_collator
         return with_row_ids(self.train_dataset), cached
@@ -423,164 +388,6 @@ class DistillationTrainer(PublishingTrainer):
         super()._set_signature_columns_if_needed()
         columns = {*(self._signature_columns or ()), *self._columns, ROW_COLUMN}
         self._signature_columns = sorted(columns)  # type: ignore[assignment]  # untyped in transformers
-
-    def compute_loss(
-        self,
-        model: nn.Module,
-        inputs: dict[str, Any],
-        return_outputs: bool = False,
-        num_items_in_batch: Tensor | int | None = None,
-    ) -> Tensor | tuple[Tensor, ModelOutput]:
-        """The objective of the current phase on one batch, `()`, and the student's loss and logits if asked.
-
-        The loss is a mean over the batch; `num_items_in_batch` is not needed.
-        """
-        name = self._task_of(inputs)
-        task = self._tasks[name]
-        losses, output = task.losses(model, inputs, predicts=return_outputs and self._predicts)
-        loss = task.objective.total(losses, self._progress)
-        logged = self._logged(name, losses, loss) if model.training else losses
-        self._terms["train" if model.training else "eval"].add(logged, rows=len(inputs["input_ids"]))
-        if not return_outputs:
-            return loss
-        predictions: dict[str, Any] = dict(self._predictions(task, output))
-        return loss, DistillationOutput(loss=loss, **predictions)
-
-    def _predictions(self, task: TaskDistillation, output: ModelOutput) -> dict[str, Tensor]:
-        """What of a student's output are predictions, by name; a phase that leaves out the vocabulary has none."""
-        if task.predicts_vocabulary and leaves_out_vocabulary_logits(self._student):
-            return {}
-        return {name: output[name] for name in _PREDICTIONS if output.get(name) is not None}
-
-    @property
-    def _progress(self) -> float:
-        """Share of the phase's optimizer steps that are done."""
-        return self.state.global_step / self.state.max_steps if self.state.max_steps > 0 else 0.0
-
-    def _logged(self, task: str, values: dict[str, _Value], loss: _Value | None = None) -> dict[str, _Value]:
-        """Values of one task under their names in the logs of training; `loss` is that of all tasks there already."""
-        return values
-
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the mean of every term since the last log; one transfer from the device for all."""
-        if "loss" in logs:
-            logs.update(self._terms["train"].drain(self.accelerator))
-            for name, task in self._active_tasks().items():
-                logs.update(self._logged(name, task.objective.moving_weights_at(self._progress)))
-        super().log(logs, start_time)
-
-    def _get_eval_sampler(self, eval_dataset: Any) -> Sampler[int] | None:  # noqa: ANN401 (as in its base)
-        """In the data's own order: the stock Trainer would group by length, and give predictions in that order."""
-        return SequentialSampler(eval_dataset) if has_length(eval_dataset) and self.args.world_size <= 1 else None
-
-    def predict(
-        self,
-        test_dataset: Any,  # noqa: ANN401 (as in its base)
-        ignore_keys: list[str] | None = None,
-        metric_key_prefix: str = "test",
-    ) -> PredictionOutput:
-        """As in the stock Trainer; rows without the labels that a term reads have predictions and no loss."""
-        self._may_lack_labels = True
-        try:
-            output: PredictionOutput = super().predict(test_dataset, ignore_keys, metric_key_prefix)
-            return output
-        finally:
-            self._may_lack_labels = False
-
-    def prediction_step(
-        self,
-        model: nn.Module,
-        inputs: dict[str, Any],
-        prediction_loss_only: bool,
-        ignore_keys: list[str] | None = None,
-    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """As in the stock Trainer; a batch without labels, or without some of them, has a loss too."""
-        task = self._tasks[self._task_of(inputs)]
-        if self._may_lack_labels and task.lacks_labels(inputs):
-            return None, None if prediction_loss_only else self._answers(model, inputs, task), None
-        label_names, can_return_loss = self.label_names, self.can_return_loss
-        self._predicts = not prediction_loss_only
-        self.label_names = [name for name in label_names if inputs.get(name) is not None]
-        self.can_return_loss = True
-        try:
-            loss, logits, labels = super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
-            # a phase that leaves out the vocabulary has no predictions
-            predictions: Any = logits
-            predictions = None if isinstance(predictions, tuple) and not predictions else predictions
-            return loss, predictions, labels if self.label_names else None
-        finally:
-            self.label_names, self.can_return_loss = label_names, can_return_loss
-            self._predicts = True
-
-    def _answers(self, model: nn.Module, inputs: dict[str, Any], task: TaskDistillation) -> Any:  # noqa: ANN401
-        """Predictions alone, as the stock Trainer hands them on: a tensor, or a tuple of several."""
-        inputs = self._prepare_inputs(inputs)
-        with torch.no_grad(), self.compute_loss_context_manager():
-            logits = tuple(self._predictions(task, task.answers(model, inputs)).values())
-        return logits[0] if len(logits) == 1 else logits or None
-
-    def evaluation_loop(
-        self,
-        dataloader: DataLoader[Any],
-        description: str,
-        prediction_loss_only: bool | None = None,
-        ignore_keys: list[str] | None = None,
-        metric_key_prefix: str = "eval",
-    ) -> EvalLoopOutput:
-        """As in the stock Trainer, with the mean of every term over the rows among the metrics.
-
-        Embeddings of texts, which have no label column, are scored too where there is a `compute_metrics`.
-        """
-        self._terms["eval"].drain(self.accelerator)
-        prefix = metric_key_prefix
-        output = super().evaluation_loop(dataloader, description, prediction_loss_only, ignore_keys, prefix)
-        if self._scores_without_labels:
-            output = self._scored_without_labels(output, prefix)
-        terms = self._terms["eval"].drain(self.accelerator)
-        named = {f"{prefix}_{name}": value for name, value in terms.items()}
-        return output._replace(metrics={**(output.metrics or {}), **named})
-
-    @property
-    def _scores_without_labels(self) -> bool:
-        """Whether `compute_metrics` is asked about rows that bring no labels."""
-        return gives_embeddings(self._student)
-
-    def _scored_without_labels(self, output: EvalLoopOutput, prefix: str) -> EvalLoopOutput:
-        if self.compute_metrics is None or output.label_ids is not None or output.predictions is None:
-            return output
-        unlabelled: Any = None
-        scores = self.compute_metrics(EvalPrediction(predictions=output.predictions, label_ids=unlabelled))
-        named = {f"{prefix}_{name}": float(value) for name, value in scores.items()}
-        return output._replace(metrics={**(output.metrics or {}), **named})
-
-    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Write the student, its tokenizer and `distillation.json`; projections go into checkpoints only."""
-        folder = Path(output_dir or str(self.args.output_dir))
-        if self.args.should_save:  # before the stock call, which may push the folder
-            folder.mkdir(parents=True, exist_ok=True)
-            if _internal_call:  # not whole again until its last file is written
-                (folder / TRAINER_STATE_FILE).unlink(missing_ok=True)
-            self._record().save(folder)
-        projections = attached_projections(self.model)
-        if _internal_call and projections is not None:
-            projections.save(folder, write=self.args.should_save)
-        super().save_model(output_dir, _internal_call)
-
-    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        """What is saved for use holds no projections; peft would take their biases where it saves biases."""
-        if state_dict is None and is_adapter_model(self.model):
-            state_dict = self.model.state_dict()
-        super()._save(output_dir, None if state_dict is None else without_projections(state_dict))
-
-    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        if self.is_fsdp_enabled and self.optimizer is not None:
-            complete_state(self.optimizer)
-        super()._save_optimizer_and_scheduler(output_dir)
-
-    def _save_rng_state(self, output_dir: str) -> None:
-        """As in the stock Trainer; the file written last, and with it the checkpoint, waits for every process."""
-        super()._save_rng_state(output_dir)
-        self.accelerator.wait_for_everyone()
 
     def _get_output_dir(self, trial: Any) -> str:  # noqa: ANN401
         return str(self._phases.folder(self.phase, Path(super()._get_output_dir(trial))))
@@ -618,32 +425,6 @@ class DistillationTrainer(PublishingTrainer):
             "loss_layers": {str(name): list(layers) for name, layers in self.phase_objective.layers.items()},
             "temperature": self.phase_objective.temperature,
         }
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        super()._load_from_checkpoint(resume_from_checkpoint, model)
-        self._load_projections(Path(resume_from_checkpoint))
-
-    def _load_best_model(self) -> None:
-        super()._load_best_model()
-        self._load_projections(Path(str(self.state.best_model_checkpoint)))
-
-    def _load_projections(self, folder: Path) -> None:
-        projections = attached_projections(self.model)
-        if projections is None or self.is_deepspeed_enabled or self.is_fsdp_enabled:
-            return  # those restore the whole module, projections included
-        if not (folder / PROJECTIONS_FILE).is_file():
-            raise ValueError(
-                f"expected `{PROJECTIONS_FILE}` in `{folder}`, got none; because training would go on with untrained "
-                "projections; resume from a checkpoint that DistillationTrainer wrote"
-            )
-        projections.load(folder)
-
-    def _issue_warnings_after_load(self, load_result: Any) -> None:  # noqa: ANN401
-        """Projections have a file of their own: not missing."""
-        load_result.missing_keys[:] = [
-            name for name in load_result.missing_keys if not name.startswith(PROJECTIONS_ATTRIBUTE)
-        ]
-        super()._issue_warnings_after_load(load_result)
 
 
 __all__ = ["DistillationTrainer"]
