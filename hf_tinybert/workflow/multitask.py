@@ -16,7 +16,8 @@ from hf_tinybert.benchmark import machine
 from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.multitask.objectives import DistillationTask
-from hf_tinybert.distillation.multitask.trainer import MEAN_SCORE, MultiTaskDistillationTrainer
+from hf_tinybert.distillation.multitask.run_checks import MEAN_SCORE
+from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.models.initialization import InitializationMethod, StudentInitialization

@@ -479,6 +479,7 @@ def test_checks_before_training_name_their_task(start):
             "task `ner`: .*vocabular",
         ),
         (lambda: {"model": tiny.student().for_task("mood")}, "a student with a head for each task"),
+        (lambda: {"tasks": {"mood": tiny.task("mood", taught=False)}}, "a task that learns in the phase"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_spent(start, change, message):
@@ -487,11 +488,12 @@ def test_what_cannot_work_is_refused_before_anything_is_spent(start, change, mes
         start(**change())
 
 
-def test_a_mean_score_of_no_scores_is_refused_before_training(start):
+@pytest.mark.parametrize("metric", ["mean_score", "accuracy"])
+def test_a_metric_of_no_evaluation_is_refused_before_training(start, metric):
     """Prevents a run that ends at its first evaluation."""
-    settings = {"eval_strategy": "epoch", "metric_for_best_model": "mean_score"}
+    settings = {"eval_strategy": "epoch", "metric_for_best_model": metric}
     task = tiny.task("mood", eval_dataset=tiny.rows("mood"), compute_metrics=None)
-    with pytest.raises(ValueError, match="`eval_dataset` and `compute_metrics` for `mean_score`, got none"):
+    with pytest.raises(ValueError, match=rf"expected .*`{metric}`"):
         start(settings, names=("mood",), tasks={"mood": task}).train()
 
 
