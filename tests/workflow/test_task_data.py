@@ -78,6 +78,16 @@ def test_rows_without_gold_answers_are_judged_by_their_loss(reader, tmp_path):
     assert not prepared.has_gold and prepared.best_metric == "loss"
 
 
+@pytest.mark.parametrize("text", ["the [MASK] of a film", "zzz"])
+def test_texts_of_which_nothing_can_be_hidden_are_refused_before_training(reader, tmp_path, text):
+    """Prevents a masked-LM run from ending at its first evaluation, an epoch later, for want of a token to compare."""
+    texts = {"train": ["a film wins", "the game", "a bank"], "validation": [text], "test": ["a song"]}
+    for split, own in texts.items():
+        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps({"text": one}) + "\n" for one in own))
+    with pytest.raises(ValueError, match="tokens to hide in the texts of `validation`, got none in 1 rows"):
+        prepare_data(DataSettings(data=str(tmp_path), kind="masked-lm"), *reader)
+
+
 def test_a_sample_keeps_the_order_of_the_data():
     """Prevents the first rows, which may be sorted by class, from standing for all."""
     rows = Dataset.from_dict({"number": list(range(100))})

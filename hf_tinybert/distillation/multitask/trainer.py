@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -264,12 +265,14 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
         return self._row_order
 
     def _open_caches(self, settings: CacheSettings) -> None:
-        """Of every task whose batches are the same each time; masked words are drawn anew."""
+        """Of every task whose batches are the same each time; masked words are drawn anew. They share an allowance."""
         for name, task in self.tasks.items():
             masked = self.paired[name].predicts_vocabulary and "labels" not in task.train_dataset.column_names
             if name in self._teacher_hashes and not masked:
                 hashed = self._teacher_hashes[name]
-                self._open_cache_of(name, settings, task.train_dataset, self._collators[name], hashed)
+                taken = sum(one.outputs.cache_bytes for one in self._tasks.values() if one.outputs is not None)
+                own = replace(settings, taken=taken)
+                self._open_cache_of(name, own, task.train_dataset, self._collators[name], hashed)
 
     @property
     def _scores_without_labels(self) -> bool:

@@ -382,6 +382,21 @@ def test_teachers_outputs_come_from_a_cache_where_batches_repeat(start, tmp_path
         torch.testing.assert_close(results[1][0][name], tensor, rtol=1e-5, atol=1e-6, msg=name)
 
 
+def test_the_caches_of_all_tasks_share_what_a_run_may_take(start, tmp_path):
+    """Prevents a disk from being filled with as many times the allowance as there are tasks."""
+    settings = {
+        "phases": ["prediction-layer"],
+        "teacher_cache_dir": str(tmp_path / "cache"),
+        "teacher_cache_max_gb": 1e-6,
+    }
+    trainer = start(settings, names=("mood", "topics"))  # 8 rows of 3 float32 and of 3 int64 each: 288 bytes
+    for outputs in (trainer._tasks[name].outputs for name in ("mood", "topics")):
+        assert outputs.cache_bytes == 0
+    trainer._open_cache()
+    taken = [trainer._tasks[name].outputs.cache_bytes for name in ("mood", "topics")]
+    assert taken[0] > 500 and taken[1] == 0
+
+
 # folders
 
 
