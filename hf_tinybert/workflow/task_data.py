@@ -174,6 +174,9 @@ def _task_settings(settings: DataSettings, data: TaskData, longest: int, known: 
     if known is not None:
         given = {"max_length": settings.max_length, "stride": settings.stride}
         changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        for name in ("summary_sentences", "masked_share"):
+            if getattr(settings, name) != getattr(DataSettings, name):
+                changed[name] = getattr(settings, name)
         return replace(known.settings, **changed)
     length = settings.max_length or min(_LONGER.get(data.kind, _USUAL_LENGTH), longest)
     stride = length // _SHARED_PART if KINDS[data.kind].windows else 0

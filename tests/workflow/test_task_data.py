@@ -1,6 +1,7 @@
 """Tests of rows made ready for a run."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from datasets import Dataset
@@ -45,6 +46,17 @@ def test_a_known_task_keeps_its_labels_and_lengths(reader, data_of):
     row = prepared.rows["train"][0]
     name = prepared.rows["train"].features["label"].int2str(row["label"])
     assert known.settings.labels[prepared.encoded["train"][0]["labels"]] == name
+
+
+def test_a_known_task_takes_what_is_given_otherwise(reader, data_of):
+    """Prevents `summary_sentences: 2` of a recipe from being shown as a setting of the run and read by nothing."""
+    known = Task(TaskSettings(TaskKind.EXTRACTIVE_SUMMARIZATION, max_length=32, summary_sentences=3))
+    settings = DataSettings(data=data_of("extractive-summarization"))
+    assert prepare_data(settings, *reader, known).task.settings.summary_sentences == 3
+    given = replace(settings, summary_sentences=2, masked_share=0.3)
+    assert prepare_data(given, *reader, known).task.settings == replace(
+        known.settings, summary_sentences=2, masked_share=0.3
+    )
 
 
 def test_unknown_labels_are_refused_by_name():
