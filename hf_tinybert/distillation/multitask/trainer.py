@@ -344,7 +344,7 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
         """None: the figures of all tasks come together, with their means."""
         return ()
 
-    def _check_best_metric(self) -> None:
+    def _check_evaluations(self) -> None:
         scored = [name for name, one in self.tasks.items() if one.eval_dataset is not None and one.compute_metrics]
         metric = (self.args.metric_for_best_model or "").removeprefix("eval_")
         if metric == MEAN_SCORE and not scored and self.args.eval_strategy != IntervalStrategy.NO:
@@ -354,6 +354,7 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
                 "both, or choose the metric `loss`"
             )
         warn_of_moving_loss(self.args, self._tasks)
+        self._check_evaluation_rows()
 
     def _told_of_tasks(self) -> dict[str, Any]:
         classes = {name: type(self.accelerator.unwrap_model(model)).__name__ for name, model in self.teachers.items()}
