@@ -207,9 +207,7 @@ def _chosen(tasks: Mapping[str, Any], task: str | None, name: str | Path) -> str
     return task
 
 
-def _task_of_head(
-    model: str | Path, name: str, head: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase
-) -> Task:
+def _task_of_head(model: str | Path, name: str, head: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> Task:
     """Of `tasks/<name>/task.json`; without it, of what the configuration says of the head."""
     own = folder_of_file(model, f"{_TASKS_FOLDER}/{name}/{TASK_FILE}")
     if own is not None:

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from hf_tinybert.benchmark import machine
 from hf_tinybert.data.raw_text import check_sources, read_documents
 from hf_tinybert.data.tasks import TASK_FILE
+from hf_tinybert.data.text_encoding import read_text
 from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
 from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
 from hf_tinybert.models.piece_choice import choose_pieces
@@ -153,10 +154,10 @@ def read_piece_list(file: Path, inventory: PieceInventory) -> list[str]:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a piece that is not of the vocabulary, with the number of its line.
+        ValueError: a piece that is not of the vocabulary, with the number of its line, or a file that is not UTF-8.
     """
     pieces = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), start=1):
+    for number, line in enumerate(read_text(file).split("\n"), start=1):
         piece = line.rstrip("\r")
         if piece and piece not in inventory.ids:
             raise ValueError(

@@ -73,7 +73,10 @@ def test_a_pushed_student_keeps_its_task_and_record(student, texts, tmp_path, di
     trim_vocabulary(TrimSettings(model=on_hub(student, "tester/whole"), texts=(texts,)), tmp_path / "small", display)
     assert Task.load(tmp_path / "small").settings == Task.load(Path(student)).settings
     record = DistillationRecord.load(tmp_path / "small")
-    assert (record.teacher, record.vocabulary["texts"]) == (DistillationRecord.load(Path(student)).teacher, ["texts.txt"])
+    assert (record.teacher, record.vocabulary["texts"]) == (
+        DistillationRecord.load(Path(student)).teacher,
+        ["texts.txt"],
+    )
 
 
 def test_an_embedding_student_keeps_its_other_folder(student_of, texts, tmp_path, display):
