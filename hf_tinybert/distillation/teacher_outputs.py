@@ -44,13 +44,15 @@ class CacheSettings:
 
     Attributes:
         directory: of all caches.
-        max_gb: what this one may take, gigabytes (1e9 bytes).
+        max_gb: what all caches of the run may take, gigabytes (1e9 bytes).
         contents: what is kept.
+        taken: bytes of the caches of other tasks of the run.
     """
 
     directory: Path
     max_gb: float
     contents: CacheChoice
+    taken: int = 0
 
 
 class TeacherOutputs:
@@ -97,6 +99,11 @@ class TeacherOutputs:
             return self._forward(inputs, self._alignment, positions)
         cached = self._cache.states(inputs)
         return DistillationStates(mask, cached.hidden_states, cached.attentions, cached.logits)
+
+    @property
+    def cache_bytes(self) -> int:
+        """What the cache takes on disk; 0 without one."""
+        return 0 if self._cache is None else self._cache.bytes
 
     def cached(self, collator: Collator) -> CachedTeacherCollator | None:
         """A collator whose batches bring what this phase reads; None where no cache holds it.
@@ -174,6 +181,7 @@ class TeacherOutputs:
             contents,
             settings.directory,
             max_gb=settings.max_gb,
+            taken=settings.taken,
             fall_back=settings.contents is CacheChoice.AUTO,
             logits_alone=served_by_logits,
         )

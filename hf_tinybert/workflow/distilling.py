@@ -170,9 +170,8 @@ class _Distillation:
         settings = self.settings
         config = student_config(settings, self.config, **self.task.model_settings())
         if self.task.kind is TaskKind.SENTENCE_EMBEDDING:
-            config = type(config)(
-                **{**config.to_dict(), **embedding_fields(settings.teacher, self.config, config.hidden_size)}
-            )
+            fields = embedding_fields(settings.teacher, self.config, config.hidden_size, head=settings.teacher_task)
+            config = type(config)(**{**config.to_dict(), **fields})
         return new_student(STUDENT_CLASSES[self.task.definition.head], config, settings, self.tokenizer)
 
     def _fresh_rows(self) -> FreshRows | None:

@@ -16,7 +16,8 @@ from hf_tinybert.benchmark import machine
 from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.multitask.objectives import DistillationTask
-from hf_tinybert.distillation.multitask.trainer import MEAN_SCORE, MultiTaskDistillationTrainer
+from hf_tinybert.distillation.multitask.run_checks import MEAN_SCORE
+from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.models.initialization import InitializationMethod, StudentInitialization
@@ -36,6 +37,7 @@ from hf_tinybert.workflow.figures import (
     retention,
     save_figures,
     task_figures,
+    teachers_size,
 )
 from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, keep_answers
 from hf_tinybert.workflow.loss_history import Curves, LossHistory
@@ -180,7 +182,7 @@ class _MultiTaskDistillation:
             spec["id2label"] = dict(enumerate(data.task.settings.labels))
         if data.task.kind is TaskKind.SENTENCE_EMBEDDING:
             width = self._student_width(load_config(self.shared.teacher))
-            spec |= embedding_fields(settings.teacher, config, width)
+            spec |= embedding_fields(settings.teacher, config, width, head=settings.teacher_task)
         return _Part(settings, data, training_rows(data, settings, self.tokenizer), spec)
 
     def _check_tokenizer(self, name: str, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -296,16 +298,17 @@ class _MultiTaskDistillation:
         return found
 
     def _figures(self, teacher_scores: dict[str, Scores], epochs: list[dict[str, float]]) -> dict[str, Any]:
-        teachers = [part.teacher for part in self.parts.values() if part.teacher is not None]
-        sizes = {"student": [model_size(self.student)], "teacher": [model_size(teacher) for teacher in teachers]}
+        teachers = (
+            (part.settings.teacher, part.settings.teacher_task, part.teacher)
+            for part in self.parts.values()
+            if part.teacher is not None
+        )
+        sizes = {"student": model_size(self.student), "teacher": teachers_size(teachers)}
         return {
             "tasks": {name: self._task_figures(name, teacher_scores[name]) for name in self.parts},
             "epochs": epochs,
             "curves": self.curves,
-            **{
-                name: {model: sum(size[name] for size in several) for model, several in sizes.items()}
-                for name in ("parameters", "megabytes")
-            },
+            **{name: {model: size[name] for model, size in sizes.items()} for name in ("parameters", "megabytes")},
             "seconds": self.seconds,
             "settings": self.settings.to_json(),
             "machine": machine(),
