@@ -1,5 +1,8 @@
 """The verbs put together."""
 
+import sys
+from io import TextIOWrapper
+
 import typer
 
 from hf_tinybert.cli.augment import augment
@@ -61,6 +64,9 @@ def _verbs() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # a label or a path in letters that a redirected output lacks is escaped, and does not end the verb
+        sys.stdout.reconfigure(errors="backslashreplace")
     app()
 
 

@@ -1,5 +1,6 @@
 """YAML as recipes use it: plain values, each with the place where it stands."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -140,7 +141,9 @@ def _plain(loader: _Loader, node: yaml.Node, path: Keys, origin: str, places: di
         return _mapping(loader, node, path, origin, places)
     if isinstance(node, yaml.SequenceNode):
         return [_plain(loader, item, (*path, str(number)), origin, places) for number, item in enumerate(node.value)]
-    return loader.construct_object(node)
+    value = loader.construct_object(node)
+    # as a shell does with an option: the folder `~` is nobody's wish
+    return os.path.expanduser(value) if isinstance(value, str) and value.startswith("~/") else value
 
 
 def _mapping(

@@ -40,7 +40,7 @@ def retention_table(figures: Mapping[str, Any]) -> Table:
     _add_scores(table, figures, names)
     for label, form in (("parameters", "{:,}"), ("megabytes", "{:.1f}")):
         teacher, student = figures[label]["teacher"], figures[label]["student"]
-        table.add_row(label, form.format(teacher), form.format(student), f"{student / teacher:.1%}")
+        table.add_row(label, form.format(teacher), form.format(student), _share(student, teacher))
     for stage, seconds in figures["seconds"].items():
         table.add_row(f"seconds, {stage}", "", f"{seconds:.1f}", "")
     return table
@@ -135,7 +135,7 @@ def vocabulary_table(figures: Mapping[str, Any]) -> Table:
         ("unknown tokens", "{:,}", "unknown"),
     ):
         before, after = figures[key]["before"], figures[key]["after"]
-        table.add_row(label, form.format(before), form.format(after), f"{after / before:.1%}" if before else "")
+        table.add_row(label, form.format(before), form.format(after), _share(after, before))
     if figures["covered"] is not None:
         same, documents = figures["documents_as_before"], figures["documents"]
         table.add_row("tokens of kept pieces", "", f"{figures['covered']:.2%}", "")
@@ -155,6 +155,11 @@ def metrics_table(
     for metric, value in metrics.items():
         table.add_row(metric, f"{value:.4g}", *(_cell(scores.get(metric)) for scores in beside.values()))
     return table
+
+
+def _share(part: float, whole: float) -> str:
+    """In percent; empty of nothing, as a small model has 0.0 megabytes."""
+    return f"{part / whole:.1%}" if whole else ""
 
 
 def _add_scores(table: Table, figures: Mapping[str, Any], names: Sequence[str], before: str = "") -> None:

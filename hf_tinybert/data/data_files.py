@@ -1,6 +1,5 @@
 """One file of rows, in any format that is read, checked before it is parsed."""
 
-import codecs
 import glob
 import json
 import logging
@@ -15,6 +14,7 @@ from datasets.exceptions import DatasetGenerationError
 
 from hf_tinybert.data.cell_types import with_cell_types
 from hf_tinybert.data.json_lines import check_json_lines
+from hf_tinybert.data.text_encoding import check_encoding
 
 __all__ = ["FORMATS", "read_data_file"]
 
@@ -29,11 +29,10 @@ FORMATS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     ".csv": ("csv", {"keep_default_na": False}),
     ".tsv": ("csv", {"keep_default_na": False, "sep": "\t"}),
     ".parquet": ("parquet", {}),
-    ".txt": ("text", {}),
+    ".txt": ("text", {"encoding": "utf-8-sig"}),  # other readers leave a byte order mark out by themselves
 }
 """File ending -> builder of the `datasets` library and its options."""
 
-_CHUNK = 1 << 24  # bytes
 _BEGINNING = 1 << 12  # characters
 
 
@@ -53,7 +52,7 @@ def read_data_file(file: Path) -> Dataset:
     if file.stat().st_size == 0:
         raise ValueError(f"expected rows in `{file}`, got an empty file; because it holds no data; bring its rows.")
     if builder != "parquet":
-        _check_encoding(file)
+        check_encoding(file)
     if builder == "csv":
         _check_separator(file, options.get("sep", ","))
     is_lines = file.suffix.lower() == ".jsonl"
@@ -130,29 +129,6 @@ def _explain_json(file: Path, is_lines: bool) -> None:
             f"expected a JSON list of rows in `{file}`, got `null` as its first; because a row has named columns; "
             "mend the file."
         )
-
-
-def _check_encoding(file: Path) -> None:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    position, line = 0, 1
-    with file.open("rb") as stream:
-        while True:
-            chunk = stream.read(_CHUNK)
-            held = len(decoder.getstate()[0])
-            try:
-                decoder.decode(chunk, final=not chunk)
-            except UnicodeDecodeError as error:
-                wrong = position - held + error.start
-                before = chunk[: max(error.start - held, 0)].count(b"\n")
-                raise ValueError(
-                    f"expected UTF-8 text in `{file}`, got the byte 0x{error.object[error.start]:02x} at offset "
-                    f"{wrong:,} (line {line + before:,}); because other encodings would give wrong "
-                    "letters; save the file as UTF-8."
-                ) from error
-            if not chunk:
-                return
-            position += len(chunk)
-            line += chunk.count(b"\n")
 
 
 def _count_lines(file: Path) -> int:

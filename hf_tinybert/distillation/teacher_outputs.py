@@ -76,6 +76,7 @@ class TeacherOutputs:
         self._forward, self._alignment = forward, tuple(alignment)
         self._requests = {phase: one.teacher_request(student_layers, alignment) for phase, one in objectives.items()}
         self._cache: TeacherCache | None = None
+        self._told_of_unread_cache = False
         self._phase = next(iter(objectives))
         self.enter(self._phase)
 
@@ -94,6 +95,7 @@ class TeacherOutputs:
                 cache gives all.
         """
         if self._cache is None or not holds_cached_states(inputs):
+            self._tell_of_unread_cache()
             return self._forward(inputs, self._alignment, positions)
         cached = self._cache.states(inputs)
         return DistillationStates(mask, cached.hidden_states, cached.attentions, cached.logits)
@@ -108,10 +110,24 @@ class TeacherOutputs:
 
         The rows must carry their numbers (`with_row_ids`).
         """
-        contents = self._contents([self._requests[self._phase]])
-        if self._cache is None or not self._cache.contents.covers(contents):
+        if self._cache is None or not self._serves:
             return None
-        return CachedTeacherCollator(collator, self._cache, contents)
+        return CachedTeacherCollator(collator, self._cache, self._contents([self._requests[self._phase]]))
+
+    @property
+    def _serves(self) -> bool:
+        """Whether there is a cache that holds what this phase reads."""
+        return self._cache is not None and self._cache.contents.covers(self._contents([self._requests[self._phase]]))
+
+    def _tell_of_unread_cache(self) -> None:
+        """Say once that batches of training come without what was computed for them; those of evaluations do."""
+        if not self._told_of_unread_cache and torch.is_grad_enabled() and self._serves:
+            logger.warning(
+                "the training batches do not bring what the teacher cache holds, so that the teacher runs at every "
+                "step all the same: they do not come from the trainer's own `get_train_dataloader`; call "
+                "`super().get_train_dataloader()` in yours, or leave out `teacher_cache_dir`"
+            )
+            self._told_of_unread_cache = True
 
     def open_cache(
         self,

@@ -25,7 +25,7 @@ from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow.evaluation import score_rows
 from hf_tinybert.workflow.figures import save_figures
 from hf_tinybert.workflow.heads import load_with_head
-from hf_tinybert.workflow.model_folder import ModelFolder, load_config, load_model_folder
+from hf_tinybert.workflow.model_folder import ModelFolder, folder_of_file, load_config, load_model_folder
 from hf_tinybert.workflow.task_data import can_be_scored, check_labels, longest_input, read_data, sample
 from hf_tinybert.workflow.teachers import public_name
 
@@ -132,9 +132,9 @@ class _Export:
             write_graph(self.model, inputs, form, folder, longest=self.longest)
             tokenizer.save_pretrained(folder)
         task.save(folder)
-        record = Path(self.settings.model) / RECORD_FILE
-        if record.is_file():
-            shutil.copyfile(record, folder / RECORD_FILE)
+        told = folder_of_file(self.settings.model, RECORD_FILE)
+        if told is not None:
+            shutil.copyfile(told / RECORD_FILE, folder / RECORD_FILE)
 
     def _load(self, folder: Path) -> Any:  # noqa: ANN401 (a model, or what answers like one)
         if self.settings.form.is_graph:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel
 
-from hf_tinybert.data.tasks import TASK_FILE, TaskKind
+from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.encodings import model_input_names
 from hf_tinybert.export.formats import WEIGHT_ENDINGS
 from hf_tinybert.export.graphs import write_graph
@@ -20,6 +20,7 @@ from hf_tinybert.runtimes.runtime import Runtime
 from hf_tinybert.workflow.heads import head_class
 from hf_tinybert.workflow.model_folder import heads_of, load_config, load_model_folder
 from hf_tinybert.workflow.teacher_search import recorded_teacher
+from hf_tinybert.workflow.teachers import is_finetuned
 
 OWN_TEACHER = "own-teacher"
 """As results name the teacher that a student was distilled from, beside one of random weights."""
@@ -123,7 +124,7 @@ def _load(name: str, task: str | None) -> PreTrainedModel:
             f"expected a model with weights, got `{name}`, which is exported; because every runtime is made of the "
             "weights; name the model that it was made of"
         )
-    if (Path(name) / TASK_FILE).is_file() or heads_of(config):
+    if is_finetuned(name) or heads_of(config):
         known = load_model_folder(name, task=task)
         if known.task.kind is TaskKind.MULTIPLE_CHOICE:
             raise ValueError(

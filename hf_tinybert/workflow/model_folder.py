@@ -7,6 +7,7 @@ from typing import Any
 
 from huggingface_hub import try_to_load_from_cache
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils.hub import cached_file
 
 from hf_tinybert.data.tasks import KINDS, TASK_FILE, Task, TaskKind, TaskSettings
 from hf_tinybert.distillation.checkpoints import check_weights
@@ -46,7 +47,7 @@ def load_model_folder(name: str | Path, *, task: str | None = None, kind: str | 
         kind: of a model without `task.json`, as others publish them; its label names are those of its configuration.
 
     Raises:
-        FileNotFoundError: no such folder.
+        FileNotFoundError: no such folder or Hub name.
         ValueError: truncated weights, a head that is not there or was never trained, no kind.
         ModuleNotFoundError: the runtime of an exported folder is not installed.
     """
@@ -70,8 +71,9 @@ def load_task(name: str | Path, *, task: str | None = None, kind: str | None = N
 
 def task_of_folder(name: str, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, kind: str | None) -> Task:
     """The task of `task.json`; without such a file the task of a kind with the label names of the configuration."""
-    if (Path(name) / TASK_FILE).is_file():
-        task = Task.load(Path(name))
+    own = folder_of_file(name, TASK_FILE)
+    if own is not None:
+        task = Task.load(own)
         if kind not in (None, str(task.kind)):
             raise ValueError(
                 f"expected the kind `{task.kind}` that `{name}` was trained for, got `{kind}`; leave it out"
@@ -142,6 +144,29 @@ def stored_folder(name: str | Path) -> Path | None:
     return Path(cached).parent if isinstance(cached, str) else None
 
 
+def folder_of_file(name: str | Path, file: str) -> Path | None:
+    """Where a file of a folder or of a Hub model lies on this machine; of the latter it is fetched where it can be.
+
+    Args:
+        name: folder or Hub name.
+        file: its path within the model.
+
+    Returns:
+        The folder that holds it; None where the model has no such file.
+    """
+    if Path(name).is_dir():
+        found = Path(name) / file
+        return found.parent if found.is_file() else None
+    fetched = cached_file(
+        str(name),
+        file,
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
+        _raise_exceptions_for_gated_repo=False,
+    )
+    return None if fetched is None else Path(fetched).parent
+
+
 def save_model_folder(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: Task) -> None:
     """Write weights, tokenizer and `task.json`."""
     model.save_pretrained(folder)
@@ -162,7 +187,7 @@ def _known_task(
     tasks = heads_of(config)
     if tasks:
         chosen = _chosen(tasks, task, name)
-        return _task_of_head(Path(name), chosen, tasks[chosen], tokenizer)
+        return _task_of_head(name, chosen, tasks[chosen], tokenizer)
     if task is not None:
         raise ValueError(
             f"expected a multi-task model for `--task {task}`, got `{name}`, which has one head; leave the task out"
@@ -182,10 +207,10 @@ def _chosen(tasks: Mapping[str, Any], task: str | None, name: str | Path) -> str
     return task
 
 
-def _task_of_head(folder: Path, name: str, head: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> Task:
+def _task_of_head(model: str | Path, name: str, head: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> Task:
     """Of `tasks/<name>/task.json`; without it, of what the configuration says of the head."""
-    own = folder / _TASKS_FOLDER / name
-    if (own / TASK_FILE).is_file():
+    own = folder_of_file(model, f"{_TASKS_FOLDER}/{name}/{TASK_FILE}")
+    if own is not None:
         return Task.load(own)
     named = head.get("id2label") or {}
     labels = tuple(str(named[key]) for key in sorted(named, key=int))
@@ -203,6 +228,7 @@ def has_label_names(kind: TaskKind) -> bool:
 
 __all__ = [
     "ModelFolder",
+    "folder_of_file",
     "has_label_names",
     "heads_of",
     "load_config",

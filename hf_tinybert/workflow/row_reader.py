@@ -11,6 +11,7 @@ from typing import TextIO
 import pyarrow.parquet as pq
 
 from hf_tinybert.data.tasks import TaskKind
+from hf_tinybert.data.text_encoding import check_encoding, read_text
 from hf_tinybert.workflow.row_columns import LINE, Row, StandardRows
 
 STDIN = "-"
@@ -61,15 +62,17 @@ def read_rows(
 def _raw_rows(source: str | Path | TextIO | Iterable[str]) -> Iterator[Row | str]:
     """Rows as they stand in the source; a string where a line is a text, or cannot be parsed."""
     if isinstance(source, str | Path):
-        name = "standard input" if source == STDIN else f"`{source}`"
-        return _decoded(_named_rows(str(source)), name)
-    return _decoded(_line_rows(iter(source)), "the stream")
+        return _decoded(_named_rows(str(source)), None if source == STDIN else Path(source), "standard input")
+    return _decoded(_line_rows(iter(source)), None, "the stream")
 
 
-def _decoded(rows: Iterator[Row | str], name: str) -> Iterator[Row | str]:
+def _decoded(rows: Iterator[Row | str], file: Path | None, name: str) -> Iterator[Row | str]:
+    """The rows; bytes that are no text are told by their place in the file, or of a stream by its name."""
     try:
         yield from rows
     except UnicodeDecodeError as error:
+        if file is not None:
+            check_encoding(file)
         raise ValueError(
             f"expected UTF-8 text in {name}, got the byte 0x{error.object[error.start]:02x}; because other encodings "
             "would give wrong letters; save it as UTF-8"
@@ -147,8 +150,9 @@ def _parsed(line: str) -> Row | str:
 
 
 def _json_rows(path: Path) -> list[Row | str]:
+    text = read_text(path)
     try:
-        rows = json.loads(path.read_text(encoding="utf-8-sig"))
+        rows = json.loads(text)
     except ValueError as error:
         raise ValueError(f"expected a JSON list of rows in `{path}`, got what cannot be read ({error})") from error
     rows = rows if isinstance(rows, list) else [rows]

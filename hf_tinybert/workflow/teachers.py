@@ -14,7 +14,13 @@ from hf_tinybert.distillation.teacher import load_teacher
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.sentence_transformers import read_sentence_transformer
 from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
-from hf_tinybert.workflow.model_folder import has_label_names, heads_of, load_model_folder, task_of_folder
+from hf_tinybert.workflow.model_folder import (
+    folder_of_file,
+    has_label_names,
+    heads_of,
+    load_model_folder,
+    task_of_folder,
+)
 from hf_tinybert.workflow.task_data import PreparedData, task_kind
 
 
@@ -106,8 +112,8 @@ def public_name(name: str) -> str:
 
 
 def is_finetuned(name: str) -> bool:
-    """Whether a folder says what it was trained for."""
-    return (Path(name) / TASK_FILE).is_file()
+    """Whether a folder or a Hub model says what it was trained for."""
+    return folder_of_file(name, TASK_FILE) is not None
 
 
 def has_several_heads(config: PreTrainedConfig) -> bool:

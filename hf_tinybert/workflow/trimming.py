@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import snapshot_download
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.benchmark import machine
 from hf_tinybert.data.raw_text import check_sources, read_documents
 from hf_tinybert.data.tasks import TASK_FILE
+from hf_tinybert.data.text_encoding import read_text
 from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
 from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
 from hf_tinybert.models.piece_choice import choose_pieces
@@ -33,6 +35,8 @@ VOCABULARY_MAP_FILE = "vocabulary_map.json"
 _STAGE = "trimming"
 # what a folder tells beside weights and tokenizer, and no vocabulary changes
 _CARRIED = (TASK_FILE, "tasks", MODULES_FILE, "sentence_bert_config.json", "config_sentence_transformers.json")
+# the same of a Hub model, by patterns of its files
+_FETCHED = (*_CARRIED, RECORD_FILE, "tasks/*/task.json", "*_*/config.json", "*_*/model.safetensors")
 
 
 def trim_vocabulary(settings: TrimSettings, output: Path, display: ProgressDisplay) -> dict[str, Any]:
@@ -69,7 +73,8 @@ class _Trimming:
         check_sources(settings.texts, settings.columns)
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(settings.model)
         self.inventory = read_pieces(self.tokenizer)
-        self.carried = carried_names(Path(settings.model))
+        self.source = _described_folder(settings.model)
+        self.carried = carried_names(self.source)
         listed = read_piece_list(Path(settings.keep), self.inventory) if settings.keep else []
         self.model: PreTrainedModel = load_as_saved(settings.model)
         with display.bar("counting pieces"):
@@ -94,17 +99,16 @@ class _Trimming:
     def _write(self, folder: RunFolder) -> dict[str, Any]:
         self.trimmed.save_pretrained(self.output, save_original_format=False)
         self.trimmed_tokenizer.save_pretrained(self.output)
-        source = Path(self.settings.model)
-        _carry_over(source, self.output, self.carried)
+        _carry_over(self.source, self.output, self.carried)
         if isinstance(self.trimmed, TinyBertForSentenceEmbedding):
             folder_of_both = self.output / SENTENCE_TRANSFORMERS_FOLDER
             shutil.rmtree(folder_of_both, ignore_errors=True)  # of an earlier try of this run
             save_as_sentence_transformer(self.trimmed, self.trimmed_tokenizer, folder_of_both)
         figures = self._figures()
         write_map(self.output, self.inventory, self.kept)
-        if (source / RECORD_FILE).is_file():
+        if (self.source / RECORD_FILE).is_file():
             told = {name: figures[name] for name in ("pieces", "covered", "texts")}
-            replace(DistillationRecord.load(source), vocabulary=told).save(self.output)
+            replace(DistillationRecord.load(self.source), vocabulary=told).save(self.output)
         save_figures(self.output, figures)
         folder.finish(_STAGE, figures)
         return figures
@@ -150,10 +154,10 @@ def read_piece_list(file: Path, inventory: PieceInventory) -> list[str]:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a piece that is not of the vocabulary, with the number of its line.
+        ValueError: a piece that is not of the vocabulary, with the number of its line, or a file that is not UTF-8.
     """
     pieces = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), start=1):
+    for number, line in enumerate(read_text(file).split("\n"), start=1):
         piece = line.rstrip("\r")
         if piece and piece not in inventory.ids:
             raise ValueError(
@@ -181,6 +185,11 @@ def carried_names(source: Path) -> list[str]:
         modules = json.loads((source / MODULES_FILE).read_text(encoding="utf-8"))
         names += module_folders([module for module in modules if module["path"]], source)
     return names
+
+
+def _described_folder(name: str) -> Path:
+    """The folder that tells what a model is for: its own, or what is fetched of a Hub model besides weights."""
+    return Path(name) if Path(name).is_dir() else Path(snapshot_download(name, allow_patterns=list(_FETCHED)))
 
 
 def _carry_over(source: Path, output: Path, names: list[str]) -> None:

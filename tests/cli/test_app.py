@@ -5,11 +5,12 @@ import os
 import re
 import subprocess
 import sys
+from io import BytesIO, TextIOWrapper
 
 import pytest
 from typer.main import get_command
 
-from hf_tinybert.cli import app
+from hf_tinybert.cli import app, main
 from hf_tinybert.cli.recipe import RECIPE_VERBS
 from hf_tinybert.cli.recipe_verb import RecipeVerb
 from hf_tinybert.cli.refusals import EXIT_CODES
@@ -32,7 +33,7 @@ _COMMAND = """
 import sys, time
 sys.argv[0] = "hf-tinybert"
 from typer.main import get_command
-from hf_tinybert.cli import app
+from hf_tinybert.cli import app, main
 group = get_command(app)
 for words in sys.argv[1].split("/"):
     start = time.process_time()
@@ -82,3 +83,15 @@ def test_no_verb_shows_the_verbs(run_cli):
     """Prevents an empty answer to the bare command."""
     output = run_cli().output
     assert "quickstart" in output and "convert" in output
+
+
+def test_letters_that_the_output_lacks_are_escaped(monkeypatch, capsys):
+    """Prevents a run from ending in an error of a codec because a path is shown where standard output is not UTF-8."""
+    output = TextIOWrapper(BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", output)
+    monkeypatch.setattr(sys, "argv", ["hf-tinybert", "trim-vocab", "gone", "texts.txt", "--output", "größer"])
+    with pytest.raises(SystemExit):
+        main()
+    output.flush()
+    assert rb"gr\xf6\xdfer/recipe.yaml" in output.buffer.getvalue()
+    assert "texts.txt" in capsys.readouterr().err

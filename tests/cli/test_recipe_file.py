@@ -35,6 +35,14 @@ def test_values_are_those_of_yaml_1_2(text, value):
     assert read == value and type(read) is type(value)
 
 
+def test_the_home_folder_is_that_of_the_shell(monkeypatch):
+    """Prevents a run in a folder that is called `~`, where an option's value is in the home folder."""
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert read_value("[~/runs, a~/b, '~', {data: ~/news.csv}]", "here") == [
+        "/home/ada/runs", "a~/b", "~", {"data": "/home/ada/news.csv"},
+    ]  # fmt: skip
+
+
 def test_every_value_tells_its_line(tmp_path):
     """Prevents an error that sends people through a whole file."""
     read = _read(tmp_path, "# a comment\nepochs: 3\ntasks:\n  one:\n    data: a\n")

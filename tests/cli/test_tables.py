@@ -78,6 +78,14 @@ def test_a_student_without_a_scored_teacher_has_a_table():
     assert "0.5" in _shown(retention_table(figures))
 
 
+def test_a_teacher_of_less_than_a_megabyte_is_shown():
+    """Prevents a run that ends in a division by zero after all its training, where a size is rounded to nothing."""
+    sizes = {"parameters": {"student": 50, "teacher": 100}, "megabytes": {"student": 0.0, "teacher": 0.0}}
+    figures = {"kind": "regression", "rows": {"train": 9}, "scores": {}, "retention": {}, "seconds": {"total": 1.0}}
+    (line,) = [line for line in _shown(retention_table({**figures, **sizes})).splitlines() if "megabytes" in line]
+    assert line.count("0.0") == 2 and "%" not in line
+
+
 def test_several_tasks_stand_in_one_table():
     """Prevents the scores of one task from standing under the name of another."""
     taught = {

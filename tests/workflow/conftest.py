@@ -2,7 +2,10 @@
 
 import io
 import json
+import shutil
+from pathlib import Path
 
+import huggingface_hub.constants
 import numpy as np
 import pytest
 import torch
@@ -12,6 +15,7 @@ from transformers import BertModel, set_seed
 
 from hf_tinybert.data.block_masking import BlockMaskingCollator
 from hf_tinybert.data.blocks import PackedBlocks
+from hf_tinybert.hub.published_files import PublishedForm, prepared_files
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow import DistilSettings, FinetuneSettings, PretrainSettings, distil, finetune
 from hf_tinybert.workflow.corpus import split_corpus
@@ -117,6 +121,21 @@ def student_of(tmp_path_factory, data_of, teacher_of):
         return made[kind]
 
     return make
+
+
+@pytest.fixture
+def on_hub():
+    """`on_hub(folder, name)`: a folder as it lies in the cache of the Hub, once it was pushed and fetched."""
+
+    def fetched(folder: str | Path, name: str, form: PublishedForm = PublishedForm.BERT) -> str:
+        cache = Path(huggingface_hub.constants.HF_HUB_CACHE) / f"models--{name.replace('/', '--')}"
+        (cache / "refs").mkdir(parents=True)
+        (cache / "refs" / "main").write_text("0" * 40)
+        with prepared_files(Path(folder), form) as files:
+            shutil.copytree(files, cache / "snapshots" / ("0" * 40))
+        return name
+
+    return fetched
 
 
 @pytest.fixture(scope="session")

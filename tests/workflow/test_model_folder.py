@@ -7,9 +7,10 @@ import torch
 from transformers import BertForSequenceClassification, BertModel
 
 from hf_tinybert import TinyBertForMultiTask
-from hf_tinybert.data.tasks import Task, TaskKind, TaskSettings
+from hf_tinybert.data.tasks import TASK_FILE, Task, TaskKind, TaskSettings
+from hf_tinybert.hub import PublishedForm
 from hf_tinybert.workflow import evaluate_folder, load_model_folder, model_folder, predict
-from hf_tinybert.workflow.model_folder import load_config, load_task, stored_folder, task_folder
+from hf_tinybert.workflow.model_folder import folder_of_file, load_config, load_task, stored_folder, task_folder
 
 LABELS = {0: "business", 1: "culture", 2: "sport"}
 
@@ -80,6 +81,23 @@ def test_a_head_of_a_multi_task_model_answers_as_a_model_of_its_own(several):
     assert load_model_folder(several, task="things").task.settings.max_length == 20
     assert load_task(several, task="things").settings == load_model_folder(several, task="things").task.settings
     assert load_model_folder(several, task="news").task.settings.labels == tuple(LABELS.values())
+
+
+def test_a_pushed_model_answers_by_its_hub_name_as_from_its_folder(student_of, several, on_hub):
+    """Prevents a kind that must be told, and texts that are cut at 128 tokens whatever the model was trained with."""
+    own, _ = student_of("text-classification")
+    pushed = on_hub(own, "tester/student")
+    assert load_task(pushed).settings == load_task(own).settings
+    assert list(predict(pushed, "the film is good")) == list(predict(own, "the film is good"))
+    pushed = on_hub(several, "tester/several", PublishedForm.TINYBERT)
+    assert load_task(pushed, task="things").settings.max_length == 20
+    assert load_task(pushed, task="news").settings == load_task(several, task="news").settings
+
+
+def test_a_file_that_a_model_lacks_is_none(several, on_hub):
+    """Prevents a model without a task from stopping with an error of the Hub's client."""
+    pushed = on_hub(several, "tester/lacking", PublishedForm.TINYBERT)
+    assert [folder_of_file(name, TASK_FILE) for name in (several, pushed, "tester/nobody")] == [None] * 3
 
 
 @pytest.mark.parametrize("task", [None, "weather"])

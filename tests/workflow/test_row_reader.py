@@ -125,11 +125,12 @@ def test_a_quotation_that_does_not_end_is_said(tmp_path):
     assert isinstance(bad, BadRow) and bad.number == 3 and "quotation mark" in bad.message
 
 
-@pytest.mark.parametrize("ending", [".csv", ".txt"])
-def test_another_encoding_is_refused_with_the_file(tmp_path, ending):
-    """Prevents the message of a codec, without the file and the cure."""
+@pytest.mark.parametrize("ending", [".csv", ".txt", ".json"])
+def test_another_encoding_is_refused_with_the_place_in_the_file(tmp_path, ending):
+    """Prevents the message of a codec, without the file, the line and the cure."""
     (tmp_path / f"rows{ending}").write_bytes(b"text\ncaf\xe9\n")
-    with pytest.raises(ValueError, match=rf"UTF-8 text in `.*rows{ending}`, got the byte 0xe9.*save it as UTF-8"):
+    told = rf"UTF-8 text in `.*rows{ending}`, got the byte 0xe9 at offset 8 \(line 2\).*as UTF-8"
+    with pytest.raises(ValueError, match=told):
         list(read_rows(tmp_path / f"rows{ending}", TEXT))
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
+from hf_tinybert.data.tasks import Task
 from hf_tinybert.distillation.record import DistillationRecord
 from hf_tinybert.models.pieces import read_pieces
 from hf_tinybert.workflow import TrimSettings, evaluate_folder, load_model_folder, predict, trim_vocabulary
@@ -65,6 +66,17 @@ def test_other_verbs_read_the_folder(student, data_of, tmp_path, display):
     trim_vocabulary(settings, tmp_path / "small", display)
     assert evaluate_folder(tmp_path / "small", data) == evaluate_folder(student, data)
     assert len(list(predict(tmp_path / "small", ["a film is good ."]))) == 1
+
+
+def test_a_pushed_student_keeps_its_task_and_record(student, texts, tmp_path, display, on_hub):
+    """Prevents a student of the Hub from losing what it answers when its vocabulary shrinks."""
+    trim_vocabulary(TrimSettings(model=on_hub(student, "tester/whole"), texts=(texts,)), tmp_path / "small", display)
+    assert Task.load(tmp_path / "small").settings == Task.load(Path(student)).settings
+    record = DistillationRecord.load(tmp_path / "small")
+    assert (record.teacher, record.vocabulary["texts"]) == (
+        DistillationRecord.load(Path(student)).teacher,
+        ["texts.txt"],
+    )
 
 
 def test_an_embedding_student_keeps_its_other_folder(student_of, texts, tmp_path, display):

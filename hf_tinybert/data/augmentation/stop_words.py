@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from hf_tinybert.data.text_encoding import read_text
+
 __all__ = ["LANGUAGES", "read_stop_words", "stop_words"]
 
 # Articles, pronouns, prepositions, conjunctions, auxiliaries, negations and question words: a negation that is
@@ -78,9 +80,9 @@ def read_stop_words(file: Path) -> frozenset[str]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is empty.
+        ValueError: If it is empty, or not UTF-8.
     """
-    words = frozenset(file.read_text(encoding="utf-8-sig").lower().split())
+    words = frozenset(read_text(file).lower().split())
     if not words:
         raise ValueError(f"expected stop words in `{file}`, got none; bring some, or the language `none`.")
     return words

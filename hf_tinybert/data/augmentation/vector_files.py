@@ -12,6 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.data.augmentation.whole_words import whole_words
 from hf_tinybert.data.augmentation.word_vectors import WordVectors
+from hf_tinybert.data.text_encoding import check_encoding, read_text
 
 __all__ = ["GLOVE_PACKAGE", "TEXT_ENDINGS", "has_packaged_glove", "model_vectors", "packaged_glove", "read_vectors"]
 
@@ -34,7 +35,8 @@ def read_vectors(file: Path) -> WordVectors:
 
     Raises:
         FileNotFoundError: If a file is not there.
-        ValueError: If the ending is another, a width varies (the line is named), or words and vectors do not fit.
+        ValueError: If the ending is another, a file of text is not UTF-8, a width varies (the line is named), or words
+            and vectors do not fit.
     """
     ending = file.suffix.lower()
     if ending in TEXT_ENDINGS:
@@ -51,7 +53,8 @@ def read_vectors(file: Path) -> WordVectors:
             f"expected the words of `{file}` in `{beside}`, got no such file; because a matrix names no words; bring "
             "them, a word a line in the order of the rows."
         )
-    return WordVectors(beside.read_text(encoding="utf-8").splitlines(), matrix, source=f"`{file.name}`")
+    words = read_text(beside).removesuffix("\n").split("\n")  # GloVe has words that `splitlines` takes for line ends
+    return WordVectors(words, matrix, source=f"`{file.name}`")
 
 
 def has_packaged_glove() -> bool:
@@ -114,7 +117,7 @@ def model_vectors(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, na
 def _matrix(file: Path) -> NDArray[np.floating]:
     try:
         matrix: NDArray[np.floating] = np.load(file, allow_pickle=False)
-    except ValueError as error:
+    except (EOFError, ValueError) as error:  # the first of an empty file
         raise ValueError(
             f"expected a matrix of numbers in `{file}`, got what is none ({error}); because objects in a file are "
             "code, and are not read; save an array of float32."
@@ -126,7 +129,8 @@ def _from_text(file: Path) -> WordVectors:
     words: dict[str, int] = {}
     vectors: list[NDArray[np.float32]] = []
     width = 0
-    with file.open(encoding="utf-8") as stream:
+    check_encoding(file)
+    with file.open(encoding="utf-8-sig") as stream:
         for number, line in enumerate(stream, start=1):
             parts = line.rstrip().split(" ")
             if number == 1 and len(parts) == 2 and all(part.isdecimal() for part in parts):

@@ -3,14 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from datasets import Dataset
 from transformers.trainer_utils import IntervalStrategy
 
 from hf_tinybert.distillation.arguments import DistillationArguments
-from hf_tinybert.distillation.compatibility.rows import label_column
 from hf_tinybert.distillation.multitask.objectives import DistillationTask
 from hf_tinybert.distillation.objective import DistillationObjective
-from hf_tinybert.distillation.terms import Phase, Term
+from hf_tinybert.distillation.terms import Phase
 
 MEAN_SCORE = "mean_score"
 
@@ -97,32 +95,6 @@ def check_best_of_tasks(
         )
 
 
-def check_evaluated_rows(
-    args: DistillationArguments, tasks: Mapping[str, DistillationTask], objectives: Objectives
-) -> None:
-    """Refuse rows to evaluate on that lack the labels which a term reads: the run would end at the first evaluation.
-
-    Args:
-        args: of the run.
-        tasks: as they were given; of masked words the collator makes the labels.
-        objectives: of the same.
-
-    Raises:
-        ValueError: there are such rows.
-    """
-    if args.eval_strategy == IntervalStrategy.NO:
-        return
-    for name, task in tasks.items():
-        terms = {term for one in objectives[name].values() for term in one.weights}
-        rows = task.eval_dataset
-        if Term.LABEL in terms and isinstance(rows, Dataset) and label_column(rows) is None:
-            raise ValueError(
-                f"expected labels in the `eval_dataset` of the task `{name}`, got the columns {rows.column_names}; "
-                f"because `{Term.LABEL}` compares with them, and the first evaluation would end the run; add the "
-                "column, leave the rows out, or leave out the term"
-            )
-
-
 def _losses(objectives: Objectives) -> list[str]:
     """What evaluations call the losses and terms of tasks, those of several phases once."""
     names = list[str]()
@@ -132,4 +104,4 @@ def _losses(objectives: Objectives) -> list[str]:
     return names
 
 
-__all__ = ["MEAN_SCORE", "check_best_of_tasks", "check_evaluated_rows", "check_figures", "check_phases"]
+__all__ = ["MEAN_SCORE", "check_best_of_tasks", "check_figures", "check_phases"]

@@ -35,7 +35,6 @@ from hf_tinybert.distillation.multitask.record import told_of_tasks
 from hf_tinybert.distillation.multitask.run_checks import (
     MEAN_SCORE,
     check_best_of_tasks,
-    check_evaluated_rows,
     check_figures,
     check_phases,
 )
@@ -356,11 +355,10 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
         """None: the figures of all tasks come together, with their means."""
         return ()
 
-    def _check_best_metric(self) -> None:
-        objectives = {name: task.objectives for name, task in self.paired.items()}
-        check_evaluated_rows(self.args, self.tasks, objectives)
+    def _check_evaluations(self) -> None:
+        self._check_evaluation_rows()
         if type(self).evaluate is MultiTaskDistillationTrainer.evaluate:  # one of one's own may add any
-            check_best_of_tasks(self.args, self.tasks, objectives)
+            check_best_of_tasks(self.args, self.tasks, {name: task.objectives for name, task in self.paired.items()})
         warn_of_moving_loss(self.args, self._tasks)
 
     def _told_of_tasks(self) -> dict[str, Any]:

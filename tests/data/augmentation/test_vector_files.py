@@ -35,6 +35,17 @@ def test_a_word_with_spaces_is_one(tmp_path):
     assert read_vectors(file).neighbours([". . ."], 1) == {". . .": ["film"]}
 
 
+def test_words_that_look_like_line_ends_and_a_byte_order_mark_are_read_as_they_are(tmp_path):
+    """Prevents GloVe's words U+0085 and U+2028 from dividing a list, and a first word that is never found."""
+    words = ["film", "\u0085", "\u2028"]
+    np.save(tmp_path / "vectors.npy", np.eye(3, dtype=np.float32) + 1)
+    (tmp_path / "vectors.txt").write_text("".join(f"{word}\n" for word in words), encoding="utf-8-sig")
+    (tmp_path / "lines.vec").write_text("".join(f"{word} {row} 1\n" for row, word in enumerate(words)), "utf-8-sig")
+    for name in ("vectors.npy", "lines.vec"):
+        vectors = read_vectors(tmp_path / name)
+        assert sorted(vectors.neighbours(["film"], 2)["film"]) == words[1:]
+
+
 @pytest.mark.parametrize("line", ["law 1 2", "law 1 2 3 4", "law 1 x 3", "law"])
 def test_a_width_that_varies_is_refused_by_its_line(line, tmp_path):
     """Prevents numbers from being taken for words."""

@@ -4,7 +4,6 @@ import pytest
 
 from hf_tinybert.distillation.multitask.run_checks import (
     check_best_of_tasks,
-    check_evaluated_rows,
     check_figures,
     check_phases,
 )
@@ -69,16 +68,3 @@ def test_a_phase_that_evaluates_no_task_is_refused_where_it_chooses_the_best(bui
     with pytest.raises(ValueError, match="`eval_dataset` in the phase `intermediate-layer`, got none"):
         check_best_of_tasks(args, tasks, objectives)
     check_best_of_tasks(args, {**tasks, "mood": _task("mood")}, objectives)
-
-
-def test_rows_to_evaluate_on_without_the_labels_that_a_term_reads_are_refused(build_arguments):
-    """Prevents a run of labels from ending at its first evaluation, a whole epoch later."""
-    args, unlabelled = build_arguments(eval_strategy="epoch"), tiny.rows("mood", 2, labels=False)
-    tasks = {"mood": tiny.task("mood", 2, taught=False, eval_dataset=unlabelled)}
-    with pytest.raises(ValueError, match="labels in the `eval_dataset` of the task `mood`, got the columns"):
-        check_evaluated_rows(args, tasks, {"mood": FROM_LABELS})
-    check_evaluated_rows(args, tasks, {"mood": TAUGHT})
-    check_evaluated_rows(build_arguments(), tasks, {"mood": FROM_LABELS})
-    check_evaluated_rows(
-        args, {"mood": _task("mood"), "answers": _task("answers")}, dict.fromkeys(("mood", "answers"), FROM_LABELS)
-    )

@@ -512,6 +512,15 @@ def test_a_metric_of_no_evaluation_is_refused_before_training(start, metric):
         start(settings, names=("mood",), tasks={"mood": task}).train()
 
 
+def test_rows_to_evaluate_on_without_the_labels_that_a_term_reads_are_refused(start):
+    """Prevents a run of labels from ending at its first evaluation, a whole epoch later."""
+    unlabelled = tiny.rows("mood", 2, labels=False)
+    tasks = {"mood": tiny.task("mood", taught=False, eval_dataset=unlabelled), "ner": tiny.task("ner")}
+    settings = {"phases": ["joint"], "eval_strategy": "epoch"}
+    with pytest.raises(ValueError, match="labels` column in the evaluation set `mood` for `label_loss`, got"):
+        start(settings, names=("mood", "ner"), tasks=tasks).train()
+
+
 def test_a_teacher_with_another_tokenizer_is_refused_by_its_task(start):
     """Prevents two vocabularies of one size from being taken for one."""
     other = tiny.tokenizer()
