@@ -26,7 +26,7 @@ from hf_tinybert.data.task_sampling import TaskSampling
 from hf_tinybert.distillation.adapters import transformers_model
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.cache import with_row_ids
-from hf_tinybert.distillation.encodings import input_columns, model_input_names
+from hf_tinybert.distillation.encodings import has_teacher_encoding, input_columns, model_input_names
 from hf_tinybert.distillation.multitask.best_of_task import is_best, replace_folder, unfinished
 from hf_tinybert.distillation.multitask.objectives import DistillationTask
 from hf_tinybert.distillation.multitask.pairing import TaskStarts, pair_tasks
@@ -38,6 +38,7 @@ from hf_tinybert.distillation.multitask.run_checks import (
     check_figures,
     check_phases,
 )
+from hf_tinybert.distillation.pairing import Pair
 from hf_tinybert.distillation.phase_arguments import warn_of_moving_loss
 from hf_tinybert.distillation.preflight import PreflightReport
 from hf_tinybert.distillation.projections import ProjectionStart
@@ -48,7 +49,7 @@ from hf_tinybert.distillation.teacher import weights_sha256
 from hf_tinybert.distillation.teacher_outputs import CacheSettings, Collator
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.trainer import DistillationTrainer
-from hf_tinybert.distillation.training_rows import data_seed, rows_per_step
+from hf_tinybert.distillation.training_rows import data_seed, paired_collator, rows_per_step
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -107,10 +108,10 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
         self.sampling = TaskSampling(sampling) if isinstance(sampling, str) else sampling
         rows = MultiTaskDataset({name: task.train_dataset for name, task in self.tasks.items()})
         tokenizer = kwargs.get("processing_class")
-        self._collators = {name: _collator(name, task, tokenizer) for name, task in self.tasks.items()}
         self.paired = pair_tasks(
             model, args, self.tasks, teacher=teacher, tokenizer=tokenizer, initialization=initialization
         )
+        self._collators = {n: _collator(n, task, self.paired[n].pair, tokenizer) for n, task in self.tasks.items()}
         objectives = {name: task.objectives for name, task in self.paired.items()}
         check_phases(args, objectives)
         check_figures(objectives)
@@ -392,7 +393,12 @@ def _check_batch_metrics(args: DistillationArguments, tasks: Mapping[str, Distil
             )
 
 
-def _collator(name: str, task: DistillationTask, tokenizer: Any) -> Collator:  # noqa: ANN401 (of the stock Trainer)
+def _collator(
+    name: str,
+    task: DistillationTask,
+    pair: Pair | None,
+    tokenizer: Any,  # noqa: ANN401 (of the stock Trainer)
+) -> Collator:
     if task.collator is not None:
         return task.collator
     if tokenizer is None:
@@ -400,6 +406,8 @@ def _collator(name: str, task: DistillationTask, tokenizer: Any) -> Collator:  #
             f"expected a `collator` of the task `{name}` or a `processing_class`, got neither; because rows are of "
             "different length and have to be padded; pass the student's tokenizer"
         )
+    if pair is not None and has_teacher_encoding(task.train_dataset.column_names):
+        return paired_collator(*pair.tokenizers)
     collator: Collator = DataCollatorWithPadding(tokenizer)
     return collator
 

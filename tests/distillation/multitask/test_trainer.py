@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from datasets import Dataset
 from safetensors.torch import load_file
+from transformers import BertTokenizer
 
 from hf_tinybert.data.multitask import SingleTaskSteps
+from hf_tinybert.distillation.encodings import encode_for_both
 from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
 from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE, PROJECTIONS_FILE
 from hf_tinybert.distillation.record import DistillationRecord
@@ -380,6 +383,22 @@ def test_teachers_outputs_come_from_a_cache_where_batches_repeat(start, tmp_path
     assert results[1][1] == {"words"}
     for name, tensor in results[0][0].items():
         torch.testing.assert_close(results[1][0][name], tensor, rtol=1e-5, atol=1e-6, msg=name)
+
+
+def test_a_teacher_with_words_of_its_own_reads_its_own_encoding(start):
+    """Prevents rows with an encoding for each model, which one tokenizer cannot pad, from ending the first step."""
+    student = tiny.tokenizer()
+    vocabulary = student.get_vocab()
+    places = {token: len(vocabulary) + 4 - place if place > 4 else place for token, place in vocabulary.items()}
+    own, texts = BertTokenizer(vocab=places), [" ".join(["w1", "w2"] * (1 + row % 3)) for row in range(8)]
+    rows = Dataset.from_dict({"text": texts, "labels": [row % 3 for row in range(8)]})
+    rows = encode_for_both(rows, student, own, text_columns=["text"], max_length=16)
+    task = tiny.task("mood", train_dataset=rows, teacher_processing_class=own, collator=None)
+    trainer = start({"max_steps": 2}, names=("mood",), tasks={"mood": task}, processing_class=student)
+    batch = next(iter(trainer.get_train_dataloader()))
+    assert batch["input_ids"].shape == batch["teacher_input_ids"].shape
+    assert not torch.equal(batch["input_ids"], batch["teacher_input_ids"])
+    trainer.train()
 
 
 def test_the_caches_of_all_tasks_share_what_a_run_may_take(start, tmp_path):
