@@ -14,6 +14,7 @@ from hf_tinybert.data.augmentation import FreshVariants
 from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.refusals import check_before_data
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.distillation.trainer import DistillationTrainer
@@ -123,6 +124,9 @@ class _Distillation:
         self.fresh_rows = self._fresh_rows()
         self.student = self._untrained_student()
         self.teacher, self.answers = teacher_model(settings, self.config, self.student, self._objectives())
+        if settings.learn_from == LearnFrom.TEACHER:  # else nothing is compared
+            tokenizers = self.tokenizer, self.teacher_tokenizer
+            check_before_data(self.student, self.teacher, self.arguments, tokenizers=tokenizers)
         self.seconds: dict[str, float] = {}
         self.earlier_seconds: dict[str, float] = {}
         self.curves: Curves = {}
