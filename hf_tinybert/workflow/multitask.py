@@ -2,8 +2,8 @@
 
 import shutil
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from hf_tinybert.benchmark import machine
 from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.checkpoints import check_weights
-from hf_tinybert.distillation.multitask.objectives import DistillationTask
+from hf_tinybert.distillation.multitask.objectives import DistillationTask, task_objectives
 from hf_tinybert.distillation.multitask.run_checks import MEAN_SCORE
 from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
-from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
+from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.task_head import predicts_vocabulary
+from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.models.initialization import InitializationMethod, StudentInitialization
 from hf_tinybert.models.modeling_tinybert import TinyBertModel
@@ -123,12 +125,14 @@ class _MultiTaskDistillation:
         with display.bar("reading and tokenising"):
             self.parts = {name: self._part(name) for name in settings.tasks}
         scored = any(part.data.has_gold for part in self.parts.values())
-        self.arguments = self.shared.arguments(self.checkpoints, MEAN_SCORE if scored else "loss")
+        general = replace(self.shared, loss_weights=settings.shared.get("loss_weights"))  # not those of the base alone
+        self.arguments = general.arguments(self.checkpoints, MEAN_SCORE if scored else "loss")
         self.leads = self.arguments.process_index == 0
         self.student = self._untrained_student()
         for name, part in self.parts.items():
+            objectives = self._objectives(name, part)
             if settings.is_taught(name):
-                self._load_teacher(name, part)
+                self._load_teacher(name, part, objectives)
         self.seconds: dict[str, float] = {}
         self.earlier_seconds: dict[str, float] = {}
         self.curves: Curves = {}
@@ -142,6 +146,7 @@ class _MultiTaskDistillation:
             return self._run(folder)
 
     def _run(self, folder: RunFolder) -> dict[str, Any]:
+        self._check_order(folder)
         texts = [file for part in self.parts.values() for file in part.settings.unlabeled]
         check_same_rows(folder, {name: part.data.rows for name, part in self.parts.items()}, texts, leads=self.leads)
         teachers = [part.teacher for part in self.parts.values() if part.teacher is not None]
@@ -169,6 +174,16 @@ class _MultiTaskDistillation:
         folder.finish(_STAGE, figures)
         shutil.rmtree(self.checkpoints, ignore_errors=True)
         return figures
+
+    def _check_order(self, folder: RunFolder) -> None:
+        began = list(folder.settings["tasks"])
+        if began != list(self.parts):
+            raise ValueError(
+                f"expected the tasks in the order in which the run in `{folder.path}` began, "
+                f"{', '.join(f'`{name}`' for name in began)}, got {', '.join(f'`{name}`' for name in self.parts)}; "
+                "because the encoder starts from the first teacher, and rows come by the order of their tasks; repeat "
+                "the order, name another folder, or remove it"
+            )
 
     def _part(self, name: str) -> _Part:
         settings, taught = self.settings.of_task(name), self.settings.is_taught(name)
@@ -201,11 +216,25 @@ class _MultiTaskDistillation:
         encoder = new_student(TinyBertModel, config, self.shared, self.tokenizer)
         return TinyBertForMultiTask.from_encoder(encoder, {name: part.spec for name, part in self.parts.items()})
 
-    def _load_teacher(self, name: str, part: _Part) -> None:
+    def _objectives(self, name: str, part: _Part) -> dict[Phase, DistillationObjective]:
+        """What is learned of a task, as the trainer will have it."""
         own = self.student.for_task(name)
-        objectives = self.arguments.objectives(problem_of(own), masked_lm=predicts_vocabulary(own)).values()
+        task = DistillationTask(train_dataset=part.train_rows, loss_weights=part.settings.loss_weights)
+        objectives = task_objectives(self.arguments, own, name, task, has_teacher=self.settings.is_taught(name))
+        made = predicts_vocabulary(own)  # of hidden words, whose labels are the words of any text
+        if part.settings.unlabeled and not made and any(one.reads_labels for one in objectives.values()):
+            raise ValueError(
+                f"expected terms that compare with a teacher alone for the `unlabeled` rows of the task `{name}`, got "
+                "one that reads labels; because these rows have none; give the task a `teacher` and no `label_loss` "
+                "in its `loss_weights`, or leave the rows out"
+            )
+        return objectives
+
+    def _load_teacher(self, name: str, part: _Part, objectives: Mapping[Phase, DistillationObjective]) -> None:
         config = load_config(part.settings.teacher)
-        part.teacher, part.answers = teacher_model(part.settings, config, own, objectives)
+        part.teacher, part.answers = teacher_model(
+            part.settings, config, self.student.for_task(name), objectives.values()
+        )
 
     def _initialize(self) -> dict[str, StudentInitialization]:
         """The encoder from the base's teacher, on texts of all tasks; every head, and every map, from its own."""
