@@ -38,7 +38,9 @@ Recipe = Annotated[
     typer.Option(help="Method: tinybert-joint, tinybert-several, tinybert, minilmv2, distilbert or pkd."),
 ]
 LossWeights = Annotated[list[str] | None, typer.Option("--loss-weight", help="TERM=FACTOR; repeat it.")]
-LayerMapping = Annotated[str | None, typer.Option(help="uniform, last, first, learned, or layers: 2,3,4,6.")]
+LayerMapping = Annotated[
+    str | None, typer.Option(help="uniform, last, first, layers like 2,3,4,6, or learned: attention or transport.")
+]
 BatchSize = Annotated[int, typer.Option(help="Rows per step.")]
 TrainRows = Annotated[int | None, typer.Option(help="Training rows at most.")]
 ValidationRows = Annotated[int | None, typer.Option(help="Validation rows at most.")]

@@ -14,12 +14,13 @@ from hf_tinybert.data.augmentation import FreshVariants
 from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.refusals import check_before_data
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.initialization import StudentInitialization
 from hf_tinybert.models.sentence_transformers import save_as_sentence_transformer
-from hf_tinybert.progress import ProgressDisplay, show_progress
+from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.run_folder import RunFolder, claim_folder, wait_for_stage
 from hf_tinybert.workflow.augmentation_sources import ALIGNED_COLUMNS
 from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
@@ -36,13 +37,14 @@ from hf_tinybert.workflow.figures import (
 from hf_tinybert.workflow.fresh_rows import FreshRows
 from hf_tinybert.workflow.heads import STUDENT_CLASSES
 from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, keep_answers
-from hf_tinybert.workflow.loss_history import Curves, LossHistory
+from hf_tinybert.workflow.loss_history import Curves
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 from hf_tinybert.workflow.refused_run import given_back_if_refused
 from hf_tinybert.workflow.row_fingerprint import check_same_rows
-from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, place_models, resumes
+from hf_tinybert.workflow.run_arguments import CHECKPOINTS, place_models
 from hf_tinybert.workflow.student_start import new_student, start_student, student_config, student_tokenizer
-from hf_tinybert.workflow.supervised import evaluations, supervised_arguments, train_on_labels, trainer_data
+from hf_tinybert.workflow.student_training import train_student
+from hf_tinybert.workflow.supervised import supervised_arguments, train_on_labels, trainer_data
 from hf_tinybert.workflow.task_data import prepare_data
 from hf_tinybert.workflow.teacher_scores import Scores, kept_scores
 from hf_tinybert.workflow.teachers import (
@@ -122,6 +124,9 @@ class _Distillation:
         self.fresh_rows = self._fresh_rows()
         self.student = self._untrained_student()
         self.teacher, self.answers = teacher_model(settings, self.config, self.student, self._objectives())
+        if settings.learn_from == LearnFrom.TEACHER:  # else nothing is compared
+            tokenizers = self.tokenizer, self.teacher_tokenizer
+            check_before_data(self.student, self.teacher, self.arguments, tokenizers=tokenizers)
         self.seconds: dict[str, float] = {}
         self.earlier_seconds: dict[str, float] = {}
         self.curves: Curves = {}
@@ -213,21 +218,10 @@ class _Distillation:
             **{**data, "train_dataset": rows},
         )
         trainer.teacher_name = self.settings.teacher
-        history = LossHistory(trainer, self.checkpoints)
-        trainer.add_callback(history)
-        clock = TrainingClock(self.checkpoints, lambda: str(trainer.phase))
-        trainer.add_callback(clock)
-        with self.display.bar("distilling") as bar:
-            show_progress(trainer, bar)
-            trainer.train(resume_from_checkpoint=resumes(self.checkpoints, self.arguments.stages))
-        trainer.save_model(str(self.output))
-        if self.leads:  # paths of this machine, no part of a model
-            (self.output / TRAINING_ARGUMENTS_FILE).unlink(missing_ok=True)
-        self.earlier_seconds = clock.earlier
-        by_phase = clock.by_phase(trainer.phase_seconds)
-        self.seconds |= {phase: round(seconds, 1) for phase, seconds in by_phase.items()}
-        self.curves = history.curves()
-        return evaluations(trainer)
+        training = train_student(trainer, self.output, self.checkpoints, self.display)
+        self.seconds |= training.seconds
+        self.earlier_seconds, self.curves = training.earlier_seconds, training.curves
+        return training.epochs
 
     def _train_on_labels(self) -> list[dict[str, float]]:
         arguments = supervised_arguments(

@@ -10,6 +10,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrained
 from transformers.utils.hub import cached_file
 
 from hf_tinybert.data.tasks import KINDS, TASK_FILE, Task, TaskKind, TaskSettings
+from hf_tinybert.distillation.adapters import ADAPTER_CONFIG_FILE
 from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.models.checkpoint_folder import CONFIG_FILE
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
@@ -101,8 +102,13 @@ def load_config(name: str) -> PreTrainedConfig:
 
     Raises:
         FileNotFoundError: there is none.
-        ValueError: it is of no model that transformers knows.
+        ValueError: it is of no model that transformers knows, or the folder holds an adapter alone.
     """
+    if (Path(name) / ADAPTER_CONFIG_FILE).is_file() and not (Path(name) / CONFIG_FILE).is_file():
+        raise ValueError(
+            f"expected the folder of a whole model, got the adapter `{name}`; because its base is not in it; merge "
+            "them: `merge_and_unload()` of its `PeftModel`, then `save_pretrained` of model and tokenizer"
+        )
     try:
         config: PreTrainedConfig = AutoConfig.from_pretrained(name, trust_remote_code=False)
     except OSError as error:

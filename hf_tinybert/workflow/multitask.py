@@ -27,7 +27,7 @@ from hf_tinybert.models.modeling_tinybert import TinyBertModel
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 from hf_tinybert.models.multitask_initialization import initialize_tasks_from_teachers
 from hf_tinybert.models.vocabulary import trim_model
-from hf_tinybert.progress import ProgressDisplay, show_progress
+from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.run_folder import RunFolder, claim_folder, wait_for_stage
 from hf_tinybert.workflow.distil_settings import DistilSettings
 from hf_tinybert.workflow.evaluation import score_rows
@@ -42,14 +42,15 @@ from hf_tinybert.workflow.figures import (
     teachers_size,
 )
 from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, keep_answers
-from hf_tinybert.workflow.loss_history import Curves, LossHistory
+from hf_tinybert.workflow.loss_history import Curves
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, task_folder
 from hf_tinybert.workflow.multitask_settings import MultiTaskSettings
 from hf_tinybert.workflow.refused_run import given_back_if_refused
 from hf_tinybert.workflow.row_fingerprint import check_same_rows
-from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, place_models, resumes
+from hf_tinybert.workflow.run_arguments import CHECKPOINTS, place_models
 from hf_tinybert.workflow.student_start import new_student, start_student, student_config, student_tokenizer
-from hf_tinybert.workflow.supervised import evaluations, trainer_data
+from hf_tinybert.workflow.student_training import train_student
+from hf_tinybert.workflow.supervised import trainer_data
 from hf_tinybert.workflow.task_data import PreparedData, prepare_data
 from hf_tinybert.workflow.teacher_scores import Scores, kept_scores
 from hf_tinybert.workflow.teachers import (
@@ -59,7 +60,6 @@ from hf_tinybert.workflow.teachers import (
     teacher_model,
     teacher_task,
 )
-from hf_tinybert.workflow.training_clock import TrainingClock
 from hf_tinybert.workflow.unlabeled import training_rows
 
 _STAGE = "multi-task distillation"
@@ -264,21 +264,10 @@ class _MultiTaskDistillation:
             initialization=initial,
             processing_class=self.tokenizer,
         )
-        history = LossHistory(trainer, self.checkpoints)
-        trainer.add_callback(history)
-        clock = TrainingClock(self.checkpoints, lambda: str(trainer.phase))
-        trainer.add_callback(clock)
-        with self.display.bar("distilling") as bar:
-            show_progress(trainer, bar)
-            trainer.train(resume_from_checkpoint=resumes(self.checkpoints, self.arguments.stages))
-        trainer.save_model(str(self.output))
-        if self.leads:  # paths of this machine, no part of a model
-            (self.output / TRAINING_ARGUMENTS_FILE).unlink(missing_ok=True)
-        self.earlier_seconds = clock.earlier
-        by_phase = clock.by_phase(trainer.phase_seconds)
-        self.seconds |= {phase: round(seconds, 1) for phase, seconds in by_phase.items()}
-        self.curves = history.curves()
-        return evaluations(trainer)
+        training = train_student(trainer, self.output, self.checkpoints, self.display)
+        self.seconds |= training.seconds
+        self.earlier_seconds, self.curves = training.earlier_seconds, training.curves
+        return training.epochs
 
     def _distillation_task(self, part: _Part) -> DistillationTask:
         data = trainer_data(part.data, self.tokenizer, part.settings.seed)

@@ -43,6 +43,7 @@ class StandardRows:
             )
         self._kind, self._columns = kind, dict(columns)
         self._wanted = [name for name in KINDS[kind].columns if name != _ID]
+        self._beside = [name for name in (_PAIR, _ID) if name in standard_names(kind)]
         self._optional = kind is TaskKind.MULTIPLE_CHOICE  # what is asked may stand in the choices alone
         self._chosen: Columns | None = None
 
@@ -59,6 +60,9 @@ class StandardRows:
         if self._chosen is None:
             wanted = _listed(self._columns.get(name, name) for name in self._wanted)
             return f"expected the columns {wanted}, got {_listed(row)}; name them by `--column`"
+        pair = self._columns.get(_PAIR, _PAIR)
+        if _PAIR in self._beside and _PAIR not in self._chosen and row.get(pair) is not None:
+            return f"expected no `{pair}`, as in the rows before, got one; write it in all rows, or in none"
         found: Row = {}
         for name, own in self._chosen.items():
             if name == _ID:
@@ -86,10 +90,10 @@ class StandardRows:
 
     def _choose(self, row: Row) -> Columns | None:
         """Columns that were asked for or have their standard names; else those found as in data to train on."""
-        named: Columns = {name: (self._columns.get(name, name),) for name in [*self._wanted, _PAIR, _ID]}
+        named: Columns = {name: (self._columns.get(name, name),) for name in [*self._wanted, *self._beside]}
         there = {name: own for name, own in named.items() if own[0] in row}
         if all(name in there for name in self._wanted):
-            return {name: own for name, own in there.items() if name != _ID or _ID in KINDS[self._kind].columns}
+            return there
         if self._wanted == [_TOKENS] and not self._columns and _TOKENS not in row and _TEXT in row:
             return {_TOKENS: (_TEXT,)}
         try:

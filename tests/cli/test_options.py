@@ -1,6 +1,7 @@
 """Tests of options that several verbs share."""
 
 import inspect
+import re
 
 import pytest
 
@@ -10,6 +11,8 @@ from hf_tinybert.cli.finetune import finetune
 from hf_tinybert.cli.options import parse_choice, parse_factors, parse_pairs, parse_values
 from hf_tinybert.cli.pretrain import pretrain
 from hf_tinybert.data.kinds.definition import TaskKind
+from hf_tinybert.distillation.layer_mapping import MappingStrategy
+from hf_tinybert.distillation.recipes import RecipeName
 from hf_tinybert.hub import PublishedForm
 from hf_tinybert.workflow import AugmentSettings, DistilSettings, FinetuneSettings, PretrainSettings
 
@@ -73,7 +76,12 @@ def test_defaults_of_the_command_are_those_of_its_settings(verb, settings):
             assert parameters[name].default == fields[name].default, name
 
 
-def test_the_help_names_every_kind(run_cli):
-    """Prevents a kind that nobody finds."""
+def test_the_help_names_what_there_is_to_choose(run_cli):
+    """Prevents a kind that nobody finds, and a recipe or a layer mapping of a name that is refused."""
     words = run_cli("finetune", "--help", env={"COLUMNS": "400"}).output
     assert [kind for kind in TaskKind if kind not in words] == []
+    words = run_cli("distill", "--help", env={"COLUMNS": "400"}).output
+    for option, choice in (("--layer-mapping", MappingStrategy), ("--recipe", RecipeName)):
+        (line,) = [line for line in words.splitlines() if line.strip("│ ").startswith(f"{option} ")]
+        named = set(re.findall(r"[a-z][a-z0-9-]+", line.split("<str>")[1].lower()))
+        assert named - {"layers", "like", "or", "learned", "method"} == set(choice)

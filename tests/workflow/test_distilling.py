@@ -139,6 +139,16 @@ def test_a_refused_run_leaves_its_folder_to_the_mended_command(data_of, teacher_
     assert not (tmp_path / "out").exists()
 
 
+def test_what_cannot_be_compared_is_refused_before_the_teacher_is_scored(
+    data_of, teacher_of, tmp_path, display, monkeypatch
+):
+    """Prevents minutes of a large teacher on the validation rows before a misspelt mapping is told."""
+    monkeypatch.setattr("hf_tinybert.workflow.distilling.score_rows", None)
+    for changes in ({"layer_mapping": "learned"}, {"layers": 5}):
+        with pytest.raises(ValueError, match="'attention', 'transport'|no deeper than its teacher"):
+            distil(_settings(data_of, teacher_of, **changes), tmp_path / "out", display)
+
+
 def test_unlabeled_rows_and_label_terms_are_refused(data_of, teacher_of, tmp_path, display):
     """Prevents training on placeholders as if they were gold."""
     (tmp_path / "extra.txt").write_text("the film is good\n")

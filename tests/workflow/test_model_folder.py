@@ -136,3 +136,10 @@ def test_a_folder_of_another_kind_is_named_with_its_cure(tmp_path):
     """Prevents a sentence of another library, without what to do, for a folder of data."""
     with pytest.raises(ValueError, match="name a folder as `hf-tinybert finetune`"):
         load_config(str(tmp_path))
+
+
+def test_an_adapter_is_refused_with_the_way_to_merge_it(tmp_path):
+    """Prevents the advice to fine-tune anew, for a teacher that only has to be merged."""
+    (tmp_path / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+    with pytest.raises(ValueError, match=r"got the adapter .*merge_and_unload"):
+        load_config(str(tmp_path))

@@ -64,6 +64,19 @@ def test_columns_are_those_of_the_first_row_that_shows_them():
     assert "`sentence`" in rows.of({"text": "a film"}, 3)
 
 
+@pytest.mark.parametrize("kind", [TEXT, TaskKind.MASKED_LM, TaskKind.MULTIPLE_CHOICE])
+def test_a_second_text_is_read_by_kinds_of_pairs_alone(kind):
+    """Prevents an answer to two texts from a model that `evaluate` scores on the first of them."""
+    assert "text_pair" not in _row(kind, {"text": "a", "text_pair": "b", "choices": ["c", "d"]})
+
+
+def test_pairs_after_a_single_text_are_refused():
+    """Prevents the second text of a pair from being left out because the first row had none."""
+    rows = StandardRows(TaskKind.REGRESSION, {})
+    assert rows.of({"text": "a"}, 1) == rows.of({"text": "a", "text_pair": None}, 2) == {"text": "a"}
+    assert "expected no `text_pair`" in rows.of({"text": "a", "text_pair": "b"}, 3)
+
+
 def test_a_question_without_an_id_gets_its_number():
     """Prevents answers that cannot be told apart, and those of rows with an id from losing it after one without."""
     question = {"question": "who", "context": "a player"}
