@@ -394,7 +394,8 @@ def test_a_teacher_with_words_of_its_own_reads_its_own_encoding(start):
     rows = Dataset.from_dict({"text": texts, "labels": [row % 3 for row in range(8)]})
     rows = encode_for_both(rows, student, own, text_columns=["text"], max_length=16)
     task = tiny.task("mood", train_dataset=rows, teacher_processing_class=own, collator=None)
-    trainer = start({"max_steps": 2}, names=("mood",), tasks={"mood": task}, processing_class=student)
+    settings = {"phases": ["prediction-layer"], "max_steps": 2}
+    trainer = start(settings, names=("mood",), tasks={"mood": task}, processing_class=student)
     batch = next(iter(trainer.get_train_dataloader()))
     assert batch["input_ids"].shape == batch["teacher_input_ids"].shape
     assert not torch.equal(batch["input_ids"], batch["teacher_input_ids"])
