@@ -79,9 +79,9 @@ def teachers_size(teachers: Iterable[tuple[str, str | None, PreTrainedModel]]) -
     Args:
         teachers: of each its Hub name or folder, of a multi-task one the head that teaches, and the one-task model.
     """
-    heads: dict[tuple[str, str | None], PreTrainedModel] = {(name, head): model for name, head, model in teachers}
+    different = {(name, head, type(model)): model for name, head, model in teachers}
     parameters, seen = 0, set[str]()
-    for (name, _), model in heads.items():
+    for (name, *_), model in different.items():
         encoder = (f"{model.base_model_prefix}.embeddings.", f"{model.base_model_prefix}.encoder.")
         parameters += _parameters(model, encoder if name in seen else ())
         seen.add(name)
