@@ -133,7 +133,8 @@ def load_sentence_transformer(name: str | Path) -> TinyBertForSentenceEmbedding:
             f"expected a linear Dense and Normalize at most behind the Pooling of `{name}`, got {', '.join(kinds)}; "
             "because its embeddings would be others here; load it with sentence-transformers"
         )
-    encoder, info = BertModel.from_pretrained(name, add_pooling_layer=False, output_loading_info=True)
+    loader: Any = BertModel  # its return type leaves out the loading info
+    encoder, info = loader.from_pretrained(name, add_pooling_layer=False, output_loading_info=True)
     if info["missing_keys"]:
         raise ValueError(
             f"expected the weights of a BERT in `{name}`, got none of {', '.join(sorted(info['missing_keys'])[:5])}; "
@@ -147,12 +148,13 @@ def load_sentence_transformer(name: str | Path) -> TinyBertForSentenceEmbedding:
         normalize=not kinds or "Normalize" in kinds,
         embedding_size=dense.get("out_features"),
     )
-    model = TinyBertForSentenceEmbedding(config).eval()
+    model = TinyBertForSentenceEmbedding(config)
     model.bert.load_state_dict(encoder.state_dict())
     if isinstance(model.embedding.projection, nn.Linear):
         weights = load_file(str(cached_file(str(name), f"{folders[1]}/model.safetensors")))
         own = {key.removeprefix("linear."): value for key, value in weights.items()}
         model.embedding.projection.load_state_dict({"bias": torch.zeros(dense["out_features"]), **own})
+    nn.Module.eval(model)
     return model
 
 

@@ -64,10 +64,17 @@ def load_with_head(name: str | Path, config: PreTrainedConfig, task: Task) -> Pr
 
 def _embedder(name: str | Path, config: PreTrainedConfig) -> PreTrainedModel:
     """An encoder as it is published, whose states are pooled as its folder says, else by mean."""
-    if isinstance(config, BertConfig):
+    if config.model_type == BertConfig.model_type:
         return load_sentence_transformer(name)
     said = read_sentence_transformer(name)
-    encoder: PreTrainedModel = AutoModel.from_pretrained(name).eval()
+    loaded, info = AutoModel.from_pretrained(name, output_loading_info=True)
+    missing = sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))  # no embedding reads it
+    if missing:
+        raise ValueError(
+            f"expected the weights of an encoder in `{name}`, got none of {_listed(missing[:5])}; because they would "
+            "be drawn at random; name the folder of a whole model"
+        )
+    encoder: PreTrainedModel = loaded.eval()
     pool_states(encoder, Pooling.MEAN if said is None else Pooling(said.pooling))
     return encoder
 
