@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hf_tinybert.distillation.arguments import DistillationArguments
     from hf_tinybert.distillation.multitask.objectives import DistillationTask
     from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
+    from hf_tinybert.distillation.teacher_ensemble import join_teachers
     from hf_tinybert.distillation.trainer import DistillationTrainer
     from hf_tinybert.models.configuration_tinybert import TinyBertConfig
     from hf_tinybert.models.conversion import (
@@ -65,6 +66,7 @@ __all__ = [
     "export_to_bert",
     "initialize_from_teacher",
     "initialize_tasks_from_teachers",
+    "join_teachers",
     "load_published_checkpoint",
     "register_auto_classes",
     "save_as_sentence_transformer",
@@ -94,6 +96,7 @@ _ON_FIRST_USE = {
     "export_to_bert": "hf_tinybert.models.conversion",
     "initialize_from_teacher": "hf_tinybert.models.initialization",
     "initialize_tasks_from_teachers": "hf_tinybert.models.multitask_initialization",
+    "join_teachers": "hf_tinybert.distillation.teacher_ensemble",
     "load_published_checkpoint": "hf_tinybert.models.conversion",
     "register_auto_classes": "hf_tinybert.registration",
     "save_as_sentence_transformer": "hf_tinybert.models.sentence_transformers",

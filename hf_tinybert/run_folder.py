@@ -45,6 +45,11 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
             self._write()
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Those with which the run began; equal to those of now, whose mappings may be in another order."""
+        return dict(self._state["settings"])
+
     def finished(self, stage: str) -> dict[str, Any] | None:
         """The figures of a finished stage, or None."""
         figures = self._state["stages"].get(stage)

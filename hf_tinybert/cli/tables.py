@@ -50,9 +50,9 @@ def tasks_table(figures: Mapping[str, Any]) -> Table:
     """What `distill` gives for several tasks: metrics of each by split and what was kept, then sizes and seconds."""
     names = _names_without_model(figures["tasks"].values())
     table = Table(title=f"{len(figures['tasks'])} tasks", caption=_caption(names), caption_justify="left")
-    table.add_column("", no_wrap=True)
+    table.add_column("", overflow="fold")  # on a narrow screen long names of tasks are broken, and no figure is cut
     for name in ("teacher", "student", "kept", *names):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for task, own in figures["tasks"].items():
         _add_scores(table, own, names, f"{task}, ")
     for label, form in (("parameters", "{:,}"), ("megabytes", "{:.1f}")):

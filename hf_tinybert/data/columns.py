@@ -205,11 +205,13 @@ def _is_read(feature: Any, kind: TaskKind, name: str, own: Sequence[str]) -> boo
 
 
 def _no_choice(name: str, kind: TaskKind, candidates: list[tuple[str, ...]], features: Features) -> ValueError:
-    names = ["+".join(own) for own in candidates]
+    role, names = ROLES[kind][name], ["+".join(own) for own in candidates]
     found = f"{len(names)} candidates {names}" if names else "none"
+    wrong = [f"`{own}` holds {features[own]} and not {role.wanted}" for own in role.names if own in features]
+    told = f" ({'; '.join(wrong)})" if wrong and not names else ""
     return ValueError(
-        f"expected exactly one column that can be `{name}` of {kind}, got {found} among {list(features)}; because a "
-        f"wrong guess would train on the wrong column; name it in `columns`, as {{'{name}': ...}}."
+        f"expected exactly one column that can be `{name}` of {kind}, got {found} among {list(features)}{told}; "
+        f"because a wrong guess would train on the wrong column; name it in `columns`, as {{'{name}': ...}}."
     )
 
 

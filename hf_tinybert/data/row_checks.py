@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 _SHOWN = 60
 _AT_ONCE = 10_000  # rows
+_MARKS = frozenset({pa.bool_(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8()})
 
 Check = Callable[[str, pa.Table], None]
 
@@ -33,7 +34,7 @@ def check_rows(split: Dataset, split_name: str, kind: TaskKind) -> None:
     Raises:
         ValueError: If a text is empty, a document has no sentence, a row has no word or another number of tags than
             of words, an answer does not stand at its place, two questions have the same id, there are fewer than two
-            choices or the right one is not among them, or a score is no number.
+            choices or the right one is not among them, a score is no number, or labels are a 0 or 1 for each there is.
     """
     table = split.with_format("arrow")[:]
     for check in _CHECKS[kind]:
@@ -205,6 +206,24 @@ def _choices(split_name: str, table: pa.Table) -> None:
         _refuse_rows(split_name, table, (label < 0) | (label >= counts), wanted, "label", why)
 
 
+def _label_lists(split_name: str, table: pa.Table) -> None:
+    """Refuses a 0 or 1 for every label: they would be read as the labels 0 and 1, and each row would have both."""
+    found = table["labels"].combine_chunks() if "labels" in table.column_names else None
+    if found is None or not pa.types.is_list(found.type) or found.type.value_type not in _MARKS:
+        return
+    lengths, marks = pc.unique(pc.list_value_length(found.drop_null())).to_pylist(), found.flatten()
+    if len(lengths) != 1 or lengths[0] < 2 or marks.null_count or not set(pc.unique(marks).to_pylist()) <= {0, 1}:
+        return
+    by_row = marks.to_numpy(zero_copy_only=False).reshape(-1, lengths[0]).astype(int)
+    if by_row.shape[1] > 2 or (by_row[:, 0] == by_row[:, 1]).any():  # a row has a label twice, as no list of its own
+        raise ValueError(
+            f"expected the labels that each row has in `labels`, got {lengths[0]} numbers of 0 and 1 in every row of "
+            f"`{split_name}`, such as {_shortened(found.drop_null()[0].as_py())}; because they would be read as the "
+            "names or the positions of two labels; write the positions or the names of those that are 1, or a column "
+            "of 0 and 1 for each label and name all of them for `labels`."
+        )
+
+
 def _scores(split_name: str, table: pa.Table) -> None:
     if "score" in table.column_names:
         score = table["score"]
@@ -228,7 +247,7 @@ _PAIR = _texts("text", "text_pair")
 _CHECKS: Mapping[TaskKind, Sequence[Check]] = {
     TaskKind.TEXT_CLASSIFICATION: (_texts("text"),),
     TaskKind.PAIR_CLASSIFICATION: (_PAIR,),
-    TaskKind.MULTI_LABEL_CLASSIFICATION: (_PAIR,),
+    TaskKind.MULTI_LABEL_CLASSIFICATION: (_PAIR, _label_lists),
     TaskKind.REGRESSION: (_PAIR, _scores),
     TaskKind.SENTENCE_EMBEDDING: (_PAIR, _scores),
     TaskKind.MASKED_LM: (_texts("text"),),

@@ -178,7 +178,8 @@ def _with_choices(
     elif not all(isinstance(label, int) for label in labels if label is not None):
         labels = _positions(split, labels, made["choices"][1].to_pylist(), columns["choices"])
     hidden = bool(labels) and all(label in (None, -1) for label in labels)
-    values = pa.array([None if hidden else label for label in labels], pa.int64())
+    # yes and no as positions, which Arrow does not take for numbers
+    values = pa.array([None if hidden or label is None else int(label) for label in labels], pa.int64())
     return made | {"label": (Value("int64"), pa.chunked_array([values]))}
 
 

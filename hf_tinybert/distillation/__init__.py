@@ -33,6 +33,7 @@ from hf_tinybert.distillation.recipes import RECIPES, Recipe, RecipeName
 from hf_tinybert.distillation.record import DistillationRecord
 from hf_tinybert.distillation.schedules import WeightSchedule, teacher_annealing
 from hf_tinybert.distillation.states import DistillationStates, student_states, teacher_states
+from hf_tinybert.distillation.teacher_ensemble import join_teachers
 from hf_tinybert.distillation.terms import CustomTerm, Phase, Reads, Term
 from hf_tinybert.distillation.trainer import DistillationTrainer
 
@@ -69,6 +70,7 @@ __all__ = [
     "encode_for_both",
     "hidden_cosine_loss",
     "hidden_states_loss",
+    "join_teachers",
     "label_loss",
     "logits_mse_loss",
     "mapping_table",

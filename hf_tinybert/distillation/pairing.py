@@ -31,6 +31,7 @@ from hf_tinybert.distillation.refusals import check_pair
 from hf_tinybert.distillation.sharding import gathered
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
 from hf_tinybert.distillation.teacher import freeze, load_teacher, load_teacher_tokenizer
+from hf_tinybert.distillation.teacher_ensemble import teacher_name
 from hf_tinybert.distillation.teacher_forward import TeacherForward
 from hf_tinybert.distillation.teacher_outputs import TeacherOutputs
 from hf_tinybert.distillation.terms import MAPPED_STATES, Phase
@@ -108,7 +109,7 @@ def pair_models(
     student = transformers_model(model)
     phase_objectives = _objectives(args, objectives, student)
     several = list(phase_objectives.values())
-    teacher_name = str(teacher) if isinstance(teacher, str | Path) else teacher.config._name_or_path
+    name = str(teacher) if isinstance(teacher, str | Path) else teacher_name(teacher)
     if isinstance(teacher, str | Path):
         if tokenizers[0] is not None and tokenizers[1] is None:
             tokenizers = tokenizers[0], load_teacher_tokenizer(teacher)
@@ -138,7 +139,7 @@ def pair_models(
     return Pair(
         student,
         merged,
-        teacher_name,
+        name,
         tokenizers,
         phase_objectives,
         mapping,

@@ -116,6 +116,7 @@ def _compared(record: DistillationRecord) -> dict[str, tuple[object, object]]:
         "loss layers": (record.loss_layers, record.loss_layers),
         "temperature": (record.temperature, record.temperature),
         "loss reduction": (record.loss_reduction, record.loss_reduction),
+        "task sampling": (record.task_sampling, record.task_sampling),
     }
 
 

@@ -104,8 +104,8 @@ class TaskDistillation:
         return self.objective.losses(student, teacher), output
 
     def lacks_labels(self, inputs: Mapping[str, Any]) -> bool:
-        """Whether a term of the phase reads labels and a batch has none."""
-        return self.objective.reads_labels and labels_of(inputs) is None
+        """Whether a batch has no loss: it lacks the labels that a term of the phase reads, or there is no term."""
+        return not self.takes_part or (self.objective.reads_labels and labels_of(inputs) is None)
 
     def answers(self, model: nn.Module, inputs: Mapping[str, Any]) -> ModelOutput:
         """The student's output for one batch, without a loss; arguments as of `losses`."""

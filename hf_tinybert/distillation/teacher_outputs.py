@@ -44,13 +44,15 @@ class CacheSettings:
 
     Attributes:
         directory: of all caches.
-        max_gb: what this one may take, gigabytes (1e9 bytes).
+        max_gb: what all caches of the run may take, gigabytes (1e9 bytes).
         contents: what is kept.
+        taken: bytes of the caches of other tasks of the run.
     """
 
     directory: Path
     max_gb: float
     contents: CacheChoice
+    taken: int = 0
 
 
 class TeacherOutputs:
@@ -74,6 +76,7 @@ class TeacherOutputs:
         self._forward, self._alignment = forward, tuple(alignment)
         self._requests = {phase: one.teacher_request(student_layers, alignment) for phase, one in objectives.items()}
         self._cache: TeacherCache | None = None
+        self._told_of_unread_cache = False
         self._phase = next(iter(objectives))
         self.enter(self._phase)
 
@@ -92,19 +95,39 @@ class TeacherOutputs:
                 cache gives all.
         """
         if self._cache is None or not holds_cached_states(inputs):
+            self._tell_of_unread_cache()
             return self._forward(inputs, self._alignment, positions)
         cached = self._cache.states(inputs)
         return DistillationStates(mask, cached.hidden_states, cached.attentions, cached.logits)
+
+    @property
+    def cache_bytes(self) -> int:
+        """What the cache takes on disk; 0 without one."""
+        return 0 if self._cache is None else self._cache.bytes
 
     def cached(self, collator: Collator) -> CachedTeacherCollator | None:
         """A collator whose batches bring what this phase reads; None where no cache holds it.
 
         The rows must carry their numbers (`with_row_ids`).
         """
-        contents = self._contents([self._requests[self._phase]])
-        if self._cache is None or not self._cache.contents.covers(contents):
+        if self._cache is None or not self._serves:
             return None
-        return CachedTeacherCollator(collator, self._cache, contents)
+        return CachedTeacherCollator(collator, self._cache, self._contents([self._requests[self._phase]]))
+
+    @property
+    def _serves(self) -> bool:
+        """Whether there is a cache that holds what this phase reads."""
+        return self._cache is not None and self._cache.contents.covers(self._contents([self._requests[self._phase]]))
+
+    def _tell_of_unread_cache(self) -> None:
+        """Say once that batches of training come without what was computed for them; those of evaluations do."""
+        if not self._told_of_unread_cache and torch.is_grad_enabled() and self._serves:
+            logger.warning(
+                "the training batches do not bring what the teacher cache holds, so that the teacher runs at every "
+                "step all the same: they do not come from the trainer's own `get_train_dataloader`; call "
+                "`super().get_train_dataloader()` in yours, or leave out `teacher_cache_dir`"
+            )
+            self._told_of_unread_cache = True
 
     def open_cache(
         self,
@@ -158,6 +181,7 @@ class TeacherOutputs:
             contents,
             settings.directory,
             max_gb=settings.max_gb,
+            taken=settings.taken,
             fall_back=settings.contents is CacheChoice.AUTO,
             logits_alone=served_by_logits,
         )

@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, RandomSampler, Sampler
 from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
-from transformers.trainer_utils import TrainOutput, has_length
+from transformers.trainer_utils import IntervalStrategy, TrainOutput, has_length
 
 from hf_tinybert.data.augmentation import FreshVariants
 from hf_tinybert.data.length_grouping import LengthGroupedRows
@@ -23,6 +23,7 @@ from hf_tinybert.data.multitask import SingleTaskSteps
 from hf_tinybert.distillation.adapters import is_adapter_model
 from hf_tinybert.distillation.arguments import CacheChoice, DistillationArguments, PhaseSettings
 from hf_tinybert.distillation.cache import ROW_COLUMN, with_row_ids
+from hf_tinybert.distillation.compatibility.rows import check_evaluation_rows
 from hf_tinybert.distillation.distributed_teacher import check_same_teacher, place_teacher
 from hf_tinybert.distillation.encodings import has_teacher_encoding, input_columns
 from hf_tinybert.distillation.learned_mapping import layer_weights_table
@@ -199,7 +200,7 @@ class DistillationTrainer(ObjectiveTrainer):
             ValueError: no checkpoint to resume from, a damaged one, or a metric of the best model that no evaluation
                 gives.
         """
-        self._check_best_metric()
+        self._check_evaluations()
         phases, checkpoint = self._phases.left(resume_from_checkpoint)
         if any(one.reads_layers for one in self._tasks.values()):
             self._tell(self._mapping_table)
@@ -226,12 +227,23 @@ class DistillationTrainer(ObjectiveTrainer):
         """Names of several evaluation sets, whose figures are apart; none of one set."""
         return tuple(self.eval_dataset) if isinstance(self.eval_dataset, dict) else ()
 
-    def _check_best_metric(self) -> None:
-        """Before anything is spent, see that evaluations will give the metric of the best model."""
+    def _check_evaluations(self) -> None:
+        """Before anything is spent, see that evaluations will have their labels, and give the best model's metric."""
         own = type(self).evaluate is not DistillationTrainer.evaluate  # which may add any
         computes = self.compute_metrics is not None or own
         check_best_metric(self.args, self._tasks, parts=self._evaluation_parts, computes_metrics=computes)
         warn_of_moving_loss(self.args, self._tasks, self._evaluation_parts)
+        if not own:
+            self._check_evaluation_rows()
+
+    def _check_evaluation_rows(self) -> None:
+        if self.args.eval_strategy == IntervalStrategy.NO and not self.args.eval_on_start:
+            return
+        parts = self.eval_dataset if isinstance(self.eval_dataset, dict) else {"": self.eval_dataset}
+        for name, rows in parts.items():
+            task = self._tasks.get(name) or self._tasks[ONLY_TASK]
+            if isinstance(rows, Dataset):
+                check_evaluation_rows(rows, self._student, list(task.objectives.values()), name)
 
     def preflight(self, score_rows: int = 64) -> PreflightReport:
         """Look at this run before anything is spent: what `hf-tinybert doctor` prints.

@@ -20,7 +20,7 @@ from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.initialization import StudentInitialization
 from hf_tinybert.models.sentence_transformers import save_as_sentence_transformer
-from hf_tinybert.progress import ProgressDisplay, show_progress
+from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.run_folder import RunFolder, claim_folder, wait_for_stage
 from hf_tinybert.workflow.augmentation_sources import ALIGNED_COLUMNS
 from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
@@ -37,13 +37,14 @@ from hf_tinybert.workflow.figures import (
 from hf_tinybert.workflow.fresh_rows import FreshRows
 from hf_tinybert.workflow.heads import STUDENT_CLASSES
 from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, keep_answers
-from hf_tinybert.workflow.loss_history import Curves, LossHistory
+from hf_tinybert.workflow.loss_history import Curves
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 from hf_tinybert.workflow.refused_run import given_back_if_refused
 from hf_tinybert.workflow.row_fingerprint import check_same_rows
-from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, place_models, resumes
+from hf_tinybert.workflow.run_arguments import CHECKPOINTS, place_models
 from hf_tinybert.workflow.student_start import new_student, start_student, student_config, student_tokenizer
-from hf_tinybert.workflow.supervised import evaluations, supervised_arguments, train_on_labels, trainer_data
+from hf_tinybert.workflow.student_training import train_student
+from hf_tinybert.workflow.supervised import supervised_arguments, train_on_labels, trainer_data
 from hf_tinybert.workflow.task_data import prepare_data
 from hf_tinybert.workflow.teacher_scores import Scores, kept_scores
 from hf_tinybert.workflow.teachers import (
@@ -174,9 +175,8 @@ class _Distillation:
         settings = self.settings
         config = student_config(settings, self.config, **self.task.model_settings())
         if self.task.kind is TaskKind.SENTENCE_EMBEDDING:
-            config = type(config)(
-                **{**config.to_dict(), **embedding_fields(settings.teacher, self.config, config.hidden_size)}
-            )
+            fields = embedding_fields(settings.teacher, self.config, config.hidden_size, head=settings.teacher_task)
+            config = type(config)(**{**config.to_dict(), **fields})
         return new_student(STUDENT_CLASSES[self.task.definition.head], config, settings, self.tokenizer)
 
     def _fresh_rows(self) -> FreshRows | None:
@@ -218,21 +218,10 @@ class _Distillation:
             **{**data, "train_dataset": rows},
         )
         trainer.teacher_name = self.settings.teacher
-        history = LossHistory(trainer, self.checkpoints)
-        trainer.add_callback(history)
-        clock = TrainingClock(self.checkpoints, lambda: str(trainer.phase))
-        trainer.add_callback(clock)
-        with self.display.bar("distilling") as bar:
-            show_progress(trainer, bar)
-            trainer.train(resume_from_checkpoint=resumes(self.checkpoints, self.arguments.stages))
-        trainer.save_model(str(self.output))
-        if self.leads:  # paths of this machine, no part of a model
-            (self.output / TRAINING_ARGUMENTS_FILE).unlink(missing_ok=True)
-        self.earlier_seconds = clock.earlier
-        by_phase = clock.by_phase(trainer.phase_seconds)
-        self.seconds |= {phase: round(seconds, 1) for phase, seconds in by_phase.items()}
-        self.curves = history.curves()
-        return evaluations(trainer)
+        training = train_student(trainer, self.output, self.checkpoints, self.display)
+        self.seconds |= training.seconds
+        self.earlier_seconds, self.curves = training.earlier_seconds, training.curves
+        return training.epochs
 
     def _train_on_labels(self) -> list[dict[str, float]]:
         arguments = supervised_arguments(

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +70,30 @@ def figures_without_model(task: Task, rows: Mapping[str, Dataset], display: Prog
 
 def model_size(model: PreTrainedModel) -> dict[str, float]:
     """Parameters, and megabytes (1e6 bytes) of them in float32; projections, which only training has, do not count."""
-    trained_only = f"{PROJECTIONS_ATTRIBUTE}."
-    parameters = sum(one.numel() for name, one in model.named_parameters() if not name.startswith(trained_only))
+    return _size(_parameters(model, (f"{PROJECTIONS_ATTRIBUTE}.",)))
+
+
+def teachers_size(teachers: Iterable[tuple[str, str | None, PreTrainedModel]]) -> dict[str, float]:
+    """As `model_size`, of several teachers together; what they share counts once.
+
+    Args:
+        teachers: of each its Hub name or folder, of a multi-task one the head that teaches, and the one-task model.
+    """
+    heads: dict[tuple[str, str | None], PreTrainedModel] = {(name, head): model for name, head, model in teachers}
+    parameters, seen = 0, set[str]()
+    for (name, _), model in heads.items():
+        encoder = (f"{model.base_model_prefix}.embeddings.", f"{model.base_model_prefix}.encoder.")
+        parameters += _parameters(model, encoder if name in seen else ())
+        seen.add(name)
+    return _size(parameters)
+
+
+def _parameters(model: PreTrainedModel, left_out: tuple[str, ...]) -> int:
+    """The number of them, less those whose names begin so."""
+    return sum(one.numel() for name, one in model.named_parameters() if not name.startswith(left_out))
+
+
+def _size(parameters: int) -> dict[str, float]:
     return {"parameters": parameters, "megabytes": round(parameters * 4 / 1e6, 1)}
 
 
@@ -99,4 +121,5 @@ __all__ = [
     "retention",
     "save_figures",
     "task_figures",
+    "teachers_size",
 ]

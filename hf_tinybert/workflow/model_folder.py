@@ -11,6 +11,7 @@ from transformers.utils.hub import cached_file
 from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME
 
 from hf_tinybert.data.tasks import KINDS, TASK_FILE, Task, TaskKind, TaskSettings
+from hf_tinybert.distillation.adapters import ADAPTER_CONFIG_FILE
 from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.models.checkpoint_folder import CONFIG_FILE
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
@@ -104,7 +105,7 @@ def load_config(name: str) -> PreTrainedConfig:
         FileNotFoundError: there is none.
         ValueError: it is of no model that transformers knows, or the folder holds an adapter alone.
     """
-    if (Path(name) / ADAPTER_CONFIG_NAME).is_file() and not (Path(name) / CONFIG_FILE).is_file():
+    if (Path(name) / ADAPTER_CONFIG_FILE).is_file() and not (Path(name) / CONFIG_FILE).is_file():
         raise ValueError(
             f"expected the folder of a whole model, got the adapter `{name}`; because its base is not in it; merge "
             "them: `merge_and_unload()` of its `PeftModel`, then `save_pretrained` of model and tokenizer"

@@ -2,8 +2,8 @@
 
 import shutil
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,19 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from hf_tinybert.benchmark import machine
 from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.checkpoints import check_weights
-from hf_tinybert.distillation.multitask.objectives import DistillationTask
-from hf_tinybert.distillation.multitask.trainer import MEAN_SCORE, MultiTaskDistillationTrainer
-from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
+from hf_tinybert.distillation.multitask.objectives import DistillationTask, task_objectives
+from hf_tinybert.distillation.multitask.run_checks import MEAN_SCORE
+from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
+from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.task_head import predicts_vocabulary
+from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.models.initialization import InitializationMethod, StudentInitialization
 from hf_tinybert.models.modeling_tinybert import TinyBertModel
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 from hf_tinybert.models.multitask_initialization import initialize_tasks_from_teachers
 from hf_tinybert.models.vocabulary import trim_model
-from hf_tinybert.progress import ProgressDisplay, show_progress
+from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.run_folder import RunFolder, claim_folder, wait_for_stage
 from hf_tinybert.workflow.distil_settings import DistilSettings
 from hf_tinybert.workflow.evaluation import score_rows
@@ -36,16 +39,18 @@ from hf_tinybert.workflow.figures import (
     retention,
     save_figures,
     task_figures,
+    teachers_size,
 )
 from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, keep_answers
-from hf_tinybert.workflow.loss_history import Curves, LossHistory
+from hf_tinybert.workflow.loss_history import Curves
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, task_folder
 from hf_tinybert.workflow.multitask_settings import MultiTaskSettings
 from hf_tinybert.workflow.refused_run import given_back_if_refused
 from hf_tinybert.workflow.row_fingerprint import check_same_rows
-from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, place_models, resumes
+from hf_tinybert.workflow.run_arguments import CHECKPOINTS, place_models
 from hf_tinybert.workflow.student_start import new_student, start_student, student_config, student_tokenizer
-from hf_tinybert.workflow.supervised import evaluations, trainer_data
+from hf_tinybert.workflow.student_training import train_student
+from hf_tinybert.workflow.supervised import trainer_data
 from hf_tinybert.workflow.task_data import PreparedData, prepare_data
 from hf_tinybert.workflow.teacher_scores import Scores, kept_scores
 from hf_tinybert.workflow.teachers import (
@@ -55,7 +60,6 @@ from hf_tinybert.workflow.teachers import (
     teacher_model,
     teacher_task,
 )
-from hf_tinybert.workflow.training_clock import TrainingClock
 from hf_tinybert.workflow.unlabeled import training_rows
 
 _STAGE = "multi-task distillation"
@@ -121,12 +125,14 @@ class _MultiTaskDistillation:
         with display.bar("reading and tokenising"):
             self.parts = {name: self._part(name) for name in settings.tasks}
         scored = any(part.data.has_gold for part in self.parts.values())
-        self.arguments = self.shared.arguments(self.checkpoints, MEAN_SCORE if scored else "loss")
+        general = replace(self.shared, loss_weights=settings.shared.get("loss_weights"))  # not those of the base alone
+        self.arguments = general.arguments(self.checkpoints, MEAN_SCORE if scored else "loss")
         self.leads = self.arguments.process_index == 0
         self.student = self._untrained_student()
         for name, part in self.parts.items():
+            objectives = self._objectives(name, part)
             if settings.is_taught(name):
-                self._load_teacher(name, part)
+                self._load_teacher(name, part, objectives)
         self.seconds: dict[str, float] = {}
         self.earlier_seconds: dict[str, float] = {}
         self.curves: Curves = {}
@@ -140,6 +146,7 @@ class _MultiTaskDistillation:
             return self._run(folder)
 
     def _run(self, folder: RunFolder) -> dict[str, Any]:
+        self._check_order(folder)
         texts = [file for part in self.parts.values() for file in part.settings.unlabeled]
         check_same_rows(folder, {name: part.data.rows for name, part in self.parts.items()}, texts, leads=self.leads)
         teachers = [part.teacher for part in self.parts.values() if part.teacher is not None]
@@ -168,6 +175,16 @@ class _MultiTaskDistillation:
         shutil.rmtree(self.checkpoints, ignore_errors=True)
         return figures
 
+    def _check_order(self, folder: RunFolder) -> None:
+        began = list(folder.settings["tasks"])
+        if began != list(self.parts):
+            raise ValueError(
+                f"expected the tasks in the order in which the run in `{folder.path}` began, "
+                f"{', '.join(f'`{name}`' for name in began)}, got {', '.join(f'`{name}`' for name in self.parts)}; "
+                "because the encoder starts from the first teacher, and rows come by the order of their tasks; repeat "
+                "the order, name another folder, or remove it"
+            )
+
     def _part(self, name: str) -> _Part:
         settings, taught = self.settings.of_task(name), self.settings.is_taught(name)
         check_weights(Path(settings.teacher))
@@ -180,7 +197,7 @@ class _MultiTaskDistillation:
             spec["id2label"] = dict(enumerate(data.task.settings.labels))
         if data.task.kind is TaskKind.SENTENCE_EMBEDDING:
             width = self._student_width(load_config(self.shared.teacher))
-            spec |= embedding_fields(settings.teacher, config, width)
+            spec |= embedding_fields(settings.teacher, config, width, head=settings.teacher_task)
         return _Part(settings, data, training_rows(data, settings, self.tokenizer), spec)
 
     def _check_tokenizer(self, name: str, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -199,11 +216,25 @@ class _MultiTaskDistillation:
         encoder = new_student(TinyBertModel, config, self.shared, self.tokenizer)
         return TinyBertForMultiTask.from_encoder(encoder, {name: part.spec for name, part in self.parts.items()})
 
-    def _load_teacher(self, name: str, part: _Part) -> None:
+    def _objectives(self, name: str, part: _Part) -> dict[Phase, DistillationObjective]:
+        """What is learned of a task, as the trainer will have it."""
         own = self.student.for_task(name)
-        objectives = self.arguments.objectives(problem_of(own), masked_lm=predicts_vocabulary(own)).values()
+        task = DistillationTask(train_dataset=part.train_rows, loss_weights=part.settings.loss_weights)
+        objectives = task_objectives(self.arguments, own, name, task, has_teacher=self.settings.is_taught(name))
+        made = predicts_vocabulary(own)  # of hidden words, whose labels are the words of any text
+        if part.settings.unlabeled and not made and any(one.reads_labels for one in objectives.values()):
+            raise ValueError(
+                f"expected terms that compare with a teacher alone for the `unlabeled` rows of the task `{name}`, got "
+                "one that reads labels; because these rows have none; give the task a `teacher` and no `label_loss` "
+                "in its `loss_weights`, or leave the rows out"
+            )
+        return objectives
+
+    def _load_teacher(self, name: str, part: _Part, objectives: Mapping[Phase, DistillationObjective]) -> None:
         config = load_config(part.settings.teacher)
-        part.teacher, part.answers = teacher_model(part.settings, config, own, objectives)
+        part.teacher, part.answers = teacher_model(
+            part.settings, config, self.student.for_task(name), objectives.values()
+        )
 
     def _initialize(self) -> dict[str, StudentInitialization]:
         """The encoder from the base's teacher, on texts of all tasks; every head, and every map, from its own."""
@@ -233,21 +264,10 @@ class _MultiTaskDistillation:
             initialization=initial,
             processing_class=self.tokenizer,
         )
-        history = LossHistory(trainer, self.checkpoints)
-        trainer.add_callback(history)
-        clock = TrainingClock(self.checkpoints, lambda: str(trainer.phase))
-        trainer.add_callback(clock)
-        with self.display.bar("distilling") as bar:
-            show_progress(trainer, bar)
-            trainer.train(resume_from_checkpoint=resumes(self.checkpoints, self.arguments.stages))
-        trainer.save_model(str(self.output))
-        if self.leads:  # paths of this machine, no part of a model
-            (self.output / TRAINING_ARGUMENTS_FILE).unlink(missing_ok=True)
-        self.earlier_seconds = clock.earlier
-        by_phase = clock.by_phase(trainer.phase_seconds)
-        self.seconds |= {phase: round(seconds, 1) for phase, seconds in by_phase.items()}
-        self.curves = history.curves()
-        return evaluations(trainer)
+        training = train_student(trainer, self.output, self.checkpoints, self.display)
+        self.seconds |= training.seconds
+        self.earlier_seconds, self.curves = training.earlier_seconds, training.curves
+        return training.epochs
 
     def _distillation_task(self, part: _Part) -> DistillationTask:
         data = trainer_data(part.data, self.tokenizer, part.settings.seed)
@@ -296,16 +316,17 @@ class _MultiTaskDistillation:
         return found
 
     def _figures(self, teacher_scores: dict[str, Scores], epochs: list[dict[str, float]]) -> dict[str, Any]:
-        teachers = [part.teacher for part in self.parts.values() if part.teacher is not None]
-        sizes = {"student": [model_size(self.student)], "teacher": [model_size(teacher) for teacher in teachers]}
+        teachers = (
+            (part.settings.teacher, part.settings.teacher_task, part.teacher)
+            for part in self.parts.values()
+            if part.teacher is not None
+        )
+        sizes = {"student": model_size(self.student), "teacher": teachers_size(teachers)}
         return {
             "tasks": {name: self._task_figures(name, teacher_scores[name]) for name in self.parts},
             "epochs": epochs,
             "curves": self.curves,
-            **{
-                name: {model: sum(size[name] for size in several) for model, several in sizes.items()}
-                for name in ("parameters", "megabytes")
-            },
+            **{name: {model: size[name] for model, size in sizes.items()} for name in ("parameters", "megabytes")},
             "seconds": self.seconds,
             "settings": self.settings.to_json(),
             "machine": machine(),

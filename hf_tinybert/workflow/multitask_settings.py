@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from hf_tinybert.data.multitask import distinct_tasks
+from hf_tinybert.data.task_sampling import TaskSampling
 from hf_tinybert.distillation.recipes import RecipeName
 from hf_tinybert.models.configuration_tinybert_tasks import check_task_name
 from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
@@ -41,8 +43,8 @@ class MultiTaskSettings:
         sampling: how often each task comes: `proportional`, `temperature` or `annealed`.
 
     Raises:
-        ValueError: no task, a name that is none, a field that all tasks share or that there is not, no data, no
-            teacher at all, or `augment`.
+        ValueError: no task, a name that is none or that two have, a field that all tasks share or that there is not,
+            no data, no teacher at all, an unknown sampling, or `augment`.
     """
 
     tasks: Mapping[str, Mapping[str, Any]]
@@ -51,6 +53,8 @@ class MultiTaskSettings:
 
     def __post_init__(self) -> None:
         """Check names and fields before anything is spent."""
+        TaskSampling(self.sampling)
+        distinct_tasks(self.tasks)
         for name, own in self.tasks.items():
             check_task_name(name)
             strange = sorted(set(own) - OF_A_TASK)

@@ -32,7 +32,8 @@ class DataSettings:
         columns: standard column -> its name in the data, where the names do not show it.
         max_length: tokens that the model reads at once; None takes the kind's usual length.
         stride: tokens that neighbouring windows of a long text share; None takes a third of the length.
-        summary_sentences: sentences of an extractive summary.
+        summary_sentences: sentences of an extractive summary. At this default, and that of `masked_share`, a student
+            takes what its teacher was trained for.
         masked_share: share of the tokens that masked LM hides. Source: BERT, section 3.1.
         train_rows: training rows at most, drawn by the seed; None takes all.
         validation_rows: validation rows at most for choosing the best epoch; None takes all.

@@ -9,6 +9,8 @@ import numpy as np
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
+from hf_tinybert.data.column_values import column_values
+from hf_tinybert.data.kinds.windows import IGNORED
 from hf_tinybert.data.packages import packaged_bbc_news
 from hf_tinybert.data.sources import TaskData, load_task_data
 from hf_tinybert.data.tasks import KINDS, Task, TaskKind, TaskSettings
@@ -118,6 +120,8 @@ def prepare_data(
     rows = DatasetDict({name: sample(split, limits.get(name), settings.seed) for name, split in data.splits.items()})
     encoded = {name: task.encode(rows[name], tokenizer) for name in ("train", "validation")}
     encoded["validation"] = task.fix_masks(encoded["validation"], tokenizer, settings.seed)
+    if task.kind is TaskKind.MASKED_LM:
+        _check_hidden(encoded["validation"])
     return PreparedData(task, rows, encoded, data.cut)
 
 
@@ -170,6 +174,9 @@ def _task_settings(settings: DataSettings, data: TaskData, longest: int, known: 
     if known is not None:
         given = {"max_length": settings.max_length, "stride": settings.stride}
         changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        for name in ("summary_sentences", "masked_share"):
+            if getattr(settings, name) != getattr(DataSettings, name):
+                changed[name] = getattr(settings, name)
         return replace(known.settings, **changed)
     length = settings.max_length or min(_LONGER.get(data.kind, _USUAL_LENGTH), longest)
     stride = length // _SHARED_PART if KINDS[data.kind].windows else 0
@@ -182,6 +189,16 @@ def _task_settings(settings: DataSettings, data: TaskData, longest: int, known: 
         masked_share=settings.masked_share,
         unanswerable=_unanswerable(data.splits),
     )
+
+
+def _check_hidden(validation: Dataset) -> None:
+    """Refuse texts of which no evaluation has anything to compare, before the first one ends the training."""
+    if not any(label != IGNORED for labels in column_values(validation, "labels") for label in labels):
+        raise ValueError(
+            f"expected tokens to hide in the texts of `validation`, got none in {len(validation)} rows; because what "
+            "the model says is compared with them: texts with masks of their own keep these, and unknown tokens are "
+            "not hidden; give texts of words that the tokenizer knows"
+        )
 
 
 def _unanswerable(rows: DatasetDict) -> bool:

@@ -45,14 +45,18 @@ def teacher_task(
     return None
 
 
-def embedding_fields(teacher: str, config: PreTrainedConfig, width: int) -> dict[str, Any]:
+def embedding_fields(teacher: str, config: PreTrainedConfig, width: int, *, head: str | None = None) -> dict[str, Any]:
     """Fields of a student's configuration for embeddings of its teacher's size, pooled and normalised as it says.
 
     Args:
         teacher: Hub name or folder.
         config: of the teacher.
         width: of the student's hidden states.
+        head: of a multi-task teacher, the one that teaches; may be left out where there is one only.
     """
+    heads = heads_of(config)
+    if heads and isinstance(config, TinyBertConfig):  # each head pools in its own way
+        config = config.for_task(head or next(iter(heads)))
     size = config.to_dict().get("embedding_size") or config.hidden_size
     fields: dict[str, Any] = {} if size == width else {"embedding_size": size}
     said = read_sentence_transformer(teacher)

@@ -15,8 +15,8 @@ from hf_tinybert.cli.tables import (
 )
 
 
-def _shown(table) -> str:
-    console = Console(file=io.StringIO(), width=100)
+def _shown(table, width=100) -> str:
+    console = Console(file=io.StringIO(), width=width)
     console.print(table)
     return console.file.getvalue()
 
@@ -99,6 +99,21 @@ def test_several_tasks_stand_in_one_table():
     assert names.index("80") < names.index("60") < names.index("75.0%")
     (stars,) = [line for line in shown.splitlines() if "stars, validation accuracy" in line]
     assert "0.5" in stars and "%" not in stars and "12.5" in shown
+
+
+def test_no_figure_of_a_task_with_a_long_name_is_cut_on_a_narrow_screen():
+    """Prevents a table of dots at the end of a run of hours: 80 columns are the usual width of a terminal."""
+    beside = {"validation": {"lead": {"rougeL": 0.2385}, "oracle": {"rougeL": 0.3931}}}
+    scores = {"validation": {"student": {"rougeL": 0.2536}, "teacher": {"rougeL": 0.2612}}}
+    own = {"scores": scores, "retention": {"validation": {"rougeL": 0.971}}, "without_model": beside}
+    sizes = {
+        "parameters": {"student": 14350248, "teacher": 109486085},
+        "megabytes": {"student": 57.4, "teacher": 438.0},
+    }
+    name = "summaries-of-scientific-articles-and-of-everything-else-there-is"
+    shown = _shown(tasks_table({"tasks": {name: own}, **sizes, "seconds": {"total": 12.5}}), width=80)
+    for figure in ("0.2612", "0.2536", "97.1%", "0.2385", "0.3931", "109,486,085", "14,350,248"):
+        assert figure in shown
 
 
 def test_what_needs_no_model_stands_beside_the_scores():

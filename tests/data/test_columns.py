@@ -46,8 +46,9 @@ def test_two_candidates_are_listed_and_none_is_guessed():
 
 
 def test_without_a_candidate_all_columns_are_listed():
-    """Prevents an error that does not show what could have been named; numbers are no texts."""
-    with pytest.raises(ValueError, match=r"can be `text` of .*, got none among \['text', 'body'\]"):
+    """Prevents an error that does not show what could have been named, or why a column of the very name is not it."""
+    told = r"can be `text` of .*, got none among \['text', 'body'\] \(`text` holds .*int64.* not text"
+    with pytest.raises(ValueError, match=told):
         choose({"text": NUMBER, "body": STRING}, TEXT)
     with pytest.raises(ValueError, match=r"can be `text` of pair-classification, got none"):
         choose({"text": STRING, "label": NUMBER}, PAIR)

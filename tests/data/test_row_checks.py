@@ -116,6 +116,22 @@ def test_sound_rows_pass(kind):
     check(kind, GOOD[kind])
 
 
+@pytest.mark.parametrize(
+    "lists", [[[0, 1, 0], [1, 1, 0]], [[1, 0], [1, 1]], [[True, False], [False, False]], [[0, 0, 0, 0], None]]
+)
+def test_a_zero_or_one_for_every_label_is_refused(lists):
+    """Prevents marks of labels from being learned as two labels called 0 and 1, of which every row has both."""
+    rows = [{"text": "a", "labels": own} for own in lists]
+    with pytest.raises(ValueError, match=rf"got {len(lists[0])} numbers of 0 and 1 in every row of `train`, such as"):
+        check(TaskKind.MULTI_LABEL_CLASSIFICATION, *rows)
+
+
+@pytest.mark.parametrize("lists", [[[0], [1], []], [[0, 1], [1, 0]], [[0, 1, 2], [0, 1, 3]], [["0", "1"], ["1", "1"]]])
+def test_labels_by_their_numbers_pass(lists):
+    """Prevents lists of label numbers from being taken for marks."""
+    check(TaskKind.MULTI_LABEL_CLASSIFICATION, *({"text": "a", "labels": own} for own in lists))
+
+
 def test_rows_without_gold_answers_pass():
     """Prevents rows to predict from being refused for answers that nobody expects."""
     check(TaskKind.TOKEN_CLASSIFICATION, {"tokens": ["a"]})

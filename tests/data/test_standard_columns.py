@@ -92,6 +92,7 @@ def test_questions_without_ids_are_numbered():
         (["x", "y"], "1", 1),
         (["x", "y"], "y", 1),
         (["x", "y"], 0, 0),
+        (["x", "y"], True, 1),
         (["x", "y"], "", None),
         (["x", "y"], -1, None),
     ],

@@ -5,13 +5,14 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
-from hf_tinybert.distillation.record import RECORD_FILE
+from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
 from hf_tinybert.distillation.resume import (
     finished_step,
     forget_finished,
     mark_finished,
     resume_point,
     warn_of_earlier_run,
+    warn_of_other_run,
 )
 from hf_tinybert.distillation.terms import Phase
 
@@ -87,6 +88,22 @@ def test_checkpoints_of_an_earlier_run_are_warned_of(folders, caplog):
     _checkpoint(folders[SECOND], 4)
     warn_of_earlier_run(folders)
     assert "checkpoints of an earlier run" in caplog.text
+
+
+def test_another_sampling_of_tasks_than_the_checkpoints_is_warned_of(folders, caplog):
+    """Prevents a resumed run from silently training on some rows twice in an epoch and on others never."""
+    sampling = {"strategy": "proportional", "temperature": 2.0, "last_exponent": 0.2}
+    told = {"teacher": "t", "teacher_class": "T", "teacher_sha256": "0", "student_class": "S", "layer_mapping": [0]}
+    told |= {"learned_mapping": None, "recipe": None, "phases": [SECOND], "phase": SECOND, "global_step": 4, "seed": 0}
+    told |= {"loss_weights": {}, "loss_layers": {}, "temperature": 1.0, "loss_reduction": "mean", "metrics": {}}
+    told |= {"seconds": 1.0, "versions": {}, "task_sampling": sampling}
+    checkpoint = _checkpoint(folders[SECOND], 4, told)
+    warn_of_other_run(checkpoint, DistillationRecord(**told))
+    assert not caplog.records
+    warn_of_other_run(
+        checkpoint, DistillationRecord(**{**told, "task_sampling": {**sampling, "strategy": "annealed"}})
+    )
+    assert "task sampling" in caplog.text and "annealed" in caplog.text
 
 
 class _StopAfter(TrainerCallback):

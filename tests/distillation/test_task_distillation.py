@@ -42,8 +42,10 @@ def test_a_task_without_teacher_sits_out_what_it_has_nothing_for(build_student, 
     expected = torch.nn.functional.cross_entropy(output.logits, batch["labels"])
     assert losses["label_loss"].item() == pytest.approx(expected.item(), rel=1e-5)
     assert task.cached(collator) is None and not task.reads_layers
+    assert not task.lacks_labels(batch)
     task.enter(Phase.INTERMEDIATE)
     assert not task.takes_part
+    assert task.lacks_labels(batch)  # there is no term whose loss could be had: it answers, and no more
 
 
 def test_the_vocabulary_is_read_only_in_phases_of_predictions(build_student):

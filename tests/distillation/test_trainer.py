@@ -413,3 +413,18 @@ def test_a_pair_that_does_not_fit_is_refused_before_anything_is_spent(build_trai
     with pytest.raises(ValueError, match="one object as student and teacher"):
         build_trainer(model=student, teacher=student)
     assert all(parameter.requires_grad for parameter in student.parameters())
+
+
+def test_evaluation_rows_without_labels_are_refused_before_the_first_step(build_trainer, build_rows):
+    """Prevents a run that ends at its first evaluation, hours after its start."""
+    bare = build_rows(4).remove_columns("labels")
+    labelled = {"phases": ["joint"], "recipe": "distilbert"}
+    for rows, name in (
+        (bare, "the evaluation set"),
+        ({"dev": build_rows(4), "other": bare}, "the evaluation set `other`"),
+    ):
+        trainer = build_trainer({**labelled, "eval_strategy": "epoch"}, eval_dataset=rows)
+        with pytest.raises(ValueError, match=f"expected a `labels` column in {name} for `label_loss`"):
+            trainer.train()
+        assert trainer.state.global_step == 0
+    build_trainer({**labelled, "max_steps": 1}, eval_dataset=bare).train()  # nothing asks for its loss

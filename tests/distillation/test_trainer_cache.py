@@ -4,6 +4,7 @@ import logging
 
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from hf_tinybert.distillation.cache.plan import CacheSpaceError
 
@@ -97,3 +98,17 @@ def test_evaluation_does_not_read_the_cache_of_the_training_rows(build_trainer, 
         trainer.train()
         results.append(trainer.evaluate()["eval_prediction_loss"])
     assert results[0] == pytest.approx(results[1], rel=1e-4)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_loader_of_ones_own_that_leaves_the_cache_unread_is_told_of(
+    build_trainer, build_rows, collator, tmp_path, caplog, own
+):
+    """Prevents the disk and the time of a cache that nothing reads, unsaid."""
+    arguments = {"teacher_cache_dir": str(tmp_path / "cache"), "eval_strategy": "epoch", "phases": ["joint"]}
+    trainer = build_trainer(arguments, eval_dataset=build_rows(4))
+    if own:
+        trainer.get_train_dataloader = lambda: DataLoader(trainer.train_dataset, 4, collate_fn=collator)
+    with caplog.at_level(logging.WARNING):
+        trainer.train()
+    assert sum("do not bring what the teacher cache holds" in record.message for record in caplog.records) == own

@@ -5,7 +5,7 @@ import json
 import pytest
 from datasets import Dataset, DatasetDict
 
-from hf_tinybert import TinyBertForSequenceClassification
+from hf_tinybert import TinyBertConfig, TinyBertForMultiTask, TinyBertForSequenceClassification
 from hf_tinybert.data.tasks import Task, TaskKind, TaskSettings
 from hf_tinybert.distillation.projections import DistillationProjections, attach_projections
 from hf_tinybert.workflow.figures import (
@@ -15,6 +15,7 @@ from hf_tinybert.workflow.figures import (
     model_size,
     retention,
     save_figures,
+    teachers_size,
 )
 from hf_tinybert.workflow.task_data import PreparedData
 
@@ -35,6 +36,20 @@ def test_size_counts_every_weight_once(tiny_student_config):
     attach_projections(model, DistillationProjections(16, 32, 3))
     assert model_size(model) == size
     assert size["megabytes"] == pytest.approx(size["parameters"] * 4e-6, abs=0.05)
+
+
+def test_what_teachers_share_counts_once(tiny_student_config):
+    """Prevents a student of one multi-task teacher from being called so many times smaller as it has tasks."""
+    heads = {"one": {"kind": "text-classification", "num_labels": 3}, "two": {"kind": "masked-lm"}}
+    several = TinyBertForMultiTask(TinyBertConfig(**{**tiny_student_config.to_dict(), "tasks": heads}))
+    whole = model_size(several)["parameters"]
+    of_heads = [("several", name, several.for_task(name)) for name in heads]
+    assert teachers_size(of_heads)["parameters"] == teachers_size([*of_heads, *of_heads])["parameters"] == whole
+    model = TinyBertForSequenceClassification(tiny_student_config)
+    alone = model_size(model)["parameters"]
+    assert (
+        teachers_size([*of_heads, ("other", None, model), ("another", None, model)])["parameters"] == whole + 2 * alone
+    )
 
 
 def test_splits_that_the_data_does_not_have_are_told():

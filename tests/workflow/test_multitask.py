@@ -12,7 +12,15 @@ from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrai
 from hf_tinybert.models.tokenizer_trimming import trim_tokenizer
 from hf_tinybert.models.vocabulary import trim_model
 from hf_tinybert.progress import TrainingProgress
-from hf_tinybert.workflow import MultiTaskSettings, distil_tasks, evaluate_folder, load_model_folder, predict
+from hf_tinybert.run_folder import RunFolder
+from hf_tinybert.workflow import (
+    MultiTaskSettings,
+    distil_tasks,
+    evaluate_folder,
+    load_model_folder,
+    multitask,
+    predict,
+)
 from hf_tinybert.workflow.kept_answers import read_answers
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 
@@ -142,6 +150,37 @@ def test_teachers_of_other_vocabularies_are_refused(settings_of, teacher_of, tmp
     settings = settings_of("news", "things", changes={"things": {"teacher": str(other)}})
     with pytest.raises(ValueError, match="vocabulary.*`things`"):
         distil_tasks(settings, tmp_path / "out", display)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_does_not_go_on_with_its_tasks_in_another_order(settings_of, tmp_path, display):
+    """Prevents a resumed run from going on with another teacher's start and other rows than those it began with."""
+    settings, again = settings_of("news", "things"), settings_of("things", "news")
+    assert settings.to_json() == again.to_json()
+    RunFolder(tmp_path / "out", settings.to_json())
+    with pytest.raises(ValueError, match="began, `news`, `things`, got `things`, `news`"):
+        distil_tasks(again, tmp_path / "out", display)
+    assert RunFolder(tmp_path / "out", settings.to_json()).settings == settings.to_json()
+
+
+def test_loss_weights_of_the_first_task_are_not_those_of_the_others(settings_of, tmp_path, display):
+    """Prevents every task from being learned by the weights of the one that the encoder starts from."""
+    changes = {"news": {"loss_weights": {"label_loss": 0.5}}}
+    run = multitask._MultiTaskDistillation(settings_of("news", "things", changes=changes), tmp_path / "out", display)
+    terms = {
+        name: {str(term) for one in run._objectives(name, part).values() for term in one.weights}
+        for name, part in run.parts.items()
+    }
+    assert terms["news"] - terms["things"] == {"label_loss"} and run.arguments.loss_weights is None
+
+
+@pytest.mark.parametrize("own", [{"teacher": None}, {"loss_weights": {"label_loss": 1.0}}])
+def test_unlabeled_rows_of_a_task_that_is_learned_from_labels_are_refused(settings_of, tmp_path, display, own):
+    """Prevents texts without labels from being learned as texts of the first tag, which only stands for none."""
+    (tmp_path / "extra.txt").write_text("a new film\n", encoding="utf-8")
+    changes = {"things": {"unlabeled": (str(tmp_path / "extra.txt"),), **own}}
+    with pytest.raises(ValueError, match="the `unlabeled` rows of the task `things`, got one that reads labels"):
+        distil_tasks(settings_of("news", "things", changes=changes), tmp_path / "out", display)
     assert not (tmp_path / "out").exists()
 
 

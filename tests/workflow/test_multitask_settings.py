@@ -10,7 +10,10 @@ NEWS = {"data": "news.csv", "teacher": "news-teacher"}
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"tasks": {}}, "teacher"),
+        ({"tasks": {}}, "one task or more"),
+        ({"tasks": {"news": {"data": "news.csv", "teacher": None}}}, "teacher"),
+        ({"tasks": {"news": NEWS, "News": NEWS}}, "a name of its own for every task, got `news`, `News`"),
+        ({"tasks": {"news": NEWS}, "sampling": "temprature"}, "a task sampling of .* got 'temprature'"),
         ({"tasks": {"two words": NEWS}}, "two words"),
         ({"tasks": {"news": {**NEWS, "epochs": 3}}}, "epochs"),
         ({"tasks": {"news": {"teacher": "news-teacher"}}}, "data"),

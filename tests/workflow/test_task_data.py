@@ -1,6 +1,7 @@
 """Tests of rows made ready for a run."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from datasets import Dataset
@@ -47,6 +48,17 @@ def test_a_known_task_keeps_its_labels_and_lengths(reader, data_of):
     assert known.settings.labels[prepared.encoded["train"][0]["labels"]] == name
 
 
+def test_a_known_task_takes_what_is_given_otherwise(reader, data_of):
+    """Prevents `summary_sentences: 2` of a recipe from being shown as a setting of the run and read by nothing."""
+    known = Task(TaskSettings(TaskKind.EXTRACTIVE_SUMMARIZATION, max_length=32, summary_sentences=3))
+    settings = DataSettings(data=data_of("extractive-summarization"))
+    assert prepare_data(settings, *reader, known).task.settings.summary_sentences == 3
+    given = replace(settings, summary_sentences=2, masked_share=0.3)
+    assert prepare_data(given, *reader, known).task.settings == replace(
+        known.settings, summary_sentences=2, masked_share=0.3
+    )
+
+
 def test_unknown_labels_are_refused_by_name():
     """Prevents scores of a model on classes that it does not know."""
     task = Task(TaskSettings(TaskKind.TEXT_CLASSIFICATION, ("a", "b")))
@@ -76,6 +88,16 @@ def test_rows_without_gold_answers_are_judged_by_their_loss(reader, tmp_path):
         (tmp_path / f"{split}.jsonl").write_text('{"text": "a goal"}\n{"text": "a film"}\n')
     prepared = prepare_data(DataSettings(data=str(tmp_path), kind="sentence-embedding"), *reader)
     assert not prepared.has_gold and prepared.best_metric == "loss"
+
+
+@pytest.mark.parametrize("text", ["the [MASK] of a film", "zzz"])
+def test_texts_of_which_nothing_can_be_hidden_are_refused_before_training(reader, tmp_path, text):
+    """Prevents a masked-LM run from ending at its first evaluation, an epoch later, for want of a token to compare."""
+    texts = {"train": ["a film wins", "the game", "a bank"], "validation": [text], "test": ["a song"]}
+    for split, own in texts.items():
+        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps({"text": one}) + "\n" for one in own))
+    with pytest.raises(ValueError, match="tokens to hide in the texts of `validation`, got none in 1 rows"):
+        prepare_data(DataSettings(data=str(tmp_path), kind="masked-lm"), *reader)
 
 
 def test_a_sample_keeps_the_order_of_the_data():

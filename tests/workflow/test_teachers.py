@@ -54,6 +54,15 @@ def test_embeddings_follow_their_teacher(tmp_path):
         "pooling": "cls",
         "normalize": False,
     }
+    heads = {"cls": {"kind": "sentence-embedding", "pooling": "cls", "embedding_size": 24, "normalize": False}}
+    heads |= {"mean": {"kind": "sentence-embedding"}}
+    several = TinyBertConfig(hidden_size=16, num_attention_heads=4, tasks=heads)
+    assert embedding_fields(str(tmp_path), several, 16, head="cls") == {
+        "embedding_size": 24,
+        "pooling": "cls",
+        "normalize": False,
+    }
+    assert embedding_fields(str(tmp_path), several, 16, head="mean") == {"pooling": "mean", "normalize": True}
     modules = [
         {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
         {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},

@@ -88,6 +88,7 @@ def open_teacher_cache(
     directory: Path,
     *,
     max_gb: float,
+    taken: int = 0,
     fall_back: bool = False,
     logits_alone: bool = True,
     tokens_per_batch: int = 8192,
@@ -102,7 +103,8 @@ def open_teacher_cache(
         source: of the outputs.
         contents: what all phases that read the cache need.
         directory: of all caches; one folder per key.
-        max_gb: what this cache may take, gigabytes (1e9 bytes).
+        max_gb: what all caches of the run may take, gigabytes (1e9 bytes).
+        taken: bytes of those of its other tasks.
         fall_back: where not everything can be kept, keep the logits alone, or nothing, in place of raising.
         logits_alone: whether a cache of logits alone would serve a phase.
         tokens_per_batch: padded tokens per forward.
@@ -117,7 +119,7 @@ def open_teacher_cache(
         CacheSpaceError: without `fall_back`, it does not fit into `max_gb` or on the disk.
     """
     table = read_rows(source.dataset, source.columns, token_column=source.token_column, mask_column=source.mask_column)
-    build = _Build(source, table, directory, max_gb, tokens_per_batch, commit_seconds)
+    build = _Build(source, table, directory, max_gb, taken, tokens_per_batch, commit_seconds)
     candidates = [contents]
     if fall_back and contents.has_states and contents.logits and logits_alone:
         candidates.append(contents.logits_only())
@@ -141,6 +143,7 @@ class _Build:
     table: RowTable
     directory: Path
     max_gb: float
+    taken: int
     tokens_per_batch: int
     commit_seconds: float
 
@@ -186,7 +189,7 @@ class _Build:
         partial = self.directory / f"{key}{PARTIAL_SUFFIX}"
         layout = self._layout(contents)
         plan = plan_cache(self.table, layout)
-        check_cache_space(plan, self.directory, self.max_gb, written=folder_bytes(partial))
+        check_cache_space(plan, self.directory, self.max_gb, written=folder_bytes(partial), taken=self.taken)
         logger.info("computing the teacher cache `%s`: %.3g GB", self.directory / key, plan.bytes / GIGABYTE)
         try:
             with StoreWriter(partial, list(plan.file_bytes), f"{key} {self.tokens_per_batch}") as writer:

@@ -58,9 +58,9 @@ class CachePlan:
         """The exact size of all arrays, bytes."""
         return sum(self.file_bytes.values())
 
-    def fits(self, max_gb: float) -> bool:
-        """Whether all arrays take no more than so many gigabytes (1e9 bytes)."""
-        return self.bytes <= max_gb * GIGABYTE
+    def fits(self, max_gb: float, *, taken: int = 0) -> bool:
+        """Whether all arrays, beside so many bytes taken, take no more than so many gigabytes (1e9 bytes)."""
+        return taken + self.bytes <= max_gb * GIGABYTE
 
 
 def plan_cache(table: RowTable, layout: CacheLayout) -> CachePlan:
@@ -120,28 +120,31 @@ def check_cache_folder(directory: Path) -> None:
         ) from error
 
 
-def check_cache_space(plan: CachePlan, directory: Path, max_gb: float, *, written: int = 0) -> None:
+def check_cache_space(plan: CachePlan, directory: Path, max_gb: float, *, written: int = 0, taken: int = 0) -> None:
     """Compare the exact size of a cache with what it may take and with the free disk.
 
     Args:
         plan: of the cache.
         directory: where it goes; exists.
-        max_gb: what it may take, gigabytes (1e9 bytes).
+        max_gb: what all caches of the run may take, gigabytes (1e9 bytes).
         written: bytes of it that lie there already, from a build that was killed.
+        taken: bytes of the caches of other tasks of the run.
 
     Raises:
         CacheSpaceError: it does not fit.
     """
     free = shutil.disk_usage(directory).free + written
-    if plan.fits(max_gb) and plan.bytes <= free:
+    if plan.fits(max_gb, taken=taken) and plan.bytes <= free:
         return
-    others = folder_bytes(directory) - written
+    others, left = folder_bytes(directory) - written, max(0, int(max_gb * GIGABYTE) - taken)
+    of_tasks = f", of which other tasks take {_gigabytes(taken)} GB," if taken else ""
+    enough = (taken + plan.bytes) / GIGABYTE * 1.01
     raise CacheSpaceError(
-        f"expected at most {_gigabytes(min(free, int(max_gb * GIGABYTE)))} GB for the teacher cache, got "
-        f"{_gigabytes(plan.bytes)} GB ({_parts(plan)}); because `teacher_cache_max_gb` allows {max_gb:g} GB and "
-        f"`{directory}` has {_gigabytes(free)} GB free; "
+        f"expected at most {_gigabytes(min(free, left))} GB for the teacher cache, got {_gigabytes(plan.bytes)} GB "
+        f"({_parts(plan)}); because `teacher_cache_max_gb` allows {max_gb:g} GB{of_tasks} and `{directory}` has "
+        f"{_gigabytes(free)} GB free; "
         + (
-            f"raise `teacher_cache_max_gb` to {plan.bytes / GIGABYTE * 1.01:.3g}, or set `teacher_cache_dir` to None"
+            f"raise `teacher_cache_max_gb` to {enough:.3g}, or set `teacher_cache_dir` to None"
             if plan.bytes <= free
             else f"make room (other caches there hold {_gigabytes(others)} GB), or choose another `teacher_cache_dir`"
         )

@@ -21,7 +21,7 @@ from hf_tinybert.distillation.cache.layout import (
     LogitsKind,
 )
 from hf_tinybert.distillation.cache.rows import ROW_COLUMN, token_checksums
-from hf_tinybert.distillation.cache.store import Store
+from hf_tinybert.distillation.cache.store import Store, folder_bytes
 
 CACHED_ATTENTIONS = "cached_attentions"
 CACHED_HIDDEN_STATES = "cached_hidden_states"
@@ -86,6 +86,11 @@ class TeacherCache:
 
     def __len__(self) -> int:
         return self.rows
+
+    @property
+    def bytes(self) -> int:
+        """What its folder takes on disk."""
+        return folder_bytes(self._store.folder)
 
     def gather(
         self, row_ids: Tensor | Sequence[int], inputs: Mapping[str, Any], contents: CacheContents | None = None

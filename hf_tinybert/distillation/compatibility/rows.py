@@ -44,16 +44,47 @@ def check_rows(dataset: Dataset, student: PreTrainedModel, objectives: Sequence[
             "and the filters it went through"
         )
     column = label_column(dataset)
-    if column is None and any(Term.LABEL in objective.weights for objective in objectives):
-        raise ValueError(
-            f"expected a `labels` column for `{Term.LABEL}`, got {dataset.column_names}; because it compares with the "
-            f"labels of the data; add the column, or set the weight of `{Term.LABEL}` to 0"
-        )
+    _check_labelled(dataset, objectives, "the training set")
     if column is not None and _reads_classes(student, objectives):
         _check_exclusive(dataset, column, student)
         _check_classes(dataset, column)
         if problem_of(student) is ProblemType.SINGLE_LABEL and any(one.reads_labels for one in objectives):
-            _check_range(dataset, column, len(label_names(student)))
+            _check_range(dataset, column, len(label_names(student)), "the training set")
+
+
+def check_evaluation_rows(
+    dataset: Dataset, student: PreTrainedModel, objectives: Sequence[DistillationObjective], name: str = ""
+) -> None:
+    """Refuse evaluation rows whose loss cannot be computed: training would end at the first evaluation.
+
+    Args:
+        dataset: encoded rows.
+        student: whose classes the labels are of.
+        objectives: of all phases.
+        name: of the set, where there are several.
+
+    Raises:
+        ValueError: no labels for a term that reads them, or class ids that the student has no output for.
+    """
+    role = f"the evaluation set `{name}`" if name else "the evaluation set"
+    _check_labelled(dataset, objectives, role)
+    column = label_column(dataset)
+    reads = any(Term.LABEL in one.weights for one in objectives) and _reads_classes(student, objectives)
+    if column is not None and reads and problem_of(student) is ProblemType.SINGLE_LABEL:
+        _check_range(dataset, column, len(label_names(student)), role)
+
+
+def _check_labelled(dataset: Dataset, objectives: Sequence[DistillationObjective], role: str) -> None:
+    """Refuse rows without labels for a term that reads them.
+
+    Raises:
+        ValueError: there is such a term, and no column of labels.
+    """
+    if label_column(dataset) is None and any(Term.LABEL in objective.weights for objective in objectives):
+        raise ValueError(
+            f"expected a `labels` column in {role} for `{Term.LABEL}`, got {dataset.column_names}; because it "
+            f"compares with the labels of the data; add the column, or set the weight of `{Term.LABEL}` to 0"
+        )
 
 
 def label_column(dataset: Dataset) -> str | None:
@@ -76,7 +107,7 @@ def _check_exclusive(dataset: Dataset, column: str, student: PreTrainedModel) ->
         )
 
 
-def _check_range(dataset: Dataset, column: str, classes: int) -> None:
+def _check_range(dataset: Dataset, column: str, classes: int, role: str) -> None:
     """Refuse class ids that the student has no output for, wherever in the data they are.
 
     Raises:
@@ -89,8 +120,8 @@ def _check_range(dataset: Dataset, column: str, classes: int) -> None:
     wrong = [label for label in dataset.unique(column) if label not in known]
     if wrong:
         raise ValueError(
-            f"expected class ids from 0 to {classes - 1} in `{column}`, got {wrong[:5]}; because the student has "
-            f"{classes} classes; correct them, or drop the rows (test sets without labels often hold -1)"
+            f"expected class ids from 0 to {classes - 1} in `{column}` of {role}, got {wrong[:5]}; because the "
+            f"student has {classes} classes; correct them, or drop the rows (test sets without labels often hold -1)"
         )
 
 
@@ -116,4 +147,4 @@ def _reads_classes(student: PreTrainedModel, objectives: Sequence[DistillationOb
     return classifies and any(objective.reads_logits for objective in objectives)
 
 
-__all__ = ["LABEL_COLUMNS", "check_dataset", "check_rows", "label_column"]
+__all__ = ["LABEL_COLUMNS", "check_dataset", "check_evaluation_rows", "check_rows", "label_column"]

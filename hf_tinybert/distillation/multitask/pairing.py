@@ -224,7 +224,15 @@ def _teacher_of(
     whole = task.teacher if isinstance(task.teacher, student_class) else shared if task.teacher is None else None
     if whole is None:
         return task.teacher, None
-    return (_for_task(whole, name), str(whole.config._name_or_path)) if name in _heads(whole) else (None, None)
+    if name in _heads(whole):
+        return _for_task(whole, name), str(whole.config._name_or_path)
+    if task.teacher is None:
+        return None, None
+    raise ValueError(
+        f"expected a teacher with a head `{name}` for the task `{name}`, got one with "
+        f"{', '.join(f'`{head}`' for head in _heads(whole))}; because a multi-task teacher teaches by the head of the "
+        "task's name; choose the head (`teacher.for_task(head)`), or leave the teacher out to learn from labels alone"
+    )
 
 
 def _loaded(student_class: type[PreTrainedModel], name: str | Path) -> PreTrainedModel:

@@ -5,13 +5,14 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from datasets import Dataset
 from torch.utils.data import Sampler
 from transformers import DataCollatorWithPadding, EvalPrediction, PreTrainedModel, Trainer
-from transformers.trainer_utils import IntervalStrategy, PredictionOutput, SaveStrategy, speed_metrics
+from transformers.trainer_utils import PredictionOutput, SaveStrategy, speed_metrics
 
 from hf_tinybert.data.multitask import (
     TASK_KEY,
@@ -31,6 +32,12 @@ from hf_tinybert.distillation.multitask.objectives import DistillationTask
 from hf_tinybert.distillation.multitask.pairing import TaskStarts, pair_tasks
 from hf_tinybert.distillation.multitask.preflight import preflight_tasks
 from hf_tinybert.distillation.multitask.record import told_of_tasks
+from hf_tinybert.distillation.multitask.run_checks import (
+    MEAN_SCORE,
+    check_best_of_tasks,
+    check_figures,
+    check_phases,
+)
 from hf_tinybert.distillation.phase_arguments import warn_of_moving_loss
 from hf_tinybert.distillation.preflight import PreflightReport
 from hf_tinybert.distillation.projections import ProjectionStart
@@ -48,7 +55,6 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value")
 
-MEAN_SCORE = "mean_score"
 _OF_EACH_TASK = ("train_dataset", "eval_dataset", "data_collator", "compute_metrics", "preprocess_logits_for_metrics")
 _STRATEGIES = ("group_by_length", "random")
 
@@ -105,6 +111,9 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
         self.paired = pair_tasks(
             model, args, self.tasks, teacher=teacher, tokenizer=tokenizer, initialization=initialization
         )
+        objectives = {name: task.objectives for name, task in self.paired.items()}
+        check_phases(args, objectives)
+        check_figures(objectives)
         pairs = {name: task.pair for name, task in self.paired.items() if task.pair is not None}
         self._teacher_hashes = {name: weights_sha256(pair.teacher) for name, pair in pairs.items()}
         self._mapping_table = "\n".join(
@@ -256,12 +265,14 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
         return self._row_order
 
     def _open_caches(self, settings: CacheSettings) -> None:
-        """Of every task whose batches are the same each time; masked words are drawn anew."""
+        """Of every task whose batches are the same each time; masked words are drawn anew. They share an allowance."""
         for name, task in self.tasks.items():
             masked = self.paired[name].predicts_vocabulary and "labels" not in task.train_dataset.column_names
             if name in self._teacher_hashes and not masked:
                 hashed = self._teacher_hashes[name]
-                self._open_cache_of(name, settings, task.train_dataset, self._collators[name], hashed)
+                taken = sum(one.outputs.cache_bytes for one in self._tasks.values() if one.outputs is not None)
+                own = replace(settings, taken=taken)
+                self._open_cache_of(name, own, task.train_dataset, self._collators[name], hashed)
 
     @property
     def _scores_without_labels(self) -> bool:
@@ -344,15 +355,10 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
         """None: the figures of all tasks come together, with their means."""
         return ()
 
-    def _check_best_metric(self) -> None:
-        scored = [name for name, one in self.tasks.items() if one.eval_dataset is not None and one.compute_metrics]
-        metric = (self.args.metric_for_best_model or "").removeprefix("eval_")
-        if metric == MEAN_SCORE and not scored and self.args.eval_strategy != IntervalStrategy.NO:
-            raise ValueError(
-                f"expected a task with an `eval_dataset` and `compute_metrics` for `{MEAN_SCORE}`, got none; because "
-                "it is the mean of the tasks' main metrics, and the first evaluation would end the run; give a task "
-                "both, or choose the metric `loss`"
-            )
+    def _check_evaluations(self) -> None:
+        self._check_evaluation_rows()
+        if type(self).evaluate is MultiTaskDistillationTrainer.evaluate:  # one of one's own may add any
+            check_best_of_tasks(self.args, self.tasks, {name: task.objectives for name, task in self.paired.items()})
         warn_of_moving_loss(self.args, self._tasks)
 
     def _told_of_tasks(self) -> dict[str, Any]:
@@ -398,4 +404,4 @@ def _collator(name: str, task: DistillationTask, tokenizer: Any) -> Collator:  #
     return collator
 
 
-__all__ = ["MEAN_SCORE", "MultiTaskDistillationTrainer"]
+__all__ = ["MultiTaskDistillationTrainer"]

@@ -115,6 +115,15 @@ def test_a_cache_over_its_allowance_is_refused_with_what_it_takes(table, tmp_pat
     assert "raise `teacher_cache_max_gb` to 5.58e-06" in str(error.value)
 
 
+def test_what_the_other_tasks_of_a_run_keep_counts(table, tmp_path):
+    """Prevents a disk from being filled with as many times the allowance as a run has tasks."""
+    plan = plan_cache(table, LAYOUT)
+    allowed = 2 * plan.bytes / 1e9
+    check_cache_space(plan, tmp_path, allowed, taken=plan.bytes)
+    with pytest.raises(CacheSpaceError, match=r"of which other tasks take .* GB, .*; raise `teacher_cache_max_gb`"):
+        check_cache_space(plan, tmp_path, allowed, taken=plan.bytes + 1)
+
+
 def test_a_cache_larger_than_the_free_disk_is_refused(table, tmp_path, monkeypatch):
     """Prevents a disk from being filled because the allowance was larger than it."""
     plan = plan_cache(table, LAYOUT)

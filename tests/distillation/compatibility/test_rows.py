@@ -4,7 +4,7 @@ import datasets
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
-from hf_tinybert.distillation.compatibility.rows import check_dataset
+from hf_tinybert.distillation.compatibility.rows import check_dataset, check_evaluation_rows
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.terms import Term
 
@@ -46,8 +46,22 @@ def test_a_label_term_without_labels_is_refused(build_student, build_rows):
     label_term = [DistillationObjective({Term.LABEL: 1.0})]
     rows = build_rows(9)
     check_dataset(rows, build_student(), label_term)
-    with pytest.raises(ValueError, match="expected a `labels` column for `label_loss`, got"):
+    with pytest.raises(ValueError, match="expected a `labels` column in the training set for `label_loss`, got"):
         check_dataset(rows.remove_columns("labels"), build_student(), label_term)
+
+
+def test_evaluation_rows_need_what_a_label_term_reads(build_student, build_rows):
+    """Prevents a run that ends at its first evaluation, hours after its start."""
+    label_term, rows = [DistillationObjective({Term.LABEL: 1.0})], build_rows(6)
+    bare = rows.remove_columns("labels")
+    check_evaluation_rows(rows, build_student(), label_term)
+    check_evaluation_rows(bare, build_student(), PREDICTION)
+    with pytest.raises(ValueError, match="expected a `labels` column in the evaluation set `test` for `label_loss`"):
+        check_evaluation_rows(bare, build_student(), label_term, "test")
+    unknown = bare.add_column("labels", [-1] * 6)
+    check_evaluation_rows(unknown, build_student(), PREDICTION)
+    with pytest.raises(ValueError, match=r"0 to 2 in `labels` of the evaluation set, got \[-1\]"):
+        check_evaluation_rows(unknown, build_student(), label_term)
 
 
 def test_labels_per_token_are_no_classes_of_texts(build_student):
@@ -72,6 +86,6 @@ def test_independent_labels_are_refused_by_a_student_of_exclusive_classes(build_
 def test_a_rare_class_id_without_an_output_is_refused_where_labels_are_learned(build_student, wrong):
     """Prevents a run that ends at the first batch with such a row, after hours."""
     rows = Dataset.from_dict({"input_ids": [[5]] * 9, "labels": [0, 1, 2, 0, 1, -100, 2, 0, wrong]})
-    with pytest.raises(ValueError, match=rf"expected class ids from 0 to 2 in `labels`, got \[{wrong}\]"):
+    with pytest.raises(ValueError, match=rf"from 0 to 2 in `labels` of the training set, got \[{wrong}\]"):
         check_dataset(rows, build_student(), [DistillationObjective({Term.LABEL: 1.0})])
     check_dataset(rows, build_student(), PREDICTION)

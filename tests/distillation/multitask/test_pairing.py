@@ -99,3 +99,10 @@ def test_a_teacher_that_is_the_student_is_refused(build_arguments):
     view.bert.embeddings.word_embeddings.weight = student.bert.embeddings.word_embeddings.weight
     with pytest.raises(ValueError, match="task `mood`: expected a teacher with weights of its own"):
         pair_tasks(student, build_arguments(), {"mood": tiny.task("mood", teacher=view)})
+
+
+def test_a_multi_task_teacher_without_the_head_of_its_task_is_refused(build_arguments):
+    """Prevents a task that was given a teacher from being learned from its labels alone, without a word."""
+    tasks = {"mood": tiny.task("mood", teacher=tiny.student(("ner", "stars")))}
+    with pytest.raises(ValueError, match="a head `mood` for the task `mood`, got one with `ner`, `stars`"):
+        pair_tasks(tiny.student(("mood",)), build_arguments(), tasks)

@@ -382,6 +382,21 @@ def test_teachers_outputs_come_from_a_cache_where_batches_repeat(start, tmp_path
         torch.testing.assert_close(results[1][0][name], tensor, rtol=1e-5, atol=1e-6, msg=name)
 
 
+def test_the_caches_of_all_tasks_share_what_a_run_may_take(start, tmp_path):
+    """Prevents a disk from being filled with as many times the allowance as there are tasks."""
+    settings = {
+        "phases": ["prediction-layer"],
+        "teacher_cache_dir": str(tmp_path / "cache"),
+        "teacher_cache_max_gb": 1e-6,
+    }
+    trainer = start(settings, names=("mood", "topics"))  # 8 rows of 3 float32 and of 3 int64 each: 288 bytes
+    for outputs in (trainer._tasks[name].outputs for name in ("mood", "topics")):
+        assert outputs.cache_bytes == 0
+    trainer._open_cache()
+    taken = [trainer._tasks[name].outputs.cache_bytes for name in ("mood", "topics")]
+    assert taken[0] > 500 and taken[1] == 0
+
+
 # folders
 
 
@@ -479,6 +494,7 @@ def test_checks_before_training_name_their_task(start):
             "task `ner`: .*vocabular",
         ),
         (lambda: {"model": tiny.student().for_task("mood")}, "a student with a head for each task"),
+        (lambda: {"tasks": {"mood": tiny.task("mood", taught=False)}}, "a task that learns in the phase"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_spent(start, change, message):
@@ -487,12 +503,22 @@ def test_what_cannot_work_is_refused_before_anything_is_spent(start, change, mes
         start(**change())
 
 
-def test_a_mean_score_of_no_scores_is_refused_before_training(start):
+@pytest.mark.parametrize("metric", ["mean_score", "accuracy"])
+def test_a_metric_of_no_evaluation_is_refused_before_training(start, metric):
     """Prevents a run that ends at its first evaluation."""
-    settings = {"eval_strategy": "epoch", "metric_for_best_model": "mean_score"}
+    settings = {"eval_strategy": "epoch", "metric_for_best_model": metric}
     task = tiny.task("mood", eval_dataset=tiny.rows("mood"), compute_metrics=None)
-    with pytest.raises(ValueError, match="`eval_dataset` and `compute_metrics` for `mean_score`, got none"):
+    with pytest.raises(ValueError, match=rf"expected .*`{metric}`"):
         start(settings, names=("mood",), tasks={"mood": task}).train()
+
+
+def test_rows_to_evaluate_on_without_the_labels_that_a_term_reads_are_refused(start):
+    """Prevents a run of labels from ending at its first evaluation, a whole epoch later."""
+    unlabelled = tiny.rows("mood", 2, labels=False)
+    tasks = {"mood": tiny.task("mood", taught=False, eval_dataset=unlabelled), "ner": tiny.task("ner")}
+    settings = {"phases": ["joint"], "eval_strategy": "epoch"}
+    with pytest.raises(ValueError, match="labels` column in the evaluation set `mood` for `label_loss`, got"):
+        start(settings, names=("mood", "ner"), tasks=tasks).train()
 
 
 def test_a_teacher_with_another_tokenizer_is_refused_by_its_task(start):

@@ -1,0 +1,107 @@
+"""What no multi-task run can do, refused before anything is spent."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from transformers.trainer_utils import IntervalStrategy
+
+from hf_tinybert.distillation.arguments import DistillationArguments
+from hf_tinybert.distillation.multitask.objectives import DistillationTask
+from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.terms import Phase
+
+MEAN_SCORE = "mean_score"
+
+Objectives = Mapping[str, Mapping[Phase, DistillationObjective]]
+"""Of every task by its name: those of the phases in which it takes part."""
+
+_LOSS = "loss"
+
+
+def check_phases(args: DistillationArguments, objectives: Objectives) -> None:
+    """Refuse a phase in which no task has anything to learn.
+
+    Args:
+        args: of the run.
+        objectives: of the tasks.
+
+    Raises:
+        ValueError: there is one.
+    """
+    idle = [phase for phase in args.stages if not any(phase in phases for phases in objectives.values())]
+    if idle:
+        raise ValueError(
+            f"expected a task that learns in the phase {', '.join(f'`{phase}`' for phase in idle)}, got "
+            f"{', '.join(f'`{name}`' for name in objectives)}, which do not; because without a teacher there are no "
+            "layers to imitate; give one of them a `teacher`, or choose `phases` or a `recipe` without it"
+        )
+
+
+def check_figures(objectives: Objectives) -> None:
+    """Refuse tasks of which two figures would have one name, so that one would take the other's place.
+
+    Args:
+        objectives: of the tasks.
+
+    Raises:
+        ValueError: such as of the tasks `ner` and `ner_prediction`: `ner_prediction_loss` would be two.
+    """
+    twice = [name for name, count in Counter(_losses(objectives)).items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"expected figures of all tasks with names of their own, got {', '.join(f'`{name}`' for name in twice)} "
+            f"twice by the tasks {', '.join(f'`{name}`' for name in objectives)}; because evaluations call a term of "
+            "a task `<task>_<term>` and the loss of a task `<task>_loss`; rename a task"
+        )
+
+
+def check_best_of_tasks(
+    args: DistillationArguments, tasks: Mapping[str, DistillationTask], objectives: Objectives
+) -> None:
+    """Refuse a metric of the best model that no evaluation gives: the run would end at the first one.
+
+    Args:
+        args: of the run.
+        tasks: as they were given.
+        objectives: of the same.
+
+    Raises:
+        ValueError: the metric is none of any task that is evaluated, or a phase evaluates none.
+    """
+    if args.metric_for_best_model is None or args.eval_strategy == IntervalStrategy.NO:
+        return
+    metric = args.metric_for_best_model.removeprefix("eval_")
+    evaluated = {name: phases for name, phases in objectives.items() if tasks[name].eval_dataset is not None}
+    scored = [name for name in evaluated if tasks[name].compute_metrics is not None]
+    if metric == MEAN_SCORE and not scored:
+        raise ValueError(
+            f"expected a task with an `eval_dataset` and `compute_metrics` for `{MEAN_SCORE}`, got none; because "
+            "it is the mean of the tasks' main metrics, and the first evaluation would end the run; give a task "
+            "both, or choose the metric `loss`"
+        )
+    known = [_LOSS, *([MEAN_SCORE] if scored else []), *dict.fromkeys(_losses(evaluated))]
+    if metric not in known and not any(metric.startswith(f"{name}_") for name in scored):
+        raise ValueError(
+            f"expected a `metric_for_best_model` of {', '.join(f'`{name}`' for name in known)}, or of what "
+            f"`compute_metrics` gives behind the name of its task, got `{metric}`; because evaluations give no other, "
+            "and the first one would end the run; choose one of these"
+        )
+    blind = [phase for phase in args.stages if not any(phase in phases for phases in evaluated.values())]
+    if blind:
+        raise ValueError(
+            f"expected a task with an `eval_dataset` in the phase {', '.join(f'`{phase}`' for phase in blind)}, got "
+            f"none; because `metric_for_best_model` is `{metric}`, which nothing would give there; give a task that "
+            "learns in it rows to evaluate on, or leave out the metric and `load_best_model_at_end`"
+        )
+
+
+def _losses(objectives: Objectives) -> list[str]:
+    """What evaluations call the losses and terms of tasks, those of several phases once."""
+    names = list[str]()
+    for task, phases in objectives.items():
+        terms = dict.fromkeys(str(term) for one in phases.values() for term in one.weights)
+        names += [f"{task}_{name}" for name in (_LOSS, *terms)]
+    return names
+
+
+__all__ = ["MEAN_SCORE", "check_best_of_tasks", "check_figures", "check_phases"]

@@ -1,0 +1,148 @@
+"""Several teachers of one task as one: the predictions are those of all, the layers those of the first."""
+
+import copy
+import functools
+import inspect
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.utils.generic import ModelOutput
+
+from hf_tinybert.distillation.adapters import merged_teacher
+from hf_tinybert.distillation.compatibility.labels import label_names
+from hf_tinybert.distillation.compatibility.models import position_limit
+from hf_tinybert.distillation.encodings import model_input_names
+from hf_tinybert.distillation.head_kinds import head_kind
+from hf_tinybert.distillation.record import public_name
+from hf_tinybert.distillation.task_head import names_classes, predicts_vocabulary, problem_of
+from hf_tinybert.distillation.teacher import freeze
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+_OTHERS = "other_teachers"
+_SHARES = "shares"
+_PREDICTIONS = ("logits", "start_logits", "end_logits")
+
+
+def join_teachers(
+    teachers: "Sequence[PreTrainedModel | PeftModel]", weights: Sequence[float] | None = None
+) -> PreTrainedModel:
+    """One teacher of several, for `DistillationTrainer(teacher=...)`: an ensemble's predictions in one student.
+
+    Its logits are the weighted mean of the teachers' logits, which at any temperature is the geometric mean of their
+    distributions; its embeddings, hidden states and attention are those of the first teacher, which alone runs where
+    no term reads predictions. A teacher of another family reads the columns that its forward takes. The models are
+    frozen and shared, not copied; the first stays usable by itself.
+
+    Args:
+        teachers: two or more with the same kind of head, classes and vocabulary; adapters are merged in place.
+        weights: of each, above 0; equal when None.
+
+    Returns:
+        A model of the first teacher's class and configuration.
+
+    Raises:
+        ValueError: fewer than two, one of them twice, heads, problem types, classes or vocabularies that differ, heads
+            that predict no classes, numbers or spans, weights of another number or not above 0, or a later teacher
+            that reads shorter texts than the first.
+
+    Source: Hinton et al. 2015, Distilling the Knowledge in a Neural Network (arXiv 1503.02531), section 1.
+    """
+    merged = [merged_teacher(teacher) for teacher in teachers]
+    shares = [1.0] * len(merged) if weights is None else [float(weight) for weight in weights]
+    _check_count(merged, shares)
+    first, *others = merged
+    for number, other in enumerate(others, start=2):
+        _check_alike(first, other, number)
+    joined = copy.copy(first)
+    joined.__dict__["_modules"], joined.__dict__["_buffers"] = dict(first._modules), dict(first._buffers)
+    joined.__class__ = _class_of_all(type(first))
+    joined.add_module(_OTHERS, nn.ModuleList(others))
+    joined.register_buffer(_SHARES, torch.tensor(shares, device=first.device))
+    return freeze(joined)
+
+
+def teacher_name(teacher: "PreTrainedModel | PeftModel") -> str:
+    """What a teacher in memory was loaded from; of several joined, all of them."""
+    names = [str(one.config._name_or_path) for one in (teacher, *getattr(teacher, _OTHERS, ()))]
+    return names[0] if len(names) == 1 else " + ".join(public_name(name) for name in names)
+
+
+def _class_of_all(first: type[PreTrainedModel]) -> type[PreTrainedModel]:
+    """The first teacher's class, whose forward asks the others too."""
+
+    @functools.wraps(first.forward)
+    def forward(self: Any, *args: Any, **kwargs: Any) -> ModelOutput:  # noqa: ANN401 (of its base)
+        given = inspect.signature(first.forward).bind(self, *args, **kwargs).arguments
+        inputs = {**given, **given.pop("kwargs", {})}
+        inputs.pop("self")
+        output: ModelOutput = first.forward(self, **{**inputs, "return_dict": True})
+        answers = [output, *(_asked(one, inputs) for one in getattr(self, _OTHERS))]
+        for name in _PREDICTIONS:
+            if output.get(name) is not None:
+                output[name] = _mean([answer[name] for answer in answers], getattr(self, _SHARES))
+        return output
+
+    return type(first.__name__, (first,), {"forward": forward, "__doc__": first.__doc__})
+
+
+def _asked(teacher: PreTrainedModel, inputs: dict[str, Any]) -> ModelOutput:
+    """The predictions of one of the others, nothing else."""
+    names = model_input_names(teacher) - {"output_hidden_states", "output_attentions", "return_dict"}
+    given = {name: value for name, value in inputs.items() if name in names}
+    output: ModelOutput = teacher(**given, return_dict=True)
+    return output
+
+
+def _mean(logits: Sequence[Tensor], shares: Tensor) -> Tensor:
+    """The weighted mean, in the type of the first."""
+    weights = (shares.float() / shares.float().sum()).unbind()
+    total = sum(weight * one.float() for weight, one in zip(weights, logits, strict=True))
+    return torch.as_tensor(total).to(logits[0].dtype)
+
+
+def _check_count(teachers: Sequence[PreTrainedModel], shares: Sequence[float]) -> None:
+    if len(teachers) < 2 or len({id(one) for one in teachers}) < len(teachers):
+        raise ValueError(
+            f"expected two or more different teachers, got {len({id(one) for one in teachers})} in "
+            f"{len(teachers)}; because one alone needs no joining; pass it as `teacher`"
+        )
+    if len(shares) != len(teachers) or min(shares) <= 0:
+        raise ValueError(
+            f"expected {len(teachers)} weights above 0, got {list(shares)}; because each teacher has a say in the "
+            "mean; leave out a teacher that shall have none"
+        )
+    kind = head_kind(teachers[0])
+    if kind is None or kind == "ForSentenceEmbedding" or predicts_vocabulary(teachers[0]):
+        raise ValueError(
+            f"expected teachers that predict classes, numbers or spans, got `{type(teachers[0]).__name__}`; because "
+            "predictions over a vocabulary and embeddings of several models have no common mean; choose one teacher"
+        )
+
+
+def _check_alike(first: PreTrainedModel, other: PreTrainedModel, number: int) -> None:
+    """Refuse a later teacher whose predictions are no more of what the first predicts."""
+    for what, own, got in (
+        ("head", head_kind(first), head_kind(other)),
+        ("problem type", problem_of(first), problem_of(other)),
+        ("vocabulary", first.config.vocab_size, other.config.vocab_size),
+        ("labels", *((label_names(first), label_names(other)) if names_classes(first) else (None, None))),
+    ):
+        if own != got:
+            raise ValueError(
+                f"expected the first teacher's {what} {own} of teacher {number}, got {got}; because the mean of both "
+                "would be of neither; give teachers of one task, tokenizer and order of labels"
+            )
+    longest, reads = position_limit(first), position_limit(other)
+    if reads is not None and (longest is None or reads < longest):
+        raise ValueError(
+            f"expected teacher {number} to read texts as long as the first, {longest or 'without limit'}, got {reads} "
+            "tokens; because longer ones would fail in the middle of a run; put it first"
+        )
+
+
+__all__ = ["join_teachers", "teacher_name"]

@@ -1,0 +1,55 @@
+"""The training of a student, of one task or several: shown while it runs, gone on with after an interruption."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hf_tinybert.distillation.trainer import DistillationTrainer
+from hf_tinybert.progress import ProgressDisplay, show_progress
+from hf_tinybert.workflow.loss_history import Curves, LossHistory
+from hf_tinybert.workflow.run_arguments import TRAINING_ARGUMENTS_FILE, resumes
+from hf_tinybert.workflow.supervised import evaluations
+from hf_tinybert.workflow.training_clock import TrainingClock
+
+
+@dataclass(frozen=True)
+class StudentTraining:
+    """What figures tell of a training, all calls of an interrupted one together.
+
+    Attributes:
+        seconds: by phase.
+        earlier_seconds: those of earlier calls among them.
+        curves: of every term, by phase.
+        epochs: metrics of every evaluation.
+    """
+
+    seconds: dict[str, float]
+    earlier_seconds: dict[str, float]
+    curves: Curves
+    epochs: list[dict[str, float]]
+
+
+def train_student(
+    trainer: DistillationTrainer, output: Path, checkpoints: Path, display: ProgressDisplay
+) -> StudentTraining:
+    """Train from the last whole checkpoint, if there is one, and save the student.
+
+    Args:
+        trainer: of the run, its callbacks not yet added.
+        output: folder of the student.
+        checkpoints: folder that outlives an interruption.
+        display: where progress is shown.
+    """
+    history, clock = LossHistory(trainer, checkpoints), TrainingClock(checkpoints, lambda: str(trainer.phase))
+    trainer.add_callback(history)
+    trainer.add_callback(clock)
+    with display.bar("distilling") as bar:
+        show_progress(trainer, bar)
+        trainer.train(resume_from_checkpoint=resumes(checkpoints, trainer.args.stages))
+    trainer.save_model(str(output))
+    if trainer.args.process_index == 0:  # paths of this machine, no part of a model
+        (output / TRAINING_ARGUMENTS_FILE).unlink(missing_ok=True)
+    by_phase = {phase: round(seconds, 1) for phase, seconds in clock.by_phase(trainer.phase_seconds).items()}
+    return StudentTraining(by_phase, clock.earlier, history.curves(), evaluations(trainer))
+
+
+__all__ = ["StudentTraining", "train_student"]
