@@ -71,10 +71,19 @@ def teach_embeddings(teacher: PreTrainedModel, student: PreTrainedModel) -> None
             f"`{type(teacher).__name__}`; because its predictions are no embeddings; pass its encoder, "
             "`teacher.base_model`"
         )
-    pooling = Pooling(student.config.pooling)
-    known = next((hook for hook in teacher._forward_hooks.values() if isinstance(hook, _Embedding)), None)
+    pool_states(teacher, Pooling(student.config.pooling))
+
+
+def pool_states(encoder: PreTrainedModel, pooling: Pooling) -> None:
+    """Make an encoder's output hold embeddings of length 1, as `logits`, by a forward hook; done again, by another.
+
+    Args:
+        encoder: without a head.
+        pooling: of its last hidden states.
+    """
+    known = next((hook for hook in encoder._forward_hooks.values() if isinstance(hook, _Embedding)), None)
     if known is None:
-        teacher.register_forward_hook(_Embedding(pooling), with_kwargs=True)
+        encoder.register_forward_hook(_Embedding(pooling), with_kwargs=True)
     else:
         known.pooling = pooling
 
@@ -125,6 +134,7 @@ __all__ = [
     "Pooling",
     "embedding_size",
     "gives_embeddings",
+    "pool_states",
     "pooled",
     "teach_embeddings",
 ]

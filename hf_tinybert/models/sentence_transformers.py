@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
+import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import BertModel, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.hub import cached_file
 
 from hf_tinybert.models.checkpoint_folder import check_output_folder, staged_folder
+from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.conversion import plain_bert_config
 from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
 
@@ -24,6 +26,7 @@ MODULES_FILE = "modules.json"
 _TRANSFORMER_FILE = "sentence_bert_config.json"
 _MODULE_FILE = "config.json"
 _TYPES = "sentence_transformers.models."
+_SIZES = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")
 # The names of a way of pooling: ours (and the library's since 6.0), and the one that earlier versions wrote.
 _POOLINGS = {"cls": "pooling_mode_cls_token", "mean": "pooling_mode_mean_tokens"}
 
@@ -97,7 +100,7 @@ def read_sentence_transformer(name: str | Path) -> SentenceTransformerSettings |
     modules = _read(name, MODULES_FILE)
     if modules is None:
         return None
-    kinds = [str(module["type"]).rsplit(".", 1)[-1] for module in modules]
+    kinds = _kinds(modules)
     if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
         raise ValueError(
             f"expected the modules Transformer, Pooling and perhaps Normalize in `{name}`, got {', '.join(kinds)}; "
@@ -110,6 +113,49 @@ def read_sentence_transformer(name: str | Path) -> SentenceTransformerSettings |
     return SentenceTransformerSettings(
         pooling=_pooling(pooling, name), normalize=len(kinds) == 3, max_length=transformer.get("max_seq_length")
     )
+
+
+def load_sentence_transformer(name: str | Path) -> TinyBertForSentenceEmbedding:
+    """The embedding model of a folder of BERT, as `save_as_sentence_transformer` writes it: the same embeddings.
+
+    Args:
+        name: Folder or Hub name; one that does not say how it pools is pooled by mean and normalised.
+
+    Raises:
+        ValueError: Weights are missing, or a module is no Pooling, linear Dense or Normalize, in this order.
+    """
+    modules = _read(name, MODULES_FILE) or []
+    kinds, folders = _kinds(modules), module_folders(modules[1:], name)
+    dense = _read(name, f"{folders[1]}/{_MODULE_FILE}") if "Dense" in kinds[2:] else {}
+    linear = str(dense.get("activation_function", "Identity")).endswith("Identity")
+    if kinds and (kinds[2:] not in ([], ["Dense"], ["Normalize"], ["Dense", "Normalize"]) or not linear):
+        raise ValueError(
+            f"expected a linear Dense and Normalize at most behind the Pooling of `{name}`, got {', '.join(kinds)}; "
+            "because its embeddings would be others here; load it with sentence-transformers"
+        )
+    loader: Any = BertModel  # its return type leaves out the loading info
+    encoder, info = loader.from_pretrained(name, add_pooling_layer=False, output_loading_info=True)
+    if info["missing_keys"]:
+        raise ValueError(
+            f"expected the weights of a BERT in `{name}`, got none of {', '.join(sorted(info['missing_keys'])[:5])}; "
+            "because they would be drawn at random; name the folder of a whole model"
+        )
+    pooling = _read(name, f"{folders[0]}/{_MODULE_FILE}") if folders else {"pooling_mode": "mean"}
+    config = TinyBertConfig.from_teacher(
+        encoder.config,
+        **{size: getattr(encoder.config, size) for size in _SIZES},
+        pooling=_pooling(pooling or {}, name),
+        normalize=not kinds or "Normalize" in kinds,
+        embedding_size=dense.get("out_features"),
+    )
+    model = TinyBertForSentenceEmbedding(config)
+    model.bert.load_state_dict(encoder.state_dict())
+    if isinstance(model.embedding.projection, nn.Linear):
+        weights = load_file(str(cached_file(str(name), f"{folders[1]}/model.safetensors")))
+        own = {key.removeprefix("linear."): value for key, value in weights.items()}
+        model.embedding.projection.load_state_dict({"bias": torch.zeros(dense["out_features"]), **own})
+    nn.Module.eval(model)
+    return model
 
 
 def module_folders(modules: Sequence[Mapping[str, Any]], name: str | Path) -> list[str]:
@@ -130,6 +176,10 @@ def module_folders(modules: Sequence[Mapping[str, Any]], name: str | Path) -> li
                 f"the model are not read for it; correct `{MODULES_FILE}`"
             )
     return folders
+
+
+def _kinds(modules: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [str(module["type"]).rsplit(".", 1)[-1] for module in modules]
 
 
 def _write_modules(folder: Path, model: TinyBertForSentenceEmbedding) -> None:
@@ -196,6 +246,7 @@ def _write(file: Path, content: object) -> None:
 __all__ = [
     "MODULES_FILE",
     "SentenceTransformerSettings",
+    "load_sentence_transformer",
     "module_folders",
     "read_sentence_transformer",
     "save_as_sentence_transformer",

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import AutoModel, BertConfig, PreTrainedConfig, PreTrainedModel
 
 from hf_tinybert.data.tasks import Task, TaskKind
+from hf_tinybert.distillation.embedding_teacher import Pooling, pool_states
 from hf_tinybert.distillation.teacher import HEADS
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.modeling_tinybert import (
@@ -18,6 +19,7 @@ from hf_tinybert.models.modeling_tinybert import (
 )
 from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
 from hf_tinybert.models.modeling_tinybert_summarization import TinyBertForExtractiveSummarization
+from hf_tinybert.models.sentence_transformers import load_sentence_transformer, read_sentence_transformer
 
 STUDENT_CLASSES: Mapping[str, type[PreTrainedModel]] = {
     "ForExtractiveSummarization": TinyBertForExtractiveSummarization,
@@ -47,15 +49,34 @@ def load_with_head(name: str | Path, config: PreTrainedConfig, task: Task) -> Pr
     Raises:
         ValueError: the head is not among the weights.
     """
+    if task.kind is TaskKind.SENTENCE_EMBEDDING and not isinstance(config, TinyBertConfig):
+        return _embedder(name, config)
     model, info = head_class(task.definition.head, config).from_pretrained(name, output_loading_info=True)
     missing = sorted(info["missing_keys"])
-    if missing and task.kind is not TaskKind.SENTENCE_EMBEDDING:  # a published encoder may lack the unused pooler
+    if missing:
         raise ValueError(
             f"expected a model trained for {task.kind}, got `{name}` without {_listed(missing)}; "
             "because an untrained head answers at random; fine-tune it first: `hf-tinybert finetune`"
         )
     loaded: PreTrainedModel = model.eval()
     return loaded
+
+
+def _embedder(name: str | Path, config: PreTrainedConfig) -> PreTrainedModel:
+    """An encoder as it is published, whose states are pooled as its folder says, else by mean."""
+    if config.model_type == BertConfig.model_type:
+        return load_sentence_transformer(name)
+    said = read_sentence_transformer(name)
+    loaded, info = AutoModel.from_pretrained(name, output_loading_info=True)
+    missing = sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))  # no embedding reads it
+    if missing:
+        raise ValueError(
+            f"expected the weights of an encoder in `{name}`, got none of {_listed(missing[:5])}; because they would "
+            "be drawn at random; name the folder of a whole model"
+        )
+    encoder: PreTrainedModel = loaded.eval()
+    pool_states(encoder, Pooling.MEAN if said is None else Pooling(said.pooling))
+    return encoder
 
 
 def _listed(names: list[str]) -> str:

@@ -12,6 +12,7 @@ from transformers import AutoModel, BertModel
 import hf_tinybert
 from hf_tinybert.models.sentence_transformers import (
     SentenceTransformerSettings,
+    load_sentence_transformer,
     read_sentence_transformer,
     save_as_sentence_transformer,
 )
@@ -154,6 +155,26 @@ def test_our_own_folder_is_read_back(build_embedder, tokenizer, tmp_path):
     """What is written must be what is read."""
     folder = save_as_sentence_transformer(build_embedder(pooling="cls"), tokenizer, tmp_path / "embedder")
     assert read_sentence_transformer(folder) == SentenceTransformerSettings("cls", normalize=True, max_length=64)
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("size", [None, 10])
+def test_our_own_folder_gives_its_embeddings_again(build_embedder, tokenizer, tmp_path, size, normalize):
+    """Prevents a pushed embedding student that this package itself cannot answer with, or without its linear layer."""
+    model = build_embedder(embedding_size=size, normalize=normalize, pooling="cls")
+    folder = save_as_sentence_transformer(model, tokenizer, tmp_path / "folder")
+    np.testing.assert_array_equal(
+        embeddings(load_sentence_transformer(folder), tokenizer), embeddings(model, tokenizer)
+    )
+
+
+def test_a_module_that_is_not_known_is_refused(build_embedder, tokenizer, tmp_path):
+    """Prevents embeddings without a step that their folder names."""
+    folder = save_as_sentence_transformer(build_embedder(embedding_size=10), tokenizer, tmp_path / "folder")
+    dense = json.loads((folder / "2_Dense" / "config.json").read_text())
+    (folder / "2_Dense" / "config.json").write_text(json.dumps({**dense, "activation_function": "torch.nn.Tanh"}))
+    with pytest.raises(ValueError, match="a linear Dense"):
+        load_sentence_transformer(folder)
 
 
 def test_a_module_outside_the_folder_is_not_read(tmp_path):
