@@ -8,7 +8,6 @@ from typing import Any
 from huggingface_hub import try_to_load_from_cache
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.hub import cached_file
-from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME
 
 from hf_tinybert.data.tasks import KINDS, TASK_FILE, Task, TaskKind, TaskSettings
 from hf_tinybert.distillation.adapters import ADAPTER_CONFIG_FILE
