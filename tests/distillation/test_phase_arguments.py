@@ -106,8 +106,8 @@ def test_a_loss_whose_weights_move_is_warned_of_as_the_measure_of_the_best_model
     moving = {**settings, "loss_weights": {"prediction_loss": [1, 0]}}
     for metric, warned in (("prediction_loss", False), ("loss", True)):
         trainer = build_trainer({**moving, "metric_for_best_model": metric}, eval_dataset=build_rows(3))
-        trainer._check_best_metric()
+        trainer._check_evaluations()
         assert ("the weights of `prediction_loss` move" in caplog.text) is warned
     caplog.clear()
-    build_trainer({**settings, "metric_for_best_model": "loss"}, eval_dataset=build_rows(3))._check_best_metric()
+    build_trainer({**settings, "metric_for_best_model": "loss"}, eval_dataset=build_rows(3))._check_evaluations()
     assert not caplog.text
