@@ -3,13 +3,13 @@
 The teacher is all-MiniLM-L6-v2, fine-tuned on the task, the student 4 x 312. Arms:
 
 - `textbrewer`: its `GeneralDistiller` compares hidden states of mapped layers by linear projections and predictions at
-  temperature 8, as its documentation recommends for students of few layers; AdamW and a linear schedule;
+  temperature 8, as its README gives for all its students; AdamW and a linear schedule;
 - `hf_tinybert`: `DistillationTrainer` with its defaults, one joint phase;
 
 each from random weights (`-random`), and from `initialize_from_teacher` (`-projected`), which TextBrewer has not.
 
-TextBrewer is given what its examples lack: batches are padded to their longest row and not to a maximum. Both take the
-last weights, and the test split is scored once. Seconds are those of the process on its threads, loading of batches
+Batches are padded to their longest row on both sides; this package groups rows by length. Both take the last
+weights, and the test split is scored once. Seconds are those of the process on its threads, loading of batches
 included, so that other work on the machine counts little.
 
     pip install textbrewer==0.2.1.post1

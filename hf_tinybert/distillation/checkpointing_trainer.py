@@ -1,5 +1,6 @@
 """The stock Trainer, which saves a student for use and its projections beside it."""
 
+from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,9 +40,9 @@ class CheckpointingTrainer(PublishingTrainer):
         """The transformers model: inside the adapter of an adapter student."""
         return transformers_model(self.model)
 
+    @abstractmethod
     def _record(self) -> DistillationRecord:
-        """What the folder tells of its run."""
-        raise NotImplementedError
+        """What a folder tells of its run."""
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Write the student, its tokenizer and `distillation.json`; projections go into checkpoints only."""

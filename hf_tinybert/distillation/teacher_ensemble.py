@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _OTHERS = "other_teachers"
 _SHARES = "shares"
 _PREDICTIONS = ("logits", "start_logits", "end_logits")
+_NO_PREDICTIONS = frozenset({"output_hidden_states", "output_attentions", "return_dict"})
 
 
 def join_teachers(
@@ -46,9 +47,9 @@ def join_teachers(
         A model of the first teacher's class and configuration.
 
     Raises:
-        ValueError: fewer than two, one of them twice, heads, problem types, classes or vocabularies that differ, heads
-            that predict no classes, numbers or spans, weights of another number or not above 0, or a later teacher
-            that reads shorter texts than the first.
+        ValueError: fewer than two, one of them twice, or joined already, heads, problem types, classes or
+            vocabularies that differ, heads that predict no classes, numbers or spans, weights of another number or
+            not above 0, or a later teacher that reads shorter texts than the first.
 
     Source: Hinton et al. 2015, Distilling the Knowledge in a Neural Network (arXiv 1503.02531), section 1.
     """
@@ -77,8 +78,8 @@ def _class_of_all(first: type[PreTrainedModel]) -> type[PreTrainedModel]:
 
     @functools.wraps(first.forward)
     def forward(self: Any, *args: Any, **kwargs: Any) -> ModelOutput:  # noqa: ANN401 (of its base)
-        given = inspect.signature(first.forward).bind(self, *args, **kwargs).arguments
-        inputs = {**given, **given.pop("kwargs", {})}
+        inputs = inspect.signature(first.forward).bind(self, *args, **kwargs).arguments
+        inputs |= inputs.pop("kwargs", {})  # what the forward takes without naming it
         inputs.pop("self")
         output: ModelOutput = first.forward(self, **{**inputs, "return_dict": True})
         answers = [output, *(_asked(one, inputs) for one in getattr(self, _OTHERS))]
@@ -92,7 +93,7 @@ def _class_of_all(first: type[PreTrainedModel]) -> type[PreTrainedModel]:
 
 def _asked(teacher: PreTrainedModel, inputs: dict[str, Any]) -> ModelOutput:
     """The predictions of one of the others, nothing else."""
-    names = model_input_names(teacher) - {"output_hidden_states", "output_attentions", "return_dict"}
+    names = model_input_names(teacher) - _NO_PREDICTIONS
     given = {name: value for name, value in inputs.items() if name in names}
     output: ModelOutput = teacher(**given, return_dict=True)
     return output
@@ -110,6 +111,12 @@ def _check_count(teachers: Sequence[PreTrainedModel], shares: Sequence[float]) -
         raise ValueError(
             f"expected two or more different teachers, got {len({id(one) for one in teachers})} in "
             f"{len(teachers)}; because one alone needs no joining; pass it as `teacher`"
+        )
+    joined = [number for number, one in enumerate(teachers, start=1) if hasattr(one, _OTHERS)]
+    if joined:
+        raise ValueError(
+            f"expected teachers that are each one model, got teacher {joined[0]} of several; because the shares of a "
+            "mean of means would be nobody's wish; join all of them at once"
         )
     if len(shares) != len(teachers) or min(shares) <= 0:
         raise ValueError(

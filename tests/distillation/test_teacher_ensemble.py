@@ -42,6 +42,15 @@ def test_predictions_are_the_mean_and_layers_those_of_the_first(teachers, batch)
 
 
 @torch.no_grad()
+def test_the_others_are_asked_for_predictions_alone(teachers, batch):
+    """Prevents hidden states of every teacher in memory, and arguments that no forward knows."""
+    asked = []
+    teachers[1].register_forward_pre_hook(lambda _, args, kwargs: asked.append(set(kwargs)), with_kwargs=True)
+    join_teachers(teachers)(**batch, output_hidden_states=True, output_attentions=False)
+    assert asked == [{*batch, "return_dict"}]
+
+
+@torch.no_grad()
 def test_start_and_end_of_answers_are_means_too(build_teacher, batch):
     """Prevents an ensemble of question answering that is its first teacher alone."""
     several = [build_teacher("ForQuestionAnswering"), build_teacher("ForQuestionAnswering", hidden_size=16)]
@@ -96,6 +105,8 @@ def test_teachers_that_cannot_be_joined_are_refused(build_teacher, teachers):
     first, second = teachers
     with pytest.raises(ValueError, match="expected two or more different teachers, got 1 in 2"):
         join_teachers([first, first])
+    with pytest.raises(ValueError, match="expected teachers that are each one model, got teacher 1 of several"):
+        join_teachers([join_teachers(teachers), build_teacher()])
     with pytest.raises(ValueError, match="expected 2 weights above 0, got"):
         join_teachers(teachers, weights=[1, 0])
     with pytest.raises(ValueError, match="expected teachers that predict classes, numbers or spans"):
