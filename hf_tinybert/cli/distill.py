@@ -17,7 +17,13 @@ from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal, run_display
 from hf_tinybert.cli.run_page import RunPage, report_command, write_run_page
 from hf_tinybert.cli.tables import retention_table, tasks_table
 
-_Teacher = Annotated[str, typer.Option(help="Folder of the fine-tuned teacher, or a Hub name.")]
+_Teacher = Annotated[
+    list[str],
+    typer.Option(help="Folder of the fine-tuned teacher, or a Hub name; repeat it for several that teach as one."),
+]
+_TeacherWeights = Annotated[
+    str | None, typer.Option(help="Of each of several teachers, like 1,0.5; equal if none.")
+]
 _Task = Annotated[str | None, typer.Option("--task", help="Of a multi-task teacher: the head that teaches.")]
 _Unlabeled = Annotated[list[str] | None, typer.Option(help="File of more texts for the teacher; repeat it.")]
 _Augment = Annotated[
@@ -45,6 +51,7 @@ def distill(
     data: options.Data,
     teacher: _Teacher,
     output: options.Output,
+    teacher_weights: _TeacherWeights = None,
     kind: options.Kind = None,
     column: options.Columns = None,
     task: _Task = None,
@@ -85,6 +92,8 @@ def distill(
 
     Example: hf-tinybert distill reviews.csv --teacher teacher --output student
 
+    Example: hf-tinybert distill reviews.csv --teacher first --teacher second --output student
+
     Example: hf-tinybert distill recipe.yaml --epochs 6 --set dropout=0.1
 
     Example: hf-tinybert distill reviews.csv --teacher teacher --start general --output student
@@ -100,6 +109,8 @@ def distill(
                 import hf_tinybert.workflow  # noqa: F401 (what takes its time)
             # beside the options that are named like a setting, which `configured` finds by itself
             given = dict(
+                teacher=tuple(teacher),
+                teacher_weights=options.parse_numbers(teacher_weights, "--teacher-weights"),
                 teacher_task=task,
                 columns=options.parse_pairs(column, "--column"),
                 unlabeled=tuple(unlabeled or ()),

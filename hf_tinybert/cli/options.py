@@ -92,6 +92,15 @@ def _factor(text: str, option: str) -> float:
         raise ValueError(f"expected a number, `{option}=0.5`, got `{option}={text}`") from error
 
 
+def parse_numbers(given: str | None, option: str) -> tuple[float, ...] | None:
+    """Numbers between commas, such as `1,0.5`; None of none.
+
+    Raises:
+        ValueError: one that is no number.
+    """
+    return None if given is None else tuple(_factor(one, option) for one in given.split(","))
+
+
 def parse_choice(kind: type[_Choice], given: str, option: str) -> _Choice:
     """The member of a closed choice.
 
@@ -157,6 +166,7 @@ __all__ = [
     "Width",
     "parse_choice",
     "parse_factors",
+    "parse_numbers",
     "parse_pairs",
     "parse_values",
 ]

@@ -44,7 +44,8 @@ class RecipeVerb(Verb):
             raise refusal(error) from error
         ctx.meta[RECIPE] = recipe
         needed = self._needed(recipe) if recipe.values else []
-        ctx.default_map |= dict.fromkeys(needed, "")
+        repeated = {param.name for param in self.params if param.param_type_name == "option" and param.multiple}
+        ctx.default_map |= {name: [""] if name in repeated else "" for name in needed}
         left = super().parse_args(ctx, words)
         ctx.meta[MISSING_KEYS] = [key for key in needed if not stands_on_command_line(ctx, key)]
         return left
@@ -76,8 +77,8 @@ class RecipeVerb(Verb):
                 if param.name in RUN_KEYS:
                     defaults[param.name] = checked(value, RUN_KEYS[param.name], param.name, recipe.place(param.name))
                 elif param.required:
-                    several = value if isinstance(value, list) else [value]
-                    defaults[param.name] = str(value) if param.nargs == 1 else [str(one) for one in several]
+                    several = [str(one) for one in (value if isinstance(value, list) else [value])]
+                    defaults[param.name] = several if _takes_several(param) else str(value)
         return defaults
 
     def _needed(self, recipe: PlacedValues) -> list[str]:
@@ -86,6 +87,10 @@ class RecipeVerb(Verb):
         Nobody misses them before the keys of the recipe have been read: one of those may be misspelt.
         """
         return [param.name for param in self.params if param.required and param.name not in recipe.values]
+
+
+def _takes_several(param: Any) -> bool:  # noqa: ANN401 (of a private package)
+    return bool(param.nargs != 1 or (param.param_type_name == "option" and param.multiple))
 
 
 def stands_on_command_line(context: Any, option: str) -> bool:  # noqa: ANN401 (of a private package)

@@ -37,6 +37,8 @@ class DistillationRecord:
         task_sampling: how often each of these tasks came; None likewise.
         vocabulary: of a student whose vocabulary was made smaller: pieces before and after, the texts that they were
             chosen by, and the share of their tokens that stay as they were; None of a whole vocabulary.
+        ensemble: of a teacher that is several models, `teachers`: name, class, hash and weight of each, and where they
+            were scored `scores` by split; then beside them the `scores` of all as one. None of one model.
     """
 
     teacher: str
@@ -60,6 +62,7 @@ class DistillationRecord:
     tasks: dict[str, dict[str, Any]] | None = None
     task_sampling: dict[str, Any] | None = None
     vocabulary: dict[str, Any] | None = None
+    ensemble: dict[str, Any] | None = None
 
     def save(self, folder: Path) -> None:
         """Write `distillation.json` into a folder."""

@@ -18,13 +18,15 @@ from hf_tinybert.distillation.encodings import model_input_names
 from hf_tinybert.distillation.head_kinds import head_kind
 from hf_tinybert.distillation.record import public_name
 from hf_tinybert.distillation.task_head import names_classes, predicts_vocabulary, problem_of
-from hf_tinybert.distillation.teacher import freeze
+from hf_tinybert.distillation.teacher import freeze, weights_sha256
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
 _OTHERS = "other_teachers"
-_SHARES = "shares"
+_SHARES = "teacher_shares"
+_HASHED_SHARES = "shares"
+_TOKEN_TYPES = "token_type_ids"
 _PREDICTIONS = ("logits", "start_logits", "end_logits")
 _NO_PREDICTIONS = frozenset({"output_hidden_states", "output_attentions", "return_dict"})
 
@@ -49,7 +51,7 @@ def join_teachers(
     Raises:
         ValueError: fewer than two, one of them twice, or joined already, heads, problem types, classes or
             vocabularies that differ, heads that predict no classes, numbers or spans, weights of another number or
-            not above 0, or a later teacher that reads shorter texts than the first.
+            not above 0, or a later teacher that reads shorter texts than the first, or token types that it does not.
 
     Source: Hinton et al. 2015, Distilling the Knowledge in a Neural Network (arXiv 1503.02531), section 1.
     """
@@ -63,8 +65,44 @@ def join_teachers(
     joined.__dict__["_modules"], joined.__dict__["_buffers"] = dict(first._modules), dict(first._buffers)
     joined.__class__ = _class_of_all(type(first))
     joined.add_module(_OTHERS, nn.ModuleList(others))
-    joined.register_buffer(_SHARES, torch.tensor(shares, device=first.device))
+    # the numbers are computed with, which no cast to bfloat16 rounds; the buffer is what the hash of the weights reads
+    setattr(joined, _SHARES, tuple(shares))
+    joined.register_buffer(_HASHED_SHARES, torch.tensor(shares, dtype=torch.float64, device=first.device))
     return freeze(joined)
+
+
+def teachers_of(teacher: PreTrainedModel) -> list[PreTrainedModel]:
+    """The models of a joined teacher, each usable by itself, in their order; of any other the teacher alone."""
+    if not hasattr(teacher, _OTHERS):
+        return [teacher]
+    first = copy.copy(teacher)
+    first.__dict__["_modules"] = {name: one for name, one in teacher._modules.items() if name != _OTHERS}
+    first.__dict__["_buffers"] = {name: one for name, one in teacher._buffers.items() if name != _HASHED_SHARES}
+    del first.__dict__[_SHARES]
+    first.__class__ = type(teacher).__mro__[1]
+    return [first, *getattr(teacher, _OTHERS)]
+
+
+def told_ensemble(teacher: PreTrainedModel) -> dict[str, Any] | None:
+    """What `distillation.json` tells of a joined teacher: `teachers`, each with name, class, hash and weight.
+
+    Of a teacher that ZeRO-3 has partitioned every process calls this.
+
+    Returns:
+        None of a teacher that is one model.
+    """
+    if not hasattr(teacher, _OTHERS):
+        return None
+    told = [
+        {
+            "teacher": public_name(str(one.config._name_or_path)),
+            "teacher_class": type(one).__name__,
+            "teacher_sha256": weights_sha256(one),
+            "weight": share,
+        }
+        for one, share in zip(teachers_of(teacher), getattr(teacher, _SHARES), strict=True)
+    ]
+    return {"teachers": told}
 
 
 def teacher_name(teacher: "PreTrainedModel | PeftModel") -> str:
@@ -99,10 +137,9 @@ def _asked(teacher: PreTrainedModel, inputs: dict[str, Any]) -> ModelOutput:
     return output
 
 
-def _mean(logits: Sequence[Tensor], shares: Tensor) -> Tensor:
+def _mean(logits: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
     """The weighted mean, in the type of the first."""
-    weights = (shares.float() / shares.float().sum()).unbind()
-    total = sum(weight * one.float() for weight, one in zip(weights, logits, strict=True))
+    total = sum(share / sum(shares) * one.float() for share, one in zip(shares, logits, strict=True))
     return torch.as_tensor(total).to(logits[0].dtype)
 
 
@@ -150,6 +187,13 @@ def _check_alike(first: PreTrainedModel, other: PreTrainedModel, number: int) ->
             f"expected teacher {number} to read texts as long as the first, {longest or 'without limit'}, got {reads} "
             "tokens; because longer ones would fail in the middle of a run; put it first"
         )
+    reads_types = _TOKEN_TYPES in model_input_names(other) and (other.config.to_dict().get("type_vocab_size") or 0) > 1
+    if reads_types and _TOKEN_TYPES not in model_input_names(first):
+        raise ValueError(
+            f"expected a first teacher that reads `{_TOKEN_TYPES}` as teacher {number} does, got "
+            f"`{type(first).__name__}`; because rows have the columns that the first reads, and the second text of a "
+            "pair would pass for the first; put the other one first"
+        )
 
 
-__all__ = ["join_teachers", "teacher_name"]
+__all__ = ["join_teachers", "teacher_name", "teachers_of", "told_ensemble"]

@@ -49,6 +49,7 @@ from hf_tinybert.distillation.task_head import (
     without_vocabulary_logits,
 )
 from hf_tinybert.distillation.teacher import weights_sha256
+from hf_tinybert.distillation.teacher_ensemble import told_ensemble
 from hf_tinybert.distillation.teacher_outputs import CacheSettings, Collator
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.training_rows import column_names, encoded_rows, grouped_rows, paired_collator
@@ -114,7 +115,7 @@ class DistillationTrainer(ObjectiveTrainer):
         self._tokenizers, self._mapping_table = pair.tokenizers, pair.mapping_table(str(args.layer_mapping))
         if has_teacher_encoding(column_names(kwargs.get("train_dataset"))) and kwargs.get("data_collator") is None:
             kwargs["data_collator"] = paired_collator(*pair.tokenizers)
-        self._teacher_sha256 = weights_sha256(pair.teacher)
+        self._teacher_sha256, self.ensemble = weights_sha256(pair.teacher), told_ensemble(pair.teacher)
         self._start(model, args, input_columns(pair.student, pair.teacher), kwargs)
         self._plain_teacher, self.teacher = pair.teacher, self._placed(pair.teacher, self._teacher_sha256)
         outputs = pair.teacher_outputs(self.teacher)
@@ -431,6 +432,7 @@ class DistillationTrainer(ObjectiveTrainer):
             "teacher": public_name(self.teacher_name),
             "teacher_class": type(self.accelerator.unwrap_model(self.teacher)).__name__,
             "teacher_sha256": self._teacher_sha256,
+            "ensemble": self.ensemble,
             "layer_mapping": list(self.layer_mapping),
             "learned_mapping": None if learned is None else learned.to_json(),
             "loss_weights": {name: weight.to_json() for name, weight in self.phase_objective.weights.items()},

@@ -10,6 +10,7 @@ from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.models.initialization import InitializationMethod
 from hf_tinybert.workflow.run_arguments import DataSettings, share_steps, stock_arguments
 from hf_tinybert.workflow.student_shape import StudentShape
+from hf_tinybert.workflow.teacher_source import TeacherSource
 from hf_tinybert.workflow.word_settings import WordSettings
 
 
@@ -40,7 +41,9 @@ class DistilSettings(DataSettings):
     """What a distillation depends on; what is None is as in `DistillationArguments`, where its source is named.
 
     Attributes:
-        teacher: folder of a fine-tuned model, or a Hub name; for sentence embedding an encoder as it is published.
+        teacher: folder of a fine-tuned model or of an adapter, or a Hub name; for sentence embedding an encoder as it
+            is published. Several teach as one: the mean of their predictions, the layers of the first.
+        teacher_weights: of each of several teachers in that mean; None for equal ones.
         teacher_task: of a multi-task teacher, the head that teaches.
         unlabeled: files of more texts, which the teacher labels.
         augment: `replace` or `join`: in every epoch the teacher labels other variants of the training rows, those of
@@ -72,7 +75,8 @@ class DistilSettings(DataSettings):
         preflight: whether the run is examined before its first step.
     """
 
-    teacher: str
+    teacher: str | tuple[str, ...]
+    teacher_weights: tuple[float, ...] | None = None
     teacher_task: str | None = None
     unlabeled: tuple[str, ...] = ()
     augment: str | None = None
@@ -102,6 +106,9 @@ class DistilSettings(DataSettings):
     def __post_init__(self) -> None:
         """Check every range before anything is spent."""
         super().__post_init__()
+        names = self.teacher_source.names
+        # one that stands alone in a list is the same run as one that stands alone
+        object.__setattr__(self, "teacher", names if len(names) > 1 else names[0])
         if self.learn_from not in list(LearnFrom):
             raise ValueError(f"expected `learn_from` of {', '.join(LearnFrom)}, got {self.learn_from!r}")
         self._check_start()
@@ -111,6 +118,22 @@ class DistilSettings(DataSettings):
             raise ValueError("expected `learn_from` teacher with `unlabeled` rows, got labels; because they have none")
         self.student_shape  # noqa: B018 (checks the sizes)
         self._check_augmentation()
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON gives them back, without `teacher_weights` where there are none: runs of before had no such key."""
+        values = super().to_json()
+        if values["teacher_weights"] is None:
+            del values["teacher_weights"]
+        return values
+
+    @property
+    def teacher_source(self) -> TeacherSource:
+        """Where the teacher lies, or the several that teach as one.
+
+        Raises:
+            ValueError: no teacher, one twice, or weights that do not fit them.
+        """
+        return TeacherSource.of(self.teacher, self.teacher_weights)
 
     @property
     def word_settings(self) -> WordSettings | None:

@@ -15,6 +15,7 @@ from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.refusals import check_before_data
+from hf_tinybert.distillation.teacher_ensemble import teachers_of, told_ensemble
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.distillation.trainer import DistillationTrainer
@@ -46,11 +47,11 @@ from hf_tinybert.workflow.student_start import new_student, start_student, stude
 from hf_tinybert.workflow.student_training import train_student
 from hf_tinybert.workflow.supervised import supervised_arguments, train_on_labels, trainer_data
 from hf_tinybert.workflow.task_data import prepare_data
-from hf_tinybert.workflow.teacher_scores import Scores, kept_scores
+from hf_tinybert.workflow.teacher_scores import Scores, score_teachers, scored_ensemble
 from hf_tinybert.workflow.teachers import (
     calibration_texts,
+    check_joined,
     embedding_fields,
-    public_name,
     teacher_model,
     teacher_task,
 )
@@ -100,11 +101,13 @@ class _Distillation:
     def __init__(self, settings: DistilSettings, output: Path, display: ProgressDisplay) -> None:
         self.settings, self.output, self.display = settings, output, display
         self.checkpoints = output / CHECKPOINTS
-        check_weights(Path(settings.teacher))
-        self.config = load_config(settings.teacher)
-        self.teacher_tokenizer: PreTrainedTokenizerBase = load_tokenizer(settings.teacher)
+        self.source = settings.teacher_source
+        check_weights(Path(self.source.first))
+        self.config = load_config(self.source.first)
+        self.teacher_tokenizer: PreTrainedTokenizerBase = load_tokenizer(self.source.first)
         self.tokenizer = student_tokenizer(settings, self.teacher_tokenizer)
         known = teacher_task(settings, self.config, self.teacher_tokenizer)
+        check_joined(settings, known, self.teacher_tokenizer)
         with display.bar("reading and tokenising"):
             self.data = prepare_data(settings, self.tokenizer, self.config, known)
         self.task = self.data.task
@@ -123,13 +126,14 @@ class _Distillation:
         self.train_rows = training_rows(self.data, settings, self.tokenizer)
         self.fresh_rows = self._fresh_rows()
         self.student = self._untrained_student()
-        self.teacher, self.answers = teacher_model(settings, self.config, self.student, self._objectives())
+        self.teacher, self.answers = teacher_model(settings, self.student, self._objectives())
         if settings.learn_from == LearnFrom.TEACHER:  # else nothing is compared
             tokenizers = self.tokenizer, self.teacher_tokenizer
             check_before_data(self.student, self.teacher, self.arguments, tokenizers=tokenizers)
         self.seconds: dict[str, float] = {}
         self.earlier_seconds: dict[str, float] = {}
         self.curves: Curves = {}
+        self.ensemble: dict[str, Any] | None = None
 
     def run(self) -> dict[str, Any]:
         """Train, save and score."""
@@ -143,8 +147,8 @@ class _Distillation:
         data = {self.settings.data: self.data.rows}
         check_same_rows(folder, data, self.settings.unlabeled, leads=self.leads)
         place_models((self.student, self.teacher), self.arguments.device)
-        name = public_name(self.settings.teacher)
-        self.display.line(f"  teacher: {escape(name)}   task: {self.task.kind}   data: {describe_rows(self.data)}")
+        name, role = self.source.public_name, "teachers" if self.source.is_joined else "teacher"
+        self.display.line(f"  {role}: {escape(name)}   task: {self.task.kind}   data: {describe_rows(self.data)}")
         # first, as rows that cannot change are refused
         rows = self.train_rows if self.fresh_rows is None else self.fresh_rows.variants(self.display)
         teacher_scores = self._teacher_scores(folder)
@@ -175,7 +179,7 @@ class _Distillation:
         settings = self.settings
         config = student_config(settings, self.config, **self.task.model_settings())
         if self.task.kind is TaskKind.SENTENCE_EMBEDDING:
-            fields = embedding_fields(settings.teacher, self.config, config.hidden_size, head=settings.teacher_task)
+            fields = embedding_fields(self.source.first, self.config, config.hidden_size, head=settings.teacher_task)
             config = type(config)(**{**config.to_dict(), **fields})
         return new_student(STUDENT_CLASSES[self.task.definition.head], config, settings, self.tokenizer)
 
@@ -203,9 +207,10 @@ class _Distillation:
         return objectives
 
     def _initialize(self) -> StudentInitialization:
-        texts = calibration_texts(self.data, self.teacher, self.tokenizer, self.settings)
+        first = teachers_of(self.teacher)[0]  # several have no common weights to start from
+        texts = calibration_texts(self.data, first, self.tokenizer, self.settings)
         token_map = find_token_map(self.tokenizer, self.teacher_tokenizer)
-        return start_student(self.student, self.teacher, self.settings, texts, token_map)
+        return start_student(self.student, first, self.settings, texts, token_map)
 
     def _train(self, initial: StudentInitialization, rows: Dataset | FreshVariants) -> list[dict[str, float]]:
         data = trainer_data(self.data, self.tokenizer, self.settings.seed)
@@ -217,7 +222,8 @@ class _Distillation:
             initialization=initial,
             **{**data, "train_dataset": rows},
         )
-        trainer.teacher_name = self.settings.teacher
+        trainer.teacher_name = self.source.public_name if self.source.is_joined else self.source.first
+        trainer.ensemble = self.ensemble
         training = train_student(trainer, self.output, self.checkpoints, self.display)
         self.seconds |= training.seconds
         self.earlier_seconds, self.curves = training.earlier_seconds, training.curves
@@ -250,6 +256,7 @@ class _Distillation:
         sizes = {"student": model_size(self.student), "teacher": model_size(self.teacher)}
         return {
             "teacher": teacher_name,
+            **({} if self.ensemble is None else {"ensemble": self.ensemble}),
             **task_figures(self.data),
             "unlabeled_rows": len(self.train_rows) - len(self.data.encoded["train"]),
             "scores": scores,
@@ -270,17 +277,25 @@ class _Distillation:
         }
 
     def _teacher_scores(self, folder: RunFolder) -> Scores:
-        """The teacher by split, before training casts its weights to bfloat16; none where it has no trained head."""
+        """The teacher by split, before training casts its weights to bfloat16; none where it has no trained head.
+
+        Of several each by itself, and all as one.
+        """
+        told = told_ensemble(self.teacher)
         if not self.leads:
             wait_for_stage(self.output, _TEACHER_STAGE)
+            self.ensemble = scored_ensemble(told, self.source, (), {})
             return {}
         splits = self._scored_splits if self.settings.score_teacher and self.answers else ()
-        return kept_scores(
+        together, singly = score_teachers(
             folder,
             _TEACHER_STAGE,
-            self.settings.teacher,
-            lambda: {split: self._score(self.teacher, "teacher", split) for split in splits},
+            self.source,
+            self.teacher,
+            lambda model, title: {split: self._score(model, title, split) for split in splits},
         )
+        self.ensemble = scored_ensemble(told, self.source, singly, together)
+        return together
 
     @property
     def _scored_splits(self) -> tuple[str, ...]:
@@ -290,15 +305,15 @@ class _Distillation:
         rows, seed = self.data.rows[split], self.settings.seed
         metrics, answers = score_rows(
             model,
-            self.teacher_tokenizer if model is self.teacher else self.tokenizer,
+            self.tokenizer if model is self.student else self.teacher_tokenizer,
             self.task,
             rows,
             seed=seed,
             display=self.display,
             title=f"{name} on {split}",
         )
-        if split == KEPT_SPLIT:
-            weights = self.settings.teacher if model is self.teacher else self.output
+        if split == KEPT_SPLIT and model in (self.student, self.teacher):  # of one of several nothing is compared
+            weights = self.source if model is self.teacher else self.output
             keep_answers(self.output, name, answers, rows=rows, task=self.task, seed=seed, weights=weights)
         return metrics
 

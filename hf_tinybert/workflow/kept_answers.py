@@ -16,6 +16,7 @@ from hf_tinybert.data.tasks import Task
 from hf_tinybert.models.checkpoint_folder import weight_files_sha256
 from hf_tinybert.workflow.model_folder import stored_folder
 from hf_tinybert.workflow.task_data import drawn
+from hf_tinybert.workflow.teacher_source import TeacherSource
 
 ANSWERS_FILE = "answers.json.gz"
 """JSON, compressed. It may hold words of the data, and is not published."""
@@ -51,7 +52,7 @@ def keep_answers(
     rows: Dataset,
     task: Task,
     seed: int,
-    weights: str | Path,
+    weights: str | Path | TeacherSource,
     name: str | None = None,
 ) -> None:
     """Put the answers of a model beside those of the other, in one step; what was kept of other rows is dropped.
@@ -65,7 +66,7 @@ def keep_answers(
         rows: of `KEPT_SPLIT`, raw; of more than `KEPT_ROWS` so many are drawn.
         task: of both models.
         seed: of masks, and of the rows that are drawn.
-        weights: folder or Hub name of the model.
+        weights: folder or Hub name of the model, or several of them.
         name: of the task, of a multi-task student.
     """
     places = list(range(len(rows))) if len(rows) <= KEPT_ROWS else drawn(len(rows), KEPT_ROWS, seed)
@@ -114,15 +115,20 @@ def rows_sha256(rows: Dataset, task: Task, seed: int) -> str:
     return hashlib.sha256(json.dumps(asked, ensure_ascii=False, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def stored_weights_sha256(name: str | Path) -> str | None:
+def stored_weights_sha256(name: str | Path | TeacherSource) -> str | None:
     """A hash of the weight files of a folder, or of a Hub model in the local cache; no model is loaded for it.
 
     Args:
-        name: folder or Hub name.
+        name: folder or Hub name; of several teachers the hash of all, and of their weights in the mean.
 
     Returns:
         None where there are none.
     """
+    if isinstance(name, TeacherSource):
+        if not name.is_joined:
+            return stored_weights_sha256(name.first)
+        every = [stored_weights_sha256(one) for one in name.names]
+        return None if None in every else hashlib.sha256(f"{every} {list(name.shares)}".encode()).hexdigest()
     folder = stored_folder(name)
     return None if folder is None else weight_files_sha256(folder)
 

@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from hf_tinybert.distillation.multitask.run_checks import MEAN_SCORE
 from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.task_head import predicts_vocabulary
+from hf_tinybert.distillation.teacher_ensemble import teachers_of, told_ensemble
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.models.initialization import InitializationMethod, StudentInitialization
@@ -52,11 +54,11 @@ from hf_tinybert.workflow.student_start import new_student, start_student, stude
 from hf_tinybert.workflow.student_training import train_student
 from hf_tinybert.workflow.supervised import trainer_data
 from hf_tinybert.workflow.task_data import PreparedData, prepare_data
-from hf_tinybert.workflow.teacher_scores import Scores, kept_scores
+from hf_tinybert.workflow.teacher_scores import Scores, score_teachers, scored_ensemble
 from hf_tinybert.workflow.teachers import (
     calibration_texts,
+    check_joined,
     embedding_fields,
-    public_name,
     teacher_model,
     teacher_task,
 )
@@ -120,7 +122,8 @@ class _MultiTaskDistillation:
         self.settings, self.output, self.display = settings, output, display
         self.checkpoints = output / CHECKPOINTS
         self.shared = settings.of_task(settings.base)
-        self.teacher_tokenizer = load_tokenizer(self.shared.teacher)
+        self.base_teacher = self.shared.teacher_source.first
+        self.teacher_tokenizer = load_tokenizer(self.base_teacher)
         self.tokenizer = student_tokenizer(self.shared, self.teacher_tokenizer)
         with display.bar("reading and tokenising"):
             self.parts = {name: self._part(name) for name in settings.tasks}
@@ -129,6 +132,7 @@ class _MultiTaskDistillation:
         self.arguments = general.arguments(self.checkpoints, MEAN_SCORE if scored else "loss")
         self.leads = self.arguments.process_index == 0
         self.student = self._untrained_student()
+        self.ensembles: dict[str, dict[str, Any] | None] = {}
         for name, part in self.parts.items():
             objectives = self._objectives(name, part)
             if settings.is_taught(name):
@@ -152,7 +156,7 @@ class _MultiTaskDistillation:
         teachers = [part.teacher for part in self.parts.values() if part.teacher is not None]
         place_models((self.student, *teachers), self.arguments.device)
         for name, part in self.parts.items():
-            teacher = public_name(part.settings.teacher) if part.teacher is not None else "none"
+            teacher = part.settings.teacher_source.public_name if part.teacher is not None else "none"
             kind, rows = part.data.task.kind, describe_rows(part.data)
             self.display.line(escape(f"  {name}: {kind}   teacher: {teacher}   data: {rows}"))
         teacher_scores = {name: self._teacher_scores(name, folder) for name in self.parts}
@@ -187,17 +191,20 @@ class _MultiTaskDistillation:
 
     def _part(self, name: str) -> _Part:
         settings, taught = self.settings.of_task(name), self.settings.is_taught(name)
-        check_weights(Path(settings.teacher))
-        config, tokenizer = load_config(settings.teacher), load_tokenizer(settings.teacher)
+        first = settings.teacher_source.first
+        check_weights(Path(first))
+        config, tokenizer = load_config(first), load_tokenizer(first)
         self._check_tokenizer(name, tokenizer)
         known = teacher_task(settings, config, tokenizer) if taught else None
+        if taught:
+            check_joined(settings, known, tokenizer)
         data = prepare_data(settings, self.tokenizer, config, known)
         spec: dict[str, Any] = {"kind": str(data.task.kind)}
         if data.task.settings.labels:
             spec["id2label"] = dict(enumerate(data.task.settings.labels))
         if data.task.kind is TaskKind.SENTENCE_EMBEDDING:
-            width = self._student_width(load_config(self.shared.teacher))
-            spec |= embedding_fields(settings.teacher, config, width, head=settings.teacher_task)
+            width = self._student_width(load_config(self.base_teacher))
+            spec |= embedding_fields(first, config, width, head=settings.teacher_task)
         return _Part(settings, data, training_rows(data, settings, self.tokenizer), spec)
 
     def _check_tokenizer(self, name: str, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -212,7 +219,7 @@ class _MultiTaskDistillation:
         return int(student_config(self.shared, config).hidden_size)
 
     def _untrained_student(self) -> TinyBertForMultiTask:
-        config = student_config(self.shared, load_config(self.shared.teacher))
+        config = student_config(self.shared, load_config(self.base_teacher))
         encoder = new_student(TinyBertModel, config, self.shared, self.tokenizer)
         return TinyBertForMultiTask.from_encoder(encoder, {name: part.spec for name, part in self.parts.items()})
 
@@ -231,14 +238,13 @@ class _MultiTaskDistillation:
         return objectives
 
     def _load_teacher(self, name: str, part: _Part, objectives: Mapping[Phase, DistillationObjective]) -> None:
-        config = load_config(part.settings.teacher)
-        part.teacher, part.answers = teacher_model(
-            part.settings, config, self.student.for_task(name), objectives.values()
-        )
+        part.teacher, part.answers = teacher_model(part.settings, self.student.for_task(name), objectives.values())
 
     def _initialize(self) -> dict[str, StudentInitialization]:
         """The encoder from the base's teacher, on texts of all tasks; every head, and every map, from its own."""
-        taught = {name: part.teacher for name, part in self.parts.items() if part.teacher is not None}
+        taught = {
+            name: teachers_of(part.teacher)[0] for name, part in self.parts.items() if part.teacher is not None
+        }
         texts = {
             name: list(calibration_texts(self.parts[name].data, teacher, self.tokenizer, self.parts[name].settings))
             for name, teacher in taught.items()
@@ -264,6 +270,7 @@ class _MultiTaskDistillation:
             initialization=initial,
             processing_class=self.tokenizer,
         )
+        trainer.ensembles = self.ensembles
         training = train_student(trainer, self.output, self.checkpoints, self.display)
         self.seconds |= training.seconds
         self.earlier_seconds, self.curves = training.earlier_seconds, training.curves
@@ -287,6 +294,9 @@ class _MultiTaskDistillation:
     def _teacher_scores(self, name: str, folder: RunFolder) -> Scores:
         """A teacher by split, before training casts its weights to bfloat16."""
         stage, part = f"teacher of {name}", self.parts[name]
+        source = part.settings.teacher_source
+        told = None if part.teacher is None else told_ensemble(part.teacher)
+        self.ensembles[name] = scored_ensemble(told, source, (), {})
         if not self.leads:
             wait_for_stage(self.output, stage)
             return {}
@@ -294,11 +304,14 @@ class _MultiTaskDistillation:
         if teacher is None:
             folder.finish(stage, {})
             return {}
-        return kept_scores(folder, stage, part.settings.teacher, lambda: self._scores(name, teacher, stage))
+        score = partial(self._scores, name, is_teacher=True)
+        together, singly = score_teachers(folder, stage, source, teacher, score)
+        self.ensembles[name] = scored_ensemble(told, source, singly, together)
+        return together
 
-    def _scores(self, name: str, model: PreTrainedModel, title: str) -> Scores:
+    def _scores(self, name: str, model: PreTrainedModel, title: str, *, is_teacher: bool = False) -> Scores:
         part, found = self.parts[name], Scores()
-        is_teacher, task, seed = model is part.teacher, part.data.task, part.settings.seed
+        task, seed = part.data.task, part.settings.seed
         for split in part.settings.scored_splits if part.data.has_gold else ():
             rows = part.data.rows[split]
             found[split], answers = score_rows(
@@ -310,16 +323,17 @@ class _MultiTaskDistillation:
                 display=self.display,
                 title=f"{title}, {split}",
             )
-            if split == KEPT_SPLIT:
-                who = ("teacher", part.settings.teacher) if is_teacher else ("student", self.output)
+            if split == KEPT_SPLIT and (model is part.teacher or not is_teacher):
+                who = ("teacher", part.settings.teacher_source) if is_teacher else ("student", self.output)
                 keep_answers(self.output, who[0], answers, rows=rows, task=task, seed=seed, weights=who[1], name=name)
         return found
 
     def _figures(self, teacher_scores: dict[str, Scores], epochs: list[dict[str, float]]) -> dict[str, Any]:
         teachers = (
-            (part.settings.teacher, part.settings.teacher_task, part.teacher)
+            (name, part.settings.teacher_task, model)
             for part in self.parts.values()
             if part.teacher is not None
+            for name, model in zip(part.settings.teacher_source.names, teachers_of(part.teacher), strict=True)
         )
         sizes = {"student": model_size(self.student), "teacher": teachers_size(teachers)}
         return {
@@ -336,7 +350,8 @@ class _MultiTaskDistillation:
         part = self.parts[name]
         student = self._scores(name, self.student.for_task(name), f"student on {name}")
         return {
-            "teacher": None if part.teacher is None else public_name(part.settings.teacher),
+            "teacher": None if part.teacher is None else part.settings.teacher_source.public_name,
+            **({} if self.ensembles[name] is None else {"ensemble": self.ensembles[name]}),
             **task_figures(part.data),
             "unlabeled_rows": len(part.train_rows) - len(part.data.encoded["train"]),
             "scores": {

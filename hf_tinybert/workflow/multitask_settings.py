@@ -10,6 +10,7 @@ from hf_tinybert.data.task_sampling import TaskSampling
 from hf_tinybert.distillation.recipes import RecipeName
 from hf_tinybert.models.configuration_tinybert_tasks import check_task_name
 from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
+from hf_tinybert.workflow.teacher_source import TeacherSource
 
 OF_A_TASK = frozenset(
     {
@@ -23,6 +24,7 @@ OF_A_TASK = frozenset(
         "summary_sentences",
         "teacher",
         "teacher_task",
+        "teacher_weights",
         "train_rows",
         "unlabeled",
         "validation_rows",
@@ -37,7 +39,7 @@ class MultiTaskSettings:
 
     Attributes:
         tasks: by the name of the head: fields of `DistilSettings` that are the task's own, `data` and `teacher` among
-            them; without `teacher` the task is learnt from its labels alone.
+            them, which may be several; without `teacher` the task is learnt from its labels alone.
         shared: fields of `DistilSettings` for all tasks: shape, phases, epochs, learning rates, ... The recipe is
             `tinybert-several` where teachers differ and none is given. Source: benchmarks/results/multitask.json.
         sampling: how often each task comes: `proportional`, `temperature` or `annealed`.
@@ -93,7 +95,12 @@ class MultiTaskSettings:
     def of_task(self, name: str) -> DistilSettings:
         """The settings of one task; one without a teacher gets the base's, for its tokenizer."""
         defaults = {"teacher": self.tasks[self.base]["teacher"]}
-        if len({own["teacher"] for own in self.tasks.values() if own.get("teacher")}) > 1:
+        different = {
+            TeacherSource.of(own["teacher"], own.get("teacher_weights"))
+            for own in self.tasks.values()
+            if own.get("teacher")
+        }
+        if len(different) > 1:
             defaults["recipe"] = str(RecipeName.TINYBERT_SEVERAL)
         own = {key: value for key, value in self.tasks[name].items() if value is not None}
         return DistilSettings(**{**defaults, **self.shared, **own})

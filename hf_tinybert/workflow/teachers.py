@@ -8,9 +8,11 @@ from torch.utils.data import DataLoader
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.data.tasks import TASK_FILE, Task, TaskKind
+from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.encodings import model_input_names
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.teacher import load_teacher
+from hf_tinybert.distillation.teacher_ensemble import join_teachers
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.sentence_transformers import read_sentence_transformer
 from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
@@ -18,10 +20,17 @@ from hf_tinybert.workflow.model_folder import (
     folder_of_file,
     has_label_names,
     heads_of,
+    load_config,
     load_model_folder,
+    load_task,
+    load_tokenizer,
     task_of_folder,
 )
 from hf_tinybert.workflow.task_data import PreparedData, task_kind
+from hf_tinybert.workflow.teacher_source import public_name
+
+# kinds whose predictions are over a vocabulary, or no predictions
+_NO_MEAN = frozenset({TaskKind.MASKED_LM, TaskKind.SENTENCE_EMBEDDING})
 
 
 def teacher_task(
@@ -32,16 +41,65 @@ def teacher_task(
     Raises:
         ValueError: it does not say its task, or has no such head.
     """
+    return _task_of(settings.teacher_source.first, settings, config, tokenizer)
+
+
+def check_joined(settings: DistilSettings, known: Task | None, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse several teachers that cannot teach as one, before any data is read; one alone passes.
+
+    What only their weights tell, `join_teachers` refuses.
+
+    Args:
+        settings: of the run.
+        known: task of the first, see `teacher_task`.
+        tokenizer: of the first.
+
+    Raises:
+        ValueError: a kind of task whose predictions have no mean, or a teacher of another vocabulary or task than the
+            first, or with other labels or another order of them.
+    """
+    source = settings.teacher_source
+    if not source.is_joined:
+        return
+    kind = known.kind if known is not None else task_kind(str(settings.kind))
+    if kind in _NO_MEAN:
+        raise ValueError(
+            f"expected one teacher for {kind}, got {len(source.names)}; because predictions over a vocabulary and "
+            "embeddings of several models have no common mean; choose one"
+        )
+    for name in source.names[1:]:
+        check_weights(Path(name))
+        config, own = load_config(name), load_tokenizer(name)
+        task = _task_of(name, settings, config, own)
+        for what, wanted, got in (
+            ("kind of task", None if known is None else known.kind, None if task is None else task.kind),
+            ("labels", () if known is None else known.settings.labels, () if task is None else task.settings.labels),
+        ):
+            if wanted != got:
+                raise ValueError(
+                    f"expected the {what} of `{source.first}` in `{name}`, {wanted}, got {got}; because the mean of "
+                    "both would be of neither; name teachers of one task that have its labels in one order"
+                )
+        if own.get_vocab() != tokenizer.get_vocab():
+            raise ValueError(
+                f"expected the vocabulary of `{source.first}` in `{name}`, got another one; because all teachers read "
+                "the same tokens; name teachers that were fine-tuned from models with one tokenizer"
+            )
+
+
+def _task_of(
+    name: str, settings: DistilSettings, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase
+) -> Task | None:
     if has_several_heads(config):
-        return load_model_folder(settings.teacher, task=settings.teacher_task).task
+        return load_task(name, task=settings.teacher_task)
     if settings.teacher_task is not None:
         raise ValueError(
-            f"expected a multi-task teacher for the task `{settings.teacher_task}`, got `{settings.teacher}`, "
+            f"expected a multi-task teacher for the task `{settings.teacher_task}`, got `{name}`, "
             "which has one head; leave the task out"
         )
     names_labels = settings.kind is None or has_label_names(task_kind(settings.kind))
-    if is_finetuned(settings.teacher) or names_labels:
-        return task_of_folder(settings.teacher, config, tokenizer, settings.kind)
+    if is_finetuned(name) or names_labels:
+        return task_of_folder(name, config, tokenizer, settings.kind)
     return None
 
 
@@ -69,7 +127,6 @@ def embedding_fields(teacher: str, config: PreTrainedConfig, width: int, *, head
 
 def teacher_model(
     settings: DistilSettings,
-    config: PreTrainedConfig,
     student: PreTrainedModel,
     objectives: Iterable[DistillationObjective],
 ) -> tuple[PreTrainedModel, bool]:
@@ -77,20 +134,44 @@ def teacher_model(
 
     Args:
         settings: of the run.
-        config: of the teacher.
         student: decides the head.
         objectives: of all phases.
 
     Raises:
-        ValueError: a term compares predictions, and the teacher's head is untrained.
+        ValueError: a term compares predictions, and the teacher's head is untrained; or several teachers that cannot
+            be joined, or whose predictions no term compares.
     """
-    if has_several_heads(config):
-        several = load_model_folder(settings.teacher, task=settings.teacher_task).model
-        if isinstance(several, PreTrainedModel):  # no exported folder has several heads
-            return several, True
+    source = settings.teacher_source
     compares = settings.learn_from == LearnFrom.TEACHER and any(one.compares_predictions for one in objectives)
-    answers = compares or is_finetuned(settings.teacher)
-    return load_teacher(settings.teacher, student, needs_head=answers), answers
+    if not source.is_joined:
+        answers = compares or is_finetuned(source.first) or has_several_heads(load_config(source.first))
+        return one_teacher(source.first, settings.teacher_task, student, needs_head=answers), answers
+    if settings.learn_from == LearnFrom.TEACHER and not compares:
+        raise ValueError(
+            f"expected a term that compares predictions with {len(source.names)} teachers, got none; because the "
+            f"layers of the first alone would teach; name `{source.first}` alone, or train a phase that compares them"
+        )
+    models = [one_teacher(name, settings.teacher_task, student, needs_head=True) for name in source.names]
+    return join_teachers(models, source.shares), True
+
+
+def one_teacher(name: str, task: str | None, student: PreTrainedModel, *, needs_head: bool) -> PreTrainedModel:
+    """A model that teaches.
+
+    Args:
+        name: Hub name or folder.
+        task: of a multi-task teacher, the head that teaches.
+        student: decides the head.
+        needs_head: whether its predictions are read.
+
+    Raises:
+        ValueError: see `load_teacher`.
+    """
+    if has_several_heads(load_config(name)):
+        several = load_model_folder(name, task=task).model
+        if isinstance(several, PreTrainedModel):  # no exported folder has several heads
+            return several
+    return load_teacher(name, student, needs_head=needs_head)
 
 
 def calibration_texts(
@@ -104,11 +185,6 @@ def calibration_texts(
         batch_size=settings.batch_size,
         collate_fn=_without_labels(prepared.task, tokenizer, settings.seed),
     )
-
-
-def public_name(name: str) -> str:
-    """A Hub name as it is; of a folder on this machine only its last part."""
-    return Path(name).resolve().name if Path(name).exists() else name
 
 
 def is_finetuned(name: str) -> bool:
@@ -134,9 +210,11 @@ def _without_labels(task: Task, tokenizer: PreTrainedTokenizerBase, seed: int) -
 
 __all__ = [
     "calibration_texts",
+    "check_joined",
     "embedding_fields",
     "has_several_heads",
     "is_finetuned",
+    "one_teacher",
     "public_name",
     "teacher_model",
     "teacher_task",

@@ -14,6 +14,7 @@ from hf_tinybert.distillation.cache.contents import CacheContents
 from hf_tinybert.distillation.cache.layout import CacheLayout
 from hf_tinybert.distillation.cache.rows import RowTable
 from hf_tinybert.distillation.cache.store import FORMAT_VERSION, folder_bytes
+from hf_tinybert.distillation.teacher_ensemble import teachers_of
 
 GIGABYTE = 10**9
 
@@ -72,14 +73,17 @@ def teacher_identity(teacher: PreTrainedModel, weights_sha256: str, precision: s
     """What decides a teacher's outputs: weights, class, configuration and the precision it runs in.
 
     Args:
-        teacher: any; the attention implementation does not count.
+        teacher: any, of several joined all count; the attention implementation does not.
         weights_sha256: as `distillation.teacher.weights_sha256` gives it.
         precision: in which the forward computes, `"bfloat16"` under autocast.
     """
-    fields = {name: value for name, value in teacher.config.to_dict().items() if name not in _INCONSEQUENTIAL}
-    configuration = json.dumps(fields, sort_keys=True, default=str)
+    models = teachers_of(teacher)
+    fields = [
+        {name: value for name, value in one.config.to_dict().items() if name not in _INCONSEQUENTIAL} for one in models
+    ]
+    configuration = json.dumps(fields if len(fields) > 1 else fields[0], sort_keys=True, default=str)
     return {
-        "class": type(teacher).__name__,
+        "class": " + ".join(type(one).__name__ for one in models),
         "configuration_sha256": hashlib.sha256(configuration.encode()).hexdigest(),
         "precision": precision,
         "weights_sha256": weights_sha256,

@@ -46,6 +46,7 @@ from hf_tinybert.distillation.refusals import check_trainer_arguments
 from hf_tinybert.distillation.sharding import gathered
 from hf_tinybert.distillation.task_distillation import TaskDistillation
 from hf_tinybert.distillation.teacher import weights_sha256
+from hf_tinybert.distillation.teacher_ensemble import told_ensemble
 from hf_tinybert.distillation.teacher_outputs import CacheSettings, Collator
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.trainer import DistillationTrainer
@@ -117,6 +118,7 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
         check_figures(objectives)
         pairs = {name: task.pair for name, task in self.paired.items() if task.pair is not None}
         self._teacher_hashes = {name: weights_sha256(pair.teacher) for name, pair in pairs.items()}
+        self.ensembles = {name: told_ensemble(pair.teacher) for name, pair in pairs.items()}
         self._mapping_table = "\n".join(
             f"{name}\n{pair.mapping_table(str(args.layer_mapping))}" for name, pair in pairs.items()
         )
@@ -364,7 +366,11 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
 
     def _told_of_tasks(self) -> dict[str, Any]:
         classes = {name: type(self.accelerator.unwrap_model(model)).__name__ for name, model in self.teachers.items()}
-        return told_of_tasks(self.paired, self._tasks, classes, self._teacher_hashes, self.sampling)
+        told = told_of_tasks(self.paired, self._tasks, classes, self._teacher_hashes, self.sampling)
+        for name, ensemble in self.ensembles.items():
+            if ensemble is not None:
+                told["tasks"][name]["ensemble"] = ensemble
+        return told
 
 
 def _check_arguments(args: DistillationArguments, others: Mapping[str, Any]) -> None:
