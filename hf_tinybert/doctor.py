@@ -30,6 +30,7 @@ from hf_tinybert.distillation.preflight.report import Check, Status, failed, ski
 from hf_tinybert.distillation.projections import ProjectionLayout, attach_projections, starting_projections
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
 from hf_tinybert.distillation.teacher import HEADS, load_teacher
+from hf_tinybert.distillation.teacher_ensemble import join_teachers
 from hf_tinybert.distillation.terms import Reads
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.distillation.trainer import DistillationTrainer
@@ -38,6 +39,8 @@ from hf_tinybert.models.modeling_tinybert import TinyBertModel
 from hf_tinybert.workflow.heads import STUDENT_CLASSES, head_class
 from hf_tinybert.workflow.student_shape import StudentShape
 from hf_tinybert.workflow.task_data import read_data
+from hf_tinybert.workflow.teacher_source import TeacherSource
+from hf_tinybert.workflow.teachers import check_same_vocabulary
 
 _LOADING_ERRORS = (OSError, ValueError, TypeError)
 
@@ -47,7 +50,8 @@ class Examination:
     """What is examined.
 
     Attributes:
-        teacher: Hub name or folder.
+        teacher: Hub name or folder, or several that teach as one.
+        teacher_weights: of each of several in the mean of their predictions; None for equal ones.
         student: Hub name or folder, or a preset like "4L-312", which starts at random.
         dataset: Hub name, folder or file, see `read_data`; None examines the models alone.
         kind: kind of task; None takes the one that the columns show.
@@ -60,7 +64,8 @@ class Examination:
         layer_mapping: as in `DistillationArguments`; None likewise.
     """
 
-    teacher: str
+    teacher: str | tuple[str, ...]
+    teacher_weights: tuple[float, ...] | None = None
     student: str = "4L-312"
     dataset: str | None = None
     kind: str | None = None
@@ -71,6 +76,11 @@ class Examination:
     recipe: str | None = None
     phases: Sequence[str] | None = None
     layer_mapping: str | None = None
+
+    @property
+    def teacher_source(self) -> TeacherSource:
+        """Where the teacher lies, or the several that teach as one."""
+        return TeacherSource.of(self.teacher, self.teacher_weights)
 
 
 def examine(examination: Examination) -> PreflightReport:
@@ -84,6 +94,7 @@ def examine(examination: Examination) -> PreflightReport:
     Raises:
         ValueError: an unknown recipe or phase, or other arguments that no distillation takes.
     """
+    source = examination.teacher_source  # refuses weights that do not fit
     recipe: dict[str, Any] = {} if examination.recipe is None else {"recipe": examination.recipe}
     with tempfile.TemporaryDirectory() as folder:
         arguments = DistillationArguments(
@@ -96,14 +107,14 @@ def examine(examination: Examination) -> PreflightReport:
         )
     set_seed(0)
     rows: list[Check] = []
-    tokenizer = _load_tokenizer(examination.teacher, rows)
+    tokenizer = _load_tokenizer(source, rows)
     data = None if examination.dataset is None else _load_data(examination, rows)
     task = None if data is None else _task(examination, data)
     student = _load_student(examination, task, rows)
     if student is None:
         return PreflightReport((*rows, skipped("everything else", "needs a student")))
     objectives = list(arguments.objectives(problem_of(student), masked_lm=predicts_vocabulary(student)).values())
-    teacher, objectives = _load_teacher(examination.teacher, student, objectives, rows)
+    teacher, objectives = _load_teacher(source, student, objectives, rows)
     if teacher is None or tokenizer is None:
         return PreflightReport((*rows, skipped("everything else", "needs a teacher and its tokenizer")))
     own = _student_tokenizer(examination, tokenizer)
@@ -127,12 +138,17 @@ def examine(examination: Examination) -> PreflightReport:
     return PreflightReport((*rows, *run_preflight(setup).checks))
 
 
-def _load_tokenizer(name: str, rows: list[Check]) -> PreTrainedTokenizerBase | None:
-    try:
-        return _tokenizer(name)
-    except _LOADING_ERRORS as error:
-        rows.append(_unloaded("teacher's tokenizer", name, error))
-        return None
+def _load_tokenizer(source: TeacherSource, rows: list[Check]) -> PreTrainedTokenizerBase | None:
+    """That of the teacher, or the common one of several."""
+    found: list[PreTrainedTokenizerBase] = []
+    for name in source.names:
+        try:
+            found.append(_tokenizer(name))
+            check_same_vocabulary(source.first, found[0], name, found[-1])
+        except _LOADING_ERRORS as error:
+            rows.append(_unloaded("teacher's tokenizer", name, error))
+            return None
+    return found[0]
 
 
 def _load_data(examination: Examination, rows: list[Check]) -> TaskData | None:
@@ -159,11 +175,12 @@ def _task(examination: Examination, data: TaskData) -> Task:
 
 def _load_student(examination: Examination, task: Task | None, rows: list[Check]) -> PreTrainedModel | None:
     shape_of_teacher: PreTrainedConfig | None = None
+    first = examination.teacher_source.first
     try:
         if examination.student in PRESETS:
-            shape_of_teacher = AutoConfig.from_pretrained(examination.teacher)
+            shape_of_teacher = AutoConfig.from_pretrained(first)
     except _LOADING_ERRORS as error:
-        rows.append(_unloaded("teacher", examination.teacher, error))
+        rows.append(_unloaded("teacher", first, error))
         return None
     try:
         student = _student(examination, task, shape_of_teacher)
@@ -197,21 +214,22 @@ def _student(examination: Examination, task: Task | None, config: PreTrainedConf
 
 
 def _load_teacher(
-    name: str, student: PreTrainedModel, objectives: list[DistillationObjective], rows: list[Check]
+    source: TeacherSource, student: PreTrainedModel, objectives: list[DistillationObjective], rows: list[Check]
 ) -> tuple[PreTrainedModel | None, list[DistillationObjective]]:
     """The teacher and what can be examined with it: without a trained head, the terms that need none."""
     needs_head = any(objective.compares_predictions for objective in objectives)
     try:
-        teacher = load_teacher(name, student, needs_head=needs_head)
-        rows.append(Check("teacher", Status.OK, _described(teacher)))
+        models = [load_teacher(name, student, needs_head=needs_head) for name in source.names]
+        teacher = join_teachers(models, source.shares) if source.is_joined else models[0]
+        rows.append(Check("teacher", Status.OK, "; ".join(map(_described, models))))
         return teacher, objectives
     except _LOADING_ERRORS as error:
-        rows.append(_unloaded("teacher", name, error))
+        rows.append(_unloaded("teacher", source.public_name if source.is_joined else source.first, error))
     headless = [one for one in map(_without_predictions, objectives) if one is not None]
     if not needs_head or not headless:
         return None, objectives
     try:
-        return load_teacher(name, student, needs_head=False), headless
+        return load_teacher(source.first, student, needs_head=False), headless
     except _LOADING_ERRORS:
         return None, objectives
 

@@ -21,9 +21,6 @@ _Teacher = Annotated[
     list[str],
     typer.Option(help="Folder of the fine-tuned teacher, or a Hub name; repeat it for several that teach as one."),
 ]
-_TeacherWeights = Annotated[
-    str | None, typer.Option(help="Of each of several teachers, like 1,0.5; equal if none.")
-]
 _Task = Annotated[str | None, typer.Option("--task", help="Of a multi-task teacher: the head that teaches.")]
 _Unlabeled = Annotated[list[str] | None, typer.Option(help="File of more texts for the teacher; repeat it.")]
 _Augment = Annotated[
@@ -51,7 +48,7 @@ def distill(
     data: options.Data,
     teacher: _Teacher,
     output: options.Output,
-    teacher_weights: _TeacherWeights = None,
+    teacher_weights: options.TeacherWeights = None,
     kind: options.Kind = None,
     column: options.Columns = None,
     task: _Task = None,

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 def doctor(
-    teacher: Annotated[str, typer.Option(help="Hub name or folder.")],
+    teacher: Annotated[list[str], typer.Option(help="Hub name or folder; repeat it for several that teach as one.")],
+    teacher_weights: options.TeacherWeights = None,
     student: Annotated[str, typer.Option(help="Hub name or folder, or a preset: 4L-312, 6L-768.")] = "4L-312",
     dataset: Annotated[str | None, typer.Option(help="Hub name, folder or file; none looks at the models.")] = None,
     kind: options.Kind = None,
@@ -43,7 +44,8 @@ def doctor(
         with Console(stderr=True).status("examining"):
             try:
                 examination = Examination(
-                    teacher=teacher,
+                    teacher=tuple(teacher),
+                    teacher_weights=options.parse_numbers(teacher_weights, "--teacher-weights"),
                     student=student,
                     dataset=dataset,
                     kind=kind,

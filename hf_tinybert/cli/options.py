@@ -56,6 +56,7 @@ Language = Annotated[str | None, typer.Option(help="ISO code: en; several separa
 Dataset = Annotated[str | None, typer.Option(help="Hub name of the training data.")]
 BaseModel = Annotated[str | None, typer.Option(help="Hub name of the teacher.")]
 TeacherLicense = Annotated[str | None, typer.Option(help="Of the teacher.")]
+TeacherWeights = Annotated[str | None, typer.Option(help="Of each of several teachers, like 1,0.5; equal if none.")]
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="For searching; repeat it.")]
 
 
@@ -160,6 +161,7 @@ __all__ = [
     "Stride",
     "Tags",
     "TeacherLicense",
+    "TeacherWeights",
     "TrainRows",
     "Units",
     "ValidationRows",

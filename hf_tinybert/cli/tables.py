@@ -175,6 +175,15 @@ def _add_scores(table: Table, figures: Mapping[str, Any], names: Sequence[str], 
                 f"{kept[metric]:.1%}" if metric in kept else "",
                 *(_cell(beside.get(name, {}).get(metric)) for name in names),
             )
+            if metric == figures.get("main_metric"):
+                for name, alone in _alone(figures, split, metric).items():
+                    table.add_row(escape(f"{before}{split} {metric}, {name} alone"), alone)
+
+
+def _alone(figures: Mapping[str, Any], split: str, metric: str) -> dict[str, str]:
+    """What each of several teachers that taught as one scored by itself, by their names."""
+    teachers = figures.get("ensemble", {}).get("teachers", ())
+    return {one["teacher"]: _cell(one.get("scores", {}).get(split, {}).get(metric)) for one in teachers}
 
 
 def _metrics(scores: Any) -> list[str]:  # noqa: ANN401 (views of a dictionary)

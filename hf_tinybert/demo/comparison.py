@@ -11,10 +11,17 @@ from transformers import PreTrainedModel
 from hf_tinybert.demo.input_forms import Asked, read_form, tokens_read
 from hf_tinybert.demo.model_clock import TimedModel, answer_in_turns
 from hf_tinybert.demo.shown_answers import ANSWER_FORMS, ShownAnswer
+from hf_tinybert.distillation.teacher_ensemble import join_teachers, teachers_of
 from hf_tinybert.models.exported_runtime import ExportedRuntime
 from hf_tinybert.workflow.figures import model_size
 from hf_tinybert.workflow.model_folder import ModelFolder, heads_of, load_config, load_model_folder
-from hf_tinybert.workflow.teacher_search import UNUSABLE, RecordedTeacher, recorded_teacher, teachers_at_hand
+from hf_tinybert.workflow.teacher_search import (
+    UNUSABLE,
+    RecordedTeacher,
+    find_teacher,
+    recorded_teacher,
+    teachers_at_hand,
+)
 from hf_tinybert.workflow.teachers import public_name
 
 _GRAPH_FILES = (".onnx", ".data", ".xml", ".bin")
@@ -118,6 +125,9 @@ def open_comparisons(
 def describe(folder: ModelFolder) -> str:
     """Name, shape and size of a model in a line."""
     config, layers = folder.model.config, folder.model.config.num_hidden_layers
+    if isinstance(folder.model, PreTrainedModel) and len(teachers_of(folder.model)) > 1:
+        size = model_size(folder.model)
+        return f"{folder.name}, as one: {size['parameters'] / 1e6:.1f} M parameters, {size['megabytes']:.1f} MB"
     shape = f"{public_name(folder.name)}: {layers} {'layer' if layers == 1 else 'layers'} x {config.hidden_size}"
     if isinstance(folder.model, PreTrainedModel):
         size = model_size(folder.model)
@@ -134,6 +144,8 @@ def _teacher(
     if teacher is not None:
         found = _load(teacher, student, recorded, task)
         return found, recorded.unlike(found.model, found.name)
+    if recorded.joined:
+        return _joined(student, recorded, task)
     refusals = []
     for folder in teachers_at_hand(recorded, task, str(student.task.kind)):
         try:
@@ -147,6 +159,23 @@ def _teacher(
     if recorded.name is None:
         return None, "The student alone: its folder names no teacher; name one with --teacher."
     return None, f"The student alone: its teacher {recorded.name} is not here; name its folder with --teacher."
+
+
+def _joined(student: ModelFolder, recorded: RecordedTeacher, task: str | None) -> tuple[ModelFolder | None, str]:
+    """Several teachers that taught as one, which answer as one."""
+    source = find_teacher(recorded, task, str(student.task.kind))
+    if source is None:
+        missing = f"The student alone: not all of its teachers {recorded.name} are here; name one with --teacher."
+        return None, missing
+    try:
+        folders = [_load(name, student, recorded, task) for name in source.names]
+        model = join_teachers([one.model for one in folders if isinstance(one.model, PreTrainedModel)], source.shares)
+    except UNUSABLE as error:
+        return None, f"The student alone: its teachers cannot answer here: {error}"
+    first = folders[0]
+    return ModelFolder(source.public_name, model, first.tokenizer, first.task), recorded.unlike(
+        model, source.public_name
+    )
 
 
 def _load(name: str, student: ModelFolder, recorded: RecordedTeacher, task: str | None) -> ModelFolder:

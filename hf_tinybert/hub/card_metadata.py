@@ -99,6 +99,13 @@ def teacher_of(facts: ModelFacts, details: CardDetails) -> str | None:
     return details.base_model or facts.teacher
 
 
+def teachers_of(facts: ModelFacts, details: CardDetails) -> list[str]:
+    """As `teacher_of`; of several teachers of one task the name of each."""
+    teacher = teacher_of(facts, details)
+    joined = [] if details.base_model else [str(one.get("teacher")) for one in facts.joined_teachers]
+    return joined or ([] if teacher is None else [teacher])
+
+
 def is_hub_name(name: str | None) -> bool:
     """Whether a name can only be one of the Hub; a folder's name could stand for anything."""
     return name is not None and _HUB_NAME.fullmatch(name) is not None
@@ -115,7 +122,7 @@ def card_metadata(facts: ModelFacts, details: CardDetails, *, library: str) -> M
     Raises:
         ValueError: metadata that huggingface_hub refuses.
     """
-    teacher = teacher_of(facts, details)
+    teachers = teachers_of(facts, details)
     scored = [(score, details.dataset or score.data or "unknown") for score in facts.scores]
     results = [
         EvalResult(
@@ -134,7 +141,7 @@ def card_metadata(facts: ModelFacts, details: CardDetails, *, library: str) -> M
     datasets = [details.dataset] if details.dataset else [name for name in facts.datasets if is_hub_name(name)]
     languages = [code.strip() for code in (details.language or "").split(",") if code.strip()]
     return ModelCardData(
-        base_model=teacher if details.base_model or is_hub_name(teacher) else None,
+        base_model=_base_model(teachers) if details.base_model or all(map(is_hub_name, teachers)) else None,
         datasets=datasets or None,
         eval_results=results or None,
         language=languages or None,
@@ -147,9 +154,23 @@ def card_metadata(facts: ModelFacts, details: CardDetails, *, library: str) -> M
     )
 
 
+def _base_model(teachers: list[str]) -> str | list[str] | None:
+    return teachers if len(teachers) > 1 else next(iter(teachers), None)
+
+
 def card_name(facts: ModelFacts, details: CardDetails) -> str:
     """The model's name in its own card."""
     return details.repo_id.split("/")[-1] if details.repo_id else facts.name
 
 
-__all__ = ["HEADS", "CardDetails", "Head", "card_metadata", "card_name", "head_of", "is_hub_name", "teacher_of"]
+__all__ = [
+    "HEADS",
+    "CardDetails",
+    "Head",
+    "card_metadata",
+    "card_name",
+    "head_of",
+    "is_hub_name",
+    "teacher_of",
+    "teachers_of",
+]

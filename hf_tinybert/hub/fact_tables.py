@@ -23,7 +23,7 @@ class Table:
 
 
 def scores_table(scores: Sequence[Score]) -> Table:
-    """Metrics by split: teacher, undistilled baseline, student, what was kept, and what needs no model.
+    """Metrics by split: teacher, each of several, undistilled baseline, student, what was kept, what needs no model.
 
     No column without a figure.
     """
@@ -34,8 +34,15 @@ def scores_table(scores: Sequence[Score]) -> Table:
     columns.append(("metric", [score.metric for score in scores]))
     texts = len(columns)
     has_teacher = any(score.teacher is not None for score in scores)
+    for name in dict.fromkeys(name for score in scores for name in score.alone):
+        columns.append((f"{name} alone", [_figure(score.alone.get(name)) for score in scores]))
     if has_teacher:
-        columns.append(("teacher", [_figure(score.teacher) for score in scores]))
+        columns.append(
+            (
+                "teachers as one" if any(score.alone for score in scores) else "teacher",
+                [_figure(score.teacher) for score in scores],
+            )
+        )
     if any(score.undistilled is not None for score in scores):
         columns.append(("same shape, undistilled", [_figure(score.undistilled) for score in scores]))
     columns.append(("this model", [_figure(score.student) for score in scores]))

@@ -7,7 +7,15 @@ from typing import Any
 
 from huggingface_hub import ModelCard
 
-from hf_tinybert.hub.card_metadata import CardDetails, card_metadata, card_name, head_of, is_hub_name, teacher_of
+from hf_tinybert.hub.card_metadata import (
+    CardDetails,
+    card_metadata,
+    card_name,
+    head_of,
+    is_hub_name,
+    teacher_of,
+    teachers_of,
+)
 from hf_tinybert.hub.card_pictures import card_pictures, image_links, save_pictures
 from hf_tinybert.hub.card_tables import (
     markdown_table,
@@ -81,8 +89,8 @@ def model_card(
         size=markdown_table(size_table(facts)),
         speed_note=speed_note(facts),
         teacher=teacher_of(facts, details),
-        teacher_part="Teacher" if facts.is_taught or not facts.teacher else "Model it is compared with",
-        teacher_link=_link(teacher_of(facts, details)),
+        teacher_part=_teacher_part(facts, details),
+        teacher_link=_links(facts, details),
         teacher_class=record.get("teacher_class"),
         teacher_hash=str(record.get("teacher_sha256", ""))[:_HASH_DIGITS],
         teacher_license=details.teacher_license,
@@ -182,9 +190,11 @@ def _summary(facts: ModelFacts, details: CardDetails) -> str:
     if not teacher:
         made = f", fine-tuned from {_link(facts.fine_tuned_from)}" if facts.fine_tuned_from else ""
     elif facts.is_taught:
-        made = f", distilled from {_link(teacher)} with the TinyBERT method"
+        several = teachers_of(facts, details)
+        whom = f"{len(several)} teachers as one, {_links(facts, details)}," if len(several) > 1 else _link(teacher)
+        made = f", distilled from {whom} with the TinyBERT method"
     else:
-        made = f", trained on labels alone, to be compared with students of {_link(teacher)}"
+        made = f", trained on labels alone, to be compared with students of {_links(facts, details)}"
     tasks = ", ".join(facts.heads)
     purpose = f", for {facts.kind}" if facts.kind else f", for the tasks {tasks}" if tasks else ""
     return f"{what}{purpose}{made} (made by hf_tinybert)."
@@ -199,10 +209,11 @@ def _named_labels(labels: Sequence[str]) -> str:
 def _score_notes(facts: ModelFacts) -> str:
     labels, scores = (facts.figures or {}).get("labels") or (), facts.scores
     has_teacher = any(score.teacher is not None for score in scores)
+    teacher = "teachers as one" if any(score.alone for score in scores) else "teacher"
     without_model = without_model_note(names_without_model(scores))
     notes = {
         f"Labels: {_named_labels(labels)}.": labels,
-        '"kept" is the score of this model over that of its teacher.': has_teacher,
+        f'"kept" is the score of this model over that of its {teacher}.': has_teacher,
         without_model: without_model,
         "The same shape trained without a teacher was not measured.": facts.is_taught
         and all(score.undistilled is None for score in scores),
@@ -216,6 +227,22 @@ def _score_notes(facts: ModelFacts) -> str:
 
 def _link(name: str | None) -> str:
     return f"[{name}](https://huggingface.co/{name})" if is_hub_name(name) else code_span(str(name))
+
+
+def _teacher_part(facts: ModelFacts, details: CardDetails) -> str:
+    if not facts.is_taught and facts.teacher:
+        return "Model it is compared with"
+    several = len(teachers_of(facts, details)) > 1
+    return "Teachers, of whose predictions it learnt the mean, and of the first the layers" if several else "Teacher"
+
+
+def _links(facts: ModelFacts, details: CardDetails) -> str:
+    """Of several teachers each with its weight in the mean."""
+    names = teachers_of(facts, details)
+    if len(names) < 2:
+        return _link(teacher_of(facts, details))
+    weights = [one.get("weight", 1) for one in facts.joined_teachers]
+    return ", ".join(f"{_link(name)} (weight {weight:g})" for name, weight in zip(names, weights, strict=True))
 
 
 def _data(facts: ModelFacts, details: CardDetails) -> str:

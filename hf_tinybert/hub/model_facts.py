@@ -23,8 +23,11 @@ WEIGHTS = "model*.safetensors"
 _GRAPHS = ("*.onnx", "*.xml")
 # What is read by name or in order, by file and field; a field may be missing.
 _SHAPES: Mapping[str, Mapping[str, type]] = {
-    RECORD_FILE: dict.fromkeys(("loss_weights", "metrics", "tasks", "versions"), dict) | {"layer_mapping": list},
-    FIGURES_FILE: dict.fromkeys(("held_out", "machine", "retention", "rows", "scores", "settings", "tasks"), dict)
+    RECORD_FILE: dict.fromkeys(("ensemble", "loss_weights", "metrics", "tasks", "versions"), dict)
+    | {"layer_mapping": list},
+    FIGURES_FILE: dict.fromkeys(
+        ("ensemble", "held_out", "machine", "retention", "rows", "scores", "settings", "tasks"), dict
+    )
     | {"curves": dict, "epochs": list, "labels": list, SPEED: dict},
     TASK_FILE: {},
 }
@@ -47,6 +50,7 @@ class Score:
         undistilled: of the same shape trained without a teacher; None likewise.
         kept: student score / teacher score; None where that says nothing.
         without_model: of predictions that need no model, by their names; empty where the kind has none.
+        alone: of each of several teachers that taught as one, by their names; empty of one teacher.
     """
 
     task: str | None
@@ -59,6 +63,7 @@ class Score:
     undistilled: float | None = None
     kept: float | None = None
     without_model: Mapping[str, float] = field(default_factory=dict)
+    alone: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,12 @@ class ModelFacts:
         """Hub name or folder name of the teacher; None without."""
         told = (self.record or {}).get("teacher") or (self.figures or {}).get("teacher")
         return str(told) if told else None
+
+    @property
+    def joined_teachers(self) -> list[Mapping[str, Any]]:
+        """Name, weight, class and hash of each of several teachers that taught one task as one; none of one."""
+        told = (self.record or {}).get("ensemble") or (self.figures or {}).get("ensemble") or {}
+        return list(told.get("teachers") or ())
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -279,6 +290,10 @@ def _scores(figures: Mapping[str, Any], task: str | None, data: str | None) -> I
         models = by_model if isinstance(by_model.get("student"), Mapping) else {"student": by_model}
         kept = (figures.get("retention") or {}).get(split, {})
         beside = (figures.get("without_model") or {}).get(split, {})
+        singly = {
+            str(one["teacher"]): (one.get("scores") or {}).get(split, {})
+            for one in (figures.get("ensemble") or {}).get("teachers") or ()
+        }
         for metric, value in models["student"].items():
             yield Score(
                 task=task,
@@ -291,6 +306,7 @@ def _scores(figures: Mapping[str, Any], task: str | None, data: str | None) -> I
                 undistilled=models.get("undistilled", {}).get(metric),
                 kept=kept.get(metric),
                 without_model={str(name): scores[metric] for name, scores in beside.items() if metric in scores},
+                alone={name: scores[metric] for name, scores in singly.items() if metric in scores},
             )
 
 

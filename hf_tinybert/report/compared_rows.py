@@ -15,6 +15,7 @@ from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, read_answers, rows_sha
 from hf_tinybert.workflow.model_folder import load_task
 from hf_tinybert.workflow.task_data import check_labels, read_data, sample
 from hf_tinybert.workflow.teacher_search import find_teacher, recorded_teacher
+from hf_tinybert.workflow.teacher_source import TeacherSource
 
 MODELS = ("student", "teacher")
 
@@ -28,7 +29,7 @@ class ComparedRows:
         rows: raw.
         split: that they are of.
         seed: of hidden tokens, in masked LM.
-        teacher: Hub name or folder; None where there is none.
+        teacher: where it lies, or the several that taught as one; None where there is none.
         name: of the task, of a multi-task folder; None of another.
         fingerprints: hashes of `rows`, of the weights of `student` and `teacher`; None of a teacher that is not here.
     """
@@ -37,7 +38,7 @@ class ComparedRows:
     rows: Dataset
     split: str
     seed: int
-    teacher: str | None
+    teacher: TeacherSource | None
     name: str | None
     fingerprints: Mapping[str, str | None]
 
@@ -87,7 +88,8 @@ def load_rows(settings: ReportSettings, facts: ModelFacts, name: str | None = No
         rows = sample(rows, run.get("validation_rows"), seed)
     rows = sample(rows, settings.rows, seed)
     recorded = recorded_teacher(settings.folder, name)
-    teacher = settings.teacher or find_teacher(recorded, name, str(task.kind))
+    given = settings.teacher
+    teacher = TeacherSource((given,)) if given else find_teacher(recorded, name, str(task.kind))
     fingerprints = {
         "rows": rows_sha256(rows, task, seed),
         "student": stored_weights_sha256(settings.folder),

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from hf_tinybert.benchmark.inference import sentences_per_second
 from hf_tinybert.distillation.encodings import model_input_names
+from hf_tinybert.distillation.teacher_ensemble import teachers_of
 from hf_tinybert.report.compared_rows import ComparedRows
 from hf_tinybert.report.layer_agreement import Encoder, LayerAgreement, Text, encoder_of, layer_agreement
 from hf_tinybert.report.pair import Pair
@@ -23,7 +24,7 @@ class LayersAndSpeed:
     Attributes:
         agreement: of the layers; None where it cannot be had.
         without_agreement: why not.
-        sentences_per_second: by batch size and model; empty where the tokenizers differ.
+        sentences_per_second: by batch size and model; empty where the tokenizers differ, and beside several teachers.
     """
 
     agreement: LayerAgreement | None = None
@@ -70,7 +71,9 @@ def _texts(asked: ComparedRows) -> list[Text]:
 
 
 def _speed(pair: Pair, texts: Sequence[str], length: int) -> dict[str, dict[str, float]]:
-    """Of the encoders, on the student's tokens; the heads cost next to nothing."""
+    """Of the encoders, on the student's tokens; the heads cost next to nothing. Not beside the first of several."""
+    if len(teachers_of(pair.teacher)) > 1:
+        return {}
     encoders = {"student": encoder_of(pair.student), "teacher": encoder_of(pair.teacher)}
     read = set(pair.student_tokenizer.model_input_names)
     same_tokens = pair.student_tokenizer.get_vocab() == pair.teacher_tokenizer.get_vocab()

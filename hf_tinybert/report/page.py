@@ -83,12 +83,14 @@ def _tiles(facts: ModelFacts, parts: Sequence[TaskPart]) -> list[tuple[str, str]
         score = main_score(facts, part.name)
         if score is not None and score.kept is not None:
             task = f" of {part.name}" if part.name else ""
-            tiles.append((f"{score.kept:.1%}", f"of the teacher's {score.metric}{task} kept on {score.split} rows"))
+            whose = "the teachers'" if score.alone else "the teacher's"
+            tiles.append((f"{score.kept:.1%}", f"of {whose} {score.metric}{task} kept on {score.split} rows"))
     several = len(facts.taught_tasks) > 1
     parameters = (facts.figures or {}).get("parameters")
     if isinstance(parameters, Mapping) and parameters.get("teacher"):
         times = parameters["teacher"] / facts.parameters
-        theirs = "the teachers together have" if several else "the teacher has"
+        together = several or facts.joined_teachers
+        theirs = "the teachers together have" if together else "the teacher has"
         words = f"smaller: {_millions(facts.parameters)} parameters, {theirs} {_millions(parameters['teacher'])}"
         tiles.append((f"{times:.1f} {_TIMES}", words))
     for batch_size, rates in list(facts.speeds.items())[:1]:
@@ -111,7 +113,7 @@ def _story(facts: ModelFacts) -> list[tuple[str, str]]:
     record, figures, shape = facts.record or {}, facts.figures or {}, shape_words(facts.config)
     rows = ", ".join(f"{count:,} {name}" for name, count in (figures.get("rows") or {}).items())
     data = ", ".join(facts.datasets)
-    teachers = "Teachers" if len(facts.taught_tasks) > 1 else "Teacher"
+    teachers = "Teachers" if len(facts.taught_tasks) > 1 or facts.joined_teachers else "Teacher"
     told = {
         "Task" if facts.kind else "Tasks": str(facts.kind) if facts.kind else ", ".join(figures.get("tasks") or ()),
         teachers if facts.is_taught else "Compared with": _teacher(facts),
@@ -138,6 +140,9 @@ def _teacher(facts: ModelFacts) -> str:
     sha256 = str(record.get("teacher_sha256") or "")[:12]
     told = [str(record.get("teacher_class") or ""), size, f"weights {sha256}" if sha256 else ""]
     details = ", ".join(part for part in told if part)
+    joined = [f"{one.get('teacher')} (weight {one.get('weight', 1):g})" for one in facts.joined_teachers]
+    if joined:
+        return f"{len(joined)} as one: {', '.join(joined)}; together {details}; the layers are those of the first"
     return f"{facts.teacher}{f' ({details})' if details else ''}"
 
 

@@ -7,7 +7,7 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.data.kinds.definition import Prediction
-from hf_tinybert.distillation.teacher import load_teacher
+from hf_tinybert.distillation.teacher_ensemble import join_teachers
 from hf_tinybert.hub.model_facts import ModelFacts
 from hf_tinybert.models.exported_runtime import ExportedRuntime
 from hf_tinybert.progress import ProgressDisplay
@@ -15,8 +15,9 @@ from hf_tinybert.report.compared_rows import MODELS, ComparedRows
 from hf_tinybert.report.report_settings import ReportSettings
 from hf_tinybert.workflow.inference import Inference
 from hf_tinybert.workflow.model_folder import heads_of, load_config, load_model_folder, load_tokenizer
-from hf_tinybert.workflow.teacher_search import recorded_teacher
-from hf_tinybert.workflow.teachers import has_several_heads
+from hf_tinybert.workflow.teacher_search import RecordedTeacher, recorded_teacher
+from hf_tinybert.workflow.teacher_source import TeacherSource
+from hf_tinybert.workflow.teachers import one_teacher
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,9 @@ def load_pair(asked: ComparedRows, settings: ReportSettings, facts: ModelFacts) 
             f"expected a model of transformers in `{settings.folder}`, got an exported graph; because its layers "
             "cannot be read; name the folder that it was exported from"
         )
-    config = load_config(asked.teacher)
-    head = recorded.head(heads_of(config), asked.name)
-    teacher, tokenizer = _teacher(asked.teacher, head, student.model)
-    told = "" if settings.teacher else recorded.unlike(teacher, asked.teacher)
+    teacher = _teacher(asked.teacher, asked.name, recorded, student.model)
+    tokenizer = load_tokenizer(asked.teacher.first)
+    told = "" if settings.teacher else recorded.unlike(teacher, asked.teacher.public_name)
     for model in (student.model, teacher):
         if torch.accelerator.is_available():
             nn.Module.to(model, torch.accelerator.current_accelerator())
@@ -93,12 +93,15 @@ def ask(pair: Pair, asked: ComparedRows, *, batch_size: int, display: ProgressDi
     return said
 
 
-def _teacher(name: str, task: str | None, student: PreTrainedModel) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    if has_several_heads(load_config(name)):
-        several = load_model_folder(name, task=task)
-        if isinstance(several.model, PreTrainedModel):  # no exported folder has several heads
-            return several.model, several.tokenizer
-    return load_teacher(name, student, needs_head=True, dtype=torch.float32), load_tokenizer(name)
+def _teacher(
+    source: TeacherSource, task: str | None, recorded: RecordedTeacher, student: PreTrainedModel
+) -> PreTrainedModel:
+    """The teacher, or all of those that taught as one."""
+    models = []
+    for name in source.names:
+        head = recorded.head(heads_of(load_config(name)), task)
+        models.append(one_teacher(name, head, student, needs_head=True, dtype=torch.float32))
+    return join_teachers(models, source.shares) if source.is_joined else models[0]
 
 
 __all__ = ["Pair", "ask", "load_pair"]

@@ -15,8 +15,8 @@ from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.refusals import check_before_data
-from hf_tinybert.distillation.teacher_ensemble import teachers_of, told_ensemble
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
+from hf_tinybert.distillation.teacher_ensemble import teachers_of, told_ensemble
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.initialization import StudentInitialization

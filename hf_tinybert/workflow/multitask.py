@@ -242,9 +242,7 @@ class _MultiTaskDistillation:
 
     def _initialize(self) -> dict[str, StudentInitialization]:
         """The encoder from the base's teacher, on texts of all tasks; every head, and every map, from its own."""
-        taught = {
-            name: teachers_of(part.teacher)[0] for name, part in self.parts.items() if part.teacher is not None
-        }
+        taught = {name: teachers_of(part.teacher)[0] for name, part in self.parts.items() if part.teacher is not None}
         texts = {
             name: list(calibration_texts(self.parts[name].data, teacher, self.tokenizer, self.parts[name].settings))
             for name, teacher in taught.items()

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 from hf_tinybert.distillation.teacher_ensemble import teachers_of
 from hf_tinybert.run_folder import RunFolder
 from hf_tinybert.workflow.kept_answers import stored_weights_sha256
-from hf_tinybert.workflow.teacher_source import TeacherSource, public_name
+from hf_tinybert.workflow.teacher_source import TeacherSource
 
 Scores = dict[str, dict[str, float]]
 """By split and metric."""
@@ -21,7 +21,7 @@ def kept_scores(folder: RunFolder, stage: str, teacher: str | TeacherSource, sco
     Args:
         folder: of the run.
         stage: where they are kept.
-        teacher: Hub name or folder, or several that teach as one; another model may lie there than at the earlier call.
+        teacher: Hub name or folder, or several; another model may lie there than at the earlier call.
         score: scores the teacher.
     """
     weights, kept = stored_weights_sha256(teacher), folder.finished(stage) or {}
@@ -71,9 +71,7 @@ def scored_ensemble(
     """
     if told is None:
         return None
-    teachers = [
-        {**one, "teacher": public_name(name)} for one, name in zip(told["teachers"], source.names, strict=True)
-    ]
+    teachers = [{**one, "teacher": name} for one, name in zip(told["teachers"], source.different_names, strict=True)]
     for one, scores in zip(teachers, singly, strict=False):
         one |= {"scores": scores} if scores else {}
     return {"teachers": teachers, **({"scores": together} if together else {})}

@@ -1,6 +1,6 @@
 """Where the teacher of a student folder lies, as far as the folder tells: for whatever sets the two side by side."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from hf_tinybert.models.exported_runtime import ExportedRuntime
 from hf_tinybert.run_folder import RUN_FILE
 from hf_tinybert.workflow.figures import FIGURES_FILE
 from hf_tinybert.workflow.model_folder import heads_of, load_config, load_model_folder, stored_folder
+from hf_tinybert.workflow.teacher_source import TeacherSource
 
 _QUICKSTART_NAME = "teacher"  # beside the student, in the output of `hf-tinybert quickstart`
 _HUB_PARTS = 2
@@ -30,8 +31,10 @@ class RecordedTeacher:
         name: Hub name, or last part of a folder; None where nothing is told.
         task: of a multi-task teacher, the head that taught.
         sha256: of its weights; None where it is not told.
-        folders: that exist on this machine and may hold it, the likeliest first.
-        hub_name: that the run or the record names; None where it is a folder.
+        folders: that exist on this machine and may hold it, the likeliest first; none of several.
+        hub_name: that the run or the record names; None where it is a folder, or several are.
+        joined: each of several teachers that taught as one; empty where one model did.
+        weights: of these in the mean; None for equal ones.
     """
 
     name: str | None
@@ -39,6 +42,8 @@ class RecordedTeacher:
     sha256: str | None
     folders: tuple[Path, ...]
     hub_name: str | None = None
+    joined: "tuple[RecordedTeacher, ...]" = ()
+    weights: tuple[float, ...] | None = None
 
     def head(self, tasks: Any, task: str | None) -> str | None:  # noqa: ANN401 (of a configuration)
         """The head that taught a task, of a model with several; None of a model with one.
@@ -53,7 +58,8 @@ class RecordedTeacher:
         """A sentence where a teacher's weights are not those that taught; of a graph they cannot be compared."""
         if self.sha256 is None or not isinstance(teacher, PreTrainedModel) or weights_sha256(teacher) == self.sha256:
             return ""
-        return f"{public_name(name)} is another teacher than the one that this student was distilled from."
+        known = name if self.joined else public_name(name)
+        return f"{known} is another teacher than the one that this student was distilled from."
 
 
 def recorded_teacher(student: str | Path, task: str | None = None) -> RecordedTeacher:
@@ -74,14 +80,34 @@ def recorded_teacher(student: str | Path, task: str | None = None) -> RecordedTe
     settings = run.get("settings") or {}
     told = (record.get("tasks") or {}).get(task) or {} if task else record
     own = (settings.get("tasks") or {}).get(task) or {} if task else settings
-    name = own.get("teacher") or told.get("teacher")
+    of_run = own.get("teacher")
+    if isinstance(of_run, list) or (told.get("ensemble") or {}).get("teachers"):
+        return _recorded_joined(folder, own, told)
+    return _recorded(folder, of_run, told.get("teacher"), own.get("teacher_task"), told.get("teacher_sha256"))
+
+
+def _recorded(
+    folder: Path, of_run: str | None, of_record: str | None, head: str | None, sha256: str | None
+) -> RecordedTeacher:
+    name = of_run or of_record
     if not name:
         return RecordedTeacher(None, None, None, ())
-    found = dict.fromkeys(one.resolve() for one in _places(folder, own.get("teacher"), told.get("teacher")))
+    found = dict.fromkeys(one.resolve() for one in _places(folder, of_run, of_record))
     here = tuple(one for one in found if one.is_dir() and one != folder.resolve())
-    return RecordedTeacher(
-        public_name(str(name)), own.get("teacher_task"), told.get("teacher_sha256"), here, _hub_name(str(name))
+    return RecordedTeacher(public_name(str(name)), head, sha256, here, _hub_name(str(name)))
+
+
+def _recorded_joined(folder: Path, own: Mapping[str, Any], told: Mapping[str, Any]) -> RecordedTeacher:
+    """Of several that taught as one; a student that was moved without its `run.json` has their record alone."""
+    recorded = list((told.get("ensemble") or {}).get("teachers") or ())
+    names = own["teacher"] if isinstance(own.get("teacher"), list) else [None] * len(recorded)
+    head, weights = own.get("teacher_task"), own.get("teacher_weights") or [one["weight"] for one in recorded]
+    joined = tuple(
+        _recorded(folder, name, one.get("teacher"), head, one.get("teacher_sha256"))
+        for name, one in zip(names, recorded or [{}] * len(names), strict=True)
     )
+    told_name = " + ".join(str(one.name) for one in joined)
+    return RecordedTeacher(told_name, head, told.get("teacher_sha256"), (), None, joined, tuple(weights) or None)
 
 
 def teachers_at_hand(recorded: RecordedTeacher, task: str | None = None, kind: str | None = None) -> Iterator[Path]:
@@ -97,16 +123,24 @@ def teachers_at_hand(recorded: RecordedTeacher, task: str | None = None, kind: s
             yield folder
 
 
-def find_teacher(recorded: RecordedTeacher, task: str | None = None, kind: str | None = None) -> str | None:
+def find_teacher(recorded: RecordedTeacher, task: str | None = None, kind: str | None = None) -> TeacherSource | None:
     """The first of `teachers_at_hand`, else the Hub name that the student's folder tells; None where neither is.
 
     Args:
         recorded: of the student.
         task: of a multi-task student.
         kind: of its task.
+
+    Returns:
+        Of several that taught as one all of them, or None where one of them is not found.
     """
+    if recorded.joined:
+        found = [find_teacher(one, task, kind) for one in recorded.joined]
+        names = tuple(dict.fromkeys(one.first for one in found if one is not None))
+        return TeacherSource(names, recorded.weights) if len(names) == len(found) else None
     at_hand = next(teachers_at_hand(recorded, task, kind), None)
-    return recorded.hub_name if at_hand is None else str(at_hand)
+    name = recorded.hub_name if at_hand is None else str(at_hand)
+    return None if name is None else TeacherSource((name,))
 
 
 def _taught(folder: Path, recorded: RecordedTeacher, task: str | None, kind: str | None) -> bool:

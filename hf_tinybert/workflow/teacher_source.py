@@ -69,7 +69,16 @@ class TeacherSource:
     @property
     def public_name(self) -> str:
         """Hub names as they are, of folders on this machine only the last part; of several with ` + ` between."""
-        return " + ".join(public_name(name) for name in self.names)
+        return " + ".join(self.different_names)
+
+    @property
+    def different_names(self) -> tuple[str, ...]:
+        """The public name of each; folders of one name are numbered, so that figures can tell them apart."""
+        names = [public_name(name) for name in self.names]
+        return tuple(
+            f"{name} ({names[:place].count(name) + 1})" if names.count(name) > 1 else name
+            for place, name in enumerate(names)
+        )
 
 
 def public_name(name: str) -> str:

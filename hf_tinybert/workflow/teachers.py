@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch.utils.data import DataLoader
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -80,11 +81,28 @@ def check_joined(settings: DistilSettings, known: Task | None, tokenizer: PreTra
                     f"expected the {what} of `{source.first}` in `{name}`, {wanted}, got {got}; because the mean of "
                     "both would be of neither; name teachers of one task that have its labels in one order"
                 )
-        if own.get_vocab() != tokenizer.get_vocab():
-            raise ValueError(
-                f"expected the vocabulary of `{source.first}` in `{name}`, got another one; because all teachers read "
-                "the same tokens; name teachers that were fine-tuned from models with one tokenizer"
-            )
+        check_same_vocabulary(source.first, tokenizer, name, own)
+
+
+def check_same_vocabulary(
+    first: str, tokenizer: PreTrainedTokenizerBase, name: str, other: PreTrainedTokenizerBase
+) -> None:
+    """Refuse a teacher that reads other tokens than the first.
+
+    Args:
+        first: name of the first.
+        tokenizer: of the first.
+        name: of the other.
+        other: tokenizer of the other.
+
+    Raises:
+        ValueError: their vocabularies differ.
+    """
+    if other.get_vocab() != tokenizer.get_vocab():
+        raise ValueError(
+            f"expected the vocabulary of `{first}` in `{name}`, got another one; because all teachers read the same "
+            "tokens; name teachers that were fine-tuned from models with one tokenizer"
+        )
 
 
 def _task_of(
@@ -155,7 +173,9 @@ def teacher_model(
     return join_teachers(models, source.shares), True
 
 
-def one_teacher(name: str, task: str | None, student: PreTrainedModel, *, needs_head: bool) -> PreTrainedModel:
+def one_teacher(
+    name: str, task: str | None, student: PreTrainedModel, *, needs_head: bool, dtype: torch.dtype | None = None
+) -> PreTrainedModel:
     """A model that teaches.
 
     Args:
@@ -163,6 +183,7 @@ def one_teacher(name: str, task: str | None, student: PreTrainedModel, *, needs_
         task: of a multi-task teacher, the head that teaches.
         student: decides the head.
         needs_head: whether its predictions are read.
+        dtype: of the weights; None for that of the file.
 
     Raises:
         ValueError: see `load_teacher`.
@@ -171,7 +192,7 @@ def one_teacher(name: str, task: str | None, student: PreTrainedModel, *, needs_
         several = load_model_folder(name, task=task).model
         if isinstance(several, PreTrainedModel):  # no exported folder has several heads
             return several
-    return load_teacher(name, student, needs_head=needs_head)
+    return load_teacher(name, student, needs_head=needs_head, dtype=dtype)
 
 
 def calibration_texts(
@@ -211,6 +232,7 @@ def _without_labels(task: Task, tokenizer: PreTrainedTokenizerBase, seed: int) -
 __all__ = [
     "calibration_texts",
     "check_joined",
+    "check_same_vocabulary",
     "embedding_fields",
     "has_several_heads",
     "is_finetuned",
