@@ -31,12 +31,13 @@ def test_two_processes_train_both_phases_as_one_that_accumulates(tmp_path):
 
 
 @pytest.mark.distributed
-def test_two_processes_with_a_cache_a_learned_mapping_an_adapter_or_the_best_model_train_as_one(tmp_path):
+def test_two_processes_with_a_cache_a_learned_mapping_an_adapter_several_teachers_or_the_best_model_are_as_one(tmp_path):
     """Prevents rows that meet the teacher's outputs of others, and a best model that one process alone loads."""
     variants = {
         "cached": lambda count: {"arguments": {"teacher_cache_dir": str(tmp_path / f"cache-{count}")}},
         "learned": lambda count: {"arguments": {"layer_mapping": "attention"}},
         "adapter": lambda count: {"adapter": True},
+        "joined": lambda count: {"joined": True},
         "best": lambda count: {"arguments": worker.FIRST_IS_BEST},
     }
     ends = {}
@@ -52,4 +53,6 @@ def test_two_processes_with_a_cache_a_learned_mapping_an_adapter_or_the_best_mod
         ends[count] = worker.start(tmp_path, runs, processes=None if count == 1 else count)
     for one, two in zip(ends[1], ends[2], strict=True):
         worker.check_close(two, one)
+    losses = [[entry.get("prediction_loss") for entry in end["history"]] for end in ends[2]]
+    assert losses[3] != pytest.approx(losses[0], rel=1e-2, nan_ok=True)  # the other one has its say
     assert ends[2][-1]["best"].endswith(f"{worker.SECOND}/checkpoint-2")

@@ -31,7 +31,7 @@ from transformers import (
 from transformers import trainer_utils as stock
 
 from hf_tinybert import TinyBertConfig, TinyBertForSequenceClassification
-from hf_tinybert.distillation import DistillationArguments, DistillationTrainer
+from hf_tinybert.distillation import DistillationArguments, DistillationTrainer, join_teachers
 from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE, DistillationProjections
 from hf_tinybert.distillation.record import DistillationRecord
 from hf_tinybert.distillation.sharding import partitioned_parameters, whole_tensors
@@ -77,6 +77,7 @@ class Run:
         models: folder with `student` and `teacher` to load by name; None makes both in memory.
         dropout: of the student.
         adapter: whether the student trains a LoRA adapter and its head alone.
+        joined: whether a second teacher teaches beside the first, with half its weight.
         resume: True, or the folder of a checkpoint.
         early_stopping: stops a phase after its second evaluation.
         kill: where the process kills itself, see `_arm`.
@@ -89,6 +90,7 @@ class Run:
     models: str | None = None
     dropout: float = 0.0
     adapter: bool = False
+    joined: bool = False
     resume: bool | str | None = None
     early_stopping: bool = False
     kill: dict[str, object] | None = None
@@ -103,6 +105,18 @@ def models(dropout=0.0):
             parameter.add_(torch.randn_like(parameter) * 0.1)
     rates = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
     return TinyBertForSequenceClassification(TinyBertConfig(**SHAPE, **STUDENT, **rates)), teacher
+
+
+def other_teacher(run):
+    """A narrower one that says something else."""
+    if run.models:
+        return AutoModelForSequenceClassification.from_pretrained(f"{run.models}/other")
+    torch.manual_seed(2)
+    other = BertForSequenceClassification(BertConfig(**SHAPE, **{**TEACHER, "hidden_size": 16}))
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.2)
+    return other
 
 
 def rows():
@@ -162,6 +176,9 @@ def train(run):
         teacher = f"{run.models}/teacher"
     else:
         student, teacher = models(run.dropout)
+    if run.joined:
+        first = AutoModelForSequenceClassification.from_pretrained(teacher) if run.models else teacher
+        teacher = join_teachers([first, other_teacher(run)], [1.0, 0.5])
     if run.adapter:
         lora = LoraConfig("SEQ_CLS", r=4, target_modules=["query", "value"], modules_to_save=["classifier"])
         student = get_peft_model(student, lora)
