@@ -10,7 +10,6 @@ from datasets import Dataset
 from transformers import (
     AutoConfig,
     AutoModel,
-    AutoTokenizer,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -37,6 +36,7 @@ from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.configuration_tinybert import PRESETS
 from hf_tinybert.models.modeling_tinybert import TinyBertModel
 from hf_tinybert.workflow.heads import STUDENT_CLASSES, head_class
+from hf_tinybert.workflow.model_folder import answering_config, load_tokenizer
 from hf_tinybert.workflow.student_shape import StudentShape
 from hf_tinybert.workflow.task_data import read_data
 from hf_tinybert.workflow.teacher_source import TeacherSource
@@ -143,7 +143,7 @@ def _load_tokenizer(source: TeacherSource, rows: list[Check]) -> PreTrainedToken
     found: list[PreTrainedTokenizerBase] = []
     for name in source.names:
         try:
-            found.append(_tokenizer(name))
+            found.append(load_tokenizer(name))
             check_same_vocabulary(source.first, found[0], name, found[-1])
         except _LOADING_ERRORS as error:
             rows.append(_unloaded("teacher's tokenizer", name, error))
@@ -178,7 +178,7 @@ def _load_student(examination: Examination, task: Task | None, rows: list[Check]
     first = examination.teacher_source.first
     try:
         if examination.student in PRESETS:
-            shape_of_teacher = AutoConfig.from_pretrained(first)
+            shape_of_teacher = answering_config(first)
     except _LOADING_ERRORS as error:
         rows.append(_unloaded("teacher", first, error))
         return None
@@ -285,20 +285,9 @@ def _student_tokenizer(examination: Examination, teacher: PreTrainedTokenizerBas
     if examination.student in PRESETS:
         return teacher
     try:
-        return _tokenizer(examination.student)
+        return load_tokenizer(examination.student)
     except _LOADING_ERRORS:
         return teacher
-
-
-def _tokenizer(name: str) -> PreTrainedTokenizerBase:
-    """A folder's or a Hub name's tokenizer; of a folder without its files transformers would make an empty one."""
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name)
-    if len(tokenizer.get_vocab()) <= len(tokenizer.all_special_tokens):
-        raise ValueError(
-            f"expected tokenizer files in `{name}`, got a vocabulary of {len(tokenizer.get_vocab())} tokens; because "
-            "texts cannot be encoded without; save the tokenizer beside the model"
-        )
-    return tokenizer
 
 
 def _head(config: PreTrainedConfig) -> str | None:

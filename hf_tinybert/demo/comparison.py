@@ -14,7 +14,7 @@ from hf_tinybert.demo.shown_answers import ANSWER_FORMS, ShownAnswer
 from hf_tinybert.distillation.teacher_ensemble import join_teachers, teachers_of
 from hf_tinybert.models.exported_runtime import ExportedRuntime
 from hf_tinybert.workflow.figures import model_size
-from hf_tinybert.workflow.model_folder import ModelFolder, heads_of, load_config, load_model_folder
+from hf_tinybert.workflow.model_folder import ModelFolder, answering_config, heads_of, load_model_folder
 from hf_tinybert.workflow.teacher_search import (
     UNUSABLE,
     RecordedTeacher,
@@ -112,7 +112,7 @@ def open_comparisons(
         FileNotFoundError: no such student, or no such teacher where one was named.
         ValueError: a folder that cannot answer, or a named teacher that answers something else.
     """
-    several = heads_of(load_config(str(student)))
+    several = heads_of(answering_config(str(student)))
     names: list[str | None] = [task] if task or not several else list(several)
     comparisons: dict[str, Comparison] = {}
     for name in names:
@@ -184,7 +184,7 @@ def _load(name: str, student: ModelFolder, recorded: RecordedTeacher, task: str 
     Raises:
         ValueError: it answers something else.
     """
-    several = heads_of(load_config(name))
+    several = heads_of(answering_config(name))
     found = load_model_folder(
         name, task=recorded.head(several, task), kind=None if several else str(student.task.kind)
     )

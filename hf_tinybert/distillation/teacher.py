@@ -30,6 +30,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils import CONFIG_NAME
 from transformers.utils.hub import cached_file
 from transformers.utils.peft_utils import find_adapter_config_file
 
@@ -105,7 +106,7 @@ def load_teacher(
             "only"
         )
     if find_adapter_config_file(str(name)) is not None:
-        teacher = _load_adapter_teacher(str(name), student, kind, needs_head=needs_head, dtype=dtype)
+        teacher = _load_adapted(str(name), type(student).__name__, kind, needs_head=needs_head, dtype=dtype)
         teach_embeddings(teacher, student)
         return teacher
     config = _load_config(str(name))
@@ -117,9 +118,59 @@ def load_teacher(
     teacher, info = head.auto_class.from_pretrained(
         name, config=config, output_loading_info=True, **_dtype_argument(dtype)
     )
-    _check_trained(sorted(info["missing_keys"]), student, str(name))
+    _check_trained(sorted(info["missing_keys"]), type(student).__name__, str(name))
     _check_vocabulary_head(teacher, kind)
     return freeze(teacher)
+
+
+def load_adapted_model(name: str | Path, kind: str) -> PreTrainedModel:
+    """The model of an adapter folder: its base with the trained head, and the adapter merged into it.
+
+    Args:
+        name: Hub name or folder of a peft adapter.
+        kind: of the head, out of `HEADS`.
+
+    Raises:
+        ValueError: the base cannot be found or does not take it, or no head of that kind was trained with it.
+    """
+    check_weights(Path(name))
+    return _load_adapted(str(name), kind, kind, needs_head=True, dtype=None)
+
+
+def load_adapted_config(name: str | Path) -> PreTrainedConfig:
+    """The configuration of an adapter's base, with as many classes as the adapter's head.
+
+    Adapters are saved without the names of their classes: those of a `config.json` beside it are taken, else the
+    base's.
+
+    Args:
+        name: Hub name or folder of a peft adapter.
+
+    Raises:
+        ValueError: the base cannot be found.
+    """
+    from peft import PeftConfig
+    from peft.utils import load_peft_weights
+
+    adapter = PeftConfig.from_pretrained(str(name))
+    config = _load_config(base_of_adapter(name), adapter.revision)
+    if _adapter_kind(adapter) in _LABELLED_HEADS:
+        _set_classes(config, load_peft_weights(str(name), device="cpu"), str(name))
+    return config
+
+
+def base_of_adapter(name: str | Path) -> str:
+    """Folder or Hub name of the model that an adapter was trained on.
+
+    Args:
+        name: Hub name or folder of a peft adapter.
+
+    Raises:
+        ValueError: the adapter names none, or a folder that is not there.
+    """
+    from peft import PeftConfig
+
+    return _base_name(str(name), PeftConfig.from_pretrained(str(name)).base_model_name_or_path)
 
 
 def load_teacher_with_trained_head(
@@ -163,9 +214,7 @@ def load_teacher_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
     """
     source = str(name)
     if find_adapter_config_file(source) is not None and cached_file(source, _TOKENIZER_FILE, **_IF_THERE) is None:
-        from peft import PeftConfig
-
-        source = _base_name(source, PeftConfig.from_pretrained(source).base_model_name_or_path)
+        source = base_of_adapter(source)
     tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     if not isinstance(tokenizer, PreTrainedTokenizerBase):
         raise ValueError(f"expected a tokenizer of transformers, got `{type(tokenizer).__name__}`")
@@ -227,7 +276,7 @@ def _load_embedder(
     teacher, info = head.auto_class.from_pretrained(
         name, config=config, output_loading_info=True, **pooler, **_dtype_argument(dtype)
     )
-    _check_trained(sorted(info["missing_keys"]), student, name)
+    _check_trained(sorted(info["missing_keys"]), type(student).__name__, name)
     teach_embeddings(teacher, student)
     return _pretrained(teacher)
 
@@ -236,8 +285,8 @@ def _takes_pooler(encoder_class: object) -> bool:
     return inspect.isclass(encoder_class) and "add_pooling_layer" in inspect.signature(encoder_class).parameters
 
 
-def _load_adapter_teacher(
-    name: str, student: PreTrainedModel, kind: str | None, *, needs_head: bool, dtype: torch.dtype | None
+def _load_adapted(
+    name: str, wanted_class: str, kind: str | None, *, needs_head: bool, dtype: torch.dtype | None
 ) -> PreTrainedModel:
     """The base of an adapter with the head that the adapter was trained with, merged."""
     from peft import PeftConfig
@@ -248,7 +297,7 @@ def _load_adapter_teacher(
     needed = needs_head or kind == "ForMultipleChoice"
     if needed and _head_alone(trained_kind) != _head_alone(kind):
         raise ValueError(
-            f"expected an adapter trained with a head like `{type(student).__name__}`'s, got `{name}` of task type "
+            f"expected an adapter trained with a head like `{wanted_class}`'s, got `{name}` of task type "
             f"{adapter.task_type}; because a head that was never trained teaches noise; train the adapter on the "
             "student's task, or train the intermediate-layer phase only"
         )
@@ -258,7 +307,7 @@ def _load_adapter_teacher(
     wanted = config.dtype if dtype is None else dtype  # from_pretrained writes its own into the configuration
     weights = load_peft_weights(name, device="cpu")
     if trained_kind in _LABELLED_HEADS:
-        _set_class_count(config, weights)
+        _set_classes(config, weights, name)
     head = _head_of(trained_kind, config, base_name) if trained_kind else _ENCODER
     base, info = head.auto_class.from_pretrained(
         base_name,
@@ -271,7 +320,9 @@ def _load_adapter_teacher(
     check_not_quantised(base)
     if needs_head:
         untrained = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
-        _check_trained(sorted(key for key in untrained if f"base_model.model.{key}" not in weights), student, name)
+        _check_trained(
+            sorted(key for key in untrained if f"base_model.model.{key}" not in weights), wanted_class, name
+        )
     merged = merged_teacher(load_adapter(base, name))
     teacher = merged if needs_head or kind == "ForMultipleChoice" else _pretrained(merged.base_model)
     if needs_head:
@@ -306,11 +357,16 @@ def _base_name(adapter: str, base: str | None) -> str:
     return base
 
 
-def _set_class_count(config: PreTrainedConfig, weights: dict[str, torch.Tensor]) -> None:
-    """As many classes as the adapter's head; the base's own names stay only where their number is right."""
+def _set_classes(config: PreTrainedConfig, weights: dict[str, torch.Tensor], adapter: str) -> None:
+    """As many classes as the adapter's head, by the names beside it; else the base's, if they are as many."""
     counts = {len(tensor) for name, tensor in weights.items() if name.endswith(_CLASS_LAYERS)}
     if len(counts) == 1 and config.num_labels not in counts:
         config.num_labels = counts.pop()
+    beside = cached_file(adapter, CONFIG_NAME, **_IF_THERE)
+    named = {} if beside is None else PreTrainedConfig.from_json_file(beside).id2label
+    if named and len(named) == config.num_labels:
+        config.id2label = named
+        config.label2id = {label: index for index, label in named.items()}
 
 
 def _head_alone(kind: str | None) -> Head:
@@ -329,10 +385,10 @@ def _head_of(kind: str | None, config: PreTrainedConfig, name: str) -> Head:
     return head
 
 
-def _check_trained(missing: list[str], student: PreTrainedModel, name: str) -> None:
+def _check_trained(missing: list[str], wanted_class: str, name: str) -> None:
     if missing:
         raise ValueError(
-            f"expected a teacher fine-tuned with a head like `{type(student).__name__}`'s, got `{name}` without "
+            f"expected a teacher fine-tuned with a head like `{wanted_class}`'s, got `{name}` without "
             f"{', '.join(f'`{key}`' for key in missing)}; because a head that was never trained teaches noise; "
             "fine-tune the teacher on the task first, or train the intermediate-layer phase only"
         )
@@ -362,7 +418,10 @@ def _pretrained(model: object) -> PreTrainedModel:
 __all__ = [
     "HEADS",
     "Head",
+    "base_of_adapter",
     "freeze",
+    "load_adapted_config",
+    "load_adapted_model",
     "load_teacher",
     "load_teacher_tokenizer",
     "load_teacher_with_trained_head",

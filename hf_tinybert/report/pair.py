@@ -14,7 +14,7 @@ from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.report.compared_rows import MODELS, ComparedRows
 from hf_tinybert.report.report_settings import ReportSettings
 from hf_tinybert.workflow.inference import Inference
-from hf_tinybert.workflow.model_folder import heads_of, load_config, load_model_folder, load_tokenizer
+from hf_tinybert.workflow.model_folder import answering_config, heads_of, load_model_folder, load_tokenizer
 from hf_tinybert.workflow.teacher_search import RecordedTeacher, recorded_teacher
 from hf_tinybert.workflow.teacher_source import TeacherSource
 from hf_tinybert.workflow.teachers import one_teacher
@@ -99,7 +99,7 @@ def _teacher(
     """The teacher, or all of those that taught as one."""
     models = []
     for name in source.names:
-        head = recorded.head(heads_of(load_config(name)), task)
+        head = recorded.head(heads_of(answering_config(name)), task)
         models.append(one_teacher(name, head, student, needs_head=True, dtype=torch.float32))
     return join_teachers(models, source.shares) if source.is_joined else models[0]
 

@@ -10,6 +10,7 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedMo
 
 from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.encodings import model_input_names
+from hf_tinybert.distillation.teacher import base_of_adapter
 from hf_tinybert.export.formats import WEIGHT_ENDINGS
 from hf_tinybert.export.graphs import write_graph
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
@@ -18,7 +19,7 @@ from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassificati
 from hf_tinybert.runtimes.inference_settings import InferenceSettings
 from hf_tinybert.runtimes.runtime import Runtime
 from hf_tinybert.workflow.heads import head_class
-from hf_tinybert.workflow.model_folder import heads_of, load_config, load_model_folder
+from hf_tinybert.workflow.model_folder import answering_config, heads_of, is_adapter, load_config, load_model_folder
 from hf_tinybert.workflow.teacher_search import recorded_teacher
 from hf_tinybert.workflow.teachers import is_finetuned
 
@@ -113,11 +114,13 @@ def _own_teacher(settings: InferenceSettings) -> dict[str, PreTrainedModel]:
     if settings.own_teacher is None or settings.student is None:
         return {}
     recorded = recorded_teacher(settings.student, settings.task)
-    tasks = heads_of(load_config(settings.own_teacher))
+    tasks = heads_of(answering_config(settings.own_teacher))
     return {OWN_TEACHER: _load(settings.own_teacher, recorded.head(tasks, settings.task))}
 
 
 def _load(name: str, task: str | None) -> PreTrainedModel:
+    if is_adapter(name):
+        name = base_of_adapter(name)  # merged into its base, as teachers are, it computes as long as the base
     config = load_config(name)
     if is_exported(name):
         raise ValueError(

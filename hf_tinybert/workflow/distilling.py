@@ -39,7 +39,7 @@ from hf_tinybert.workflow.fresh_rows import FreshRows
 from hf_tinybert.workflow.heads import STUDENT_CLASSES
 from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, keep_answers
 from hf_tinybert.workflow.loss_history import Curves
-from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
+from hf_tinybert.workflow.model_folder import answering_config, load_tokenizer
 from hf_tinybert.workflow.refused_run import given_back_if_refused
 from hf_tinybert.workflow.row_fingerprint import check_same_rows
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, place_models
@@ -103,7 +103,7 @@ class _Distillation:
         self.checkpoints = output / CHECKPOINTS
         self.source = settings.teacher_source
         check_weights(Path(self.source.first))
-        self.config = load_config(self.source.first)
+        self.config = answering_config(self.source.first)
         self.teacher_tokenizer: PreTrainedTokenizerBase = load_tokenizer(self.source.first)
         self.tokenizer = student_tokenizer(settings, self.teacher_tokenizer)
         known = teacher_task(settings, self.config, self.teacher_tokenizer)

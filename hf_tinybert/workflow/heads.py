@@ -8,7 +8,7 @@ from transformers import AutoModel, BertConfig, PreTrainedConfig, PreTrainedMode
 
 from hf_tinybert.data.tasks import Task, TaskKind
 from hf_tinybert.distillation.embedding_teacher import Pooling, pool_states
-from hf_tinybert.distillation.teacher import HEADS
+from hf_tinybert.distillation.teacher import HEADS, load_adapted_model
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.modeling_tinybert import (
     TinyBertForMaskedLM,
@@ -62,6 +62,23 @@ def load_with_head(name: str | Path, config: PreTrainedConfig, task: Task) -> Pr
     return loaded
 
 
+def load_adapted(name: str | Path, task: Task) -> PreTrainedModel:
+    """A model whose folder holds an adapter alone, merged into its base, with the trained head of a task.
+
+    Args:
+        name: Hub name or folder.
+        task: that it answers.
+
+    Raises:
+        ValueError: the base is not found, or no such head was trained with the adapter.
+    """
+    model = load_adapted_model(name, task.definition.head)
+    if task.kind is TaskKind.SENTENCE_EMBEDDING:
+        said = read_sentence_transformer(str(name))
+        pool_states(model, Pooling.MEAN if said is None else Pooling(said.pooling))
+    return model
+
+
 def _embedder(name: str | Path, config: PreTrainedConfig) -> PreTrainedModel:
     """An encoder as it is published, whose states are pooled as its folder says, else by mean."""
     if config.model_type == BertConfig.model_type:
@@ -83,4 +100,4 @@ def _listed(names: list[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-__all__ = ["STUDENT_CLASSES", "head_class", "load_with_head"]
+__all__ = ["STUDENT_CLASSES", "head_class", "load_adapted", "load_with_head"]

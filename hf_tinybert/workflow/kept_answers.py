@@ -13,6 +13,8 @@ from datasets import Dataset
 
 from hf_tinybert.data.kinds.definition import Prediction
 from hf_tinybert.data.tasks import Task
+from hf_tinybert.distillation.adapters import ADAPTER_CONFIG_FILE
+from hf_tinybert.distillation.teacher import base_of_adapter
 from hf_tinybert.models.checkpoint_folder import weight_files_sha256
 from hf_tinybert.workflow.model_folder import stored_folder
 from hf_tinybert.workflow.task_data import drawn
@@ -119,7 +121,7 @@ def stored_weights_sha256(name: str | Path | TeacherSource) -> str | None:
     """A hash of the weight files of a folder, or of a Hub model in the local cache; no model is loaded for it.
 
     Args:
-        name: folder or Hub name; of several teachers the hash of all, and of their weights in the mean.
+        name: folder or Hub name; of an adapter its base counts too, of several teachers all and their shares.
 
     Returns:
         None where there are none.
@@ -130,7 +132,11 @@ def stored_weights_sha256(name: str | Path | TeacherSource) -> str | None:
         every = [stored_weights_sha256(one) for one in name.names]
         return None if None in every else hashlib.sha256(f"{every} {list(name.shares)}".encode()).hexdigest()
     folder = stored_folder(name)
-    return None if folder is None else weight_files_sha256(folder)
+    own = None if folder is None else weight_files_sha256(folder)
+    if folder is None or own is None or not (folder / ADAPTER_CONFIG_FILE).is_file():
+        return own
+    base = stored_weights_sha256(base_of_adapter(folder))
+    return None if base is None else hashlib.sha256(f"{own} on {base}".encode()).hexdigest()
 
 
 def _read(folder: Path) -> dict[str, KeptAnswers]:

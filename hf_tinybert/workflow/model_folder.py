@@ -12,11 +12,12 @@ from transformers.utils.hub import cached_file
 from hf_tinybert.data.tasks import KINDS, TASK_FILE, Task, TaskKind, TaskSettings
 from hf_tinybert.distillation.adapters import ADAPTER_CONFIG_FILE
 from hf_tinybert.distillation.checkpoints import check_weights
+from hf_tinybert.distillation.teacher import load_adapted_config, load_teacher_tokenizer
 from hf_tinybert.models.checkpoint_folder import CONFIG_FILE
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.exported_runtime import ExportedRuntime, is_exported
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
-from hf_tinybert.workflow.heads import load_with_head
+from hf_tinybert.workflow.heads import load_adapted, load_with_head
 from hf_tinybert.workflow.task_data import longest_input, task_kind
 
 _TASKS_FOLDER = "tasks"
@@ -40,10 +41,10 @@ class ModelFolder:
 
 
 def load_model_folder(name: str | Path, *, task: str | None = None, kind: str | None = None) -> ModelFolder:
-    """A model that evaluates and predicts, exported ones among them.
+    """A model that evaluates and predicts, exported ones and adapters among them.
 
     Args:
-        name: Hub name or folder.
+        name: Hub name or folder; an adapter is loaded on its base and merged.
         task: of a multi-task folder, the head that answers.
         kind: of a model without `task.json`, as others publish them; its label names are those of its configuration.
 
@@ -52,10 +53,12 @@ def load_model_folder(name: str | Path, *, task: str | None = None, kind: str | 
         ValueError: truncated weights, a head that is not there or was never trained, no kind.
         ModuleNotFoundError: the runtime of an exported folder is not installed.
     """
-    config = load_config(str(name))
+    config = answering_config(name)
     tokenizer = load_tokenizer(str(name))
     check_weights(Path(name))
     known = _known_task(name, config, tokenizer, task, kind)
+    if is_adapter(name):
+        return ModelFolder(str(name), load_adapted(name, known), tokenizer, known)
     tasks = heads_of(config)
     if tasks:
         model = TinyBertForMultiTask.from_pretrained(name).for_task(_chosen(tasks, task, name))
@@ -67,7 +70,7 @@ def load_model_folder(name: str | Path, *, task: str | None = None, kind: str | 
 
 def load_task(name: str | Path, *, task: str | None = None, kind: str | None = None) -> Task:
     """The task of a model that is not loaded for it; arguments and errors as of `load_model_folder`."""
-    return _known_task(name, load_config(str(name)), load_tokenizer(str(name)), task, kind)
+    return _known_task(name, answering_config(name), load_tokenizer(str(name)), task, kind)
 
 
 def task_of_folder(name: str, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, kind: str | None) -> Task:
@@ -95,6 +98,16 @@ def heads_of(config: PreTrainedConfig) -> Mapping[str, Mapping[str, Any]]:
     """
     tasks = config.tasks if isinstance(config, TinyBertConfig) else None
     return tasks or {}
+
+
+def is_adapter(name: str | Path) -> bool:
+    """Whether a folder or a Hub model is an adapter, which is loaded on its base."""
+    return folder_of_file(name, ADAPTER_CONFIG_FILE) is not None
+
+
+def answering_config(name: str | Path) -> PreTrainedConfig:
+    """As `load_config`, of an adapter too: that of its base, with the classes of the adapter."""
+    return load_adapted_config(name) if is_adapter(name) else load_config(str(name))
 
 
 def load_config(name: str) -> PreTrainedConfig:
@@ -127,10 +140,16 @@ def load_config(name: str) -> PreTrainedConfig:
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     """The tokenizer of a Hub name or folder; of a folder without its files transformers would make an empty one.
 
+    Of an adapter without one it is the base's.
+
     Raises:
         ValueError: there is none.
     """
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+    tokenizer: PreTrainedTokenizerBase = (
+        load_teacher_tokenizer(name)
+        if is_adapter(name)
+        else AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+    )
     if len(tokenizer.get_vocab()) <= len(tokenizer.all_special_tokens):
         raise ValueError(
             f"expected tokenizer files in `{name}`, got a vocabulary of {len(tokenizer.get_vocab())} tokens; because "
@@ -234,9 +253,11 @@ def has_label_names(kind: TaskKind) -> bool:
 
 __all__ = [
     "ModelFolder",
+    "answering_config",
     "folder_of_file",
     "has_label_names",
     "heads_of",
+    "is_adapter",
     "load_config",
     "load_model_folder",
     "load_task",

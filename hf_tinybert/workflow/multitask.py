@@ -45,7 +45,7 @@ from hf_tinybert.workflow.figures import (
 )
 from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, keep_answers
 from hf_tinybert.workflow.loss_history import Curves
-from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, task_folder
+from hf_tinybert.workflow.model_folder import answering_config, load_tokenizer, task_folder
 from hf_tinybert.workflow.multitask_settings import MultiTaskSettings
 from hf_tinybert.workflow.refused_run import given_back_if_refused
 from hf_tinybert.workflow.row_fingerprint import check_same_rows
@@ -193,7 +193,7 @@ class _MultiTaskDistillation:
         settings, taught = self.settings.of_task(name), self.settings.is_taught(name)
         first = settings.teacher_source.first
         check_weights(Path(first))
-        config, tokenizer = load_config(first), load_tokenizer(first)
+        config, tokenizer = answering_config(first), load_tokenizer(first)
         self._check_tokenizer(name, tokenizer)
         known = teacher_task(settings, config, tokenizer) if taught else None
         if taught:
@@ -203,7 +203,7 @@ class _MultiTaskDistillation:
         if data.task.settings.labels:
             spec["id2label"] = dict(enumerate(data.task.settings.labels))
         if data.task.kind is TaskKind.SENTENCE_EMBEDDING:
-            width = self._student_width(load_config(self.base_teacher))
+            width = self._student_width(answering_config(self.base_teacher))
             spec |= embedding_fields(first, config, width, head=settings.teacher_task)
         return _Part(settings, data, training_rows(data, settings, self.tokenizer), spec)
 
@@ -219,7 +219,7 @@ class _MultiTaskDistillation:
         return int(student_config(self.shared, config).hidden_size)
 
     def _untrained_student(self) -> TinyBertForMultiTask:
-        config = student_config(self.shared, load_config(self.base_teacher))
+        config = student_config(self.shared, answering_config(self.base_teacher))
         encoder = new_student(TinyBertModel, config, self.shared, self.tokenizer)
         return TinyBertForMultiTask.from_encoder(encoder, {name: part.spec for name, part in self.parts.items()})
 

@@ -1,5 +1,6 @@
 """Rows made ready for a run: one label space with the model, cut to the number asked for, encoded."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ _USUAL_LENGTH = 128
 _LONGER: Mapping[TaskKind, int] = {TaskKind.QUESTION_ANSWERING: 384, TaskKind.EXTRACTIVE_SUMMARIZATION: 512}
 # BERT's SQuAD code lets windows of 384 tokens share 128 of the text
 _SHARED_PART = 3
+_NO_NAME = re.compile(r"LABEL_\d+")  # as transformers calls classes without names
 
 
 @dataclass(frozen=True)
@@ -133,10 +135,16 @@ def check_labels(labels: Sequence[str], task: Task) -> None:
         task: of the model.
 
     Raises:
-        ValueError: the model has no output for a label.
+        ValueError: the model has no output for a label, or says no names.
     """
     own = task.settings.labels
     unknown = [name for name in labels if name not in own]
+    if unknown and own and all(_NO_NAME.fullmatch(name) for name in own):
+        raise ValueError(
+            f"expected the names of the model's {len(own)} classes, got {own[0]} and so on; because labels of the data, "
+            f"such as `{unknown[0]}`, are found by their names; write `id2label` into the model's `config.json`, of an "
+            "adapter into one beside it"
+        )
     if unknown and own:
         raise ValueError(
             f"expected only labels out of {', '.join(f'`{name}`' for name in own[:20])}, got "

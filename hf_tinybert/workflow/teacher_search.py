@@ -14,7 +14,7 @@ from hf_tinybert.models.checkpoint_folder import read_json
 from hf_tinybert.models.exported_runtime import ExportedRuntime
 from hf_tinybert.run_folder import RUN_FILE
 from hf_tinybert.workflow.figures import FIGURES_FILE
-from hf_tinybert.workflow.model_folder import heads_of, load_config, load_model_folder, stored_folder
+from hf_tinybert.workflow.model_folder import answering_config, heads_of, load_model_folder, stored_folder
 from hf_tinybert.workflow.teacher_source import TeacherSource
 
 _QUICKSTART_NAME = "teacher"  # beside the student, in the output of `hf-tinybert quickstart`
@@ -147,7 +147,7 @@ def _taught(folder: Path, recorded: RecordedTeacher, task: str | None, kind: str
     if recorded.sha256 is None:
         return False
     try:
-        several = heads_of(load_config(str(folder)))
+        several = heads_of(answering_config(str(folder)))
         head = recorded.head(several, task)
         teacher = load_model_folder(folder, task=head, kind=None if several else kind).model
     except UNUSABLE:

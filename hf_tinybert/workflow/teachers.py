@@ -18,10 +18,10 @@ from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.sentence_transformers import read_sentence_transformer
 from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
 from hf_tinybert.workflow.model_folder import (
+    answering_config,
     folder_of_file,
     has_label_names,
     heads_of,
-    load_config,
     load_model_folder,
     load_task,
     load_tokenizer,
@@ -70,7 +70,7 @@ def check_joined(settings: DistilSettings, known: Task | None, tokenizer: PreTra
         )
     for name in source.names[1:]:
         check_weights(Path(name))
-        config, own = load_config(name), load_tokenizer(name)
+        config, own = answering_config(name), load_tokenizer(name)
         task = _task_of(name, settings, config, own)
         for what, wanted, got in (
             ("kind of task", None if known is None else known.kind, None if task is None else task.kind),
@@ -162,7 +162,7 @@ def teacher_model(
     source = settings.teacher_source
     compares = settings.learn_from == LearnFrom.TEACHER and any(one.compares_predictions for one in objectives)
     if not source.is_joined:
-        answers = compares or is_finetuned(source.first) or has_several_heads(load_config(source.first))
+        answers = compares or is_finetuned(source.first) or has_several_heads(answering_config(source.first))
         return one_teacher(source.first, settings.teacher_task, student, needs_head=answers), answers
     if settings.learn_from == LearnFrom.TEACHER and not compares:
         raise ValueError(
@@ -188,7 +188,7 @@ def one_teacher(
     Raises:
         ValueError: see `load_teacher`.
     """
-    if has_several_heads(load_config(name)):
+    if has_several_heads(answering_config(name)):
         several = load_model_folder(name, task=task).model
         if isinstance(several, PreTrainedModel):  # no exported folder has several heads
             return several

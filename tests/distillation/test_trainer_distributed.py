@@ -31,7 +31,9 @@ def test_two_processes_train_both_phases_as_one_that_accumulates(tmp_path):
 
 
 @pytest.mark.distributed
-def test_two_processes_with_a_cache_a_learned_mapping_an_adapter_several_teachers_or_the_best_model_are_as_one(tmp_path):
+def test_two_processes_with_a_cache_a_learned_mapping_an_adapter_two_teachers_or_the_best_model_are_as_one(
+    tmp_path,
+):
     """Prevents rows that meet the teacher's outputs of others, and a best model that one process alone loads."""
     variants = {
         "cached": lambda count: {"arguments": {"teacher_cache_dir": str(tmp_path / f"cache-{count}")}},

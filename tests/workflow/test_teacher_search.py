@@ -7,6 +7,7 @@ from transformers import BertConfig, BertForSequenceClassification, BertTokenize
 
 from hf_tinybert.distillation.teacher import weights_sha256
 from hf_tinybert.workflow.teacher_search import find_teacher, recorded_teacher, teachers_at_hand
+from hf_tinybert.workflow.teacher_source import TeacherSource
 
 
 @pytest.fixture
@@ -68,12 +69,32 @@ def test_nothing_is_found_where_nothing_is(student, content):
 def test_the_hub_name_is_left_where_no_folder_holds_the_teacher(student, tmp_path):
     """Prevents a comparison that is left out though the teacher is published, and a path that is looked up there."""
     _write(student, "figures.json", {"settings": {"teacher": "somebody/some-model"}})
-    assert find_teacher(recorded_teacher(student)) == "somebody/some-model"
+    assert find_teacher(recorded_teacher(student)) == TeacherSource(("somebody/some-model",))
     (student.parent / "some-model").mkdir()
-    assert find_teacher(recorded_teacher(student)) == str(student.parent / "some-model")
+    assert find_teacher(recorded_teacher(student)) == TeacherSource((str(student.parent / "some-model"),))
     for gone in (str(tmp_path / "gone"), "../runs/old/gone", "teacher-of-january"):
         _write(student, "figures.json", {"settings": {"teacher": gone}})
         assert find_teacher(recorded_teacher(student)) is None
+
+
+def test_all_of_several_teachers_are_found_or_none(student, tmp_path):
+    """Prevents the first of several from standing for all, and shares that are lost on the way."""
+    for folder in (tmp_path / "elsewhere" / "big", student.parent / "other"):
+        folder.mkdir(parents=True)
+    one = {"teacher_class": "Bert", "weight": 2.0}
+    told = [{**one, "teacher": "big", "teacher_sha256": "a"}, {**one, "teacher": "other", "teacher_sha256": "b"}]
+    _write(
+        student,
+        "distillation.json",
+        {"teacher": "big + other", "teacher_sha256": "ab", "ensemble": {"teachers": told}},
+    )
+    assert find_teacher(recorded_teacher(student)) is None  # `big` is neither beside the student nor told of by a run
+    given = [str(tmp_path / "elsewhere" / "big"), "/nowhere/other"]
+    _write(student, "run.json", {"settings": {"teacher": given, "teacher_weights": [1.0, 0.5]}})
+    found = recorded_teacher(student)
+    assert (found.name, found.sha256, found.folders) == ("big + other", "ab", ())
+    assert [member.sha256 for member in found.joined] == ["a", "b"]
+    assert find_teacher(found) == TeacherSource((given[0], str(student.parent / "other")), (1.0, 0.5))
 
 
 def test_a_folder_of_another_name_is_taken_by_its_weights_alone(tmp_path, vocabulary):
