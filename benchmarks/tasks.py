@@ -173,25 +173,24 @@ def distil_task(
     Args:
         task: key of `TASKS`.
         seed: of the student.
-        settings: more fields of `DistilSettings`.
+        settings: more fields of `DistilSettings`, or other ones in their place.
         folder: of the student.
         options: of the command: `data`, `folder`, `live_teacher` and `validation_only`.
     """
     display = ProgressDisplay(Console(stderr=True))
-    whole = DistilSettings(
-        data=str(options.data / DATA_OF.get(task, task)),
-        kind=TASKS[task].kind,
-        max_length=TASKS[task].max_length,
-        teacher=str(fine_tuned_teacher(task, options.data, options.folder, display)),
-        cache_dir=None if options.live_teacher else str(options.folder / "cache"),
-        score_test=not options.validation_only,
-        seed=seed,
-        **settings,
-    )
-    return distil(whole, folder, display)
+    standard = {
+        "data": str(options.data / DATA_OF.get(task, task)),
+        "kind": TASKS[task].kind,
+        "max_length": TASKS[task].max_length,
+        "teacher": str(fine_tuned_teacher(task, options.data, options.folder, display)),
+        "cache_dir": None if options.live_teacher else str(options.folder / "cache"),
+        "score_test": not options.validation_only,
+        "seed": seed,
+    }
+    return distil(DistilSettings(**{**standard, **settings}), folder, display)
 
 
-def fine_tuned_teacher(task: str, data: Path, folder: Path, display: ProgressDisplay) -> Path:
+def fine_tuned_teacher(task: str, data: Path, folder: Path, display: ProgressDisplay, seed: int = 0) -> Path:
     """The folder of a task's teacher, fine-tuned unless it is there.
 
     Args:
@@ -199,12 +198,14 @@ def fine_tuned_teacher(task: str, data: Path, folder: Path, display: ProgressDis
         data: folder with a folder per task.
         folder: of all models.
         display: where progress is shown.
+        seed: of the teacher; that of all other benchmarks is 0.
     """
     run = TASKS[task]
     if run.teacher is None:
         return packaged_teacher()
-    settings = FinetuneSettings(data=str(data / task), kind=run.kind, max_length=run.max_length, **run.teacher)
-    teacher = folder / f"{task}-teacher"
+    own = {**run.teacher, "seed": seed}
+    settings = FinetuneSettings(data=str(data / task), kind=run.kind, max_length=run.max_length, **own)
+    teacher = folder / (f"{task}-teacher-{seed}" if seed else f"{task}-teacher")
     with alone(teacher):
         finetune(settings, teacher, display)
     return teacher
@@ -278,8 +279,8 @@ def table(runs: list[dict[str, Any]]) -> str:
         first = of_task[0]
         metric = first["main_metric"]
         scale = 1.0 if first["scores"]["test"]["teacher"][metric] > 1.0 else 100.0
-        cells = [_cell([scale * run["scores"]["test"]["student"][metric] for run in scored[arm]]) for arm in arms]
-        kept = _cell([100 * run["retention"]["test"][metric] for run in scored[arms[0]]])
+        cells = [score_cell([scale * run["scores"]["test"]["student"][metric] for run in scored[arm]]) for arm in arms]
+        kept = score_cell([100 * run["retention"]["test"][metric] for run in scored[arms[0]]])
         teacher = scale * first["scores"]["test"]["teacher"][metric]
         lines.append(f"| {task}, {metric} | {teacher:.1f} | " + " | ".join(cells) + f" | {kept} |")
         beside = next((run["without_model"]["test"] for run in of_task if "without_model" in run), {})
@@ -289,7 +290,7 @@ def table(runs: list[dict[str, Any]]) -> str:
     return "\n".join(lines + notes) + "\n"
 
 
-def _cell(values: list[float]) -> str:
+def score_cell(values: list[float]) -> str:
     """Mean, and least to most of several seeds."""
     if not values:
         return ""

@@ -141,8 +141,8 @@ def check_labels(labels: Sequence[str], task: Task) -> None:
     unknown = [name for name in labels if name not in own]
     if unknown and own and all(_NO_NAME.fullmatch(name) for name in own):
         raise ValueError(
-            f"expected the names of the model's {len(own)} classes, got {own[0]} and so on; because labels of the data, "
-            f"such as `{unknown[0]}`, are found by their names; write `id2label` into the model's `config.json`, of an "
+            f"expected the names of the model's {len(own)} classes, got {own[0]} and so on; because labels of the "
+            f"data, such as `{unknown[0]}`, are found by their names; write `id2label` into its `config.json`, of an "
             "adapter into one beside it"
         )
     if unknown and own:

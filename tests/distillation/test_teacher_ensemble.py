@@ -7,7 +7,7 @@ import torch
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
 from hf_tinybert.distillation.teacher import weights_sha256
-from hf_tinybert.distillation.teacher_ensemble import join_teachers, teacher_name
+from hf_tinybert.distillation.teacher_ensemble import join_teachers, teacher_name, teachers_of, told_ensemble
 from tests.distillation.conftest import SHARED_SHAPE
 
 
@@ -19,6 +19,12 @@ def teachers(build_teacher):
         for parameter in second.parameters():
             parameter.mul_(-0.7)
     return first.eval(), second.eval()
+
+
+def _distilbert():
+    labels = {name: SHARED_SHAPE[name] for name in ("id2label", "label2id")}
+    shape = {"vocab_size": 40, "dim": 16, "n_layers": 2, "n_heads": 4, "hidden_dim": 24}
+    return DistilBertForSequenceClassification(DistilBertConfig(max_position_embeddings=32, **shape, **labels)).eval()
 
 
 @pytest.fixture
@@ -62,9 +68,7 @@ def test_start_and_end_of_answers_are_means_too(build_teacher, batch):
 @torch.no_grad()
 def test_a_teacher_of_another_family_reads_what_it_takes(build_teacher, batch):
     """Prevents `token_type_ids` in a model that has none."""
-    labels = {name: SHARED_SHAPE[name] for name in ("id2label", "label2id")}
-    shape = {"vocab_size": 40, "dim": 16, "n_layers": 2, "n_heads": 4, "hidden_dim": 24}
-    other = DistilBertForSequenceClassification(DistilBertConfig(max_position_embeddings=32, **shape, **labels)).eval()
+    other = _distilbert()
     first = build_teacher().eval()
     wanted = first(**batch).logits / 2
     wanted = wanted + other(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits / 2
@@ -100,6 +104,53 @@ def test_the_name_of_one_teacher_is_what_it_was_loaded_from(teachers):
     assert teacher_name(teachers[0]) == "someone/teacher"
 
 
+@torch.no_grad()
+def test_each_of_several_can_be_had_again(teachers, batch):
+    """Prevents scores of one teacher that are those of all, or a first that is asked through the whole."""
+    joined = join_teachers(teachers, weights=[2, 0.1])
+    again = teachers_of(joined)
+    assert [weights_sha256(one) for one in again] == [weights_sha256(one) for one in teachers]
+    assert [type(one) for one in again] == [type(one) for one in teachers]
+    for one, teacher in zip(again, teachers, strict=True):
+        torch.testing.assert_close(one(**batch).logits, teacher(**batch).logits)
+    assert teachers_of(teachers[0]) == [teachers[0]] and told_ensemble(teachers[0]) is None
+    told = told_ensemble(joined)["teachers"]
+    assert [(one["weight"], one["teacher_sha256"]) for one in told] == [
+        (2.0, weights_sha256(teachers[0])),
+        (0.1, weights_sha256(teachers[1])),
+    ]
+
+
+def test_the_shares_stay_as_they_are_in_bfloat16(teachers, batch):
+    """Prevents a teacher of weight 0.1 from having 0.1001 in training, where weights are cast, and 0.1 elsewhere."""
+    joined = join_teachers(teachers, weights=[1, 0.1]).bfloat16()
+    first, second = (one(**batch).logits.float() for one in teachers_of(joined))
+    wanted = 1 / 1.1 * first + 0.1 / 1.1 * second
+    torch.testing.assert_close(joined(**batch).logits, wanted.bfloat16(), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("changed", ["weights", "shares"])
+def test_a_resumed_run_and_its_cache_know_every_teacher(build_trainer, teachers, tmp_path, caplog, changed):
+    """Prevents a run that goes on, or reads a cache, with another teacher among several and says nothing."""
+    cache = tmp_path / "cache"
+    arguments = {"phases": ["joint"], "max_steps": 2, "save_steps": 1, "save_strategy": "steps"}
+    arguments |= {"teacher_cache_dir": str(cache), "output_dir": str(tmp_path / "run")}
+    whole = build_trainer(arguments, teacher=join_teachers(teachers))
+    whole.train()
+    history = [entry["prediction_loss"] for entry in whole.state.log_history if "prediction_loss" in entry]
+    resumed = build_trainer(arguments, teacher=join_teachers(teachers))
+    resumed.train(resume_from_checkpoint=str(tmp_path / "run" / "checkpoint-1"))
+    again = [entry["prediction_loss"] for entry in resumed.state.log_history if "prediction_loss" in entry]
+    assert again == history and len(list(cache.iterdir())) == 1 and "otherwise" not in caplog.text
+    if changed == "weights":
+        with torch.no_grad():
+            teachers[1].classifier.bias[0] += 0.5
+    other = join_teachers(teachers, weights=[1, 1] if changed == "weights" else [1, 2])
+    build_trainer(arguments, teacher=other).train(resume_from_checkpoint=str(tmp_path / "run" / "checkpoint-1"))
+    assert "was trained otherwise than the run goes on: teacher" in caplog.text
+    assert len(list(cache.iterdir())) == 2
+
+
 def test_teachers_that_cannot_be_joined_are_refused(build_teacher, teachers):
     """Prevents a mean of predictions that mean different things."""
     first, second = teachers
@@ -122,3 +173,5 @@ def test_teachers_that_cannot_be_joined_are_refused(build_teacher, teachers):
         join_teachers([first, build_teacher(vocab_size=50)])
     with pytest.raises(ValueError, match="expected teacher 2 to read texts as long as the first, 32, got 16 tokens"):
         join_teachers([second, build_teacher(max_position_embeddings=16)])
+    with pytest.raises(ValueError, match="expected a first teacher that reads `token_type_ids` as teacher 2 does"):
+        join_teachers([_distilbert(), first])

@@ -1,7 +1,12 @@
 """Tests of a teacher's scores that are kept for a run that goes on."""
 
+import torch
+from transformers import BertForSequenceClassification
+
+from hf_tinybert.distillation.teacher_ensemble import join_teachers, told_ensemble
 from hf_tinybert.run_folder import RunFolder
-from hf_tinybert.workflow.teacher_scores import kept_scores
+from hf_tinybert.workflow.teacher_scores import kept_scores, score_teachers, scored_ensemble
+from hf_tinybert.workflow.teacher_source import TeacherSource
 
 
 def _teacher(folder, weights):
@@ -35,3 +40,28 @@ def test_scores_that_an_older_version_kept_are_taken_again(tmp_path):
     assert kept_scores(folder, "teacher", teacher, lambda: {"validation": {"accuracy": 0.7}}) == {
         "validation": {"accuracy": 0.7}
     }
+
+
+def test_each_of_several_teachers_is_scored_and_all_as_one(tmp_path, tiny_teacher_config):
+    """Prevents an ensemble of which nobody knows whether it beats its best teacher, or scores changed round."""
+    torch.manual_seed(0)
+    models = [BertForSequenceClassification(tiny_teacher_config) for _ in range(2)]
+    joined = join_teachers(models, [1, 3])
+    names = [_teacher(tmp_path / name, name.encode()) for name in ("first", "second")]
+    source, folder, shown = TeacherSource.of(names, [1, 3]), RunFolder(tmp_path / "out", {}), []
+
+    def score(model, title):
+        shown.append(title)
+        value = 1.0 if model is joined else 0.2 if model is models[1] else 0.1
+        return {"validation": {"accuracy": value}}
+
+    for _ in range(2):  # what is kept is not scored again
+        together, singly = score_teachers(folder, "teacher", source, joined, score)
+        told = scored_ensemble(told_ensemble(joined), source, singly, together)
+    assert shown == ["teacher, 1", "teacher, 2", "teacher"]
+    assert told["scores"] == {"validation": {"accuracy": 1.0}}
+    assert [(one["teacher"], one["weight"], one["scores"]["validation"]["accuracy"]) for one in told["teachers"]] == [
+        ("first", 1.0, 0.1),
+        ("second", 3.0, 0.2),
+    ]
+    assert scored_ensemble(told_ensemble(models[0]), source, [], {}) is None

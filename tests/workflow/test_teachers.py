@@ -1,21 +1,27 @@
 """Tests of what a run takes from its teacher."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import AutoConfig, AutoTokenizer, BertConfig, BertForMaskedLM
 
-from hf_tinybert import TinyBertConfig
+from hf_tinybert import TinyBertConfig, TinyBertForSequenceClassification
 from hf_tinybert.data.tasks import TaskKind
+from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.workflow import DistilSettings
 from hf_tinybert.workflow.task_data import prepare_data
 from hf_tinybert.workflow.teachers import (
     calibration_texts,
+    check_joined,
+    check_same_vocabulary,
     embedding_fields,
     is_finetuned,
+    one_teacher,
     public_name,
+    teacher_model,
     teacher_task,
 )
 
@@ -94,3 +100,50 @@ def test_names_say_nothing_of_this_machine(encoder):
 def test_a_folder_of_a_finished_run_is_fine_tuned(encoder, teacher_of):
     """Prevents an encoder from being scored with a random head."""
     assert is_finetuned(teacher_of("regression")) and not is_finetuned(encoder)
+
+
+def _check(teachers, kind):
+    settings = DistilSettings(data="nowhere.csv", teacher=teachers, kind=kind)
+    tokenizer = AutoTokenizer.from_pretrained(teachers[0])
+    check_joined(settings, _task(teachers[0], kind=kind), tokenizer)
+
+
+def test_several_teachers_are_looked_at_before_any_data(teacher_of, encoder, tmp_path):
+    """Prevents an hour of reading and tokenising before teachers are refused that have no common mean."""
+    news = teacher_of("text-classification")
+    other = Path(shutil.copytree(news, tmp_path / "other"))
+    _check((news, str(other)), "text-classification")
+    for kind in ("sentence-embedding", "masked-lm"):
+        with pytest.raises(ValueError, match=f"expected one teacher for {kind}, got 2"):
+            _check((encoder, news), kind)
+    with pytest.raises(ValueError, match=r"trained for|expected the kind of task"):
+        _check((news, teacher_of("regression")), "text-classification")
+    told = json.loads((other / "task.json").read_text())
+    (other / "task.json").write_text(json.dumps(told | {"labels": told["labels"][::-1]}))
+    with pytest.raises(ValueError, match="expected the labels of"):
+        _check((news, str(other)), "text-classification")
+
+
+def test_teachers_of_other_words_are_refused(encoder, tmp_path):
+    """Prevents one of several teachers from reading other words than are written, where both have as many pieces."""
+    known = AutoTokenizer.from_pretrained(encoder)
+    shutil.copytree(encoder, tmp_path / "other")
+    vocabulary = json.loads((tmp_path / "other" / "tokenizer.json").read_text())
+    pieces = vocabulary["model"]["vocab"]
+    pieces["film"], pieces["game"] = pieces["game"], pieces["film"]
+    (tmp_path / "other" / "tokenizer.json").write_text(json.dumps(vocabulary))
+    with pytest.raises(ValueError, match="expected the vocabulary of `first` in `second`"):
+        check_same_vocabulary("first", known, "second", AutoTokenizer.from_pretrained(tmp_path / "other"))
+
+
+def test_several_teachers_without_a_say_are_refused(teacher_of, tmp_path):
+    """Prevents a run whose second teacher is loaded, scored and told of, and teaches nothing."""
+    news = teacher_of("text-classification")
+    several = (news, shutil.copytree(news, tmp_path / "other"))
+    settings = DistilSettings(data="data", teacher=tuple(map(str, several)))
+    student = one_teacher(news, None, TinyBertForSequenceClassification(TinyBertConfig()), needs_head=True)
+    layers = DistillationObjective({"hidden_states_loss": 1.0})
+    with pytest.raises(ValueError, match="expected a term that compares predictions with 2 teachers"):
+        teacher_model(settings, student, [layers])
+    joined, answers = teacher_model(settings, student, [DistillationObjective({"prediction_loss": 1.0})])
+    assert answers and len(joined.other_teachers) == 1

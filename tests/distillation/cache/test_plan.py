@@ -17,6 +17,7 @@ from hf_tinybert.distillation.cache.plan import (
 )
 from hf_tinybert.distillation.cache.rows import read_rows
 from hf_tinybert.distillation.teacher import weights_sha256
+from hf_tinybert.distillation.teacher_ensemble import join_teachers
 
 COLUMNS = ("input_ids", "token_type_ids", "attention_mask")
 CONTENTS = CacheContents((0, 2, 4), (2, 4))
@@ -38,6 +39,17 @@ def test_a_plan_has_the_exact_size(table):
     assert plan.bytes == 4 * 3 * 4 + 28 * 96 * 2 + 4 * 24
     assert plan.fits(plan.bytes / 1e9)
     assert not plan.fits((plan.bytes - 1) / 1e9)
+
+
+def test_the_key_knows_every_one_of_several_teachers(build_teacher, table):
+    """Prevents a cache of other members, or of other shares, from being read: weights, configuration and class."""
+    first, second = build_teacher(), build_teacher()
+    silu = build_teacher(hidden_act="silu")
+    silu.load_state_dict(second.state_dict())
+    several = [join_teachers([first, second]), join_teachers([first, second], [1, 2]), join_teachers([first, silu])]
+    keys = [cache_key(_identity(one), table, CONTENTS) for one in (first, *several)]
+    assert len(set(keys)) == 4
+    assert keys[1] == cache_key(_identity(join_teachers([first, second], [1, 1])), table, CONTENTS)
 
 
 def test_the_key_changes_with_everything_that_changes_the_contents(build_teacher, build_rows, table):
