@@ -1,6 +1,7 @@
 """Tests of the doctor: names and folders in, a report out, whatever is wrong with them."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -246,3 +247,19 @@ def test_every_kind_of_data_is_examined(tmp_path, tiny_teacher_config, tokenizer
     assert any(check.name == "data set" and check.found.startswith(kind) for check in report.checks)
     assert [check.name for check in report.failed if check.name != "teacher's score"] == [], report.table()
     assert any(check.name.startswith("losses at step 0") and check.status is Status.OK for check in report.checks)
+
+
+def test_several_teachers_are_examined_as_one(teacher_folder, data_folder, tiny_preset, tmp_path):
+    """Prevents a second teacher that is not looked at, or a vocabulary of its own that stops the run."""
+    other = shutil.copytree(teacher_folder, tmp_path / "other")
+    several = Examination(
+        teacher=(str(teacher_folder), str(other)), teacher_weights=(1.0, 0.5), dataset=str(data_folder), max_length=32
+    )
+    report = examine(several)
+    (found,) = [check.found for check in report.checks if check.name == "teacher"]
+    assert report.ok and found.count("BertForSequenceClassification") == 2
+    config = json.loads((other / "config.json").read_text())
+    config["id2label"] = dict(enumerate(reversed(config["id2label"].values())))
+    (other / "config.json").write_text(json.dumps(config))
+    (failed,) = [check for check in examine(several).checks if check.name == "teacher"]
+    assert failed.status is Status.FAIL and "labels" in failed.found

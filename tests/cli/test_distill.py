@@ -65,6 +65,8 @@ def test_what_fails_after_the_training_is_a_failed_run(distilled, monkeypatch, t
         ["--unlabeled", "nowhere.jsonl"],
         ["--augment", "both"],
         ["--augment", "join", "--augment-words", "size=3"],
+        ["--teacher-weights", "1"],
+        ["--teacher", "someone/other", "--teacher-weights", "1,much"],
     ],
     ids=" ".join,
 )
@@ -80,3 +82,24 @@ def test_the_recipe_of_a_run_is_the_same_run(run_cli, student):
     done = run_cli("distill", Path(student, "recipe.yaml"))
     assert done.exit_code == 0 and "finished before" in done.output
     assert "settings:" in done.output and "layers=2" in done.output
+
+
+def test_several_teachers_come_from_options_and_recipes(run_cli, distilled, teacher, tmp_path, monkeypatch):
+    """Prevents a second `--teacher` that replaces the first, or a recipe whose teachers are taken for one text."""
+    seen = Mock(side_effect=ValueError("expected nothing"))
+    monkeypatch.setattr("hf_tinybert.workflow.distil", seen)
+    distilled(tmp_path / "out", "--teacher", "someone/other", "--teacher-weights", "1,0.5")
+    settings = seen.call_args.args[0]
+    assert (settings.teacher, settings.teacher_weights) == ((teacher, "someone/other"), (1.0, 0.5))
+    recipe = tmp_path / "several.yaml"
+    recipe.write_text("data: news.csv\noutput: out\nteacher: [one/a, two/b]\nteacher_weights: [1, 0.5]\n")
+    run_cli("distill", recipe)
+    settings = seen.call_args.args[0]
+    assert (settings.teacher, settings.teacher_weights) == (("one/a", "two/b"), (1.0, 0.5))
+    run_cli("distill", recipe, "--teacher", "three/c", "--teacher", "four/d")
+    assert seen.call_args.args[0].teacher == ("three/c", "four/d")
+    recipe.write_text("data: news.csv\noutput: out\nteacher: [one/a]\n")
+    run_cli("distill", recipe)
+    assert seen.call_args.args[0].teacher == "one/a" and "teacher_weights" not in seen.call_args.args[0].to_json()
+    recipe.write_text("data: news.csv\noutput: out\n")
+    assert "expected `teacher` in the recipe" in run_cli("distill", recipe).stderr

@@ -189,3 +189,28 @@ def test_a_smaller_vocabulary_has_a_table_with_and_without_texts():
     for word in ("1,000 of 4,000 pieces", "25.0%", "99.91%", "95.0%"):
         assert word in shown
     assert "cut as before" not in _shown(vocabulary_table({**figures, **told, "covered": None}))
+
+
+def test_teachers_that_taught_as_one_stand_below_their_mean():
+    """Prevents the score of one of several teachers from passing for that of all, or another metric's from joining."""
+    models = {"student": {"f1": 0.6, "accuracy": 0.5}, "teacher": {"f1": 0.8, "accuracy": 0.7}}
+    alone = [{"teacher": name, "scores": {"test": {"f1": f1}}} for name, f1 in (("[big]", 0.75), ("other", 0.71))]
+    figures = {
+        "kind": "regression",
+        "main_metric": "f1",
+        "rows": {"train": 9},
+        "scores": {"test": models},
+        "ensemble": {"teachers": alone},
+        "retention": {},
+        "parameters": {"student": 1, "teacher": 2},
+        "megabytes": {"student": 1.0, "teacher": 2.0},
+        "seconds": {},
+    }
+    lines = _shown(retention_table(figures)).splitlines()
+    found = [[cell.strip() for cell in line.split("\u2502")[1:4]] for line in lines if "test" in line]
+    assert found == [
+        ["test f1", "0.8", "0.6"],
+        ["test f1, [big] alone", "0.75", ""],
+        ["test f1, other alone", "0.71", ""],
+        ["test accuracy", "0.7", "0.5"],
+    ]

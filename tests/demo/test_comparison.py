@@ -10,6 +10,8 @@ from transformers import BertTokenizer
 
 from hf_tinybert.data.tasks import KINDS
 from hf_tinybert.demo.comparison import describe, open_comparisons
+from hf_tinybert.distillation.teacher import weights_sha256
+from hf_tinybert.distillation.teacher_ensemble import join_teachers
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 from tests.demo.conftest import LABELS, TYPED
@@ -138,3 +140,21 @@ def test_a_multi_task_student_has_a_comparison_for_each_task(tmp_path, vocabular
     comparisons = open_comparisons(tmp_path / "student")
     assert {name: one.teacher is not None for name, one in comparisons.items()} == {"topic": True, "rating": False}
     assert list(open_comparisons(tmp_path / "student", task="rating")) == ["rating"]
+
+
+def test_several_teachers_answer_as_one(moved, save_model):
+    """Prevents the first of several teachers from standing beside the student for all of them."""
+    models = [save_model(moved.parent / name, KIND, layers=3, width=32, seed=seed) for seed, name in enumerate("ab")]
+    told = [{"teacher": name, "weight": weight, "teacher_sha256": None} for name, weight in (("a", 1.0), ("b", 3.0))]
+    sha256 = weights_sha256(join_teachers(models, [1.0, 3.0]))
+    record = {"teacher": "a + b", "teacher_sha256": sha256, "ensemble": {"teachers": told}}
+    (moved / "distillation.json").write_text(json.dumps(record), encoding="utf-8")
+    comparison = _one(moved)
+    assert comparison.told == "" and describe(comparison.teacher).startswith("a + b, as one: ")
+    batch = comparison.teacher.tokenizer(TYPED[KIND], return_tensors="pt")
+    with torch.no_grad():
+        wanted = sum(share * one(**batch).logits for share, one in zip((0.25, 0.75), models, strict=True))
+        torch.testing.assert_close(comparison.teacher.model(**batch).logits, wanted)
+    assert len(comparison.answer(TYPED[KIND])) == 2
+    shutil.rmtree(moved.parent / "b")
+    assert _one(moved).teacher is None and "not all of its teachers a + b are here" in _one(moved).told

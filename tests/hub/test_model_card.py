@@ -132,3 +132,32 @@ def test_of_a_thousand_labels_the_first_are_named(student_folder):
     text = str(model_card(student_folder))
     assert "Labels: c0, c1, " in text and ", c99, and 1,000 more, which `config.json` names." in text
     assert "c100" not in text
+
+
+def test_a_card_of_several_teachers_names_and_scores_each(student_folder):
+    """Prevents a student of an ensemble that passes for one of a single model, or a link that leads nowhere."""
+    names = ("google-bert/bert-base-uncased", "someone/other")
+    scores = ({"test": {"accuracy": 0.78, "f1": 0.1}}, {"test": {"accuracy": 0.77, "f1": 0.2}})
+    told = [
+        {"teacher": name, "teacher_class": "Bert", "teacher_sha256": "cd", "weight": weight, "scores": own}
+        for name, weight, own in zip(names, (1.0, 0.5), scores, strict=True)
+    ]
+    for file in ("distillation", "figures"):
+        path = student_folder / f"{file}.json"
+        changes = {"teacher": " + ".join(names), "ensemble": {"teachers": told}}
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    card = model_card(student_folder)
+    text = str(card)
+    assert card.data.base_model == list(names)
+    assert "| split | metric | google-bert/bert-base-uncased alone | someone/other alone | teachers as one |" in text
+    assert "| test | accuracy | 0.78 | 0.77 | 0.8 | 0.75 | 93.8% |" in text
+    links = [
+        f"[{name}](https://huggingface.co/{name}) (weight {weight})"
+        for name, weight in zip(names, (1, 0.5), strict=True)
+    ]
+    assert f"distilled from 2 teachers as one, {', '.join(links)}, with" in text
+    assert (
+        f"- Teachers, of whose predictions it learnt the mean, and of the first the layers: {', '.join(links)}" in text
+    )
+    assert '"kept" is the score of this model over that of its teachers as one.' in text
+    assert model_card(student_folder, CardDetails(base_model=names[0])).data.base_model == names[0]

@@ -127,3 +127,19 @@ class _Elements(HTMLParser):
 
     def handle_data(self, data):
         self.text += data
+
+
+def test_several_teachers_of_one_task_are_told_as_such(student):
+    """Prevents a page on which an ensemble stands as one model, and its members have no scores."""
+    figures = json.loads((student / "figures.json").read_text())
+    (split,) = list(figures["scores"])[:1]
+    metric = figures["main_metric"]
+    told = [
+        {"teacher": name, "weight": weight, "scores": {split: {metric: score}}}
+        for name, weight, score in (("big", 1.0, 0.4321), ("other", 0.5, 0.3214))
+    ]
+    ensemble = {"teacher": "big + other", "ensemble": {"teachers": told}}
+    page = _page(student, figures=ensemble, distillation=ensemble)
+    assert "2 as one: big (weight 1), other (weight 0.5); together" in page and ">Teachers<" in page
+    assert "0.4321" in page and "0.3214" in page and "other alone" in page and "teachers as one" in page
+    assert "the teachers together have" in page and "of the teachers&#39;" in page

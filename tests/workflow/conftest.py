@@ -123,6 +123,26 @@ def student_of(tmp_path_factory, data_of, teacher_of):
     return make
 
 
+@pytest.fixture(scope="session")
+def adapter_teacher(tmp_path_factory, encoder, teacher_of) -> str:
+    """The folder of a LoRA adapter on the encoder, trained on nothing, that names the news' classes."""
+    import peft
+    from transformers import AutoModelForSequenceClassification
+
+    folder, news = tmp_path_factory.mktemp("adapter") / "lora", Path(teacher_of("text-classification"))
+    torch.manual_seed(3)
+    base = AutoModelForSequenceClassification.from_pretrained(encoder, num_labels=3)
+    lora = peft.LoraConfig(task_type="SEQ_CLS", r=2, target_modules=["query", "value"])
+    adapted = peft.get_peft_model(base, lora)
+    with torch.no_grad():  # a fresh adapter changes nothing
+        for parameter in adapted.parameters():
+            if parameter.requires_grad:
+                parameter.add_(torch.randn_like(parameter) * 0.3)
+    adapted.save_pretrained(folder)
+    shutil.copy(news / "config.json", folder)
+    return str(folder)
+
+
 @pytest.fixture
 def on_hub():
     """`on_hub(folder, name)`: a folder as it lies in the cache of the Hub, once it was pushed and fetched."""

@@ -16,6 +16,7 @@ from hf_tinybert.data.tasks import KINDS as DEFINITIONS
 from hf_tinybert.data.tasks import Task, TaskKind
 from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
 from hf_tinybert.distillation.record import DistillationRecord
+from hf_tinybert.distillation.teacher_ensemble import join_teachers, teachers_of
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.progress import ProgressDisplay, TrainingProgress
 from hf_tinybert.workflow import (
@@ -29,9 +30,12 @@ from hf_tinybert.workflow import (
     pretrain,
     trim_vocabulary,
 )
-from hf_tinybert.workflow.kept_answers import read_answers
+from hf_tinybert.workflow.kept_answers import read_answers, stored_weights_sha256
 from hf_tinybert.workflow.model_folder import load_task
 from hf_tinybert.workflow.task_data import read_data
+from hf_tinybert.workflow.teacher_search import find_teacher, recorded_teacher
+from hf_tinybert.workflow.teacher_source import TeacherSource
+from hf_tinybert.workflow.teachers import one_teacher
 
 KINDS = [str(kind) for kind in TaskKind]
 FEW = {"max_length": 32, "batch_size": 8, "epochs": 1}
@@ -335,3 +339,46 @@ def test_a_student_with_a_part_of_the_pieces_is_distilled_by_its_whole_teacher(
     small = AutoTokenizer.from_pretrained(tmp_path / "small")
     assert tokenizer.get_vocab() == small.get_vocab()
     assert figures["parameters"]["student"] < before["parameters"]["student"]
+
+
+@pytest.fixture(scope="module")
+def joined(tmp_path_factory, data_of, teacher_of, adapter_teacher):
+    """The folder and the figures of a student of two teachers, of which the second is an adapter."""
+    folder = tmp_path_factory.mktemp("joined") / "student"
+    names = (teacher_of("text-classification"), adapter_teacher)
+    settings = _settings(
+        data_of, lambda kind: names, teacher_weights=(1.0, 0.5), phases=("joint",), cache_dir=str(folder.parent / "c")
+    )
+    return folder, distil(settings, folder, ProgressDisplay(Console(file=io.StringIO()))), names
+
+
+def test_several_teachers_are_told_singly_and_as_one(joined, data_of):
+    """Prevents a student of several whose folder tells of the first, or keeps a share of the first's score."""
+    folder, figures, names = joined
+    told = figures["ensemble"]["teachers"]
+    assert figures["teacher"] == "text-classification + lora"
+    assert [(one["teacher"], one["weight"]) for one in told] == [("text-classification", 1.0), ("lora", 0.5)]
+    for name, one in zip(names, told, strict=True):  # an adapter is scored as `evaluate` scores it
+        found = evaluate_folder(name, data_of("text-classification"), "validation", kind="text-classification")
+        assert one["scores"]["validation"] == pytest.approx(found, abs=1e-4)
+    scores = figures["scores"]["validation"]
+    assert figures["ensemble"]["scores"] == {"validation": scores["teacher"]}
+    for metric, kept in figures["retention"]["validation"].items():
+        assert kept == pytest.approx(scores["student"][metric] / scores["teacher"][metric], abs=1e-3)
+    assert figures["parameters"]["teacher"] == 2 * load_model_folder(names[0]).model.num_parameters()
+    record = DistillationRecord.load(folder)
+    assert record.ensemble == figures["ensemble"] and record.teacher == figures["teacher"]
+    assert str(folder.parent.parent) not in (folder / "distillation.json").read_text()
+
+
+def test_the_teachers_of_a_student_are_found_again(joined):
+    """Prevents a report or a page that sets one of several teachers beside the student, or takes them for others."""
+    folder, _, names = joined
+    recorded = recorded_teacher(folder)
+    source = find_teacher(recorded)
+    assert source == TeacherSource(names, (1.0, 0.5))
+    assert stored_weights_sha256(source) == read_answers(folder).weights["teacher"]
+    student = load_model_folder(folder).model
+    again = join_teachers([one_teacher(name, None, student, needs_head=True) for name in names], source.shares)
+    assert recorded.unlike(again, source.public_name) == ""
+    assert "another teacher" in recorded.unlike(join_teachers([*teachers_of(again)], [1.0, 1.0]), source.public_name)

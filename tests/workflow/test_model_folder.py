@@ -1,7 +1,10 @@
 """Tests of model folders: what they say, and what is refused."""
 
 import json
+import shutil
+from pathlib import Path
 
+import peft
 import pytest
 import torch
 from transformers import BertForSequenceClassification, BertModel
@@ -10,7 +13,16 @@ from hf_tinybert import TinyBertForMultiTask
 from hf_tinybert.data.tasks import TASK_FILE, Task, TaskKind, TaskSettings
 from hf_tinybert.hub import PublishedForm
 from hf_tinybert.workflow import evaluate_folder, load_model_folder, model_folder, predict
-from hf_tinybert.workflow.model_folder import folder_of_file, load_config, load_task, stored_folder, task_folder
+from hf_tinybert.workflow.model_folder import (
+    answering_config,
+    folder_of_file,
+    is_adapter,
+    load_config,
+    load_task,
+    stored_folder,
+    task_folder,
+)
+from hf_tinybert.workflow.task_data import check_labels
 
 LABELS = {0: "business", 1: "culture", 2: "sport"}
 
@@ -143,3 +155,23 @@ def test_an_adapter_is_refused_with_the_way_to_merge_it(tmp_path):
     (tmp_path / "adapter_config.json").write_text('{"peft_type": "LORA"}')
     with pytest.raises(ValueError, match=r"got the adapter .*merge_and_unload"):
         load_config(str(tmp_path))
+
+
+def test_an_adapter_answers_as_its_merged_model(adapter_teacher, encoder):
+    """Prevents a LoRA folder whose answers are those of its base, or whose classes have no names."""
+    folder = load_model_folder(adapter_teacher, kind="text-classification")
+    assert folder.task.settings.labels == ("business", "culture", "sport") and is_adapter(adapter_teacher)
+    adapted = peft.AutoPeftModelForSequenceClassification.from_pretrained(adapter_teacher, num_labels=3).eval()
+    batch = folder.tokenizer(["the film is good", "a bank falls"], return_tensors="pt", padding=True)
+    with torch.no_grad():
+        torch.testing.assert_close(folder.model(**batch).logits, adapted(**batch).logits, rtol=1e-4, atol=1e-5)
+    assert answering_config(adapter_teacher).num_labels == 3 and not is_adapter(encoder)
+
+
+def test_classes_without_names_are_told_with_their_cure(adapter_teacher, tmp_path):
+    """Prevents the advice to fine-tune anew, for an adapter that only says no names of its classes."""
+    bare = Path(shutil.copytree(adapter_teacher, tmp_path / "bare"))
+    (bare / "config.json").unlink()
+    task = load_task(bare, kind="text-classification")
+    with pytest.raises(ValueError, match=r"LABEL_0 and so on.*write `id2label` into its `config\.json`"):
+        check_labels(["business"], task)

@@ -23,6 +23,8 @@ from hf_tinybert.workflow import (
 )
 from hf_tinybert.workflow.kept_answers import read_answers
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
+from hf_tinybert.workflow.teacher_search import find_teacher, recorded_teacher
+from hf_tinybert.workflow.teacher_source import TeacherSource
 
 SIZES = ("layers", "width", "heads", "units")
 SHARED = {
@@ -215,3 +217,20 @@ def test_sizes_beside_a_trained_student_are_refused(settings_of):
     """Prevents sizes that are ignored."""
     with pytest.raises(ValueError, match="no `layers`, `width`, `heads`, `units` with a trained student"):
         settings_of("news", start="owner/general")
+
+
+def test_a_task_may_have_several_teachers(settings_of, teacher_of, data_of, adapter_teacher, tmp_path, display):
+    """Prevents a task that learns from the first of its teachers, or a record without the others."""
+    several = (teacher_of("text-classification"), adapter_teacher)
+    changes = {"news": {"teacher": list(several), "teacher_weights": [2.0, 1.0]}}
+    figures = distil_tasks(settings_of("news", "things", changes=changes), tmp_path / "out", display)
+    own, record = figures["tasks"]["news"], json.loads((tmp_path / "out" / "distillation.json").read_text())
+    assert own["teacher"] == "text-classification + lora" and "ensemble" not in figures["tasks"]["things"]
+    told = record["tasks"]["news"]["ensemble"]
+    assert told == own["ensemble"] and [one["weight"] for one in told["teachers"]] == [2.0, 1.0]
+    assert told["scores"]["validation"] == own["scores"]["validation"]["teacher"]
+    assert "ensemble" not in record["tasks"]["things"]
+    single = load_model_folder(several[0]).model.num_parameters()
+    assert figures["parameters"]["teacher"] > 2.5 * single
+    found = find_teacher(recorded_teacher(tmp_path / "out", "news"), "news", "text-classification")
+    assert found == TeacherSource(several, (2.0, 1.0))
