@@ -16,18 +16,20 @@ def ends(tmp_path_factory):
     """One process; ZeRO-2 and -3 with models from memory, ZeRO-3 with both from folders; each resumed in a phase.
 
     Then one process, ZeRO-2 and ZeRO-3 that load the best model at the end of a phase, and one process and ZeRO-3 from
-    folders in bf16.
+    folders in bf16, and with two teachers.
     """
     folder = tmp_path_factory.mktemp("zero")
     student, teacher = worker.models()
     student.save_pretrained(folder / "models/student")
     teacher.save_pretrained(folder / "models/teacher")
-    one, best, half = worker.start(
+    worker.other_teacher(worker.Run("")).save_pretrained(folder / "models/other")
+    one, best, half, joined = worker.start(
         folder,
         [
             {"folder": str(folder / "one"), "arguments": ALONE},
             {"folder": str(folder / "best"), "arguments": {**ALONE, **worker.FIRST_IS_BEST}},
             {"folder": str(folder / "half"), "arguments": {**ALONE, "bf16": True}},
+            {"folder": str(folder / "joined"), "joined": True, "arguments": ALONE},
         ],
     )
     runs = []
@@ -44,9 +46,11 @@ def ends(tmp_path_factory):
     models = str(folder / "models")
     arguments = {**TOGETHER, "bf16": True}
     runs.append({"folder": str(folder / "half-zero3"), "setup": "zero3", "models": models, "arguments": arguments})
+    runs.append({"folder": str(folder / "joined-zero3"), "setup": "zero3", "models": models, "joined": True})
+    runs[-1]["arguments"] = TOGETHER
     left = worker.start(folder, runs, processes=2)
     together = {"zero2": left[:2], "zero3": left[2:4], "zero3-folders": left[4:6], "best": [best, *left[6:8]]}
-    together["half"] = [half, left[8]]
+    together["half"], together["joined"] = [half, left[8]], [joined, left[9]]
     return folder, one, together
 
 
@@ -110,3 +114,12 @@ def test_models_loaded_by_name_train_in_bf16(ends):
     for got, expected in zip(sharded["history"], one["history"], strict=True):
         if "loss" in expected:
             assert got["loss"] == pytest.approx(expected["loss"], rel=2e-2)
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_two_sharded_teachers_teach_as_one_process_has_them(ends):
+    """Prevents a second teacher that nothing gathers before its forward, or whose hash is that of empty tensors."""
+    alone, sharded = ends[2]["joined"]
+    worker.check_close(sharded, alone)
+    assert sharded["sharded"] == (True, True) and sharded["teacher_sha256"] == alone["teacher_sha256"]
