@@ -10,7 +10,7 @@ import difflib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -86,7 +86,9 @@ def checked(value: Any, kind: Any, key: str, place: str) -> Any:  # noqa: ANN401
         return TypeAdapter(kind).validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        entry = ".".join([key, *(str(part) for part in first["loc"])])
+        # of a field of several types the error names the type that was tried
+        tried = {one.__name__ if isinstance(one, type) else str(one) for one in get_args(kind)}
+        entry = ".".join([key, *(str(part) for part in first["loc"] if part not in tried)])
         wanted = first["msg"].replace("Input should be ", "")
         raise ValueError(f"{place}: expected `{entry}` as {wanted}, got {first['input']!r}") from error
 

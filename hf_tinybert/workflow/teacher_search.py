@@ -58,8 +58,7 @@ class RecordedTeacher:
         """A sentence where a teacher's weights are not those that taught; of a graph they cannot be compared."""
         if self.sha256 is None or not isinstance(teacher, PreTrainedModel) or weights_sha256(teacher) == self.sha256:
             return ""
-        known = name if self.joined else public_name(name)
-        return f"{known} is another teacher than the one that this student was distilled from."
+        return f"{public_name(name)} is another teacher than the one that this student was distilled from."
 
 
 def recorded_teacher(student: str | Path, task: str | None = None) -> RecordedTeacher:
@@ -101,7 +100,7 @@ def _recorded_joined(folder: Path, own: Mapping[str, Any], told: Mapping[str, An
     """Of several that taught as one; a student that was moved without its `run.json` has their record alone."""
     recorded = list((told.get("ensemble") or {}).get("teachers") or ())
     names = own["teacher"] if isinstance(own.get("teacher"), list) else [None] * len(recorded)
-    head, weights = own.get("teacher_task"), own.get("teacher_weights") or [one["weight"] for one in recorded]
+    head, weights = own.get("teacher_task"), own.get("teacher_weights") or [one.get("weight", 1.0) for one in recorded]
     joined = tuple(
         _recorded(folder, name, one.get("teacher"), head, one.get("teacher_sha256"))
         for name, one in zip(names, recorded or [{}] * len(names), strict=True)

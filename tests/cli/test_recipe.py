@@ -93,6 +93,8 @@ def test_a_key_like_no_other_is_refused_with_all_names():
         (3, int | None, 3),
         (None, int | None, None),
         (["a", "b"], tuple[str, ...], ("a", "b")),
+        (["a", "b"], str | tuple[str, ...], ("a", "b")),
+        ("a", str | tuple[str, ...], "a"),
         ({"a": "b"}, Mapping[str, str], {"a": "b"}),
         ({"a": [1, 0]}, Mapping[str, Any] | None, {"a": [1, 0]}),
         (False, bool, False),
@@ -116,6 +118,7 @@ def test_a_value_has_the_type_of_its_field(value, kind, result):
         ("a", tuple[str, ...]),
         ({"a": 1}, Mapping[str, str]),
         (["a", 1], tuple[str, ...]),
+        (3, str | tuple[str, ...]),
     ],
 )
 def test_a_value_of_another_type_is_refused_with_its_place(value, kind):
