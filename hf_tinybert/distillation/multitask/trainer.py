@@ -49,7 +49,7 @@ from hf_tinybert.distillation.teacher import weights_sha256
 from hf_tinybert.distillation.teacher_outputs import CacheSettings, Collator
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.trainer import DistillationTrainer
-from hf_tinybert.distillation.training_rows import data_seed, paired_collator, rows_per_step
+from hf_tinybert.distillation.training_rows import data_seed, known_lengths, paired_collator, rows_per_step
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -254,6 +254,7 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[Any] | None:  # noqa: ANN401 (as in its base)
         dataset: Any = self.train_dataset if train_dataset is None else train_dataset
+        whole = {name: self.tasks[name].train_dataset for name in dataset.rows}  # which still have a column of lengths
         self._row_order = SingleTaskSteps(
             dataset,
             rows_per_step(self.args, self._train_batch_size),
@@ -262,6 +263,7 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
             max_steps=self.args.max_steps,
             seed=data_seed(self.args),
             group_by_length=self.args.train_sampling_strategy == "group_by_length",
+            lengths={name: known_lengths(rows, self.args.length_column_name) for name, rows in whole.items()},
         )
         return self._row_order
 
