@@ -16,7 +16,7 @@ from hf_tinybert.benchmark import machine
 from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.multitask.objectives import DistillationTask, task_objectives
-from hf_tinybert.distillation.multitask.run_checks import MEAN_SCORE
+from hf_tinybert.distillation.multitask.run_checks import MEAN_SCORE, check_before_teachers
 from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.task_head import predicts_vocabulary
@@ -133,6 +133,8 @@ class _MultiTaskDistillation:
             objectives = self._objectives(name, part)
             if settings.is_taught(name):
                 self._load_teacher(name, part, objectives)
+        self.tasks = {name: self._distillation_task(part) for name, part in self.parts.items()}
+        check_before_teachers(self.student, self.arguments, self.tasks, self.tokenizer)
         self.seconds: dict[str, float] = {}
         self.earlier_seconds: dict[str, float] = {}
         self.curves: Curves = {}
@@ -259,7 +261,7 @@ class _MultiTaskDistillation:
         trainer = MultiTaskDistillationTrainer(
             self.student,
             self.arguments,
-            tasks={name: self._distillation_task(part) for name, part in self.parts.items()},
+            tasks=self.tasks,
             sampling=self.settings.sampling,
             initialization=initial,
             processing_class=self.tokenizer,
