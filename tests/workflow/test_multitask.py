@@ -192,7 +192,9 @@ def test_what_cannot_be_compared_is_refused_before_any_teacher_is_scored(
     weights = {"attention_scores_loss": 1.0}
     for changes in ({"width": 18, "heads": 6}, {"layers": 5}):
         settings = settings_of("news", "things", changes={"things": {"loss_weights": weights}}, **changes)
-        with pytest.raises(ValueError, match="task `things`: expected numbers of attention|no deeper than its teacher"):
+        with pytest.raises(
+            ValueError, match="task `things`: expected numbers of attention|no deeper than its teacher"
+        ):
             distil_tasks(settings, tmp_path / "out", display)
         assert not (tmp_path / "out").exists()
 

@@ -88,14 +88,14 @@ def check_figures(tasks: Mapping[str, DistillationTask], objectives: Objectives)
         objectives: of the same.
 
     Raises:
-        ValueError: such as of the tasks `ner` and `ner_prediction`: `ner_prediction_loss` would be two; or a scored task
-            of the name `mean`.
+        ValueError: such as of the tasks `ner` and `ner_prediction`: `ner_prediction_loss` would be two; or a scored
+            task of the name `mean`.
     """
     mean = MEAN_SCORE.removesuffix("_score")
     if mean in tasks and tasks[mean].compute_metrics is not None:
         raise ValueError(
-            f"expected another name than `{mean}` for a task with `compute_metrics`, got it; because its metric `score` "
-            f"would be called `{MEAN_SCORE}`, as the mean over all tasks is; rename the task"
+            f"expected another name than `{mean}` for a task with `compute_metrics`, got it; because its metric "
+            f"`score` would be called `{MEAN_SCORE}`, as the mean over all tasks is; rename the task"
         )
     twice = [name for name, count in Counter(_losses(objectives)).items() if count > 1]
     if twice:

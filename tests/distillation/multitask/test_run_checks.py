@@ -44,7 +44,7 @@ def test_two_figures_of_one_name_are_refused():
 def test_the_name_of_the_mean_over_all_tasks_is_taken():
     """Prevents the `score` of a task `mean` from being told, and kept for the best, as the mean of all tasks."""
     check_figures({"mean": _task("mood")}, {"mean": TAUGHT})
-    with pytest.raises(ValueError, match="`score` would be called `mean_score`"):
+    with pytest.raises(ValueError, match="would be called `mean_score`"):
         check_figures({"mean": _task("mood", scored=True)}, {"mean": TAUGHT})
 
 
