@@ -192,7 +192,10 @@ class _MultiTaskDistillation:
         check_weights(Path(settings.teacher))
         config, tokenizer = load_config(settings.teacher), load_tokenizer(settings.teacher)
         self._check_tokenizer(name, tokenizer)
-        known = teacher_task(settings, config, tokenizer) if taught else None
+        try:
+            known = teacher_task(settings, config, tokenizer) if taught else None
+        except ValueError as error:
+            raise ValueError(f"task `{name}`: {error}") from error
         data = prepare_data(settings, self.tokenizer, config, known)
         spec: dict[str, Any] = {"kind": str(data.task.kind)}
         if data.task.settings.labels:

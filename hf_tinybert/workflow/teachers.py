@@ -19,6 +19,7 @@ from hf_tinybert.workflow.model_folder import (
     has_label_names,
     heads_of,
     load_model_folder,
+    load_task,
     task_of_folder,
 )
 from hf_tinybert.workflow.task_data import PreparedData, task_kind
@@ -32,8 +33,16 @@ def teacher_task(
     Raises:
         ValueError: it does not say its task, or has no such head.
     """
-    if has_several_heads(config):
-        return load_model_folder(settings.teacher, task=settings.teacher_task).task
+    heads = heads_of(config)
+    if heads:
+        if settings.teacher_task not in heads and (settings.teacher_task is not None or len(heads) > 1):
+            got = "none" if settings.teacher_task is None else f"`{settings.teacher_task}`"
+            raise ValueError(
+                f"expected a `teacher_task` of {', '.join(f'`{head}`' for head in sorted(heads))}, the heads of the "
+                f"teacher `{settings.teacher}`, got {got}; because each answers another task; name the one that "
+                "teaches as `teacher_task`, of a recipe with `tasks` in the task (`--task` of `hf-tinybert distill`)"
+            )
+        return load_task(settings.teacher, task=settings.teacher_task, kind=settings.kind)
     if settings.teacher_task is not None:
         raise ValueError(
             f"expected a multi-task teacher for the task `{settings.teacher_task}`, got `{settings.teacher}`, "
