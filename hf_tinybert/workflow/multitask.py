@@ -24,7 +24,7 @@ from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.models.initialization import InitializationMethod, StudentInitialization
 from hf_tinybert.models.modeling_tinybert import TinyBertModel
-from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
+from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask, module_name
 from hf_tinybert.models.multitask_initialization import initialize_tasks_from_teachers
 from hf_tinybert.models.vocabulary import trim_model
 from hf_tinybert.progress import ProgressDisplay
@@ -120,6 +120,8 @@ class _MultiTaskDistillation:
         self.settings, self.output, self.display = settings, output, display
         self.checkpoints = output / CHECKPOINTS
         self.shared = settings.of_task(settings.base)
+        for name in settings.tasks:
+            module_name(name)  # refuses what no head can be called, before any data is read
         self.teacher_tokenizer = load_tokenizer(self.shared.teacher)
         self.tokenizer = student_tokenizer(self.shared, self.teacher_tokenizer)
         with display.bar("reading and tokenising"):

@@ -199,6 +199,13 @@ def test_what_cannot_be_compared_is_refused_before_any_teacher_is_scored(
         assert not (tmp_path / "out").exists()
 
 
+def test_a_name_that_no_head_can_have_is_refused_before_data_is_read(tmp_path, display):
+    """Prevents a large data set from being tokenised for a task that is called like a method of the heads."""
+    settings = MultiTaskSettings(tasks={"forward": {"data": "nowhere.csv", "teacher": "nowhere"}})
+    with pytest.raises(ValueError, match="can name a module, got `forward`"):
+        distil_tasks(settings, tmp_path / "out", display)
+
+
 def test_tasks_start_as_one_trained_student(settings_of, encoder, tmp_path, display, monkeypatch):
     """Prevents an encoder that is projected from the first teacher anew, and sizes that are not the student's."""
     torch.manual_seed(5)
