@@ -106,13 +106,10 @@ class RunFolder:
             raise ValueError(
                 f"expected the settings of a run in `{self._file}`, got something else ({error}); name another folder"
             ) from error
-        different = sorted(
-            name for name in recorded.keys() | settings.keys() if recorded.get(name) != settings.get(name)
-        )
+        different = ", ".join(_differences(recorded, settings))
         if different:
-            pairs = (f"{name}: {recorded.get(name)!r} there, {settings.get(name)!r} now" for name in different)
             raise ValueError(
-                f"expected a run with the same settings in `{self.path}`, got {', '.join(pairs)}; because finished "
+                f"expected a run with the same settings in `{self.path}`, got {different}; because finished "
                 "stages of both would be mixed with new ones; name another folder, repeat its settings, or remove it"
             )
         return state
@@ -121,6 +118,16 @@ class RunFolder:
         temporary = self._file.with_suffix(".json.partial")
         temporary.write_text(json.dumps(self._state, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         os.replace(temporary, self._file)
+
+
+def _differences(there: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> Iterator[str]:
+    """Every setting that differs, in words; of mappings on both sides, such as tasks, what differs in them alone."""
+    for name in sorted(there.keys() | now.keys()):
+        one, other = there.get(name), now.get(name)
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            yield from _differences(one, other, f"{within}{name}.")
+        elif one != other:
+            yield f"{within}{name}: {one!r} there, {other!r} now"
 
 
 def check_free(path: Path) -> None:

@@ -29,6 +29,17 @@ def test_finished_stages_are_found_again(tmp_path):
     assert again.finished("student") is None
 
 
+def test_of_settings_within_settings_those_that_differ_are_told(tmp_path):
+    """Prevents a page of equal settings of all tasks in which the one that was changed is not found."""
+    there = {"tasks": {"news": {"data": "a.csv", "kind": "regression"}, "old": {"data": "b.csv"}}}
+    RunFolder(tmp_path / "run", there)
+    now = {"tasks": {"news": {"data": "a.csv", "kind": "masked-lm"}}}
+    with pytest.raises(ValueError) as error:
+        RunFolder(tmp_path / "run", now)
+    assert "tasks.news.kind: 'regression' there, 'masked-lm' now, tasks.old: {'data'" in str(error.value)
+    assert "a.csv" not in str(error.value)
+
+
 def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path):
     """Prevents writing into somebody's own folder."""
     (tmp_path / "thesis.txt").write_text("years of work")

@@ -108,6 +108,7 @@ class SingleTaskSteps(Sampler[DrawnRow]):
         max_steps: optimizer steps of the training; positive wins over epochs.
         seed: of the order.
         group_by_length: whether the rows of a step are of like length, where the lengths are known.
+        lengths: of every row, by task; None of a task, or of all, takes those of its `input_ids`.
     """
 
     def __init__(
@@ -120,11 +121,16 @@ class SingleTaskSteps(Sampler[DrawnRow]):
         max_steps: int = -1,
         seed: int = 0,
         group_by_length: bool = True,
+        lengths: Mapping[str, list[int] | None] | None = None,
     ) -> None:
         self._sizes, self._rows_per_step, self._sampling, self._seed = dataset.sizes, rows_per_step, sampling, seed
         self.steps_per_epoch = math.ceil(len(dataset) / rows_per_step)
         self._total_steps = max_steps if max_steps > 0 else math.ceil(epochs * self.steps_per_epoch)
-        self._lengths = {name: row_lengths(part) if group_by_length else None for name, part in dataset.rows.items()}
+        known = dict(lengths or {})
+        self._lengths = {
+            name: (known.get(name) or row_lengths(part)) if group_by_length else None
+            for name, part in dataset.rows.items()
+        }
         self._epoch = 0
         missing = sorted(set(self._sizes) - set(self.tasks(0, self._total_steps)))
         if missing:

@@ -1,7 +1,8 @@
 """`distillation.json`: what a checkpoint folder tells of how it was made."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -39,6 +40,8 @@ class DistillationRecord:
             chosen by, and the share of their tokens that stay as they were; None of a whole vocabulary.
         ensemble: of a teacher that is several models, `teachers`: name, class, hash and weight of each, and where they
             were scored `scores` by split; then beside them the `scores` of all as one. None of one model.
+        beside_tasks: of a head that was taken out of a multi-task student, the tasks that the encoder learned besides;
+            None otherwise.
     """
 
     teacher: str
@@ -63,6 +66,40 @@ class DistillationRecord:
     task_sampling: dict[str, Any] | None = None
     vocabulary: dict[str, Any] | None = None
     ensemble: dict[str, Any] | None = None
+    beside_tasks: list[str] | None = None
+
+    def of_task(self, name: str) -> Self:
+        """The story of one head of a multi-task student: its teacher, terms and figures, called as those of one task.
+
+        Args:
+            name: of the task.
+
+        Raises:
+            ValueError: the record tells of no such task.
+        """
+        tasks = self.tasks or {}
+        if name not in tasks:
+            raise ValueError(
+                f"expected one of the tasks {', '.join(f'`{one}`' for one in tasks) or 'of a multi-task student'} "
+                f"that the record tells of, got `{name}`; because nothing is told of the others; name one of these"
+            )
+        own, prefix = tasks[name], f"{name}/"
+        return replace(
+            self,
+            teacher=own.get("teacher") or "",
+            teacher_class=own.get("teacher_class") or "",
+            teacher_sha256=own.get("teacher_sha256") or "",
+            layer_mapping=own.get("layer_mapping") or [],
+            learned_mapping=own.get("learned_mapping"),
+            loss_weights=own.get("loss_weights") or {},
+            loss_layers={
+                term.removeprefix(prefix): of for term, of in self.loss_layers.items() if term.startswith(prefix)
+            },
+            metrics=_metrics_of(self.metrics, name, tasks),
+            tasks=None,
+            task_sampling=None,
+            beside_tasks=[other for other in tasks if other != name],
+        )
 
     def save(self, folder: Path) -> None:
         """Write `distillation.json` into a folder."""
@@ -87,6 +124,18 @@ class DistillationRecord:
 def public_name(name: str) -> str:
     """Of a model, for others to read: a Hub name as it is; of a folder on this machine only its last part."""
     return Path(name).name if Path(name).is_absolute() or Path(name).exists() else name
+
+
+def _metrics_of(metrics: Mapping[str, float], name: str, tasks: Iterable[str]) -> dict[str, float]:
+    """Of all figures those of one task, without its name."""
+    own = dict[str, float]()
+    longer = tuple(f"eval_{other}_" for other in tasks if other != name and other.startswith(name))
+    for key, value in metrics.items():
+        if key.startswith(f"{name}/"):
+            own[key.removeprefix(f"{name}/")] = value
+        elif key.startswith(f"eval_{name}_") and not key.startswith(longer):
+            own[f"eval_{key.removeprefix(f'eval_{name}_')}"] = value
+    return own
 
 
 __all__ = ["RECORD_FILE", "DistillationRecord", "public_name"]

@@ -135,6 +135,7 @@ def check_before_data(
     arguments: DistillationArguments,
     *,
     tokenizers: tuple[PreTrainedTokenizerBase | None, PreTrainedTokenizerBase | None] = (None, None),
+    objectives: Sequence[DistillationObjective] | None = None,
 ) -> list[DistillationObjective]:
     """Refuse what `DistillationTrainer` will refuse of these models and arguments, while there is no data yet.
 
@@ -145,6 +146,7 @@ def check_before_data(
         teacher: merged.
         arguments: of the run.
         tokenizers: of student and teacher, where known.
+        objectives: of all phases, instead of those that the arguments describe.
 
     Returns:
         The objectives of all phases.
@@ -154,15 +156,16 @@ def check_before_data(
     """
     check_trainer_arguments(arguments, {})
     student = transformers_model(model)
-    described = arguments.objectives(problem_of(student), masked_lm=predicts_vocabulary(student))
-    objectives = list(described.values())
+    if objectives is None:
+        described = arguments.objectives(problem_of(student), masked_lm=predicts_vocabulary(student))
+        objectives = list(described.values())
     check_two_models(student, teacher)
     layers = student.config.num_hidden_layers
     resolve_layer_mapping(str(arguments.layer_mapping), layers, teacher.config.num_hidden_layers)
     for objective in objectives:
         objective.request(layers)  # refuses layers that the student does not have
     check_pair(model, teacher, objectives, arguments, tokenizers=tokenizers)
-    return objectives
+    return list(objectives)
 
 
 __all__ = ["check_before_data", "check_pair", "check_trainer_arguments"]

@@ -394,7 +394,9 @@ class DistillationTrainer(ObjectiveTrainer):
         if self.args.train_sampling_strategy != "group_by_length" or not has_length(dataset):
             sampler: Sampler[int] | None = super()._get_train_sampler(train_dataset)
             return sampler
-        self._row_order = grouped_rows(dataset, self.args, self._train_batch_size)
+        whole = self.train_dataset  # `dataset` has lost the column of lengths, which no model reads
+        rows = whole if isinstance(whole, Dataset) else dataset
+        self._row_order = grouped_rows(rows, self.args, self._train_batch_size)
         return RandomSampler(dataset) if self._row_order is None else self._row_order
 
     def _set_signature_columns_if_needed(self) -> None:

@@ -51,7 +51,7 @@ def grouped_rows(dataset: object, args: TrainingArguments, batch_size: int | Non
         args: of the run.
         batch_size: as of `rows_per_step`.
     """
-    lengths = dataset.lengths if isinstance(dataset, FreshVariants) else _lengths(dataset, args.length_column_name)
+    lengths = known_lengths(dataset, args.length_column_name)
     if lengths is None:
         logger.info("rows are drawn at random: there is no `input_ids` column whose lengths could be grouped")
         return None
@@ -74,11 +74,27 @@ def data_seed(args: TrainingArguments) -> int:
     return args.seed if args.data_seed is None else args.data_seed
 
 
-def _lengths(dataset: object, column: str) -> list[int] | None:
+def known_lengths(dataset: object, column: str) -> list[int] | None:
+    """The length of every row, tokens; None where it is not known.
+
+    Args:
+        dataset: of the training.
+        column: that holds the lengths, if there is one of that name; else those of `input_ids` are taken.
+    """
+    if isinstance(dataset, FreshVariants):
+        return dataset.lengths
     if isinstance(dataset, Dataset) and column in dataset.column_names:
         lengths: list[int] = dataset.select_columns([column]).with_format(None)[:][column]
         return lengths
     return row_lengths(dataset)
 
 
-__all__ = ["column_names", "data_seed", "encoded_rows", "grouped_rows", "paired_collator", "rows_per_step"]
+__all__ = [
+    "column_names",
+    "data_seed",
+    "encoded_rows",
+    "grouped_rows",
+    "known_lengths",
+    "paired_collator",
+    "rows_per_step",
+]

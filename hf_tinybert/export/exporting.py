@@ -12,7 +12,7 @@ from transformers import AutoModel
 from hf_tinybert.benchmark import machine
 from hf_tinybert.data.tasks import Task, TaskKind
 from hf_tinybert.distillation.encodings import model_input_names
-from hf_tinybert.distillation.record import RECORD_FILE
+from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
 from hf_tinybert.export.agreement import Answering, example_inputs, largest_difference
 from hf_tinybert.export.export_settings import ExportSettings
 from hf_tinybert.export.formats import WEIGHT_ENDINGS, ExportFormat, check_packages
@@ -25,7 +25,7 @@ from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow.evaluation import score_rows
 from hf_tinybert.workflow.figures import save_figures
 from hf_tinybert.workflow.heads import load_with_head
-from hf_tinybert.workflow.model_folder import ModelFolder, folder_of_file, load_config, load_model_folder
+from hf_tinybert.workflow.model_folder import ModelFolder, folder_of_file, heads_of, load_config, load_model_folder
 from hf_tinybert.workflow.task_data import can_be_scored, check_labels, longest_input, read_data, sample
 from hf_tinybert.workflow.teachers import public_name
 
@@ -132,9 +132,19 @@ class _Export:
             write_graph(self.model, inputs, form, folder, longest=self.longest)
             tokenizer.save_pretrained(folder)
         task.save(folder)
-        told = folder_of_file(self.settings.model, RECORD_FILE)
-        if told is not None:
+        self._tell_of_distillation(folder)
+
+    def _tell_of_distillation(self, folder: Path) -> None:
+        """The record of the model; of one head of several what is told of it, which is nothing if it came later."""
+        told, heads = folder_of_file(self.settings.model, RECORD_FILE), heads_of(load_config(self.settings.model))
+        if told is None:
+            return
+        if not heads:
             shutil.copyfile(told / RECORD_FILE, folder / RECORD_FILE)
+            return
+        record, name = DistillationRecord.load(told), self.settings.task or next(iter(heads))
+        if name in (record.tasks or {}):
+            record.of_task(name).save(folder)
 
     def _load(self, folder: Path) -> Any:  # noqa: ANN401 (a model, or what answers like one)
         if self.settings.form.is_graph:

@@ -97,6 +97,9 @@ def method_words(facts: ModelFacts) -> str:
         f"loss reduction `{record.get('loss_reduction')}`": record.get("loss_reduction"),
         f"seed {record.get('seed')}": record.get("seed") is not None,
         f"tasks sampled by {_sampling_words(record.get('task_sampling'))}": record.get("task_sampling"),
+        f"one head of a student that learned {', '.join(record.get('beside_tasks') or ())} besides": record.get(
+            "beside_tasks"
+        ),
     }
     told = "; ".join(part for part, holds in parts.items() if holds)
     return f"{told}." if told else ""

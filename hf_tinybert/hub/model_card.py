@@ -37,7 +37,7 @@ from hf_tinybert.hub.fact_tables import (
 from hf_tinybert.hub.loading_code import library_of, loading_ways
 from hf_tinybert.hub.markdown import code_span, plain_text
 from hf_tinybert.hub.model_facts import ModelFacts, read_facts
-from hf_tinybert.hub.published_files import CARD_FILE, PublishedForm
+from hf_tinybert.hub.published_files import CARD_FILE, PublishedForm, check_form
 from hf_tinybert.models.checkpoint_folder import weight_files_sha256
 from hf_tinybert.pictures import Picture
 
@@ -66,10 +66,11 @@ def model_card(
 
     Raises:
         FileNotFoundError: Configuration or weights are missing.
-        ValueError: A file is damaged, or metadata is not allowed.
+        ValueError: A file is damaged, metadata is not allowed, or the model cannot have the form.
     """
     details = details or CardDetails()
     facts = read_facts(folder)
+    check_form(folder, facts, form, remote_code=remote_code)
     repo_id = details.repo_id or facts.name
     scores, record, figures = facts.scores, facts.record or {}, facts.figures or {}
     card: ModelCard = ModelCard.from_template(
@@ -144,7 +145,9 @@ def save_card(
         form: That will be published.
         remote_code: Whether the model code goes along.
     """
-    pictures = card_pictures(read_facts(folder))
+    facts = read_facts(folder)
+    check_form(folder, facts, form, remote_code=remote_code)  # before pictures, which take seconds
+    pictures = card_pictures(facts)
     card = model_card(folder, details, form, remote_code=remote_code, pictures=pictures)
     save_pictures(pictures, target)
     card.save(target / CARD_FILE)

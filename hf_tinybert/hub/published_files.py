@@ -86,11 +86,7 @@ def prepared_files(
     """
     facts = read_facts(folder)
     native = facts.model_type == TinyBertConfig.model_type
-    if remote_code and (not native or form is PublishedForm.BERT):
-        raise ValueError(
-            f"expected the form `tinybert` of a TinyBERT for remote code, got `{form}` of a model of type "
-            f"`{facts.model_type}`; because others load without code of this package; leave remote code out"
-        )
+    check_form(folder, facts, form, remote_code=remote_code)
     with tempfile.TemporaryDirectory(prefix="hf-tinybert-") as temporary:
         staged = Path(temporary) / "files"
         if native and form is PublishedForm.BERT:
@@ -104,6 +100,33 @@ def prepared_files(
         if remote_code:
             write_remote_code(staged)
         yield staged
+
+
+def check_form(folder: Path, facts: ModelFacts, form: PublishedForm, *, remote_code: bool = False) -> None:
+    """Refuse a form that a model cannot have, in the card as in what goes up.
+
+    Args:
+        folder: of the model.
+        facts: of the folder.
+        form: that will be published.
+        remote_code: whether the model code goes along.
+
+    Raises:
+        ValueError: plain BERT of several heads, or code beside a model that loads without it.
+    """
+    native = facts.model_type == TinyBertConfig.model_type
+    if native and form is PublishedForm.BERT and facts.architecture == TinyBertForMultiTask.__name__:
+        heads = ", ".join(f"`{name}`" for name in facts.heads)
+        raise ValueError(
+            f"expected a model with one head for the form `{PublishedForm.BERT}`, got `{folder}` with {heads}; "
+            "because plain BERT has one; publish it by `--form tinybert`, or a head alone, which `hf-tinybert export "
+            "--task NAME --to bert` writes"
+        )
+    if remote_code and (not native or form is PublishedForm.BERT):
+        raise ValueError(
+            f"expected the form `tinybert` of a TinyBERT for remote code, got `{form}` of a model of type "
+            f"`{facts.model_type}`; because others load without code of this package; leave remote code out"
+        )
 
 
 def published_paths(folder: Path) -> list[str]:
@@ -124,13 +147,6 @@ def left_over_paths(present: Iterable[str], published: Iterable[str]) -> list[st
 
 
 def _write_plain_bert(folder: Path, facts: ModelFacts, staged: Path) -> None:
-    if facts.architecture == TinyBertForMultiTask.__name__:
-        heads = ", ".join(f"`{name}`" for name in facts.heads)
-        raise ValueError(
-            f"expected a model with one head for the form `{PublishedForm.BERT}`, got `{folder}` with {heads}; "
-            "because plain BERT has one; publish it by `--form tinybert`, or a head alone, which `hf-tinybert export "
-            "--task NAME --to bert` writes"
-        )
     if facts.architecture != TinyBertForSentenceEmbedding.__name__:
         export_to_bert(folder, staged)
         return
@@ -173,4 +189,4 @@ def _forget_this_machine(path: Path) -> None:
         path.write_text(json.dumps(known, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-__all__ = ["CARD_FILE", "PublishedForm", "left_over_paths", "prepared_files", "published_paths"]
+__all__ = ["CARD_FILE", "PublishedForm", "check_form", "left_over_paths", "prepared_files", "published_paths"]

@@ -69,8 +69,12 @@ _OTHER_WAYS: dict[str, str] = {
         "export one task at a time, `hf-tinybert export --task NAME --to bert` or "
         "`export_to_bert(model.for_task(name), folder)`"
     ),
-    TinyBertForSentenceEmbedding.__name__: "write it with `save_as_sentence_transformer`: plain BERT inside",
+    TinyBertForSentenceEmbedding.__name__: (
+        "write it as plain BERT with its pooling, `hf-tinybert export --to sentence-transformers` or "
+        "`save_as_sentence_transformer`"
+    ),
 }
+_PLAIN = {bert.__name__: "it is plain BERT as it is, and loads everywhere" for bert in _BERT_COUNTERPARTS.values()}
 
 
 def convert_published_checkpoint(
@@ -206,7 +210,8 @@ def _load_native_tokenizer(folder: Path) -> PreTrainedTokenizerBase | None:
 def _to_bert(model: PreTrainedModel) -> PreTrainedModel:
     """Copy a TinyBERT model into the BERT class with the same parameters."""
     if type(model) not in _BERT_COUNTERPARTS:
-        way = _OTHER_WAYS.get(type(model).__name__, "merge an adapter into its model first")
+        ways = {**_OTHER_WAYS, **_PLAIN}
+        way = ways.get(type(model).__name__, "merge an adapter into its model first")
         raise ValueError(
             f"expected one of {_class_names()}, got `{type(model).__name__}`; because only these have a BERT class "
             f"with the same parameters; {way}"

@@ -42,7 +42,7 @@ class TinyBertForMultiTask(BertPreTrainedModel):
                 "build the model with `TinyBertForMultiTask.from_encoder(encoder, tasks)`"
             )
         self.bert = BertModel(config, add_pooling_layer=False)
-        self.heads = nn.ModuleDict({_module_name(name): self._new_head(name) for name in config.tasks})
+        self.heads = nn.ModuleDict({module_name(name): self._new_head(name) for name in config.tasks})
         self._tied_weights_keys = self._tied_weights()
         self.post_init()  # type: ignore[no-untyped-call]  # untyped in transformers
 
@@ -156,7 +156,7 @@ class TinyBertForMultiTask(BertPreTrainedModel):
         before = self.config.tasks
         self.config.tasks = tasks
         try:
-            head = self._new_head(_module_name(name))
+            head = self._new_head(module_name(name))
             head.apply(self._initialize_weights)
             if head_from is not None:
                 _copy_head(head, head_from, name)
@@ -310,8 +310,12 @@ class TinyBertForMultiTask(BertPreTrainedModel):
         self.tie_weights()
 
 
-def _module_name(name: str) -> str:
-    """A task's name, refused where `nn.ModuleDict` has a method or an attribute of that name."""
+def module_name(name: str) -> str:
+    """A task's name, as its head can be called.
+
+    Raises:
+        ValueError: `check_task_name` refuses it, or `nn.ModuleDict` has a method or an attribute of that name.
+    """
     check_task_name(name)
     if hasattr(nn.ModuleDict(), name):
         raise ValueError(
@@ -368,4 +372,4 @@ def _one_task_key(key: str) -> str:
     return f"bert.{key}" if key.startswith("pooler.") else key
 
 
-__all__ = ["TinyBertForMultiTask"]
+__all__ = ["TinyBertForMultiTask", "module_name"]

@@ -78,10 +78,7 @@ def task_of_folder(name: str, config: PreTrainedConfig, tokenizer: PreTrainedTok
     own = folder_of_file(name, TASK_FILE)
     if own is not None:
         task = Task.load(own)
-        if kind not in (None, str(task.kind)):
-            raise ValueError(
-                f"expected the kind `{task.kind}` that `{name}` was trained for, got `{kind}`; leave it out"
-            )
+        _check_kind(f"`{name}`", task, kind)
         return task
     if kind is None:
         return Task.load(Path(name))  # says what is missing
@@ -212,12 +209,19 @@ def _known_task(
     tasks = heads_of(config)
     if tasks:
         chosen = _chosen(tasks, task, name)
-        return _task_of_head(name, chosen, tasks[chosen], tokenizer)
+        known = _task_of_head(name, chosen, config, tokenizer)
+        _check_kind(f"the head `{chosen}` of `{name}`", known, kind)
+        return known
     if task is not None:
         raise ValueError(
             f"expected a multi-task model for `--task {task}`, got `{name}`, which has one head; leave the task out"
         )
     return task_of_folder(str(name), config, tokenizer, kind)
+
+
+def _check_kind(who: str, task: Task, kind: str | None) -> None:
+    if kind not in (None, str(task.kind)):
+        raise ValueError(f"expected the kind `{task.kind}` that {who} was trained for, got `{kind}`; leave it out")
 
 
 def _chosen(tasks: Mapping[str, Any], task: str | None, name: str | Path) -> str:
@@ -232,17 +236,17 @@ def _chosen(tasks: Mapping[str, Any], task: str | None, name: str | Path) -> str
     return task
 
 
-def _task_of_head(model: str | Path, name: str, head: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> Task:
+def _task_of_head(model: str | Path, name: str, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> Task:
     """Of `tasks/<name>/task.json`; without it, of what the configuration says of the head."""
     own = folder_of_file(model, f"{_TASKS_FOLDER}/{name}/{TASK_FILE}")
     if own is not None:
         return Task.load(own)
+    head = heads_of(config)[name]
     named = head.get("id2label") or {}
     labels = tuple(str(named[key]) for key in sorted(named, key=int))
     kind = TaskKind(head["kind"])
-    return Task(
-        TaskSettings(kind, labels if has_label_names(kind) else (), max_length=min(128, tokenizer.model_max_length))
-    )
+    longest = min(128, longest_input(tokenizer, config))
+    return Task(TaskSettings(kind, labels if has_label_names(kind) else (), max_length=longest))
 
 
 def has_label_names(kind: TaskKind) -> bool:

@@ -17,7 +17,7 @@ from hf_tinybert.benchmark import machine
 from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.multitask.objectives import DistillationTask, task_objectives
-from hf_tinybert.distillation.multitask.run_checks import MEAN_SCORE
+from hf_tinybert.distillation.multitask.run_checks import MEAN_SCORE, check_before_teachers
 from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.task_head import predicts_vocabulary
@@ -26,7 +26,7 @@ from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.models.initialization import InitializationMethod, StudentInitialization
 from hf_tinybert.models.modeling_tinybert import TinyBertModel
-from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
+from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask, module_name
 from hf_tinybert.models.multitask_initialization import initialize_tasks_from_teachers
 from hf_tinybert.models.vocabulary import trim_model
 from hf_tinybert.progress import ProgressDisplay
@@ -122,6 +122,8 @@ class _MultiTaskDistillation:
         self.settings, self.output, self.display = settings, output, display
         self.checkpoints = output / CHECKPOINTS
         self.shared = settings.of_task(settings.base)
+        for name in settings.tasks:
+            module_name(name)  # refuses what no head can be called, before any data is read
         self.base_teacher = self.shared.teacher_source.first
         self.teacher_tokenizer = load_tokenizer(self.base_teacher)
         self.tokenizer = student_tokenizer(self.shared, self.teacher_tokenizer)
@@ -137,6 +139,8 @@ class _MultiTaskDistillation:
             objectives = self._objectives(name, part)
             if settings.is_taught(name):
                 self._load_teacher(name, part, objectives)
+        self.tasks = {name: self._distillation_task(part) for name, part in self.parts.items()}
+        check_before_teachers(self.student, self.arguments, self.tasks, self.tokenizer)
         self.seconds: dict[str, float] = {}
         self.earlier_seconds: dict[str, float] = {}
         self.curves: Curves = {}
@@ -195,9 +199,12 @@ class _MultiTaskDistillation:
         check_weights(Path(first))
         config, tokenizer = answering_config(first), load_tokenizer(first)
         self._check_tokenizer(name, tokenizer)
-        known = teacher_task(settings, config, tokenizer) if taught else None
-        if taught:
-            check_joined(settings, known, tokenizer)
+        try:
+            known = teacher_task(settings, config, tokenizer) if taught else None
+            if taught:
+                check_joined(settings, known, tokenizer)
+        except ValueError as error:
+            raise ValueError(f"task `{name}`: {error}") from error
         data = prepare_data(settings, self.tokenizer, config, known)
         spec: dict[str, Any] = {"kind": str(data.task.kind)}
         if data.task.settings.labels:
@@ -263,7 +270,7 @@ class _MultiTaskDistillation:
         trainer = MultiTaskDistillationTrainer(
             self.student,
             self.arguments,
-            tasks={name: self._distillation_task(part) for name, part in self.parts.items()},
+            tasks=self.tasks,
             sampling=self.settings.sampling,
             initialization=initial,
             processing_class=self.tokenizer,

@@ -108,8 +108,16 @@ def check_same_vocabulary(
 def _task_of(
     name: str, settings: DistilSettings, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase
 ) -> Task | None:
-    if has_several_heads(config):
-        return load_task(name, task=settings.teacher_task)
+    heads = heads_of(config)
+    if heads:
+        if settings.teacher_task not in heads and (settings.teacher_task is not None or len(heads) > 1):
+            got = "none" if settings.teacher_task is None else f"`{settings.teacher_task}`"
+            raise ValueError(
+                f"expected a `teacher_task` of {', '.join(f'`{head}`' for head in sorted(heads))}, the heads of the "
+                f"teacher `{name}`, got {got}; because each answers another task; name the one that "
+                "teaches as `teacher_task`, of a recipe with `tasks` in the task (`--task` of `hf-tinybert distill`)"
+            )
+        return load_task(name, task=settings.teacher_task, kind=settings.kind)
     if settings.teacher_task is not None:
         raise ValueError(
             f"expected a multi-task teacher for the task `{settings.teacher_task}`, got `{name}`, "

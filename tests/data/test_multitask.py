@@ -109,6 +109,14 @@ def test_steps_hold_like_lengths(tasks):
     assert spans[True] < spans[False] / 2
 
 
+def test_lengths_may_be_given(tasks):
+    """Prevents lengths that are known otherwise than by the tokens from being passed over."""
+    lengths = [row % 3 for row in range(72)]
+    order = _order(tasks, lengths={"mood": lengths, "ner": None})
+    steps = [order[start : start + 8] for start in range(0, len(order), 8)]
+    assert all(len({lengths[row.row] for row in step}) == 1 for step in steps if step[0].task == "mood")
+
+
 def test_draws_count_all_rows_since_the_start(tasks):
     """Prevents two epochs that mask the same words."""
     assert [row.draw for epoch in (0, 1) for row in _order(tasks, epoch)] == list(range(192))

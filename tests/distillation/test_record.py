@@ -46,3 +46,26 @@ def test_a_folder_without_record_is_said(tmp_path):
     """Prevents a record made up from defaults."""
     with pytest.raises(FileNotFoundError):
         DistillationRecord.load(tmp_path)
+
+
+def test_the_story_of_one_head_is_that_of_a_one_task_student():
+    """Prevents the card of a head from telling the terms, figures and teachers of the other tasks."""
+    own = {"teacher": "ner-teacher", "teacher_class": "BertForTokenClassification", "teacher_sha256": "1" * 64}
+    own |= {"layer_mapping": [0, 2, 4], "learned_mapping": None, "loss_weights": {"prediction_loss": 1.0}}
+    nobody = dict.fromkeys(("teacher", "teacher_class", "teacher_sha256", "layer_mapping", "learned_mapping"))
+    several = dataclasses.replace(
+        RECORD,
+        loss_weights={"ner/prediction_loss": 1.0, "ner_old/label_loss": 1.0},
+        loss_layers={"ner/hidden_states_loss": [1], "ner_old/hidden_states_loss": [2]},
+        metrics={"ner/loss": 0.1, "ner_old/loss": 0.2, "eval_ner_f1": 0.3, "eval_ner_old_f1": 0.4, "eval_loss": 0.5},
+        tasks={"ner": own, "ner_old": {**nobody, "loss_weights": {"label_loss": 1.0}}},
+        task_sampling={"strategy": "proportional"},
+    )
+    head = several.of_task("ner")
+    assert {name: getattr(head, name) for name in own} == own
+    assert head.loss_layers == {"hidden_states_loss": [1]} and head.metrics == {"loss": 0.1, "eval_f1": 0.3}
+    assert (head.tasks, head.task_sampling, head.beside_tasks) == (None, None, ["ner_old"])
+    other = several.of_task("ner_old")
+    assert (other.teacher, other.layer_mapping, other.metrics) == ("", [], {"loss": 0.2, "eval_f1": 0.4})
+    with pytest.raises(ValueError, match="one of the tasks `ner`, `ner_old` .* got `mood`"):
+        several.of_task("mood")

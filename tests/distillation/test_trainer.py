@@ -218,6 +218,15 @@ def test_columns_that_only_the_teacher_reads_are_kept(build_trainer):
 # steps
 
 
+def test_rows_are_grouped_by_a_column_of_lengths(build_trainer, build_rows):
+    """Prevents `length_column_name` from being without effect because no model reads that column."""
+    lengths = [row % 2 for row in range(8)]  # those of the tokens are all the same
+    rows = build_rows(8, lengths=(6,)).add_column("length", lengths)
+    loader = build_trainer(train_dataset=rows).get_train_dataloader()
+    assert [len({lengths[row] for row in step}) for step in loader.batch_sampler] == [1, 1]
+    assert "length" not in loader.dataset.column_names
+
+
 @pytest.mark.parametrize("setting", ["activation_checkpointing", "bf16"])
 def test_memory_savings_train_every_weight_too(build_trainer, setting):
     """Prevents recomputation or half precision from cutting the path of a loss."""

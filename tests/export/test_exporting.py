@@ -2,14 +2,19 @@
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 import torch
+from transformers import AutoTokenizer
 
 from hf_tinybert import TinyBertConfig
+from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
 from hf_tinybert.export import ExportSettings, export_folder
 from hf_tinybert.export import exporting as module
+from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassification
+from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
 from hf_tinybert.workflow import evaluate_folder, load_model_folder, predict
 from hf_tinybert.workflow.evaluation import ScoredRows
@@ -92,3 +97,23 @@ def test_what_is_there_is_not_replaced(model_of, display, tmp_path):
     (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(FileExistsError):
         export_folder(ExportSettings(model=model_of("text-classification"), to="bert"), tmp_path, display)
+
+
+def test_one_head_of_several_has_a_record_of_its_own(model_of, display, tmp_path):
+    """Prevents a card and a report of a head that tell of tasks which are not in its folder."""
+    source = Path(model_of("text-classification"))
+    model = TinyBertForSequenceClassification.from_pretrained(source)
+    labels = {"kind": "text-classification", "id2label": model.config.id2label}
+    several = TinyBertForMultiTask.from_encoder(model, {"mood": labels, "topic": labels, "late": labels})
+    several.save_pretrained(tmp_path / "several")
+    AutoTokenizer.from_pretrained(source).save_pretrained(tmp_path / "several")
+    told = {"teacher": "a", "loss_weights": {"prediction_loss": 1.0}, "layer_mapping": [0, 2]}
+    record = dict.fromkeys(field.name for field in fields(DistillationRecord))
+    record |= {"tasks": {"mood": told, "topic": {**told, "teacher": "b"}}, "loss_layers": {}, "metrics": {}}
+    DistillationRecord(**record).save(tmp_path / "several")
+    for name in ("topic", "late"):
+        settings = ExportSettings(model=str(tmp_path / "several"), to="bert", task=name)
+        export_folder(settings, tmp_path / name, display)
+    alone = DistillationRecord.load(tmp_path / "topic")
+    assert (alone.teacher, alone.loss_weights, alone.tasks) == ("b", {"prediction_loss": 1.0}, None)
+    assert not (tmp_path / "late" / RECORD_FILE).exists()  # which was added to the model later

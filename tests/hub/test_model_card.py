@@ -79,6 +79,18 @@ def test_a_card_is_not_written_over_another(student_folder):
         check_card(text, student_folder, PublishedForm.BERT)
 
 
+def test_a_card_of_a_form_that_the_model_cannot_have_is_refused(student_folder):
+    """Prevents a card that tells people to load several heads as plain BERT, or code that does not go along."""
+    with pytest.raises(ValueError, match="for remote code"):
+        write_model_card(student_folder, remote_code=True)
+    config = json.loads((student_folder / "config.json").read_text())
+    config |= {"architectures": ["TinyBertForMultiTask"], "tasks": {"news": {"kind": "regression"}}}
+    (student_folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="with `news`; .* by `--form tinybert`"):
+        write_model_card(student_folder)
+    assert "import TinyBertForMultiTask" in write_model_card(student_folder, form=PublishedForm.TINYBERT).read_text()
+
+
 def test_a_card_of_other_weights_is_refused(student_folder):
     """Prevents scores and pictures of one model beside the weights of another."""
     text = write_model_card(student_folder).read_text()

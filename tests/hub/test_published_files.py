@@ -4,7 +4,14 @@ import json
 
 import pytest
 
-from hf_tinybert.hub.published_files import PublishedForm, left_over_paths, prepared_files, published_paths
+from hf_tinybert.hub.model_facts import read_facts
+from hf_tinybert.hub.published_files import (
+    PublishedForm,
+    check_form,
+    left_over_paths,
+    prepared_files,
+    published_paths,
+)
 from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
 from hf_tinybert.workflow.kept_answers import ANSWERS_FILE
 
@@ -75,6 +82,7 @@ def test_a_model_with_several_heads_is_told_how_it_goes_up(student_folder):
     )
     with pytest.raises(ValueError, match="with `news`; .* by `--form tinybert`"), prepared_files(student_folder):
         pass
+    check_form(student_folder, read_facts(student_folder), PublishedForm.TINYBERT, remote_code=True)
 
 
 def test_only_files_of_a_model_are_said_to_be_left_over():

@@ -7,7 +7,7 @@ from pathlib import Path
 import peft
 import pytest
 import torch
-from transformers import BertForSequenceClassification, BertModel
+from transformers import AutoTokenizer, BertForSequenceClassification, BertModel
 
 from hf_tinybert import TinyBertForMultiTask
 from hf_tinybert.data.tasks import TASK_FILE, Task, TaskKind, TaskSettings
@@ -110,6 +110,23 @@ def test_a_file_that_a_model_lacks_is_none(several, on_hub):
     """Prevents a model without a task from stopping with an error of the Hub's client."""
     pushed = on_hub(several, "tester/lacking", PublishedForm.TINYBERT)
     assert [folder_of_file(name, TASK_FILE) for name in (several, pushed, "tester/nobody")] == [None] * 3
+
+
+def test_another_kind_than_that_of_the_head_is_refused(several):
+    """Prevents a kind that is given and passed over without a word."""
+    assert load_task(several, task="news", kind="text-classification").kind is TaskKind.TEXT_CLASSIFICATION
+    with pytest.raises(ValueError, match="the kind `token-classification` that the head `things` .* got `regression`"):
+        load_model_folder(several, task="things", kind="regression")
+
+
+def test_a_head_without_a_length_reads_no_more_than_its_encoder(several):
+    """Prevents an `IndexError` in the middle of a long text where the tokenizer knows no limit."""
+    tokenizer = AutoTokenizer.from_pretrained(several)
+    tokenizer.model_max_length = 10**30
+    tokenizer.save_pretrained(several)
+    assert load_task(several, task="news").settings.max_length == 64
+    (answer,) = predict(several, "the film is good " * 100, task="news")
+    assert answer["label"] in LABELS.values()
 
 
 @pytest.mark.parametrize("task", [None, "weather"])

@@ -186,6 +186,28 @@ def test_unlabeled_rows_of_a_task_that_is_learned_from_labels_are_refused(settin
     assert not (tmp_path / "out").exists()
 
 
+def test_what_cannot_be_compared_is_refused_before_any_teacher_is_scored(
+    settings_of, teacher_of, tmp_path, display, monkeypatch
+):
+    """Prevents hours of several teachers on their validation rows before a pair that does not fit is told."""
+    monkeypatch.setattr(multitask, "score_rows", None)
+    weights = {"attention_scores_loss": 1.0}
+    for changes in ({"width": 18, "heads": 6}, {"layers": 5}):
+        settings = settings_of("news", "things", changes={"things": {"loss_weights": weights}}, **changes)
+        with pytest.raises(
+            ValueError, match="task `things`: expected numbers of attention|no deeper than its teacher"
+        ):
+            distil_tasks(settings, tmp_path / "out", display)
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_name_that_no_head_can_have_is_refused_before_data_is_read(tmp_path, display):
+    """Prevents a large data set from being tokenised for a task that is called like a method of the heads."""
+    settings = MultiTaskSettings(tasks={"forward": {"data": "nowhere.csv", "teacher": "nowhere"}})
+    with pytest.raises(ValueError, match="can name a module, got `forward`"):
+        distil_tasks(settings, tmp_path / "out", display)
+
+
 def test_tasks_start_as_one_trained_student(settings_of, encoder, tmp_path, display, monkeypatch):
     """Prevents an encoder that is projected from the first teacher anew, and sizes that are not the student's."""
     torch.manual_seed(5)

@@ -49,6 +49,22 @@ def test_a_head_of_a_one_task_teacher_is_refused(teacher_of):
         _task(teacher_of("regression"), teacher_task="sts")
 
 
+def test_a_multi_task_teacher_is_asked_for_its_head_by_the_name_of_the_setting(tmp_path, tokenizer):
+    """Prevents advice that names an option of another verb to someone who writes a recipe of several tasks."""
+    config = TinyBertConfig(vocab_size=40, hidden_size=16, num_attention_heads=4, num_hidden_layers=1)
+    config.tasks = {"mood": {"kind": "regression"}, "sts": {"kind": "sentence-embedding"}}
+    config.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    for changes in ({}, {"teacher_task": "ner"}, {"teacher_task": ""}):
+        with pytest.raises(
+            ValueError, match="expected a `teacher_task` of `mood`, `sts`, .* with `tasks` in the task"
+        ):
+            _task(str(tmp_path), **changes)
+    assert _task(str(tmp_path), teacher_task="sts").kind is TaskKind.SENTENCE_EMBEDDING
+    with pytest.raises(ValueError, match="expected the kind `regression` that the head `mood`"):
+        _task(str(tmp_path), teacher_task="mood", kind="text-classification")
+
+
 def test_embeddings_follow_their_teacher(tmp_path):
     """Prevents a student that pools another way than its teacher, or gives vectors of another size."""
     config = BertConfig(hidden_size=32, num_attention_heads=4)

@@ -3,11 +3,15 @@
 from collections import Counter
 from collections.abc import Mapping
 
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.trainer_utils import IntervalStrategy
 
 from hf_tinybert.distillation.arguments import DistillationArguments
-from hf_tinybert.distillation.multitask.objectives import DistillationTask
+from hf_tinybert.distillation.compatibility.rows import check_dataset, check_evaluation_rows
+from hf_tinybert.distillation.multitask.objectives import DistillationTask, task_objectives
+from hf_tinybert.distillation.multitask.pairing import MultiTaskModel
 from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.refusals import check_before_data
 from hf_tinybert.distillation.terms import Phase
 
 MEAN_SCORE = "mean_score"
@@ -16,6 +20,45 @@ Objectives = Mapping[str, Mapping[Phase, DistillationObjective]]
 """Of every task by its name: those of the phases in which it takes part."""
 
 _LOSS = "loss"
+
+
+def check_before_teachers(
+    student: MultiTaskModel,
+    args: DistillationArguments,
+    tasks: Mapping[str, DistillationTask],
+    tokenizer: PreTrainedTokenizerBase | None = None,
+) -> None:
+    """Refuse what `MultiTaskDistillationTrainer` will refuse of these tasks, before a teacher is asked anything.
+
+    No model is changed.
+
+    Args:
+        student: with a head for every task.
+        args: of the run.
+        tasks: by the names of their heads, their teachers loaded.
+        tokenizer: of the student.
+
+    Raises:
+        ValueError: see `distillation.refusals.check_before_data`, of a pair with the name of its task; a phase without
+            a task, two figures of one name, or a metric that no evaluation gives.
+    """
+    objectives = dict[str, dict[Phase, DistillationObjective]]()
+    for name, task in tasks.items():
+        own = student.for_task(name)
+        objectives[name] = task_objectives(args, own, name, task, has_teacher=task.teacher is not None)
+        several = list(objectives[name].values())
+        try:
+            check_dataset(task.train_dataset, own, several)
+            if task.eval_dataset is not None and args.eval_strategy != IntervalStrategy.NO:
+                check_evaluation_rows(task.eval_dataset, own, several)
+            if isinstance(task.teacher, PreTrainedModel):
+                tokenizers = tokenizer, task.teacher_processing_class
+                check_before_data(own, task.teacher, args, tokenizers=tokenizers, objectives=several)
+        except ValueError as error:
+            raise ValueError(f"task `{name}`: {error}") from error
+    check_phases(args, objectives)
+    check_figures(tasks, objectives)
+    check_best_of_tasks(args, tasks, objectives)
 
 
 def check_phases(args: DistillationArguments, objectives: Objectives) -> None:
@@ -37,15 +80,23 @@ def check_phases(args: DistillationArguments, objectives: Objectives) -> None:
         )
 
 
-def check_figures(objectives: Objectives) -> None:
+def check_figures(tasks: Mapping[str, DistillationTask], objectives: Objectives) -> None:
     """Refuse tasks of which two figures would have one name, so that one would take the other's place.
 
     Args:
-        objectives: of the tasks.
+        tasks: as they were given.
+        objectives: of the same.
 
     Raises:
-        ValueError: such as of the tasks `ner` and `ner_prediction`: `ner_prediction_loss` would be two.
+        ValueError: such as of the tasks `ner` and `ner_prediction`: `ner_prediction_loss` would be two; or a scored
+            task of the name `mean`.
     """
+    mean = MEAN_SCORE.removesuffix("_score")
+    if mean in tasks and tasks[mean].compute_metrics is not None:
+        raise ValueError(
+            f"expected another name than `{mean}` for a task with `compute_metrics`, got it; because its metric "
+            f"`score` would be called `{MEAN_SCORE}`, as the mean over all tasks is; rename the task"
+        )
     twice = [name for name, count in Counter(_losses(objectives)).items() if count > 1]
     if twice:
         raise ValueError(
@@ -104,4 +155,4 @@ def _losses(objectives: Objectives) -> list[str]:
     return names
 
 
-__all__ = ["MEAN_SCORE", "check_best_of_tasks", "check_figures", "check_phases"]
+__all__ = ["MEAN_SCORE", "check_before_teachers", "check_best_of_tasks", "check_figures", "check_phases"]

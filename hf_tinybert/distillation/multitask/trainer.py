@@ -50,7 +50,7 @@ from hf_tinybert.distillation.teacher_ensemble import told_ensemble
 from hf_tinybert.distillation.teacher_outputs import CacheSettings, Collator
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.trainer import DistillationTrainer
-from hf_tinybert.distillation.training_rows import data_seed, paired_collator, rows_per_step
+from hf_tinybert.distillation.training_rows import data_seed, known_lengths, paired_collator, rows_per_step
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -115,7 +115,7 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
         self._collators = {n: _collator(n, task, self.paired[n].pair, tokenizer) for n, task in self.tasks.items()}
         objectives = {name: task.objectives for name, task in self.paired.items()}
         check_phases(args, objectives)
-        check_figures(objectives)
+        check_figures(self.tasks, objectives)
         pairs = {name: task.pair for name, task in self.paired.items() if task.pair is not None}
         self._teacher_hashes = {name: weights_sha256(pair.teacher) for name, pair in pairs.items()}
         self.ensembles = {name: told_ensemble(pair.teacher) for name, pair in pairs.items()}
@@ -175,7 +175,9 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
             if name not in self._active_tasks():
                 continue  # a task without a teacher has no intermediate-layer phase
             source = name if eval_dataset is None else part
-            metrics |= self._evaluate_task(name, source, ignore_keys, f"{metric_key_prefix}_{name}")
+            found = self._evaluate_task(name, source, ignore_keys, f"{metric_key_prefix}_{name}")
+            _check_new(found, metrics, name)
+            metrics |= found
             # ends the progress bar of this task
             self.control = self.callback_handler.on_predict(self.args, self.state, self.control, metrics)
         metrics |= self._means(metrics, metric_key_prefix)
@@ -256,6 +258,7 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[Any] | None:  # noqa: ANN401 (as in its base)
         dataset: Any = self.train_dataset if train_dataset is None else train_dataset
+        whole = {name: self.tasks[name].train_dataset for name in dataset.rows}  # which still have a column of lengths
         self._row_order = SingleTaskSteps(
             dataset,
             rows_per_step(self.args, self._train_batch_size),
@@ -264,6 +267,7 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
             max_steps=self.args.max_steps,
             seed=data_seed(self.args),
             group_by_length=self.args.train_sampling_strategy == "group_by_length",
+            lengths={name: known_lengths(rows, self.args.length_column_name) for name, rows in whole.items()},
         )
         return self._row_order
 
@@ -397,6 +401,16 @@ def _check_batch_metrics(args: DistillationArguments, tasks: Mapping[str, Distil
                 "because with `batch_eval_metrics` it is called for every batch and has to know which is the last; "
                 "add the argument, or leave out `batch_eval_metrics`"
             )
+
+
+def _check_new(found: Mapping[str, float], earlier: Mapping[str, float], name: str) -> None:
+    """What `compute_metrics` gives is not known before."""
+    twice = sorted(found.keys() & earlier.keys())
+    if twice:
+        raise ValueError(
+            f"expected figures of all tasks with names of their own, got {', '.join(f'`{one}`' for one in twice)} of "
+            f"`{name}` and of a task before it; because evaluations call a metric `<task>_<metric>`; rename a task"
+        )
 
 
 def _collator(

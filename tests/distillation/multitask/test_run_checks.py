@@ -3,6 +3,7 @@
 import pytest
 
 from hf_tinybert.distillation.multitask.run_checks import (
+    check_before_teachers,
     check_best_of_tasks,
     check_figures,
     check_phases,
@@ -35,9 +36,32 @@ def test_a_phase_in_which_no_task_learns_is_refused(build_arguments):
 
 def test_two_figures_of_one_name_are_refused():
     """Prevents the loss of one task from being told, and kept for the best, as a term of another."""
-    check_figures({"ner": TAUGHT, "ner_2": TAUGHT, "prediction": TAUGHT})
+    check_figures({}, {"ner": TAUGHT, "ner_2": TAUGHT, "prediction": TAUGHT})
     with pytest.raises(ValueError, match="got `ner_prediction_loss` twice by the tasks `ner`, `ner_prediction`"):
-        check_figures({"ner": TAUGHT, "ner_prediction": FROM_LABELS})
+        check_figures({}, {"ner": TAUGHT, "ner_prediction": FROM_LABELS})
+
+
+def test_the_name_of_the_mean_over_all_tasks_is_taken():
+    """Prevents the `score` of a task `mean` from being told, and kept for the best, as the mean of all tasks."""
+    check_figures({"mean": _task("mood")}, {"mean": TAUGHT})
+    with pytest.raises(ValueError, match="would be called `mean_score`"):
+        check_figures({"mean": _task("mood", scored=True)}, {"mean": TAUGHT})
+
+
+def test_tasks_are_checked_as_the_trainer_will(build_arguments):
+    """Prevents hours of teachers' scores before a run is refused, and one task's weights from being asked of all."""
+    student, tokenizer = tiny.student(("mood", "ner")), tiny.tokenizer()
+    before = {name: value.clone() for name, value in student.state_dict().items()}
+    three_heads = tiny.teacher("ner", num_attention_heads=3, hidden_size=36)
+    tasks = {"mood": tiny.task("mood"), "ner": tiny.task("ner", teacher=three_heads)}
+    with pytest.raises(ValueError, match="task `ner`: expected numbers of attention heads"):
+        check_before_teachers(student, build_arguments(), tasks, tokenizer)
+    without = {"attention_scores_loss": 0.0}
+    tasks["ner"] = tiny.task("ner", teacher=three_heads, loss_weights=without)
+    check_before_teachers(student, build_arguments(), tasks, tokenizer)
+    assert before.keys() == student.state_dict().keys() and three_heads.training
+    with pytest.raises(ValueError, match="in the phase `intermediate-layer`"):
+        check_before_teachers(student, build_arguments(), {"mood": tiny.task("mood", taught=False)}, tokenizer)
 
 
 @pytest.mark.parametrize("metric", ["loss", "mean_score", "eval_mood_accuracy", "ner_prediction_loss", "mood_loss"])

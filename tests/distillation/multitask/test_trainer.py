@@ -163,6 +163,18 @@ def test_batches_of_a_step_are_of_one_task_and_come_by_their_shares(start):
     assert equal.sampling.strategy == "annealed"
 
 
+def test_rows_are_grouped_by_a_column_of_lengths(start):
+    """Prevents `length_column_name` from being without effect because no model reads that column."""
+    lengths = [row % 2 for row in range(16)]  # those of the tokens are all the same
+    rows = tiny.rows("stars", 16, lengths=(6,)).add_column("length", lengths)
+    trainer = start(
+        {"per_device_train_batch_size": 8}, names=("stars",), tasks={"stars": tiny.task("stars", train_dataset=rows)}
+    )
+    loader = trainer.get_train_dataloader()
+    assert [len({lengths[row.row] for row in step}) for step in loader.batch_sampler] == [1, 1]
+    assert "length" not in loader.dataset.rows["stars"].column_names
+
+
 def test_accumulating_four_batches_of_one_is_one_batch_of_four(start):
     """Prevents gradients that grow with the accumulation steps, and steps of other rows."""
     finals, logged = [], []
