@@ -40,7 +40,7 @@ from hf_tinybert.distillation.checkpoints import check_weights, last_whole_check
 from hf_tinybert.distillation.recipes import RecipeName
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.trainer import DistillationTrainer
-from hf_tinybert.models.configuration_tinybert import TinyBertConfig
+from hf_tinybert.models.configuration_tinybert import TinyBertConfig, encoder_fields
 from hf_tinybert.models.initialization import initialize_from_teacher
 from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassification
 from hf_tinybert.progress import ProgressDisplay, show_progress
@@ -312,7 +312,7 @@ class Quickstart:
             num_hidden_layers=min(preset.num_hidden_layers, config.num_hidden_layers),
             num_attention_heads=heads,
             hidden_size=width - width % heads,
-            intermediate_size=min(preset.intermediate_size, config.intermediate_size),
+            intermediate_size=min(preset.intermediate_size, encoder_fields(config)["intermediate_size"]),
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
         )

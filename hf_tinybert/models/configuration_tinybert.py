@@ -23,6 +23,20 @@ _ENCODER_FIELDS_OF_TEACHER = (
     "layer_norm_eps",
     "hidden_act",
 )
+# Without these there is no student that reads the same inputs; what else a family lacks, it does without.
+_NEEDED_OF_TEACHER = ("vocab_size", "max_position_embeddings")
+# What DistilBERT and ModernBERT call fields of BERT.
+_NAMES_OF_BERT = {
+    "activation": "hidden_act",
+    "hidden_activation": "hidden_act",
+    "hidden_dim": "intermediate_size",
+    "norm_eps": "layer_norm_eps",
+}
+# Families whose positions are counted from the padding id on, so that a table of 514 serves 512 tokens.
+_COUNTED_FROM_PADDING = frozenset({
+    "camembert", "data2vec-text", "ibert", "longformer", "luke", "mpnet", "roberta", "roberta-prelayernorm",
+    "xlm-roberta", "xlm-roberta-xl", "xmod",
+})  # fmt: skip
 _LABEL_FIELDS = ("id2label", "label2id", "num_labels")
 POOLINGS = ("cls", "mean")
 
@@ -173,7 +187,8 @@ class TinyBertConfig(BertConfig):
         """Build the configuration of a student that reads its teacher's inputs and answers with its labels.
 
         The shape comes from the preset. Vocabulary size, positions, token types, padding id, layer norm epsilon,
-        activation, label names and problem type come from the teacher.
+        activation, label names and problem type come from the teacher, see `encoder_fields`; what its family does not
+        have, such as token types, is as in BERT.
 
         Args:
             teacher_config: Configuration of a BERT-like encoder.
@@ -185,10 +200,10 @@ class TinyBertConfig(BertConfig):
             The configuration of the student.
 
         Raises:
-            ValueError: The teacher's configuration lacks a field of a BERT-like encoder, or there is no such preset.
+            ValueError: The teacher's configuration lacks a size of a BERT-like encoder, or there is no such preset.
         """
-        values = teacher_config.to_dict()
-        missing = [name for name in _ENCODER_FIELDS_OF_TEACHER if name not in values and name not in overrides]
+        values = encoder_fields(teacher_config)
+        missing = [name for name in _NEEDED_OF_TEACHER if name not in values and name not in overrides]
         if missing:
             raise ValueError(
                 "expected the configuration of a BERT-like encoder as teacher, got model type "
@@ -204,4 +219,26 @@ class TinyBertConfig(BertConfig):
         return cls.from_preset(preset, **{**inherited, **overrides})
 
 
-__all__ = ["POOLINGS", "PRESETS", "TinyBertConfig"]
+def encoder_fields(config: PreTrainedConfig) -> dict[str, Any]:
+    """The fields of an encoder's configuration by BERT's names, whatever its family calls them.
+
+    `max_position_embeddings` is the longest text in tokens: less than the table has rows where positions are counted
+    from the padding id on. A `type_vocab_size` of 0, as of DeBERTa, is left out: there is no such table in BERT.
+
+    Args:
+        config: Of an encoder of any family.
+
+    Returns:
+        What the configuration says; fields of BERT that the family does not have are not there.
+    """
+    values: dict[str, Any] = config.to_dict()
+    values |= {name: values[own] for name, own in config.attribute_map.items() if own in values}
+    values = {_NAMES_OF_BERT.get(own, own): value for own, value in values.items()}
+    if values.get("type_vocab_size") == 0:
+        del values["type_vocab_size"]
+    if config.model_type in _COUNTED_FROM_PADDING:
+        values["max_position_embeddings"] -= int(values["pad_token_id"]) + 1
+    return values
+
+
+__all__ = ["POOLINGS", "PRESETS", "TinyBertConfig", "encoder_fields"]

@@ -110,6 +110,15 @@ def encoder_layout(model: PreTrainedModel, role: str) -> EncoderLayout:
     return layout
 
 
+def is_laid_out_as_bert(model: PreTrainedModel) -> bool:
+    """Whether `encoder_layout` finds the encoder inside a model."""
+    try:
+        encoder_layout(model, "model")
+    except TypeError:
+        return False
+    return True
+
+
 def embedding_rows(student: EncoderLayout, teacher: EncoderLayout) -> tuple[tuple[nn.Embedding, Tensor], ...]:
     """The student's embedding tables, each with the teacher's rows that belong in it, `(rows, teacher_width)`."""
     words, positions, types = (
@@ -166,8 +175,9 @@ class _ModuleFinder:
             got = "nothing" if found is None else f"`{type(found).__name__}`"
             raise TypeError(
                 f"expected `{path}` of type {kind.__name__} in the {self._role} `{type(self._base).__name__}`, got "
-                f"{got}; because weights are mapped module by module between encoders laid out as BERT; use "
-                "`method='random'`, or a model of the BERT, RoBERTa or ELECTRA family without adapters or quantisation"
+                f"{got}; because weights are mapped module by module between encoders laid out as BERT; start at "
+                "random (`method='random'`, `--start random`), or use a model of the BERT, RoBERTa or ELECTRA family "
+                "without adapters or quantisation"
             )
         return found
 
@@ -193,11 +203,14 @@ def _refuse_other_embeddings(base: nn.Module, role: str) -> None:
     embeddings = base.get_submodule("embeddings")
     others = [f"embeddings.{name}" for name, _ in embeddings.named_children() if name not in _EMBEDDING_MODULES]
     others += [name for name, _ in base.named_children() if name not in {"embeddings", "encoder", "pooler"}]
+    # RemBERT's, from narrow embeddings to the layers
+    others += [f"encoder.{name}" for name, _ in base.get_submodule("encoder").named_children() if name != "layer"]
     others = [name for name in others if next(base.get_submodule(name).parameters(), None) is not None]
     if others:
         raise TypeError(
             f"expected word, position and token-type embeddings as wide as the layers, got {sorted(others)} besides "
-            f"in the {role} `{type(base).__name__}`; because those have no counterpart in BERT; use `method='random'`"
+            f"in the {role} `{type(base).__name__}`; because those have no counterpart in BERT; start at random "
+            "(`method='random'`, `--start random`)"
         )
 
 
@@ -206,6 +219,7 @@ __all__ = [
     "EncoderLayout",
     "embedding_rows",
     "encoder_layout",
+    "is_laid_out_as_bert",
     "layer_norm",
     "linear",
     "normalised",

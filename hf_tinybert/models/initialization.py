@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from hf_tinybert.models.calibration import read_calibration
-from hf_tinybert.models.encoder_layout import EncoderLayout, embedding_rows, encoder_layout
+from hf_tinybert.models.encoder_layout import EncoderLayout, embedding_rows, encoder_layout, is_laid_out_as_bert
 from hf_tinybert.models.encoder_projection import LayerNormTreatment, project_encoder, read_encoder
 from hf_tinybert.models.head_projection import HeadProjection
 
@@ -103,7 +103,8 @@ def initialize_from_teacher(
 
     Encoder, pooler and the heads that both models have are filled; the rest is drawn from `seed`. Neither the global
     random state nor the training mode of either model changes. With equal shapes the student equals its teacher.
-    `trained` leaves the student's encoder as it is, and what has no counterpart in the teacher too.
+    `trained` leaves the student's encoder as it is, and what has no counterpart in the teacher too. With a teacher
+    that is not laid out as BERT its head stays too, and the maps to the teacher's states start at random.
 
     Args:
         student: Model to fill, in place; no deeper than the teacher and, except for `random` and `trained`, no wider
@@ -121,7 +122,7 @@ def initialize_from_teacher(
         The mapping, and the maps from student width to teacher width at which training projections should start.
 
     Raises:
-        TypeError: If a model is not laid out as BERT.
+        TypeError: If a model is not laid out as BERT, but for `random` and the teacher of `trained`.
         ValueError: If the shapes, vocabularies or activations do not fit, the mapping is none, the calibration holds
             no usable tokens, or a teacher weight is not finite.
 
@@ -133,6 +134,8 @@ def initialize_from_teacher(
     mapping = check_start(student, teacher, method=method, layer_mapping=layer_mapping)
     if method is InitializationMethod.RANDOM:
         return _random(student, teacher, mapping, seed)
+    if _is_unfitted(method, teacher):
+        return unfitted_start(student, teacher, mapping, seed)
     layouts = encoder_layout(student, "student"), encoder_layout(teacher, "teacher")
     if method is InitializationMethod.LAYERS:
         return _layers(student, teacher, layouts, mapping, seed)
@@ -170,12 +173,16 @@ def check_start(
         The layer mapping.
 
     Raises:
-        TypeError: If a model is not laid out as BERT.
+        TypeError: If a model is not laid out as BERT, but for `random` and the teacher of `trained`.
         ValueError: If the shapes, vocabularies or activations do not fit, the mapping is none, or a teacher weight is
             not finite.
     """
     method = InitializationMethod(method)
     if method is InitializationMethod.RANDOM:
+        return _checked_mapping(layer_mapping, student.config.num_hidden_layers, teacher.config.num_hidden_layers)
+    if _is_unfitted(method, teacher):
+        _refuse_other_words(student.config.vocab_size, teacher.config.vocab_size)
+        _refuse_non_finite(teacher)
         return _checked_mapping(layer_mapping, student.config.num_hidden_layers, teacher.config.num_hidden_layers)
     layouts = encoder_layout(student, "student"), encoder_layout(teacher, "teacher")
     mapping = _checked_mapping(layer_mapping, len(layouts[0].layers), len(layouts[1].layers))
@@ -189,10 +196,34 @@ def _random(
 ) -> StudentInitialization:
     """BERT's start, from `seed`, for the model and for the training projections."""
     _draw(student, seed)
-    widths = teacher.config.hidden_size, student.config.hidden_size
-    projection = torch.randn(widths, generator=torch.Generator().manual_seed(seed)) * student.config.initializer_range
     names = tuple(name for name, _ in student.named_parameters())
+    projection = _random_projection(student, teacher, seed)
     return _same_everywhere(InitializationMethod.RANDOM, mapping, projection, names)
+
+
+def unfitted_start(
+    student: PreTrainedModel, teacher: PreTrainedModel, mapping: tuple[int, ...], seed: int
+) -> StudentInitialization:
+    """A trained student as it is, with random maps: nothing of it is fitted to a teacher that is not laid out as BERT.
+
+    Args:
+        student: Trained; it is not changed.
+        teacher: Whose states the maps lead to.
+        mapping: Of layers.
+        seed: Of the maps.
+    """
+    names = random_parameters(student, encoder_layout(student, "student"), [])
+    projection = _random_projection(student, teacher, seed)
+    return _same_everywhere(InitializationMethod.TRAINED, mapping, projection, names)
+
+
+def _is_unfitted(method: InitializationMethod, teacher: PreTrainedModel) -> bool:
+    return method is InitializationMethod.TRAINED and not is_laid_out_as_bert(teacher)
+
+
+def _random_projection(student: PreTrainedModel, teacher: PreTrainedModel, seed: int) -> Tensor:
+    widths = teacher.config.hidden_size, student.config.hidden_size
+    return torch.randn(widths, generator=torch.Generator().manual_seed(seed)) * student.config.initializer_range
 
 
 def _layers(
@@ -310,12 +341,7 @@ def _refuse_misfits(
     layouts: tuple[EncoderLayout, EncoderLayout], method: InitializationMethod, activations: tuple[str, str]
 ) -> None:
     student, teacher = layouts
-    words = student.word_embeddings.num_embeddings, teacher.word_embeddings.num_embeddings
-    if words[0] != words[1]:
-        raise ValueError(
-            f"expected equal vocabulary sizes, got {words[0]} in the student and {words[1]} in the teacher; because "
-            "the student takes over the teacher's word embeddings row by row; build its config from the teacher's"
-        )
+    _refuse_other_words(student.word_embeddings.num_embeddings, teacher.word_embeddings.num_embeddings)
     if activations[0] != activations[1] and method is not InitializationMethod.TRAINED:
         raise ValueError(
             f"expected equal `hidden_act`, got {activations[0]!r} in the student and {activations[1]!r} in the teacher"
@@ -339,6 +365,14 @@ def _refuse_misfits(
             )
 
 
+def _refuse_other_words(own: int, other: int) -> None:
+    if own != other:
+        raise ValueError(
+            f"expected equal vocabulary sizes, got {own} in the student and {other} in the teacher; because "
+            "the student takes over the teacher's word embeddings row by row; build its config from the teacher's"
+        )
+
+
 def _refuse_non_finite(teacher: PreTrainedModel) -> None:
     for name, parameter in teacher.named_parameters():
         if not bool(torch.isfinite(parameter).all()):
@@ -354,4 +388,5 @@ __all__ = [
     "check_start",
     "initialize_from_teacher",
     "random_parameters",
+    "unfitted_start",
 ]

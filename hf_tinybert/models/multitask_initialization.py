@@ -1,13 +1,14 @@
 """The tasks of a multi-task student, each started at its teacher: its head, and its training projections."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from hf_tinybert.models.calibration import read_calibration
-from hf_tinybert.models.encoder_layout import EncoderLayout, encoder_layout
+from hf_tinybert.models.encoder_layout import EncoderLayout, encoder_layout, is_laid_out_as_bert
 from hf_tinybert.models.encoder_projection import read_encoder
 from hf_tinybert.models.head_projection import HeadProjection
 from hf_tinybert.models.initialization import (
@@ -15,6 +16,7 @@ from hf_tinybert.models.initialization import (
     StudentInitialization,
     check_start,
     random_parameters,
+    unfitted_start,
 )
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 
@@ -54,7 +56,8 @@ def initialize_tasks_from_teachers(
         the head that hold nothing of a teacher's, because it has no such head or was left out.
 
     Raises:
-        TypeError: A model is not laid out as BERT.
+        TypeError: The student is not laid out as BERT. Of a teacher that is not, the maps start at random and the head
+            stays as it is.
         ValueError: There is no such task, a calibration holds no usable tokens, or a teacher does not fit.
     """
     found = {}
@@ -62,6 +65,10 @@ def initialize_tasks_from_teachers(
         own = student.for_task(name)
         method = InitializationMethod.TRAINED
         mapping = check_start(own, teacher, method=method, layer_mapping=layer_mapping)
+        if not is_laid_out_as_bert(teacher):
+            unfitted = unfitted_start(own, teacher, mapping, seed)
+            found[name] = replace(unfitted, random_parameters=_of_head(name, unfitted.random_parameters))
+            continue
         layouts = encoder_layout(own, "student"), encoder_layout(teacher, "teacher")
         filled: list[torch.nn.Module] = []
         with torch.no_grad():
@@ -73,9 +80,13 @@ def initialize_tasks_from_teachers(
                 filled = projection.filled
                 student.copy_head(name, own)
         random = random_parameters(own, layouts[0], filled)
-        named = tuple(f"heads.{name}.{key.removeprefix('bert.')}" for key in random)
-        found[name] = StudentInitialization.by_readers(encoder.readers, method, mapping, named)
+        found[name] = StudentInitialization.by_readers(encoder.readers, method, mapping, _of_head(name, random))
     return found
+
+
+def _of_head(task: str, parameters: Sequence[str]) -> tuple[str, ...]:
+    """Names of parameters as the multi-task model has them."""
+    return tuple(f"heads.{task}.{key.removeprefix('bert.')}" for key in parameters)
 
 
 def _readers(start: StudentInitialization | None, teacher: EncoderLayout) -> list[Tensor] | None:

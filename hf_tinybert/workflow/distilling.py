@@ -43,7 +43,13 @@ from hf_tinybert.workflow.model_folder import answering_config, load_tokenizer
 from hf_tinybert.workflow.refused_run import given_back_if_refused
 from hf_tinybert.workflow.row_fingerprint import check_same_rows
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, place_models
-from hf_tinybert.workflow.student_start import new_student, start_student, student_config, student_tokenizer
+from hf_tinybert.workflow.student_start import (
+    check_student_start,
+    new_student,
+    start_student,
+    student_config,
+    student_tokenizer,
+)
 from hf_tinybert.workflow.student_training import train_student
 from hf_tinybert.workflow.supervised import supervised_arguments, train_on_labels, trainer_data
 from hf_tinybert.workflow.task_data import prepare_data
@@ -130,6 +136,8 @@ class _Distillation:
         if settings.learn_from == LearnFrom.TEACHER:  # else nothing is compared
             tokenizers = self.tokenizer, self.teacher_tokenizer
             check_before_data(self.student, self.teacher, self.arguments, tokenizers=tokenizers)
+        token_map = find_token_map(self.tokenizer, self.teacher_tokenizer)
+        check_student_start(self.student, self.teacher, settings, token_map)
         self.seconds: dict[str, float] = {}
         self.earlier_seconds: dict[str, float] = {}
         self.curves: Curves = {}

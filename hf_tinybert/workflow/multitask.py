@@ -50,7 +50,13 @@ from hf_tinybert.workflow.multitask_settings import MultiTaskSettings
 from hf_tinybert.workflow.refused_run import given_back_if_refused
 from hf_tinybert.workflow.row_fingerprint import check_same_rows
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, place_models
-from hf_tinybert.workflow.student_start import new_student, start_student, student_config, student_tokenizer
+from hf_tinybert.workflow.student_start import (
+    check_student_start,
+    new_student,
+    start_student,
+    student_config,
+    student_tokenizer,
+)
 from hf_tinybert.workflow.student_training import train_student
 from hf_tinybert.workflow.supervised import trainer_data
 from hf_tinybert.workflow.task_data import PreparedData, prepare_data
@@ -141,6 +147,10 @@ class _MultiTaskDistillation:
                 self._load_teacher(name, part, objectives)
         self.tasks = {name: self._distillation_task(part) for name, part in self.parts.items()}
         check_before_teachers(self.student, self.arguments, self.tasks, self.tokenizer)
+        base = self.parts[settings.base].teacher
+        if base is not None:
+            token_map = find_token_map(self.tokenizer, self.teacher_tokenizer)
+            check_student_start(self.student, base, self.shared, token_map)
         self.seconds: dict[str, float] = {}
         self.earlier_seconds: dict[str, float] = {}
         self.curves: Curves = {}

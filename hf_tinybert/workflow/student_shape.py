@@ -5,7 +5,7 @@ from typing import Any
 
 from transformers import PreTrainedConfig
 
-from hf_tinybert.models.configuration_tinybert import PRESETS, TinyBertConfig
+from hf_tinybert.models.configuration_tinybert import PRESETS, TinyBertConfig, encoder_fields
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,7 @@ class StudentShape:
             # of those that divide the width, one that also compares with the teacher's, in groups
             fitting = [count for count in range(1, heads + 1) if width % count == 0]
             heads = max(count for count in fitting if teacher.num_attention_heads % count == 0)
-        units = min(preset["intermediate_size"], teacher.intermediate_size)
-        if self.width is not None:
-            units = min(4 * self.width, teacher.intermediate_size)
+        units = min(preset["intermediate_size"] if self.width is None else 4 * self.width, feed_forward_units(teacher))
         return TinyBertConfig.from_teacher(
             teacher,
             num_hidden_layers=self.layers or min(preset["num_hidden_layers"], teacher.num_hidden_layers),
@@ -69,8 +67,17 @@ class StudentShape:
         )
 
 
+def feed_forward_units(config: PreTrainedConfig) -> int:
+    """Feed-forward units of a layer; four for each dimension where the configuration names none, as of XLM.
+
+    Args:
+        config: of an encoder of any family.
+    """
+    return int(encoder_fields(config).get("intermediate_size", 4 * config.hidden_size))
+
+
 def _down_to(width: int, heads: int) -> int:
     return width - width % heads
 
 
-__all__ = ["StudentShape"]
+__all__ = ["StudentShape", "feed_forward_units"]

@@ -10,7 +10,12 @@ from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
-from hf_tinybert.models.initialization import InitializationMethod, StudentInitialization, initialize_from_teacher
+from hf_tinybert.models.initialization import (
+    InitializationMethod,
+    StudentInitialization,
+    check_start,
+    initialize_from_teacher,
+)
 from hf_tinybert.models.vocabulary import trim_model
 from hf_tinybert.workflow.distil_settings import DistilSettings
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
@@ -103,6 +108,25 @@ def new_student(
     return trained
 
 
+def check_student_start(
+    student: PreTrainedModel, teacher: PreTrainedModel, settings: DistilSettings, token_map: Tensor | None = None
+) -> None:
+    """Refuse what `start_student` would refuse, before the teacher is scored.
+
+    Args:
+        student: as of `start_student`, like the others.
+        teacher: it is read only.
+        settings: of the run.
+        token_map: with it the vocabularies differ as they should.
+
+    Raises:
+        TypeError: a start for which the teacher has to be laid out as BERT, and is not.
+        ValueError: see `check_start`.
+    """
+    if token_map is None:
+        check_start(student, teacher, method=settings.start_method)
+
+
 def start_student(
     student: PreTrainedModel,
     teacher: PreTrainedModel,
@@ -131,4 +155,4 @@ def start_student(
     )
 
 
-__all__ = ["new_student", "start_student", "student_config", "student_tokenizer"]
+__all__ = ["check_student_start", "new_student", "start_student", "student_config", "student_tokenizer"]

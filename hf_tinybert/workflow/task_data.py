@@ -15,6 +15,7 @@ from hf_tinybert.data.kinds.windows import IGNORED
 from hf_tinybert.data.packages import packaged_bbc_news
 from hf_tinybert.data.sources import TaskData, load_task_data
 from hf_tinybert.data.tasks import KINDS, Task, TaskKind, TaskSettings
+from hf_tinybert.models.configuration_tinybert import encoder_fields
 from hf_tinybert.workflow.run_arguments import DataSettings
 
 BBC_NEWS = "bbc-news"
@@ -154,11 +155,12 @@ def check_labels(labels: Sequence[str], task: Task) -> None:
 
 
 def longest_input(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> int:
-    """Tokens that a model has positions for; those of RoBERTa's family begin after the padding's."""
-    positions = int(config.max_position_embeddings)
-    if config.model_type in {"roberta", "xlm-roberta", "camembert"}:
-        positions -= int(config.pad_token_id) + 1
-    return min(positions, int(tokenizer.model_max_length))
+    """Tokens that a model has positions for; those of RoBERTa's family begin after the padding's.
+
+    A model without a table of positions, such as T5, reads what its tokenizer says.
+    """
+    positions = encoder_fields(config).get("max_position_embeddings", tokenizer.model_max_length)
+    return min(int(positions), int(tokenizer.model_max_length))
 
 
 def sample(rows: Dataset, most: int | None, seed: int) -> Dataset:

@@ -141,7 +141,8 @@ def embedding_fields(teacher: str, config: PreTrainedConfig, width: int, *, head
     heads = heads_of(config)
     if heads and isinstance(config, TinyBertConfig):  # each head pools in its own way
         config = config.for_task(head or next(iter(heads)))
-    size = config.to_dict().get("embedding_size") or config.hidden_size
+    # of ELECTRA and ALBERT an `embedding_size` is the width of their word embeddings
+    size = (config.embedding_size if isinstance(config, TinyBertConfig) else None) or config.hidden_size
     fields: dict[str, Any] = {} if size == width else {"embedding_size": size}
     said = read_sentence_transformer(teacher)
     if said is not None:

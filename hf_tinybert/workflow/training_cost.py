@@ -3,6 +3,7 @@
 from transformers import PreTrainedConfig
 
 from hf_tinybert.data.block_masking import hidden_tokens
+from hf_tinybert.workflow.student_shape import feed_forward_units
 
 # a product with weights costs once in the forward and twice in the backward pass, for its input and for its weights
 _WITH_BACKWARD = 3
@@ -20,7 +21,7 @@ def forward_operations(config: PreTrainedConfig, length: int) -> int:
         length: tokens of a block.
     """
     width = config.hidden_size
-    layer = 8 * width**2 + 4 * width * config.intermediate_size + 4 * length * width
+    layer = 8 * width**2 + 4 * width * feed_forward_units(config) + 4 * length * width
     return int(config.num_hidden_layers * layer)
 
 

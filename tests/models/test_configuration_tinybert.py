@@ -3,10 +3,20 @@
 import json
 
 import pytest
+import torch
 from huggingface_hub.errors import StrictDataclassClassValidationError, StrictDataclassFieldValidationError
-from transformers import AutoConfig, BertConfig, DistilBertConfig, RobertaConfig
+from transformers import (
+    AutoConfig,
+    BertConfig,
+    DebertaV2Config,
+    DistilBertConfig,
+    ModernBertConfig,
+    MPNetConfig,
+    RobertaConfig,
+    T5Config,
+)
 
-from hf_tinybert.models.configuration_tinybert import PRESETS, TinyBertConfig
+from hf_tinybert.models.configuration_tinybert import PRESETS, TinyBertConfig, encoder_fields
 from hf_tinybert.models.modeling_tinybert import TinyBertModel
 
 
@@ -74,23 +84,47 @@ def test_overrides_replace_the_teachers_labels_as_a_whole():
 
 
 def test_a_roberta_teacher_is_bert_like():
-    """Its 514 positions, one token type and padding id 1 must reach the student, or its inputs overflow."""
+    """Its one token type and padding id 1 must reach the student; of its 514 rows two are no positions."""
     student = TinyBertConfig.from_teacher(RobertaConfig(max_position_embeddings=514, type_vocab_size=1))
-    assert (student.max_position_embeddings, student.type_vocab_size, student.pad_token_id) == (514, 1, 1)
+    assert (student.max_position_embeddings, student.type_vocab_size, student.pad_token_id) == (512, 1, 1)
 
 
-def test_a_teacher_without_the_fields_of_bert_is_refused_with_their_names():
-    """Filling in BERT's defaults would give a student that reads other inputs than its teacher."""
-    with pytest.raises(ValueError, match=r"model type `distilbert` without `type_vocab_size`, `layer_norm_eps`"):
-        TinyBertConfig.from_teacher(DistilBertConfig())
+def test_a_family_that_has_other_names_for_the_fields_of_bert_is_bert_like():
+    """Prevents a refusal of DistilBERT, ModernBERT and MPNet, or a student of other layers than was meant."""
+    student = TinyBertConfig.from_teacher(DistilBertConfig(activation="relu", max_position_embeddings=77))
+    assert (student.hidden_act, student.max_position_embeddings, student.type_vocab_size) == ("relu", 77, 2)
+    modern = ModernBertConfig(hidden_activation="silu", norm_eps=1e-6, pad_token_id=7)
+    student = TinyBertConfig.from_teacher(modern)
+    assert (student.hidden_act, student.layer_norm_eps, student.pad_token_id) == ("silu", 1e-6, 7)
+    student = TinyBertConfig.from_teacher(MPNetConfig(max_position_embeddings=514))
+    assert (student.max_position_embeddings, student.type_vocab_size) == (512, 2)
+
+
+def test_a_student_of_a_teacher_without_token_types_has_those_of_bert():
+    """Prevents a table without rows, which fails in the first forward; DeBERTa's tokenizer gives 0 and 1 though."""
+    config = TinyBertConfig.from_teacher(DebertaV2Config(type_vocab_size=0), vocab_size=20, max_position_embeddings=8)
+    student = TinyBertModel(config)
+    ids = torch.tensor([[3, 4, 5]])
+    assert student(ids, token_type_ids=torch.tensor([[0, 0, 1]])).last_hidden_state.shape == (1, 3, 312)
+
+
+def test_the_fields_of_an_encoder_have_the_names_of_bert():
+    """Prevents a shape that cannot be read off a DistilBERT."""
+    fields = encoder_fields(DistilBertConfig(dim=24, n_heads=4, n_layers=3, hidden_dim=40))
+    sizes = {"hidden_size": 24, "num_attention_heads": 4, "num_hidden_layers": 3, "intermediate_size": 40}
+    assert {name: fields[name] for name in sizes} == sizes
+
+
+def test_a_teacher_without_positions_is_refused_with_their_name():
+    """Filling in BERT's default would give a student that reads shorter texts than its teacher."""
+    with pytest.raises(ValueError, match=r"model type `t5` without `max_position_embeddings`"):
+        TinyBertConfig.from_teacher(T5Config())
 
 
 def test_the_fields_that_a_teacher_lacks_can_be_given():
     """The refusal says that passing the fields helps, so it must."""
-    student = TinyBertConfig.from_teacher(
-        DistilBertConfig(), type_vocab_size=2, layer_norm_eps=1e-12, hidden_act="gelu"
-    )
-    assert student.type_vocab_size == 2
+    student = TinyBertConfig.from_teacher(T5Config(), max_position_embeddings=64, hidden_act="gelu")
+    assert student.max_position_embeddings == 64
 
 
 def test_heads_that_do_not_divide_the_width_are_refused():

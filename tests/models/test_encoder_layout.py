@@ -10,11 +10,13 @@ from transformers import (
     DistilBertModel,
     ElectraConfig,
     ElectraModel,
+    RemBertConfig,
+    RemBertModel,
     RobertaConfig,
     RobertaForMaskedLM,
 )
 
-from hf_tinybert.models.encoder_layout import encoder_layout, layer_norm, linear, normalised
+from hf_tinybert.models.encoder_layout import encoder_layout, is_laid_out_as_bert, layer_norm, linear, normalised
 
 FAMILIES = {
     "BERT with a head": ({"model_class": BertForSequenceClassification}, 0),
@@ -53,6 +55,15 @@ def test_factorised_embeddings_are_refused(build_encoder):
     """Would catch ELECTRA-small's narrow embeddings taken for full ones and its projection dropped."""
     with pytest.raises(TypeError, match=r"got \['embeddings_project'\]"):
         encoder_layout(build_encoder(ElectraModel, ElectraConfig, embedding_size=8), "teacher")
+
+
+def test_narrow_embeddings_are_refused_wherever_they_are_widened():
+    """Would catch RemBERT, which widens them in its encoder, let through to a product of matrices that do not fit."""
+    sizes = {"vocab_size": 60, "hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 4}
+    model = RemBertModel(RemBertConfig(**sizes, intermediate_size=40, input_embedding_size=8))
+    assert not is_laid_out_as_bert(model)
+    with pytest.raises(TypeError, match=r"got \['encoder.embedding_hidden_mapping_in'\]"):
+        encoder_layout(model, "teacher")
 
 
 def test_a_decoder_is_refused(build_encoder):

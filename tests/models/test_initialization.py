@@ -285,6 +285,21 @@ def test_what_the_teacher_of_a_trained_student_lacks_stays_as_it_is(build_encode
     assert "classifier.weight" in result.random_parameters
 
 
+def test_a_trained_student_of_a_teacher_of_another_layout_stays_as_it_is(build_encoder):
+    """Would catch a refusal of general students whose teacher is a DistilBERT: its weights are theirs no more."""
+    teacher = DistilBertModel(DistilBertConfig(vocab_size=60, dim=24, n_heads=4, n_layers=4, hidden_dim=40))
+    student = build_encoder(BertForSequenceClassification, seed=9, **SMALLER)
+    before = copy.deepcopy(student.state_dict())
+    assert check_start(student, teacher, method="trained") == (0, 2, 4)
+    result = initialize_from_teacher(student, teacher, method="trained")
+    assert all(torch.equal(value, before[name]) for name, value in student.state_dict().items())
+    assert result.method == "trained" and result.projection.shape == (24, 16) and result.projection.std() > 0
+    assert "classifier.weight" in result.random_parameters
+    assert not any("encoder.layer" in name for name in result.random_parameters)
+    with pytest.raises(ValueError, match="equal vocabulary sizes, got 61"):
+        check_start(build_encoder(vocab_size=61, **SMALLER), teacher, method="trained")
+
+
 CASES_OF_A_START = {"fits": {}, "deeper": {"num_hidden_layers": 5}, "wider": {"hidden_size": 32}}
 
 

@@ -2,7 +2,14 @@
 
 import pytest
 import torch
-from transformers import BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification, BertModel
+from transformers import (
+    BertForQuestionAnswering,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    BertModel,
+    DistilBertConfig,
+    DistilBertForSequenceClassification,
+)
 
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.initialization import initialize_from_teacher
@@ -75,6 +82,19 @@ def test_heads_answer_nearly_as_their_teachers(teachers, batches):
     for name in made:
         assert after[name] < 0.2 < before[name], name
     assert all(torch.equal(value, student.bert.state_dict()[name]) for name, value in encoder_weights.items())
+
+
+def test_a_task_whose_teacher_is_laid_out_otherwise_keeps_its_head(teachers, batches):
+    """Would catch a refusal, after the encoder was fitted, of a DistilBERT among the teachers."""
+    encoder, _ = teachers
+    student, start = build_student(encoder, batches)
+    sizes = {"vocab_size": 60, "dim": 24, "n_heads": 4, "n_layers": 2, "hidden_dim": 40}
+    teacher = DistilBertForSequenceClassification(DistilBertConfig(**sizes, num_labels=3))
+    before = {name: value.clone() for name, value in student.state_dict().items()}
+    found = initialize_tasks_from_teachers(student, {"mood": teacher}, calibration={"mood": batches}, start=start)
+    assert all(torch.equal(value, before[name]) for name, value in student.state_dict().items())
+    assert "heads.mood.classifier.weight" in found["mood"].random_parameters
+    assert found["mood"].state_projections[0].shape == (24, encoder.config.hidden_size)
 
 
 @pytest.mark.parametrize("known_start", [True, False])

@@ -10,7 +10,7 @@ import pytest
 import torch
 from rich.console import Console
 from safetensors.torch import load_file
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer, DistilBertConfig, DistilBertForSequenceClassification
 
 from hf_tinybert.data.tasks import KINDS as DEFINITIONS
 from hf_tinybert.data.tasks import Task, TaskKind
@@ -31,7 +31,7 @@ from hf_tinybert.workflow import (
     trim_vocabulary,
 )
 from hf_tinybert.workflow.kept_answers import read_answers, stored_weights_sha256
-from hf_tinybert.workflow.model_folder import load_task
+from hf_tinybert.workflow.model_folder import load_task, save_model_folder
 from hf_tinybert.workflow.task_data import read_data
 from hf_tinybert.workflow.teacher_search import find_teacher, recorded_teacher
 from hf_tinybert.workflow.teacher_source import TeacherSource
@@ -151,6 +151,40 @@ def test_what_cannot_be_compared_is_refused_before_the_teacher_is_scored(
     for changes in ({"layer_mapping": "learned"}, {"layers": 5}):
         with pytest.raises(ValueError, match="'attention', 'transport'|no deeper than its teacher"):
             distil(_settings(data_of, teacher_of, **changes), tmp_path / "out", display)
+
+
+@pytest.fixture(scope="module")
+def other_teacher(tmp_path_factory, teacher_of):
+    """The folder of a tiny DistilBERT for classes, with random weights."""
+    folder = tmp_path_factory.mktemp("distilbert")
+    known = teacher_of("text-classification")
+    tokenizer, task = AutoTokenizer.from_pretrained(known), Task.load(Path(known))
+    torch.manual_seed(0)
+    sizes = {"dim": 32, "n_layers": 4, "n_heads": 4, "hidden_dim": 64, "max_position_embeddings": 64}
+    config = DistilBertConfig(vocab_size=len(tokenizer), **sizes, **task.model_settings())
+    save_model_folder(folder, DistilBertForSequenceClassification(config), tokenizer, task)
+    return str(folder)
+
+
+def test_a_start_that_the_teacher_does_not_allow_is_refused_before_it_is_scored(
+    data_of, other_teacher, tmp_path, display, monkeypatch
+):
+    """Prevents the same minutes of a DistilBERT or an ELECTRA, and a way out that no option of the command has."""
+    monkeypatch.setattr("hf_tinybert.workflow.distilling.score_rows", None)
+    for start in ("projection", "layers"):
+        settings = _settings(data_of, lambda kind: other_teacher, start=start)
+        with pytest.raises(TypeError, match="`--start random`"):
+            distil(settings, tmp_path / "out", display)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_teacher_of_another_family_is_distilled(data_of, other_teacher, general, tmp_path, display):
+    """Prevents a family that is promised from being refused for the names of its configuration's fields."""
+    for start, shape in (("random", {}), (general, dict.fromkeys(("layers", "width", "heads", "units")))):
+        folder = tmp_path / Path(start).name
+        distil(_settings(data_of, lambda kind: other_teacher, start=start, **shape), folder, display)
+        first = next(iter(predict(folder, "a great song .")))
+        assert first["label"] in Task.load(folder).settings.labels
 
 
 def test_unlabeled_rows_and_label_terms_are_refused(data_of, teacher_of, tmp_path, display):

@@ -1,9 +1,9 @@
 """Tests of student shapes."""
 
 import pytest
-from transformers import BertConfig
+from transformers import BertConfig, DistilBertConfig, XLMConfig
 
-from hf_tinybert.workflow.student_shape import StudentShape
+from hf_tinybert.workflow.student_shape import StudentShape, feed_forward_units
 
 TEACHER = BertConfig(hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536)
 
@@ -27,6 +27,14 @@ def _sizes(config):
 def test_sizes_come_from_the_preset_the_teacher_and_what_is_given(shape, sizes):
     """Prevents a student larger than its teacher, or heads that divide neither its width nor the teacher's heads."""
     assert _sizes(shape.config(TEACHER)) == sizes
+
+
+def test_the_shape_is_read_off_a_teacher_of_any_family():
+    """Prevents an AttributeError for a DistilBERT, which calls its feed-forward units otherwise."""
+    teacher = DistilBertConfig(dim=384, n_layers=6, n_heads=12, hidden_dim=900)
+    assert _sizes(StudentShape().config(teacher)) == (4, 312, 12, 900)
+    assert _sizes(StudentShape(width=96).config(teacher)) == (4, 96, 12, 384)
+    assert feed_forward_units(XLMConfig(emb_dim=100)) == 400
 
 
 @pytest.mark.parametrize("wrong", [{"preset": "5L-100"}, {"layers": 0}, {"width": -1}])

@@ -5,7 +5,15 @@ from dataclasses import replace
 
 import pytest
 from datasets import Dataset
-from transformers import AutoConfig, AutoTokenizer, RobertaConfig
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    LongformerConfig,
+    MPNetConfig,
+    RobertaConfig,
+    RobertaPreLayerNormConfig,
+    T5Config,
+)
 
 from hf_tinybert.data.tasks import Task, TaskKind, TaskSettings
 from hf_tinybert.workflow.run_arguments import DataSettings
@@ -108,11 +116,18 @@ def test_a_sample_keeps_the_order_of_the_data():
     assert len(sample(rows, 200, seed=1)) == 100
 
 
-def test_positions_of_roberta_begin_after_its_padding(reader):
+@pytest.mark.parametrize("config_class", [RobertaConfig, MPNetConfig, LongformerConfig, RobertaPreLayerNormConfig])
+def test_positions_of_robertas_family_begin_after_its_padding(reader, config_class):
     """Prevents a length that fits BERT and fails in RoBERTa."""
     tokenizer, _ = reader
     tokenizer.model_max_length = 10_000
-    assert longest_input(tokenizer, RobertaConfig(max_position_embeddings=514, pad_token_id=1)) == 512
+    assert longest_input(tokenizer, config_class(max_position_embeddings=514, pad_token_id=1)) == 512
+
+
+def test_a_model_without_positions_reads_what_its_tokenizer_says(reader):
+    """Prevents an AttributeError for a T5."""
+    tokenizer, _ = reader
+    assert longest_input(tokenizer, T5Config()) == tokenizer.model_max_length
 
 
 def test_a_kind_that_there_is_not_is_refused():

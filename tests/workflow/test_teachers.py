@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoConfig, AutoTokenizer, BertConfig, BertForMaskedLM
+from transformers import AutoConfig, AutoTokenizer, BertConfig, BertForMaskedLM, ElectraConfig
 
 from hf_tinybert import TinyBertConfig, TinyBertForSequenceClassification
 from hf_tinybert.data.tasks import TaskKind
@@ -70,6 +70,8 @@ def test_embeddings_follow_their_teacher(tmp_path):
     config = BertConfig(hidden_size=32, num_attention_heads=4)
     assert embedding_fields(str(tmp_path), config, 16) == {"embedding_size": 32}
     assert embedding_fields(str(tmp_path), config, 32) == {}
+    narrow = ElectraConfig(hidden_size=32, num_attention_heads=4, embedding_size=8)  # of its words
+    assert embedding_fields(str(tmp_path), narrow, 16) == {"embedding_size": 32}
     student = TinyBertConfig(hidden_size=16, num_attention_heads=4, embedding_size=24, pooling="cls", normalize=False)
     assert embedding_fields(str(tmp_path), student, 16) == {
         "embedding_size": 24,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import BertForMaskedLM, BertModel
+from transformers import BertForMaskedLM, BertModel, DistilBertConfig
 
 from hf_tinybert.data.block_masking import BlockMaskingCollator
 from hf_tinybert.distillation.arguments import DistillationArguments
@@ -32,6 +32,13 @@ def test_the_forward_of_an_encoder_costs_what_torch_counts(tiny_teacher_config):
     with torch.no_grad():
         count = counted(lambda: teacher(ids))
     assert count == ROWS * LENGTH * forward_operations(tiny_teacher_config, LENGTH)
+
+
+def test_the_sizes_of_a_model_are_found_whatever_its_family_calls_them(tiny_teacher_config):
+    """Prevents a forecast that ends in an AttributeError for a DistilBERT."""
+    sizes = {"dim": 32, "n_layers": 4, "n_heads": 4, "hidden_dim": 64}
+    same = forward_operations(DistilBertConfig(**sizes), LENGTH)
+    assert same == forward_operations(tiny_teacher_config, LENGTH)
 
 
 def test_a_step_costs_what_torch_counts(tiny_student_config, tiny_teacher_config):
