@@ -52,6 +52,7 @@ from hf_tinybert import (
     initialize_from_teacher,
 )
 from hf_tinybert.distillation.layer_mapping import resolve_layer_mapping
+from hf_tinybert.distillation.recipes import RecipeName
 from hf_tinybert.models.initialization import StudentInitialization
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow.task_data import read_data
@@ -193,9 +194,10 @@ def train_here(
     seed: int,
     folder: Path,
 ) -> None:
-    """`DistillationTrainer` with its defaults; the student is trained in place."""
+    """`DistillationTrainer` with its defaults, from a random start those of that; the student is trained in place."""
     arguments = DistillationArguments(
         str(folder),
+        recipe=RecipeName.TINYBERT_SCRATCH if start is None else RecipeName.TINYBERT_JOINT,
         num_train_epochs=epochs,
         learning_rate=LEARNING_RATE,
         warmup_steps=WARMUP,

@@ -35,7 +35,9 @@ Heads = Annotated[int | None, typer.Option(help="Attention heads of a layer.")]
 Units = Annotated[int | None, typer.Option(help="Of its feed-forward layers.")]
 Recipe = Annotated[
     str | None,
-    typer.Option(help="Method: tinybert-joint, tinybert-several, tinybert, minilmv2, distilbert or pkd."),
+    typer.Option(
+        help="Method: tinybert-joint, tinybert-several, tinybert-scratch, tinybert, minilmv2, distilbert or pkd."
+    ),
 ]
 LossWeights = Annotated[list[str] | None, typer.Option("--loss-weight", help="TERM=FACTOR; repeat it.")]
 LayerMapping = Annotated[

@@ -63,9 +63,9 @@ class DistillationArguments(TrainingArguments):
     recipe: str = field(
         default=str(RecipeName.TINYBERT_JOINT),
         metadata={
-            "help": "tinybert-joint, tinybert-several (of a student of several teachers), tinybert (the paper's two "
-            "phases), minilmv2, distilbert or pkd: defaults of phases, epochs, learning rate, weights, mapping, "
-            "temperature. Source: benchmarks/results/tasks.json."
+            "help": "tinybert-joint, tinybert-several (of a student of several teachers), tinybert-scratch (of a "
+            "student of random weights), tinybert (the paper's two phases), minilmv2, distilbert or pkd: defaults of "
+            "phases, epochs, learning rate, weights, mapping, temperature. Source: benchmarks/results/tasks.json."
         },
     )
     phases: list[str] | None = field(

@@ -14,6 +14,7 @@ class RecipeName(StrEnum):
 
     TINYBERT_JOINT = "tinybert-joint"
     TINYBERT_SEVERAL = "tinybert-several"
+    TINYBERT_SCRATCH = "tinybert-scratch"
     TINYBERT = "tinybert"
     MINILMV2 = "minilmv2"
     DISTILBERT = "distilbert"
@@ -61,6 +62,15 @@ RECIPES: Mapping[RecipeName, Recipe] = {
         num_train_epochs=4.0,
         learning_rate=3e-4,
         source="tinybert-joint without its attention term; benchmarks/results/multitask.json",
+    ),
+    # from random weights the attention term is some 30 times the predictions', whose gradient it drowns: the student
+    # stays at chance until it attends as its teacher does
+    RecipeName.TINYBERT_SCRATCH: Recipe(
+        phases=(Phase.JOINT,),
+        weights={Term.EMBEDDING: 1.0, Term.HIDDEN_STATES: 1.0, Term.ATTENTION_SCORES: 0.1, Term.PREDICTION: 1.0},
+        num_train_epochs=4.0,
+        learning_rate=3e-4,
+        source="tinybert-joint with a tenth of its attention term; benchmarks/results/tasks_validation.json",
     ),
     RecipeName.TINYBERT: Recipe(
         phases=(Phase.INTERMEDIATE, Phase.PREDICTION),

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from hf_tinybert.distillation.arguments import DistillationArguments
+from hf_tinybert.distillation.recipes import RecipeName
+from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.models.initialization import InitializationMethod
 from hf_tinybert.workflow.run_arguments import DataSettings, share_steps, stock_arguments
 from hf_tinybert.workflow.student_shape import StudentShape
@@ -58,7 +60,8 @@ class DistilSettings(DataSettings):
             `hf-tinybert pretrain` writes it, whose shape the student has. Source: of the first three
             benchmarks/results/initialization.json, of the last benchmarks/results/tasks_validation.json.
         learn_from: `teacher`, or `labels` for a student without distillation.
-        recipe: method whose terms, phases and mapping are the defaults.
+        recipe: method whose terms, phases and mapping are the defaults; None takes `tinybert-scratch` for a joint
+            phase from a random start. Source: benchmarks/results/tasks_validation.json.
         phases: stages in order.
         epochs: of the prediction-layer or joint phase.
         learning_rate: of the same.
@@ -182,7 +185,7 @@ class DistilSettings(DataSettings):
             ValueError: a value out of range, or a step that the processes cannot share evenly.
         """
         given: dict[str, Any] = {
-            "recipe": self.recipe,
+            "recipe": self._recipe_of_start if self.recipe is None else self.recipe,
             "phases": None if self.phases is None else list(self.phases),
             "num_train_epochs": self.epochs,
             "learning_rate": self.learning_rate,
@@ -200,6 +203,12 @@ class DistilSettings(DataSettings):
         )
         share_steps(arguments, self.batch_size)
         return arguments
+
+    @property
+    def _recipe_of_start(self) -> str | None:
+        """The recipe that a start calls for where none is given."""
+        joint = self.phases is None or Phase.JOINT in self.phases
+        return str(RecipeName.TINYBERT_SCRATCH) if joint and self.start == InitializationMethod.RANDOM else None
 
     def _check_augmentation(self) -> None:
         if self.augment is None:

@@ -51,7 +51,8 @@ def test_the_recipe_of_the_paper_has_its_two_phases(build_arguments):
         ({"label_smoothing_factor": 0.1}, "expected `label_smoothing_factor` 0, got 0.1"),
         (
             {"recipe": "bert-pkd"},
-            "expected `recipe` of tinybert-joint, tinybert-several, tinybert, minilmv2, distilbert, pkd, got 'bert-",
+            "expected `recipe` of tinybert-joint, tinybert-several, tinybert-scratch, tinybert, minilmv2, distilbert, "
+            "pkd, got 'bert-",
         ),
         ({"relation_heads": -1}, "expected `relation_heads` of at least 0, got -1"),
         ({"teacher_cache_max_gb": 0}, "expected a positive `teacher_cache_max_gb`, got 0"),

@@ -26,6 +26,8 @@ def test_recipes_are_the_published_ones():
     assert RECIPES[RecipeName.TINYBERT_JOINT].weights == RECIPES[RecipeName.TINYBERT].weights
     joint = dict(RECIPES[RecipeName.TINYBERT_JOINT].weights)
     assert joint.pop(Term.ATTENTION_SCORES) and RECIPES[RecipeName.TINYBERT_SEVERAL].weights == joint
+    scratch = {**RECIPES[RecipeName.TINYBERT_JOINT].weights, Term.ATTENTION_SCORES: 0.1}
+    assert RECIPES[RecipeName.TINYBERT_SCRATCH].weights == scratch
     assert RECIPES[RecipeName.MINILMV2].layers[Term.VALUE_RELATIONS] == (-1,)
     assert RECIPES[RecipeName.DISTILBERT].weights[Term.PREDICTION_KL] == 5.0
     assert RECIPES[RecipeName.PKD].weights[Term.PREDICTION_KL] + RECIPES[RecipeName.PKD].weights[Term.LABEL] == 1.0

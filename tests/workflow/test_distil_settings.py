@@ -49,6 +49,20 @@ def test_what_is_given_reaches_the_arguments(tmp_path):
     assert made.teacher_cache_dir == "cache" and made.layer_mapping == "last" and made.greater_is_better is False
 
 
+@pytest.mark.parametrize(
+    ("start", "given", "recipe"),
+    [
+        ("random", {}, "tinybert-scratch"),
+        ("random", {"recipe": "tinybert-joint"}, "tinybert-joint"),
+        ("random", {"phases": ("intermediate-layer", "prediction-layer")}, "tinybert-joint"),
+        ("projection", {}, "tinybert-joint"),
+    ],
+)
+def test_a_random_start_has_a_recipe_of_its_own(tmp_path, start, given, recipe):
+    """Prevents an attention term that drowns the predictions of a student that attends to nothing yet."""
+    assert _settings(start=start, **given).arguments(tmp_path, "accuracy").recipe == recipe
+
+
 def test_settings_come_back_from_json():
     """Prevents a finished run from being refused as another one."""
     values = _settings(phases=("joint",), loss_weights={"label_loss": 0.5}).to_json()

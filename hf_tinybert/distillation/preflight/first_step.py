@@ -19,12 +19,18 @@ from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.preflight.report import Check, Status, skipped
 from hf_tinybert.distillation.preflight.setup import Rows, Setup, spread
 from hf_tinybert.distillation.states import DistillationStates
-from hf_tinybert.distillation.terms import Term
+from hf_tinybert.distillation.terms import Reads, Term
 
 _BATCH_SIZE = 8
 _FACTOR = 3.0  # over a silent student: a random one has the variance of its own answers on top of the teacher's
+_NEARLY = 0.9  # of a silent student's attention term: 1.0 at a random start, 0.1 to 0.3 at those that were tried
+_DROWNED = 10.0  # times the predictions: rotten_tomatoes is learned slowly at 30, well at 3 (tasks_validation.json)
 _NOTHING = 1e-6
 _UNSURE = 1e-5  # of a cross-entropy in float32
+_GENTLER = (
+    'start the student by `initialize_from_teacher`, or take `recipe="tinybert-scratch"` or a lower factor of '
+    "`attention_scores_loss`"
+)
 _LABEL_TERMS = frozenset({Term.LABEL, Term.MASKED_LM})
 
 
@@ -114,7 +120,28 @@ def _check_phase(setup: Setup, objective: DistillationObjective, name: str) -> C
         if problem is not None:
             status, why, cure = problem
             return Check(name, status, f"{why}; {found}", cure)
+    drowned = _drowned(objective, starts)
+    if drowned is not None:
+        return Check(name, Status.WARN, f"{drowned}; {found}", _GENTLER)
     return Check(name, Status.OK, found)
+
+
+def _drowned(objective: DistillationObjective, starts: Mapping[str, TermStart]) -> str | None:
+    """Why predictions would be learned slowly: beside them, a student that attends to nothing learns to attend."""
+    attention = starts.get(Term.ATTENTION_SCORES)
+    if attention is None or attention.silent is None or attention.value < _NEARLY * attention.silent:
+        return None
+    weights = objective.weights_at(0.0)
+    own = weights[str(Term.ATTENTION_SCORES)] * attention.value
+    predictions = sum(
+        weights[name] * start.value for name, start in starts.items() if objective.reads_of(name) & Reads.LOGITS
+    )
+    if not predictions or own <= _DROWNED * predictions:
+        return None
+    return (
+        f"expected the attention term up to {_DROWNED:g} x the predictions' at a random start, got {own:.4g} and "
+        f"{predictions:.4g}; because its gradient drowns theirs until the student attends as its teacher does"
+    )
 
 
 def _problem(term: str, start: TermStart) -> tuple[Status, str, str] | None:
