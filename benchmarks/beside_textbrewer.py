@@ -4,7 +4,8 @@ The teacher is all-MiniLM-L6-v2, fine-tuned on the task, the student 4 x 312. Ar
 
 - `textbrewer`: its `GeneralDistiller` compares hidden states of mapped layers by linear projections and predictions at
   temperature 8, as its README gives for all its students; AdamW and a linear schedule;
-- `hf_tinybert`: `DistillationTrainer` with its defaults, one joint phase;
+- `hf_tinybert`: `DistillationTrainer` with its defaults, one joint phase; from random weights the recipe
+  `tinybert-scratch`;
 
 each from random weights (`-random`), and from `initialize_from_teacher` (`-projected`), which TextBrewer has not.
 
