@@ -51,7 +51,6 @@ class Examination:
 
     Attributes:
         teacher: Hub name or folder, or several that teach as one.
-        teacher_weights: of each of several in the mean of their predictions; None for equal ones.
         student: Hub name or folder, or a preset like "4L-312", which starts at random.
         dataset: Hub name, folder or file, see `read_data`; None examines the models alone.
         kind: kind of task; None takes the one that the columns show.
@@ -62,10 +61,10 @@ class Examination:
         recipe: method that would be trained by; None takes the one that `distill` takes by default.
         phases: stages that would be trained; None takes the recipe's.
         layer_mapping: as in `DistillationArguments`; None likewise.
+        teacher_weights: of each of several teachers in the mean of their predictions; None for equal ones.
     """
 
     teacher: str | tuple[str, ...]
-    teacher_weights: tuple[float, ...] | None = None
     student: str = "4L-312"
     dataset: str | None = None
     kind: str | None = None
@@ -76,6 +75,7 @@ class Examination:
     recipe: str | None = None
     phases: Sequence[str] | None = None
     layer_mapping: str | None = None
+    teacher_weights: tuple[float, ...] | None = None
 
     @property
     def teacher_source(self) -> TeacherSource:

@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -363,8 +364,9 @@ def _set_classes(config: PreTrainedConfig, weights: dict[str, torch.Tensor], ada
     if len(counts) == 1 and config.num_labels not in counts:
         config.num_labels = counts.pop()
     beside = cached_file(adapter, CONFIG_NAME, **_IF_THERE)
-    named = {} if beside is None else PreTrainedConfig.from_json_file(beside).id2label
-    if named and len(named) == config.num_labels:
+    told = {} if beside is None else json.loads(Path(beside).read_text(encoding="utf-8"))
+    named = {int(index): str(label) for index, label in (told.get("id2label") or {}).items()}
+    if len(named) == config.num_labels:
         config.id2label = named
         config.label2id = {label: index for index, label in named.items()}
 

@@ -99,7 +99,10 @@ def heads_of(config: PreTrainedConfig) -> Mapping[str, Mapping[str, Any]]:
 
 def is_adapter(name: str | Path) -> bool:
     """Whether a folder or a Hub model is an adapter, which is loaded on its base."""
-    return folder_of_file(name, ADAPTER_CONFIG_FILE) is not None
+    try:
+        return folder_of_file(name, ADAPTER_CONFIG_FILE) is not None
+    except OSError:  # neither a folder nor a name that the Hub can have, as `load_config` says
+        return False
 
 
 def answering_config(name: str | Path) -> PreTrainedConfig:

@@ -77,4 +77,4 @@ def scored_ensemble(
     return {"teachers": teachers, **({"scores": together} if together else {})}
 
 
-__all__ = ["Scores", "kept_scores", "scored_ensemble"]
+__all__ = ["Scores", "kept_scores", "score_teachers", "scored_ensemble"]

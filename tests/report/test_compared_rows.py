@@ -91,5 +91,5 @@ def test_each_of_several_tasks_has_its_own_rows_and_teacher(several):
     news, closeness = (_load(several, name) for name in ("news", "closeness"))
     assert (news.name, str(news.task.kind), len(news.rows)) == ("news", "text-classification", 13)
     assert (closeness.name, str(closeness.task.kind), len(closeness.rows)) == ("closeness", "regression", 6)
-    assert news.teacher.endswith("teacher") and closeness.teacher.endswith("closeness-teacher")
+    assert news.teacher.first.endswith("teacher") and closeness.teacher.first.endswith("closeness-teacher")
     assert news.fingerprints["student"] == closeness.fingerprints["student"]
