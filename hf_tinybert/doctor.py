@@ -29,13 +29,14 @@ from hf_tinybert.distillation.preflight import PreflightReport, Setup, run_prefl
 from hf_tinybert.distillation.preflight.report import Check, Status, failed, skipped
 from hf_tinybert.distillation.projections import ProjectionLayout, attach_projections, starting_projections
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
-from hf_tinybert.distillation.teacher import HEADS, load_teacher
+from hf_tinybert.distillation.teacher import HEADS, freeze, load_teacher
 from hf_tinybert.distillation.terms import Reads
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.distillation.trainer import DistillationTrainer
-from hf_tinybert.models.configuration_tinybert import PRESETS
+from hf_tinybert.models.configuration_tinybert import PRESETS, TinyBertConfig
 from hf_tinybert.models.modeling_tinybert import TinyBertModel
 from hf_tinybert.workflow.heads import STUDENT_CLASSES, head_class
+from hf_tinybert.workflow.model_folder import heads_of, load_model_folder
 from hf_tinybert.workflow.student_shape import StudentShape
 from hf_tinybert.workflow.task_data import read_data
 
@@ -58,6 +59,10 @@ class Examination:
         recipe: method that would be trained by; None takes the one that `distill` takes by default.
         phases: stages that would be trained; None takes the recipe's.
         layer_mapping: as in `DistillationArguments`; None likewise.
+        task: of a multi-task teacher, the head that teaches.
+
+    Raises:
+        ValueError: a `batch_size` below 1.
     """
 
     teacher: str
@@ -71,6 +76,12 @@ class Examination:
     recipe: str | None = None
     phases: Sequence[str] | None = None
     layer_mapping: str | None = None
+    task: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check what nothing else would before it is divided by."""
+        if self.batch_size < 1:
+            raise ValueError(f"expected a `batch_size` of at least 1, got {self.batch_size}; because no row is read")
 
 
 def examine(examination: Examination) -> PreflightReport:
@@ -103,7 +114,7 @@ def examine(examination: Examination) -> PreflightReport:
     if student is None:
         return PreflightReport((*rows, skipped("everything else", "needs a student")))
     objectives = list(arguments.objectives(problem_of(student), masked_lm=predicts_vocabulary(student)).values())
-    teacher, objectives = _load_teacher(examination.teacher, student, objectives, rows)
+    teacher, objectives = _load_teacher(examination, student, objectives, rows)
     if teacher is None or tokenizer is None:
         return PreflightReport((*rows, skipped("everything else", "needs a teacher and its tokenizer")))
     own = _student_tokenizer(examination, tokenizer)
@@ -161,7 +172,7 @@ def _load_student(examination: Examination, task: Task | None, rows: list[Check]
     shape_of_teacher: PreTrainedConfig | None = None
     try:
         if examination.student in PRESETS:
-            shape_of_teacher = AutoConfig.from_pretrained(examination.teacher)
+            shape_of_teacher = _teacher_config(examination)
     except _LOADING_ERRORS as error:
         rows.append(_unloaded("teacher", examination.teacher, error))
         return None
@@ -196,22 +207,41 @@ def _student(examination: Examination, task: Task | None, config: PreTrainedConf
     return student
 
 
+def _teacher_config(examination: Examination) -> PreTrainedConfig:
+    """Of a teacher with one head; of one with several, that of the head that teaches, if it is named."""
+    config: PreTrainedConfig = AutoConfig.from_pretrained(examination.teacher)
+    head = heads_of(config).get(str(examination.task))
+    if head is not None and isinstance(config, TinyBertConfig):
+        config = config.for_task(str(examination.task))
+        config.architectures = [KINDS[TaskKind(head["kind"])].head]
+    return config
+
+
+def _teacher(examination: Examination, student: PreTrainedModel, *, needs_head: bool) -> PreTrainedModel:
+    name, task = examination.teacher, examination.task
+    if task is not None or heads_of(AutoConfig.from_pretrained(name)):
+        several = load_model_folder(name, task=task).model  # refuses a head that is not there
+        if isinstance(several, PreTrainedModel):  # no exported folder has several heads
+            return freeze(several)
+    return load_teacher(name, student, needs_head=needs_head)
+
+
 def _load_teacher(
-    name: str, student: PreTrainedModel, objectives: list[DistillationObjective], rows: list[Check]
+    examination: Examination, student: PreTrainedModel, objectives: list[DistillationObjective], rows: list[Check]
 ) -> tuple[PreTrainedModel | None, list[DistillationObjective]]:
     """The teacher and what can be examined with it: without a trained head, the terms that need none."""
     needs_head = any(objective.compares_predictions for objective in objectives)
     try:
-        teacher = load_teacher(name, student, needs_head=needs_head)
+        teacher = _teacher(examination, student, needs_head=needs_head)
         rows.append(Check("teacher", Status.OK, _described(teacher)))
         return teacher, objectives
     except _LOADING_ERRORS as error:
-        rows.append(_unloaded("teacher", name, error))
+        rows.append(_unloaded("teacher", examination.teacher, error))
     headless = [one for one in map(_without_predictions, objectives) if one is not None]
     if not needs_head or not headless:
         return None, objectives
     try:
-        return load_teacher(name, student, needs_head=False), headless
+        return _teacher(examination, student, needs_head=False), headless
     except _LOADING_ERRORS:
         return None, objectives
 

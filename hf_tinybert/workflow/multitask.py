@@ -122,6 +122,7 @@ class _MultiTaskDistillation:
         self.shared = settings.of_task(settings.base)
         for name in settings.tasks:
             module_name(name)  # refuses what no head can be called, before any data is read
+        load_config(self.shared.teacher)  # says of a teacher that is not there what a tokenizer would not
         self.teacher_tokenizer = load_tokenizer(self.shared.teacher)
         self.tokenizer = student_tokenizer(self.shared, self.teacher_tokenizer)
         with display.bar("reading and tokenising"):
