@@ -95,7 +95,8 @@ def _tasks(recipe: PlacedValues) -> dict[str, dict[str, Any]]:
     typed = {}
     for name, own in tasks.items():
         inner = {path[2:]: place for path, place in recipe.places.items() if path[:2] == (TASKS, name)}
-        placed = PlacedValues(own, inner)
+        # no teacher, said by its key: as where the key is missing
+        placed = PlacedValues({key: one for key, one in own.items() if (key, one) != ("teacher", None)}, inner)
         check_keys(placed, DistilSettings.__dataclass_fields__, f"the task `{name}`")
         typed[name] = checked_fields(placed, DistilSettings)
     return typed

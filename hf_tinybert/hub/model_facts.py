@@ -249,7 +249,7 @@ def _told(file: Path) -> dict[str, Any] | None:
 
 
 def _of_heads(told: dict[str, Any] | None, config: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Without scores and terms of heads that were taken out of the model since; what the encoder learned stays told."""
+    """Without scores and terms of heads that were taken out of the model since; teachers and data stay told."""
     tasks, heads = (told or {}).get("tasks"), config.get("tasks")
     if told is None or not tasks or not heads or config.get("model_type") != TinyBertConfig.model_type:
         return told

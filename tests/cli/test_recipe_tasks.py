@@ -52,6 +52,13 @@ def test_what_tasks_share_is_written_out_and_what_is_their_own_is_not(distill):
     assert not {"data", "teacher", "max_length", "kind"} & set(told)
 
 
+def test_a_teacher_may_be_taken_from_a_task(distill):
+    """Prevents `teacher: null` from being refused, without which a recipe's teacher cannot be left out by `--set`."""
+    tasks = {"sentiment": TASKS["sentiment"], "stars": {"data": "b", "teacher": "t"}}
+    done = distill({"tasks": tasks}, "--set", "tasks.stars.teacher=null")
+    assert json.loads(done.stdout)["tasks"]["stars"] == {"data": "b"}
+
+
 def test_the_whole_recipe_gives_the_same_settings(distill):
     """Prevents a saved recipe that is another run, which the folder then refuses."""
     told = json.loads(distill({"tasks": TASKS, "epochs": 5}).stdout)
