@@ -28,15 +28,15 @@ from hf_tinybert.distillation.preflight import PreflightReport, Setup, run_prefl
 from hf_tinybert.distillation.preflight.report import Check, Status, failed, skipped
 from hf_tinybert.distillation.projections import ProjectionLayout, attach_projections, starting_projections
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
-from hf_tinybert.distillation.teacher import HEADS, load_teacher
+from hf_tinybert.distillation.teacher import HEADS, freeze, load_teacher
 from hf_tinybert.distillation.teacher_ensemble import join_teachers
 from hf_tinybert.distillation.terms import Reads
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.distillation.trainer import DistillationTrainer
-from hf_tinybert.models.configuration_tinybert import PRESETS
+from hf_tinybert.models.configuration_tinybert import PRESETS, TinyBertConfig
 from hf_tinybert.models.modeling_tinybert import TinyBertModel
 from hf_tinybert.workflow.heads import STUDENT_CLASSES, head_class
-from hf_tinybert.workflow.model_folder import answering_config, load_tokenizer
+from hf_tinybert.workflow.model_folder import answering_config, heads_of, load_model_folder, load_tokenizer
 from hf_tinybert.workflow.student_shape import StudentShape
 from hf_tinybert.workflow.task_data import read_data
 from hf_tinybert.workflow.teacher_source import TeacherSource
@@ -62,6 +62,10 @@ class Examination:
         phases: stages that would be trained; None takes the recipe's.
         layer_mapping: as in `DistillationArguments`; None likewise.
         teacher_weights: of each of several teachers in the mean of their predictions; None for equal ones.
+        task: of a multi-task teacher, the head that teaches.
+
+    Raises:
+        ValueError: a `batch_size` below 1.
     """
 
     teacher: str | tuple[str, ...]
@@ -76,6 +80,12 @@ class Examination:
     phases: Sequence[str] | None = None
     layer_mapping: str | None = None
     teacher_weights: tuple[float, ...] | None = None
+    task: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check what nothing else would before it is divided by."""
+        if self.batch_size < 1:
+            raise ValueError(f"expected a `batch_size` of at least 1, got {self.batch_size}; because no row is read")
 
     @property
     def teacher_source(self) -> TeacherSource:
@@ -114,7 +124,7 @@ def examine(examination: Examination) -> PreflightReport:
     if student is None:
         return PreflightReport((*rows, skipped("everything else", "needs a student")))
     objectives = list(arguments.objectives(problem_of(student), masked_lm=predicts_vocabulary(student)).values())
-    teacher, objectives = _load_teacher(source, student, objectives, rows)
+    teacher, objectives = _load_teacher(examination, student, objectives, rows)
     if teacher is None or tokenizer is None:
         return PreflightReport((*rows, skipped("everything else", "needs a teacher and its tokenizer")))
     own = _student_tokenizer(examination, tokenizer)
@@ -178,7 +188,7 @@ def _load_student(examination: Examination, task: Task | None, rows: list[Check]
     first = examination.teacher_source.first
     try:
         if examination.student in PRESETS:
-            shape_of_teacher = answering_config(first)
+            shape_of_teacher = _teacher_config(first, examination.task)
     except _LOADING_ERRORS as error:
         rows.append(_unloaded("teacher", first, error))
         return None
@@ -213,13 +223,31 @@ def _student(examination: Examination, task: Task | None, config: PreTrainedConf
     return student
 
 
+def _teacher_config(name: str, task: str | None) -> PreTrainedConfig:
+    """Of a teacher with one head; of one with several, that of the head that teaches, if it is named."""
+    config = answering_config(name)
+    head = heads_of(config).get(str(task))
+    if head is not None and isinstance(config, TinyBertConfig):
+        config = config.for_task(str(task))
+        config.architectures = [KINDS[TaskKind(head["kind"])].head]
+    return config
+
+
+def _teacher(name: str, task: str | None, student: PreTrainedModel, *, needs_head: bool) -> PreTrainedModel:
+    if task is not None or heads_of(answering_config(name)):
+        several = load_model_folder(name, task=task).model  # refuses a head that is not there
+        if isinstance(several, PreTrainedModel):  # no exported folder has several heads
+            return freeze(several)
+    return load_teacher(name, student, needs_head=needs_head)
+
+
 def _load_teacher(
-    source: TeacherSource, student: PreTrainedModel, objectives: list[DistillationObjective], rows: list[Check]
+    examination: Examination, student: PreTrainedModel, objectives: list[DistillationObjective], rows: list[Check]
 ) -> tuple[PreTrainedModel | None, list[DistillationObjective]]:
     """The teacher and what can be examined with it: without a trained head, the terms that need none."""
-    needs_head = any(objective.compares_predictions for objective in objectives)
+    source, needs_head = examination.teacher_source, any(one.compares_predictions for one in objectives)
     try:
-        models = [load_teacher(name, student, needs_head=needs_head) for name in source.names]
+        models = [_teacher(name, examination.task, student, needs_head=needs_head) for name in source.names]
         teacher = join_teachers(models, source.shares) if source.is_joined else models[0]
         rows.append(Check("teacher", Status.OK, "; ".join(map(_described, models))))
         return teacher, objectives
@@ -229,7 +257,7 @@ def _load_teacher(
     if not needs_head or not headless:
         return None, objectives
     try:
-        return load_teacher(source.first, student, needs_head=False), headless
+        return _teacher(source.first, examination.task, student, needs_head=False), headless
     except _LOADING_ERRORS:
         return None, objectives
 

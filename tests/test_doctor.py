@@ -12,6 +12,7 @@ from hf_tinybert.distillation.preflight import Status
 from hf_tinybert.doctor import Examination, examine
 from hf_tinybert.models.configuration_tinybert import PRESETS, TinyBertConfig
 from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassification, TinyBertModel
+from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 from hf_tinybert.models.tokenizer_trimming import trim_tokenizer
 from hf_tinybert.models.vocabulary import trim_model
 
@@ -106,6 +107,39 @@ def test_a_preset_larger_than_the_teacher_is_cut_down_as_distill_does_it(teacher
     """Prevents a small teacher from being called too shallow for a student that `distill` would not make."""
     found = {check.name: check.found for check in examine(Examination(str(teacher_folder), student="6L-768")).checks}
     assert "4 layers x 32, 4 heads" in found["student"]
+
+
+def test_the_head_of_a_multi_task_teacher_is_examined(
+    data_folder, tiny_teacher_config, tokenizer, tiny_preset, tmp_path
+):
+    """Prevents a run that `distill --task` would make from being one that the doctor cannot look at."""
+    news = {"kind": "text-classification", "id2label": tiny_teacher_config.id2label}
+    several = TinyBertForMultiTask.from_encoder(
+        BertModel(tiny_teacher_config), {"news": news, "stars": {"kind": "regression"}}
+    )
+    several.save_pretrained(tmp_path / "several")
+    tokenizer.save_pretrained(tmp_path / "several")
+    named = Examination(str(tmp_path / "several"), dataset=str(data_folder), max_length=16, task="news")
+    report = examine(named)
+    assert report.ok and _statuses(report)["label names"] == "ok", report.table()
+    alone = examine(replace(named, dataset=None))
+    assert alone.ok and "TinyBertForSequenceClassification" in alone.table()
+    for task in (None, "mood"):
+        (failed, *_) = examine(replace(named, task=task)).failed
+        assert "expected one of the tasks `news`, `stars`" in failed.found and "`--task`" in failed.cure
+
+
+def test_a_head_of_a_teacher_with_one_is_a_failed_check(teacher_folder, tiny_preset):
+    """Prevents an option that is passed over."""
+    (failed, *_) = examine(Examination(str(teacher_folder), task="news")).failed
+    assert "which has one head" in failed.found + failed.cure
+
+
+@pytest.mark.parametrize("rows", [0, -3])
+def test_a_batch_without_rows_is_refused(rows):
+    """Prevents a division by zero, and a diagnosis of minus 64 steps."""
+    with pytest.raises(ValueError, match=f"`batch_size` of at least 1, got {rows}"):
+        Examination("teacher", batch_size=rows)
 
 
 def test_models_alone_can_be_examined(teacher_folder, tiny_preset):

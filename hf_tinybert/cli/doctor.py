@@ -29,6 +29,7 @@ def doctor(
     recipe: options.Recipe = None,
     phase: Annotated[list[str] | None, typer.Option(help="Phase to train; repeat it; the recipe's if none.")] = None,
     layer_mapping: options.LayerMapping = None,
+    task: Annotated[str | None, typer.Option(help="Of a multi-task teacher: the head that teaches.")] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Examine a distillation before it is run: what will fail, what will work badly, and the cure.
@@ -56,6 +57,7 @@ def doctor(
                     recipe=recipe,
                     phases=tuple(phase) if phase else None,
                     layer_mapping=layer_mapping,
+                    task=task,
                 )
                 report = examine(examination)
             except EXPECTED_ERRORS as error:

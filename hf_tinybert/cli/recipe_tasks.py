@@ -56,8 +56,8 @@ def task_settings(recipe: PlacedValues, options: Mapping[str, Any]) -> "MultiTas
         options: fields of `DistilSettings` that are shared by all tasks, and win over the recipe's.
 
     Raises:
-        ValueError: a key that there is not, a value of another type or out of range, or data or a teacher beside the
-            tasks.
+        ValueError: a key that there is not, a value of another type or out of range, data or a teacher beside the
+            tasks, or an option that a task has a value of its own for.
     """
     from hf_tinybert.workflow import DistilSettings, MultiTaskSettings
     from hf_tinybert.workflow.multitask_settings import OF_A_TASK
@@ -71,11 +71,13 @@ def task_settings(recipe: PlacedValues, options: Mapping[str, Any]) -> "MultiTas
             f"{recipe.place(TASKS)}: expected {' and '.join(f'`{name}`' for name in lonely)} in each of the `tasks`, "
             "got it beside them; because each task has its own; write it there"
         )
+    tasks = _tasks(recipe)
+    _check_not_own(tasks, options)
     shared = overlaid(checked_fields(PlacedValues(beside, recipe.places), DistilSettings), options)
     sampling = checked(
         recipe.values.get(_SAMPLING, MultiTaskSettings.sampling), str, _SAMPLING, recipe.place(_SAMPLING)
     )
-    settings = MultiTaskSettings(tasks=_tasks(recipe), shared=shared, sampling=sampling)
+    settings = MultiTaskSettings(tasks=tasks, shared=shared, sampling=sampling)
     whole = settings.of_task(settings.base)
     kept = {name: getattr(whole, name) for name in fields if name not in OF_A_TASK}
     return MultiTaskSettings(tasks=settings.tasks, shared={**shared, **kept}, sampling=sampling)
@@ -87,6 +89,18 @@ def tasks_as_recipe(settings: "MultiTaskSettings") -> dict[str, Any]:
     return {TASKS: values["tasks"], _SAMPLING: values["sampling"], **values["shared"]}
 
 
+def _check_not_own(tasks: Mapping[str, Mapping[str, Any]], options: Mapping[str, Any]) -> None:
+    """An option wins over a recipe; but what a task has of its own is that of no other task."""
+    for field in options:
+        having = [name for name, own in tasks.items() if field in own]
+        if having:
+            raise ValueError(
+                f"expected `{field}` from the command line or from the tasks, got it from both, of the tasks "
+                f"{', '.join(f'`{name}`' for name in having)}; because theirs would win without a word; write "
+                f"`--set tasks.{having[0]}.{field}=VALUE`, or take it out of the recipe"
+            )
+
+
 def _tasks(recipe: PlacedValues) -> dict[str, dict[str, Any]]:
     """Every task's own fields, in their types."""
     from hf_tinybert.workflow import DistilSettings
@@ -95,7 +109,8 @@ def _tasks(recipe: PlacedValues) -> dict[str, dict[str, Any]]:
     typed = {}
     for name, own in tasks.items():
         inner = {path[2:]: place for path, place in recipe.places.items() if path[:2] == (TASKS, name)}
-        placed = PlacedValues(own, inner)
+        # no teacher, said by its key: as where the key is missing
+        placed = PlacedValues({key: one for key, one in own.items() if (key, one) != ("teacher", None)}, inner)
         check_keys(placed, DistilSettings.__dataclass_fields__, f"the task `{name}`")
         typed[name] = checked_fields(placed, DistilSettings)
     return typed

@@ -236,8 +236,8 @@ def read_facts(folder: Path) -> ModelFacts:
         parameters=sum(_parameters(path) for path in weights),
         weight_bytes=sum(path.stat().st_size for path in weights),
         comparisons=read_comparisons(folder),
-        record=_told(folder / RECORD_FILE),
-        figures=_told(folder / FIGURES_FILE),
+        record=_of_heads(_told(folder / RECORD_FILE), config),
+        figures=_of_heads(_told(folder / FIGURES_FILE), config),
         task=_told(folder / TASK_FILE),
     )
 
@@ -257,6 +257,21 @@ def _told(file: Path) -> dict[str, Any] | None:
     content = read_json(file)
     _check_shapes(file, content, _SHAPES[file.name])
     return content
+
+
+def _of_heads(told: dict[str, Any] | None, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Without scores and terms of heads that were taken out of the model since; teachers and data stay told."""
+    tasks, heads = (told or {}).get("tasks"), config.get("tasks")
+    if told is None or not tasks or not heads or config.get("model_type") != TinyBertConfig.model_type:
+        return told
+    gone = tuple(f"{name}/" for name in tasks if name not in heads)
+    weights = told.get("loss_weights")
+    left = {} if weights is None else {term: one for term, one in weights.items() if not str(term).startswith(gone)}
+    return {
+        **told,
+        "tasks": {name: one for name, one in tasks.items() if name in heads},
+        **({} if weights is None else {"loss_weights": left}),
+    }
 
 
 def _check_shapes(file: Path, content: Mapping[str, Any], shapes: Mapping[str, type]) -> None:

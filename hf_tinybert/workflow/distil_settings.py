@@ -115,6 +115,10 @@ class DistilSettings(DataSettings):
         if self.learn_from not in list(LearnFrom):
             raise ValueError(f"expected `learn_from` of {', '.join(LearnFrom)}, got {self.learn_from!r}")
         self._check_start()
+        for name in ("epochs", "intermediate_epochs"):
+            passes = getattr(self, name)
+            if passes is not None and passes <= 0:
+                raise ValueError(f"expected positive `{name}`, got {passes}; because nothing would be learnt")
         if self.calibration_rows < 1:
             raise ValueError(f"expected `calibration_rows` of at least 1, got {self.calibration_rows}")
         if self.unlabeled and self.learn_from == LearnFrom.LABELS:

@@ -131,6 +131,7 @@ class _MultiTaskDistillation:
         for name in settings.tasks:
             module_name(name)  # refuses what no head can be called, before any data is read
         self.base_teacher = self.shared.teacher_source.first
+        answering_config(self.base_teacher)  # says of a teacher that is not there what a tokenizer would not
         self.teacher_tokenizer = load_tokenizer(self.base_teacher)
         self.tokenizer = student_tokenizer(self.shared, self.teacher_tokenizer)
         with display.bar("reading and tokenising"):

@@ -63,7 +63,8 @@ class MultiTaskSettings:
             if strange:
                 raise ValueError(
                     f"expected {', '.join(sorted(OF_A_TASK))} for the task `{name}`, got {', '.join(strange)}; "
-                    "because everything else is shared by all tasks; give it as `shared`"
+                    "because everything else is shared by all tasks; give it as `shared`, "
+                    "in a recipe beside `tasks`"
                 )
             if "data" not in own:
                 raise ValueError(f"expected `data` for the task `{name}`, got {sorted(own)}")

@@ -27,6 +27,7 @@ def distill(tmp_path):
             data: options.Data,
             output: options.Output,
             epochs: float | None = None,
+            max_length: options.MaxLength = None,
             shape: options.Shape = "4L-312",
         ) -> None:
             assert has_tasks(context)
@@ -50,6 +51,23 @@ def test_what_tasks_share_is_written_out_and_what_is_their_own_is_not(distill):
     assert (told["epochs"], told["dropout"], told["sampling"]) == (2.0, 0.1, "annealed")
     assert told["shape"] == "4L-312" and told["warmup"] == 0.1
     assert not {"data", "teacher", "max_length", "kind"} & set(told)
+
+
+def test_a_teacher_may_be_taken_from_a_task(distill):
+    """Prevents `teacher: null` from being refused, without which a recipe's teacher cannot be left out by `--set`."""
+    tasks = {"sentiment": TASKS["sentiment"], "stars": {"data": "b", "teacher": "t"}}
+    done = distill({"tasks": tasks}, "--set", "tasks.stars.teacher=null")
+    assert json.loads(done.stdout)["tasks"]["stars"] == {"data": "b"}
+
+
+def test_an_option_that_a_task_has_a_value_of_its_own_for_is_refused(distill):
+    """Prevents an option that should win over the recipe from being passed over without a word."""
+    done = distill({"tasks": TASKS}, "--max-length", "16")
+    assert "from both, of the tasks `stars`" in str(done.exception) and "--set tasks.stars.max_length=" in str(
+        done.exception
+    )
+    lonely = {"sentiment": TASKS["sentiment"], "stars": {"data": "b"}}
+    assert json.loads(distill({"tasks": lonely}, "--max-length", "16").stdout)["max_length"] == 16
 
 
 def test_the_whole_recipe_gives_the_same_settings(distill):

@@ -42,6 +42,21 @@ def test_scores_of_a_fine_tuned_model_and_of_several_tasks_are_read(student_fold
     assert (score.task, score.data) == ("news", "b.csv")
 
 
+def test_a_head_that_was_taken_out_has_no_scores_and_terms(student_folder):
+    """Prevents a card and a page with the scores of a head that the model does not have any more."""
+    config = json.loads((student_folder / "config.json").read_text())
+    heads = {name: {"kind": "regression"} for name in ("news", "late")}
+    (student_folder / "config.json").write_text(json.dumps({**config, "tasks": heads}))
+    own = {"kind": "regression", "scores": {"test": {"student": {"pearson": 0.5}}}}
+    (student_folder / "figures.json").write_text(json.dumps({"tasks": {"news": own, "news_old": own}}))
+    weights = {"news/label_loss": 1.0, "news_old/label_loss": 1.0}
+    record = {"tasks": {"news": {}, "news_old": {}}, "loss_weights": weights, "teacher": "a, b"}
+    (student_folder / "distillation.json").write_text(json.dumps(record))
+    facts = read_facts(student_folder)
+    assert [score.task for score in facts.scores] == ["news"]
+    assert facts.record == {"tasks": {"news": {}}, "loss_weights": {"news/label_loss": 1.0}, "teacher": "a, b"}
+
+
 def test_the_data_of_a_general_student_are_its_texts_and_tasks(student_folder):
     """Prevents a general student whose data are said to be not told."""
     (student_folder / FIGURES_FILE).write_text(

@@ -208,6 +208,15 @@ def test_a_name_that_no_head_can_have_is_refused_before_data_is_read(tmp_path, d
         distil_tasks(settings, tmp_path / "out", display)
 
 
+def test_a_teacher_that_is_not_there_is_told_as_for_one_task(tmp_path, display):
+    """Prevents the first teacher's misspelt folder from being answered with the Hub's rules for names."""
+    settings = MultiTaskSettings(tasks={"news": {"data": "nowhere.csv", "teacher": "some/where/else"}})
+    with pytest.raises(
+        (FileNotFoundError, ValueError), match="expected a model folder or a Hub name, got `some/where"
+    ):
+        distil_tasks(settings, tmp_path / "out", display)
+
+
 def test_tasks_start_as_one_trained_student(settings_of, encoder, tmp_path, display, monkeypatch):
     """Prevents an encoder that is projected from the first teacher anew, and sizes that are not the student's."""
     torch.manual_seed(5)

@@ -94,7 +94,7 @@ def check_figures(tasks: Mapping[str, DistillationTask], objectives: Objectives)
     mean = MEAN_SCORE.removesuffix("_score")
     if mean in tasks and tasks[mean].compute_metrics is not None:
         raise ValueError(
-            f"expected another name than `{mean}` for a task with `compute_metrics`, got it; because its metric "
+            f"expected another name than `{mean}` for a task with metrics, got it; because its metric "
             f"`score` would be called `{MEAN_SCORE}`, as the mean over all tasks is; rename the task"
         )
     twice = [name for name, count in Counter(_losses(objectives)).items() if count > 1]
