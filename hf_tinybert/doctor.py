@@ -10,7 +10,6 @@ from datasets import Dataset
 from transformers import (
     AutoConfig,
     AutoModel,
-    AutoTokenizer,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -36,10 +35,11 @@ from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.configuration_tinybert import PRESETS
 from hf_tinybert.models.modeling_tinybert import TinyBertModel
 from hf_tinybert.workflow.heads import STUDENT_CLASSES, head_class
+from hf_tinybert.workflow.model_folder import load_tokenizer
 from hf_tinybert.workflow.student_shape import StudentShape
 from hf_tinybert.workflow.task_data import read_data
 
-_LOADING_ERRORS = (OSError, ValueError, TypeError)
+_LOADING_ERRORS = (OSError, ValueError, TypeError, ModuleNotFoundError)
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def examine(examination: Examination) -> PreflightReport:
 
 def _load_tokenizer(name: str, rows: list[Check]) -> PreTrainedTokenizerBase | None:
     try:
-        return _tokenizer(name)
+        return load_tokenizer(name)
     except _LOADING_ERRORS as error:
         rows.append(_unloaded("teacher's tokenizer", name, error))
         return None
@@ -267,20 +267,9 @@ def _student_tokenizer(examination: Examination, teacher: PreTrainedTokenizerBas
     if examination.student in PRESETS:
         return teacher
     try:
-        return _tokenizer(examination.student)
+        return load_tokenizer(examination.student)
     except _LOADING_ERRORS:
         return teacher
-
-
-def _tokenizer(name: str) -> PreTrainedTokenizerBase:
-    """A folder's or a Hub name's tokenizer; of a folder without its files transformers would make an empty one."""
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name)
-    if len(tokenizer.get_vocab()) <= len(tokenizer.all_special_tokens):
-        raise ValueError(
-            f"expected tokenizer files in `{name}`, got a vocabulary of {len(tokenizer.get_vocab())} tokens; because "
-            "texts cannot be encoded without; save the tokenizer beside the model"
-        )
-    return tokenizer
 
 
 def _head(config: PreTrainedConfig) -> str | None:
