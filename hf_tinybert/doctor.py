@@ -42,7 +42,7 @@ from hf_tinybert.workflow.task_data import read_data
 from hf_tinybert.workflow.teacher_source import TeacherSource
 from hf_tinybert.workflow.teachers import check_same_vocabulary
 
-_LOADING_ERRORS = (OSError, ValueError, TypeError)
+_LOADING_ERRORS = (OSError, ValueError, TypeError, ModuleNotFoundError)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from datasets.utils.logging import disable_progress_bar
 from rich.markup import escape
 from transformers import (
     AutoConfig,
+    AutoModel,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     DataCollatorWithPadding,
@@ -40,7 +41,8 @@ from hf_tinybert.distillation.checkpoints import check_weights, last_whole_check
 from hf_tinybert.distillation.recipes import RecipeName
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.trainer import DistillationTrainer
-from hf_tinybert.models.configuration_tinybert import TinyBertConfig, encoder_fields
+from hf_tinybert.models.configuration_tinybert import TinyBertConfig
+from hf_tinybert.models.encoder_layout import is_laid_out_as_bert
 from hf_tinybert.models.initialization import initialize_from_teacher
 from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassification
 from hf_tinybert.progress import ProgressDisplay, show_progress
@@ -133,6 +135,7 @@ class Quickstart:
         # what comes with the run is checked before the folder is claimed
         self.teacher_source = settings.teacher or str(packaged_teacher())
         check_weights(Path(self.teacher_source))
+        _check_layout(self.teacher_source)
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(self.teacher_source)
         with display.bar("reading the texts"):
             self.texts = _limited(self._load_texts(), settings)
@@ -312,7 +315,7 @@ class Quickstart:
             num_hidden_layers=min(preset.num_hidden_layers, config.num_hidden_layers),
             num_attention_heads=heads,
             hidden_size=width - width % heads,
-            intermediate_size=min(preset.intermediate_size, encoder_fields(config)["intermediate_size"]),
+            intermediate_size=min(preset.intermediate_size, config.intermediate_size),
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
         )
@@ -436,6 +439,19 @@ class Quickstart:
         """Whether an earlier run left a whole checkpoint of any phase."""
         folders = [self._checkpoints(stage) / phase for phase in (Phase.INTERMEDIATE, Phase.PREDICTION)]
         return any(last_whole_checkpoint(folder) is not None for folder in folders)
+
+
+def _check_layout(teacher: str) -> None:
+    """Refuse a teacher whose weights no student can start with, before it is fine-tuned."""
+    config = AutoConfig.from_pretrained(teacher)
+    with torch.device("meta"):
+        encoder = AutoModel.from_config(config)
+    if not is_laid_out_as_bert(encoder):
+        raise ValueError(
+            f"expected a teacher laid out as BERT, got `{teacher}` of the family `{config.model_type}`; because the "
+            "student starts with its weights; take one of BERT's or RoBERTa's family, or `hf-tinybert finetune` and "
+            "then `hf-tinybert distill --start random`"
+        )
 
 
 def _limited(texts: DatasetDict, settings: QuickstartSettings) -> DatasetDict:

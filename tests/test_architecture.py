@@ -207,7 +207,7 @@ def test_every_dependency_is_pinned_in_the_constraints():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     wanted = setup["options"]["install_requires"] + setup["options.extras_require"]["quickstart"]
-    for extra in ("deepspeed", "augment", "demo", "docs", "onnx", "openvino", "report"):
+    for extra in ("deepspeed", "augment", "demo", "docs", "onnx", "openvino", "report", "sentencepiece"):
         wanted += setup["options.extras_require"][extra]
     wanted += setup["options.extras_require"]["test"].replace(
         "hf-tinybert[deepspeed,demo,onnx,openvino,quickstart,report]", ""

@@ -5,13 +5,21 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from rich.console import Console
 from safetensors.torch import load_file
-from transformers import AutoModelForSequenceClassification, BertConfig, BertModel, BertTokenizer
+from transformers import (
+    AlbertConfig,
+    AlbertModel,
+    AutoModelForSequenceClassification,
+    BertConfig,
+    BertModel,
+    BertTokenizer,
+)
 
 from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
 from hf_tinybert.hub import model_card
@@ -147,6 +155,15 @@ def test_an_output_folder_of_somebody_else_is_refused_before_training(settings, 
     (tmp_path / "out" / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="holds something else"):
         _quickstart(settings, tmp_path / "out")
+
+
+def test_a_teacher_that_no_student_can_start_with_is_refused_before_it_is_fine_tuned(settings, tmp_path):
+    """Prevents a minute of training on an ALBERT before it is told that its layers are not BERT's."""
+    shape = {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64, "num_hidden_layers": 2}
+    AlbertModel(AlbertConfig(vocab_size=40, embedding_size=16, **shape)).save_pretrained(tmp_path / "albert")
+    with pytest.raises(ValueError, match="family `albert`.*`hf-tinybert distill --start random`"):
+        _quickstart(replace(settings, teacher=str(tmp_path / "albert")), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_it_runs_with_sockets_forbidden(settings, tmp_path):

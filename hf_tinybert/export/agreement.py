@@ -23,6 +23,8 @@ SENTENCES = (
 )
 _BATCHES = (1, 3, len(SENTENCES))
 _CHOICES = 2
+# tokens; a runtime makes maps of all pairs, 12 heads of two texts with 8192 tokens 6 GB for each of them
+_LONGEST_COMPARED = 2048
 
 
 def example_inputs(
@@ -60,7 +62,7 @@ def largest_difference(
         tokenizer: of the model.
         kind: of its task.
         names: inputs that the model takes.
-        longest: tokens of the longest sequences compared.
+        longest: tokens that the model reads; the longest sequences that are compared have as many, at most 2048.
     """
     found = 0.0
     with torch.inference_mode():
@@ -79,7 +81,8 @@ def largest_difference(
 def _batches(
     tokenizer: PreTrainedTokenizerBase, kind: TaskKind, names: frozenset[str], longest: int
 ) -> Iterator[dict[str, Tensor]]:
-    """One sentence, some, all, and two that fill the model."""
+    """One sentence, some, all, and two that fill the model, or `_LONGEST_COMPARED` tokens of it."""
+    longest = min(longest, _LONGEST_COMPARED)
     per_row = _CHOICES if kind is TaskKind.MULTIPLE_CHOICE else 1
     for rows in _BATCHES:
         yield example_inputs(tokenizer, kind, names, SENTENCES[: max(rows // per_row, 1) * per_row])

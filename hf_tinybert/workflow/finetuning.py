@@ -92,6 +92,7 @@ def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay)
         prepared = prepare_data(settings, tokenizer, config)
     task = prepared.task
     _check_learnable(task.kind)
+    head_class(task.definition.head, config)  # of a family that has none, before the folder is claimed
     arguments = supervised_arguments(
         settings,
         output / CHECKPOINTS,

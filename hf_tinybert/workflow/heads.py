@@ -34,8 +34,23 @@ STUDENT_CLASSES: Mapping[str, type[PreTrainedModel]] = {
 
 
 def head_class(head: str, config: PreTrainedConfig) -> Any:  # noqa: ANN401 (Auto classes have no common type)
-    """What loads a model with a head: the TinyBERT class of a TinyBERT, else the Auto class of its family."""
-    return STUDENT_CLASSES[head] if isinstance(config, TinyBertConfig) else HEADS[head].auto_class
+    """What loads a model with a head: the TinyBERT class of a TinyBERT, else the Auto class of its family.
+
+    Args:
+        head: end of the class name, as in `KindDefinition.head`.
+        config: of the model.
+
+    Raises:
+        ValueError: the family has no such head.
+    """
+    if isinstance(config, TinyBertConfig):
+        return STUDENT_CLASSES[head]
+    if type(config) not in HEADS[head].families:
+        raise ValueError(
+            f"expected a model of a family with a head `{head}`, got one of the family `{config.model_type}`, which "
+            "has none in transformers; because the task is answered by it; take a model of another family"
+        )
+    return HEADS[head].auto_class
 
 
 def load_with_head(name: str | Path, config: PreTrainedConfig, task: Task) -> PreTrainedModel:

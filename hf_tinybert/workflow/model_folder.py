@@ -1,5 +1,6 @@
 """A model folder as the workflow writes and reads it: weights, tokenizer, task."""
 
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from hf_tinybert.workflow.heads import load_adapted, load_with_head
 from hf_tinybert.workflow.task_data import longest_input, task_kind
 
 _TASKS_FOLDER = "tasks"
+_TOKENIZER_FILE = "tokenizer.json"
+_SENTENCE_PIECE = ("spm.model", "sentencepiece.bpe.model", "spiece.model", "sentencepiece.model")
 
 
 @dataclass(frozen=True)
@@ -143,19 +146,39 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     Of an adapter without one it is the base's.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none, or none that can be read.
+        ModuleNotFoundError: it is a model of SentencePiece alone, as of DeBERTa-v3, and that package is not installed.
     """
-    tokenizer: PreTrainedTokenizerBase = (
-        load_teacher_tokenizer(name)
-        if is_adapter(name)
-        else AutoTokenizer.from_pretrained(name, trust_remote_code=False)
-    )
+    try:
+        tokenizer: PreTrainedTokenizerBase = (
+            load_teacher_tokenizer(name)
+            if is_adapter(name)
+            else AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        )
+    except (ValueError, ImportError) as error:
+        _check_sentence_piece(name, error)
+        raise ValueError(
+            f"expected a tokenizer in `{name}`, got none that can be read ({' '.join(str(error).split())}); because "
+            "texts cannot be encoded without; save the tokenizer beside the model, as `tokenizer.json`"
+        ) from error
     if len(tokenizer.get_vocab()) <= len(tokenizer.all_special_tokens):
         raise ValueError(
             f"expected tokenizer files in `{name}`, got a vocabulary of {len(tokenizer.get_vocab())} tokens; because "
             "texts cannot be encoded without; save the tokenizer beside the model"
         )
     return tokenizer
+
+
+def _check_sentence_piece(name: str, error: Exception) -> None:
+    """Say which package reads the only file of a tokenizer: transformers names another one."""
+    alone = not folder_of_file(name, _TOKENIZER_FILE) and any(folder_of_file(name, one) for one in _SENTENCE_PIECE)
+    if alone and importlib.util.find_spec("sentencepiece") is None:
+        raise ModuleNotFoundError(
+            f"expected the package `sentencepiece` for the tokenizer of `{name}`, got none; because it has no "
+            f"`{_TOKENIZER_FILE}` and is read from the model of SentencePiece; "
+            '`pip install "hf-tinybert[sentencepiece]"`',
+            name="sentencepiece",
+        ) from error
 
 
 def stored_folder(name: str | Path) -> Path | None:

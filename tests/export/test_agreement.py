@@ -37,6 +37,19 @@ def test_the_largest_difference_is_found_and_nothing_else(model_of):
     assert abs(largest_difference(model, other, *arguments, longest=64) - 0.5) < 1e-6
 
 
+def test_models_of_any_length_are_compared_on_texts_that_fit_in_memory(model_of):
+    """Prevents many gigabytes of attention maps for the student of a ModernBERT, which has 8192 positions."""
+    seen = []
+
+    def answer(**inputs):
+        seen.append(tuple(inputs["input_ids"].shape))
+        return SequenceClassifierOutput(logits=torch.zeros(len(inputs["input_ids"]), 3))
+
+    tokenizer = load_model_folder(model_of("text-classification")).tokenizer
+    largest_difference(answer, answer, tokenizer, TaskKind.TEXT_CLASSIFICATION, NAMES, longest=8192)
+    assert seen[-1] == (2, 2048)
+
+
 def test_what_is_not_a_number_counts_as_different(model_of):
     """Prevents NaN from passing, because no comparison with it is true."""
     folder = load_model_folder(model_of("text-classification"))

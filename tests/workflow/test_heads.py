@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from transformers import AutoConfig, BertConfig, BertModel, RobertaConfig, RobertaModel
+from transformers import AutoConfig, BertConfig, BertModel, NomicBertConfig, RobertaConfig, RobertaModel
 
 from hf_tinybert import TinyBertConfig
 from hf_tinybert.data.tasks import KINDS, Task, TaskKind, TaskSettings
@@ -17,6 +17,13 @@ def test_every_kind_has_a_student_and_a_teacher(kind):
     assert head_class(head, TinyBertConfig()) is STUDENT_CLASSES[head]
     for config in (BertConfig(), RobertaConfig()):
         assert hasattr(head_class(head, config), "from_pretrained")
+
+
+@pytest.mark.parametrize("kind", [TaskKind.MULTIPLE_CHOICE, TaskKind.QUESTION_ANSWERING], ids=str)
+def test_a_family_without_such_a_head_is_refused_by_its_name(kind):
+    """Prevents a list of a hundred configurations in the place of a reason."""
+    with pytest.raises(ValueError, match=f"`{KINDS[kind].head}`, got one of the family `nomic_bert`"):
+        head_class(KINDS[kind].head, NomicBertConfig())
 
 
 def test_a_head_that_was_never_trained_is_refused(tmp_path, tiny_teacher_config):

@@ -2,12 +2,13 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import peft
 import pytest
 import torch
-from transformers import AutoTokenizer, BertForSequenceClassification, BertModel
+from transformers import AutoTokenizer, BertForSequenceClassification, BertModel, DebertaV2Config, ModernBertConfig
 
 from hf_tinybert import TinyBertForMultiTask
 from hf_tinybert.data.tasks import TASK_FILE, Task, TaskKind, TaskSettings
@@ -19,6 +20,7 @@ from hf_tinybert.workflow.model_folder import (
     is_adapter,
     load_config,
     load_task,
+    load_tokenizer,
     stored_folder,
     task_folder,
 )
@@ -159,6 +161,28 @@ def test_a_folder_without_a_tokenizer_is_refused(tmp_path, tiny_teacher_config):
     BertForSequenceClassification(tiny_teacher_config).save_pretrained(tmp_path)
     with pytest.raises((ValueError, OSError)):
         load_model_folder(tmp_path, kind="text-classification")
+
+
+def test_a_tokenizer_of_sentence_piece_alone_names_the_package_that_reads_it(tmp_path, monkeypatch):
+    """Prevents the advice to install tiktoken, with which a DeBERTa-v3 from the Hub cannot be read either."""
+    DebertaV2Config().save_pretrained(tmp_path)
+    (tmp_path / "spm.model").write_bytes(b"no model")
+    (tmp_path / "tokenizer_config.json").write_text(
+        json.dumps({"tokenizer_class": "DebertaV2Tokenizer", "vocab_type": "spm"})
+    )
+    monkeypatch.setitem(sys.modules, "sentencepiece", None)
+    with pytest.raises(ModuleNotFoundError, match=r"hf-tinybert\[sentencepiece\]"):
+        load_tokenizer(str(tmp_path))
+    (tmp_path / "spm.model").unlink()
+    with pytest.raises(ValueError, match="expected tokenizer files|expected a tokenizer"):
+        load_tokenizer(str(tmp_path))
+
+
+def test_a_tokenizer_that_cannot_be_read_is_one_sentence(tmp_path):
+    """Prevents a list of ways to make a backend in the place of what is missing."""
+    ModernBertConfig().save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="expected a tokenizer in .*; save the tokenizer beside the model"):
+        load_tokenizer(str(tmp_path))
 
 
 def test_a_folder_of_another_kind_is_named_with_its_cure(tmp_path):
