@@ -223,7 +223,8 @@ def _is_unfitted(method: InitializationMethod, teacher: PreTrainedModel) -> bool
 
 def _random_projection(student: PreTrainedModel, teacher: PreTrainedModel, seed: int) -> Tensor:
     widths = teacher.config.hidden_size, student.config.hidden_size
-    return torch.randn(widths, generator=torch.Generator().manual_seed(seed)) * float(student.config.initializer_range)
+    projection: Tensor = torch.randn(widths, generator=torch.Generator().manual_seed(seed))
+    return projection.mul_(student.config.initializer_range)
 
 
 def _layers(

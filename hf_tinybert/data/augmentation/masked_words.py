@@ -62,7 +62,7 @@ class MaskedWords:
         self._barred = torch.ones(model.config.vocab_size, dtype=torch.bool)
         self._barred[list(self._words)] = False
         self._barred = self._barred.to(model.device)
-        self._longest = min(int(tokenizer.model_max_length), int(model.config.max_position_embeddings))
+        self._longest = min(int(tokenizer.model_max_length), _positions(model))
         texts = 2 if beside_original else 1
         room = (self._longest - tokenizer.num_special_tokens_to_add(pair=beside_original)) // texts
         self._window = min(room, _LONGEST_WINDOW)
@@ -188,6 +188,14 @@ def load_masked_words(name: str, *, beside_original: bool = True, batch_size: in
         model = model.to(torch.accelerator.current_accelerator())
     tokenizer = AutoTokenizer.from_pretrained(name)
     return MaskedWords(model, tokenizer, beside_original=beside_original, batch_size=batch_size)
+
+
+def _positions(model: PreTrainedModel) -> int:
+    """Tokens that a model has positions for; RoBERTa and its kin number them from the padding id on."""
+    modules = (module for name, module in model.named_modules() if name.endswith("position_embeddings"))
+    table = next((module for module in modules if isinstance(module, nn.Embedding)), None)
+    before = 0 if table is None or table.padding_idx is None else table.padding_idx + 1
+    return int(model.config.max_position_embeddings) - before
 
 
 def _without_space(text: str, start: int, end: int) -> tuple[int, int]:

@@ -73,6 +73,16 @@ def test_every_word_of_a_long_text_is_asked_for_once(masked_lm, tokenizer):
     assert sorted(found) == list(range(120))
 
 
+def test_a_long_text_fits_a_model_that_numbers_positions_from_its_padding_on(tokenizer):
+    """Prevents an index error where the tokenizer names no length, as many in the family of RoBERTa."""
+    tokenizer.model_input_names, tokenizer.model_max_length = ["input_ids", "attention_mask"], int(1e30)
+    config = RobertaConfig(vocab_size=40, max_position_embeddings=31, pad_token_id=0, **SHAPE)
+    model = RobertaForMaskedLM(config).eval()
+    text = " ".join(["the team wins a good game ."] * 20)
+    (found,) = MaskedWords(model, tokenizer).candidates([text], [[(0, 3), (len(text) - 6, len(text) - 2)]], 3)
+    assert found.keys() == {0, 1}
+
+
 def test_the_model_is_left_as_it_was(masked_lm, tokenizer):
     """Prevents later forwards from giving one position."""
     MaskedWords(masked_lm, tokenizer).candidates(TEXTS, [[(4, 8)], []], 4)
