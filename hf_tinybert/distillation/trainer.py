@@ -395,7 +395,7 @@ class DistillationTrainer(ObjectiveTrainer):
             sampler: Sampler[int] | None = super()._get_train_sampler(train_dataset)
             return sampler
         whole = self.train_dataset  # `dataset` has lost the column of lengths, which no model reads
-        rows = whole if isinstance(whole, Dataset) else dataset
+        rows = whole if isinstance(whole, Dataset) and len(whole) == len(dataset) else dataset
         self._row_order = grouped_rows(rows, self.args, self._train_batch_size)
         return RandomSampler(dataset) if self._row_order is None else self._row_order
 
