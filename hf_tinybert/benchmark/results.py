@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hf_tinybert.distillation import record
+
 
 def read_runs(file: Path | None) -> list[dict[str, Any]]:
     """Gives the measurements of a file; none where there is no file.
@@ -37,7 +39,7 @@ def write_runs(file: Path | None, runs: Sequence[dict[str, Any]]) -> None:
 
 def public_name(name: str | None) -> str | None:
     """A Hub name as it is; of a folder or file on this machine only its last part."""
-    return Path(name).name if name is not None and Path(name).exists() else name
+    return None if name is None else record.public_name(name)
 
 
 __all__ = ["public_name", "read_runs", "write_runs"]

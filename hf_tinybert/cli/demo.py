@@ -41,7 +41,7 @@ def demo(
             raise ValueError("expected `--teacher` or `--no-teacher`, got both; leave one out")
         with loading():
             from hf_tinybert.demo import ServeSettings, build_page, import_gradio, open_comparisons, serve
-            from hf_tinybert.workflow.teachers import public_name
+            from hf_tinybert.distillation.record import public_name
 
             settings = ServeSettings(host, port, share, open_browser)
             import_gradio()  # before models are loaded: a missing one is told at once

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from hf_tinybert.demo.input_forms import Asked, read_form, tokens_read
 from hf_tinybert.demo.model_clock import TimedModel, answer_in_turns
 from hf_tinybert.demo.shown_answers import ANSWER_FORMS, ShownAnswer
+from hf_tinybert.distillation.record import public_name
 from hf_tinybert.distillation.teacher_ensemble import join_teachers, teachers_of
 from hf_tinybert.models.exported_runtime import ExportedRuntime
 from hf_tinybert.workflow.figures import model_size
@@ -22,7 +23,6 @@ from hf_tinybert.workflow.teacher_search import (
     recorded_teacher,
     teachers_at_hand,
 )
-from hf_tinybert.workflow.teachers import public_name
 
 _GRAPH_FILES = (".onnx", ".data", ".xml", ".bin")
 

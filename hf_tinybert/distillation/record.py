@@ -123,7 +123,7 @@ class DistillationRecord:
 
 def public_name(name: str) -> str:
     """Of a model, for others to read: a Hub name as it is; of a folder on this machine only its last part."""
-    return Path(name).name if Path(name).is_absolute() or Path(name).exists() else name
+    return Path(name).resolve().name if Path(name).is_absolute() or Path(name).exists() else name
 
 
 def _metrics_of(metrics: Mapping[str, float], name: str, tasks: Iterable[str]) -> dict[str, float]:

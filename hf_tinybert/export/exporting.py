@@ -12,7 +12,7 @@ from transformers import AutoModel
 from hf_tinybert.benchmark import machine
 from hf_tinybert.data.tasks import Task, TaskKind
 from hf_tinybert.distillation.encodings import model_input_names
-from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
+from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord, public_name
 from hf_tinybert.export.agreement import Answering, example_inputs, largest_difference
 from hf_tinybert.export.export_settings import ExportSettings
 from hf_tinybert.export.formats import WEIGHT_ENDINGS, ExportFormat, check_packages
@@ -27,7 +27,6 @@ from hf_tinybert.workflow.figures import save_figures
 from hf_tinybert.workflow.heads import load_with_head
 from hf_tinybert.workflow.model_folder import ModelFolder, folder_of_file, heads_of, load_config, load_model_folder
 from hf_tinybert.workflow.task_data import can_be_scored, check_labels, longest_input, read_data, sample
-from hf_tinybert.workflow.teachers import public_name
 
 _MEGABYTE = 1e6
 

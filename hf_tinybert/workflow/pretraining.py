@@ -13,6 +13,7 @@ from hf_tinybert.data.packages import packaged_teacher
 from hf_tinybert.distillation.checkpoints import check_weights, last_whole_checkpoint
 from hf_tinybert.distillation.layer_mapping import is_learned
 from hf_tinybert.distillation.preflight import Setup, run_preflight
+from hf_tinybert.distillation.record import public_name
 from hf_tinybert.distillation.refusals import check_before_data
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.initialization import check_start
@@ -31,7 +32,6 @@ from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 from hf_tinybert.workflow.pretrain_settings import PretrainSettings
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, place_models
 from hf_tinybert.workflow.task_data import longest_input
-from hf_tinybert.workflow.teachers import public_name
 
 _BLOCKS = ".blocks"
 _STAGE = "general distillation"

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from hf_tinybert.distillation.record import public_name
+
 
 @dataclass(frozen=True)
 class TeacherSource:
@@ -81,9 +83,4 @@ class TeacherSource:
         )
 
 
-def public_name(name: str) -> str:
-    """A Hub name as it is; of a folder on this machine only its last part."""
-    return Path(name).resolve().name if Path(name).exists() else name
-
-
-__all__ = ["TeacherSource", "public_name"]
+__all__ = ["TeacherSource"]

@@ -28,7 +28,6 @@ from hf_tinybert.workflow.model_folder import (
     task_of_folder,
 )
 from hf_tinybert.workflow.task_data import PreparedData, task_kind
-from hf_tinybert.workflow.teacher_source import public_name
 
 # kinds whose predictions are over a vocabulary, or no predictions
 _NO_MEAN = frozenset({TaskKind.MASKED_LM, TaskKind.SENTENCE_EMBEDDING})
@@ -246,7 +245,6 @@ __all__ = [
     "has_several_heads",
     "is_finetuned",
     "one_teacher",
-    "public_name",
     "teacher_model",
     "teacher_task",
 ]

@@ -14,7 +14,7 @@ from hf_tinybert.benchmark import machine
 from hf_tinybert.data.raw_text import check_sources, read_documents
 from hf_tinybert.data.tasks import TASK_FILE
 from hf_tinybert.data.text_encoding import read_text
-from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
+from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord, public_name
 from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
 from hf_tinybert.models.piece_choice import choose_pieces
 from hf_tinybert.models.pieces import PieceInventory, read_pieces
@@ -28,7 +28,6 @@ from hf_tinybert.workflow.distilling import SENTENCE_TRANSFORMERS_FOLDER
 from hf_tinybert.workflow.figures import finished_figures, model_size, save_figures
 from hf_tinybert.workflow.model_folder import load_tokenizer
 from hf_tinybert.workflow.saved_class import load_as_saved
-from hf_tinybert.workflow.teachers import public_name
 from hf_tinybert.workflow.trim_settings import TrimSettings
 
 VOCABULARY_MAP_FILE = "vocabulary_map.json"

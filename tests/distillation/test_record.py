@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
+from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord, public_name
 
 RECORD = DistillationRecord(
     teacher="bert-base-uncased",
@@ -69,3 +69,10 @@ def test_the_story_of_one_head_is_that_of_a_one_task_student():
     assert (other.teacher, other.layer_mapping, other.metrics) == ("", [], {"loss": 0.2, "eval_f1": 0.4})
     with pytest.raises(ValueError, match="one of the tasks `ner`, `ner_old` .* got `mood`"):
         several.of_task("mood")
+
+
+def test_names_for_others_to_read_have_no_folders(tmp_path, monkeypatch):
+    """Prevents the folders of a machine from standing in a published record, or a name that is empty."""
+    monkeypatch.chdir(tmp_path)
+    assert public_name(str(tmp_path)) == public_name(".") == tmp_path.name
+    assert public_name(str(tmp_path / "gone")) == "gone" and public_name("someone/big") == "someone/big"
