@@ -56,5 +56,5 @@ def test_two_processes_with_a_cache_a_learned_mapping_an_adapter_two_teachers_or
     for one, two in zip(ends[1], ends[2], strict=True):
         worker.check_close(two, one)
     taught = [[log["prediction_loss"] for log in end["history"] if "prediction_loss" in log] for end in ends[2]]
-    assert taught[3] != pytest.approx(taught[0], rel=1e-2)  # the second teacher has its say
+    assert taught[3] != pytest.approx(taught[0], rel=1e-3)  # the second teacher has its say
     assert ends[2][-1]["best"].endswith(f"{worker.SECOND}/checkpoint-2")
