@@ -55,6 +55,6 @@ def test_two_processes_with_a_cache_a_learned_mapping_an_adapter_two_teachers_or
         ends[count] = worker.start(tmp_path, runs, processes=None if count == 1 else count)
     for one, two in zip(ends[1], ends[2], strict=True):
         worker.check_close(two, one)
-    losses = [[entry.get("prediction_loss") for entry in end["history"]] for end in ends[2]]
-    assert losses[3] != pytest.approx(losses[0], rel=1e-2, nan_ok=True)  # the other one has its say
+    taught = [[log["prediction_loss"] for log in end["history"] if "prediction_loss" in log] for end in ends[2]]
+    assert taught[3] != pytest.approx(taught[0], rel=1e-3)  # the second teacher has its say
     assert ends[2][-1]["best"].endswith(f"{worker.SECOND}/checkpoint-2")
