@@ -62,7 +62,7 @@ def test_what_is_given_reaches_the_arguments(tmp_path):
     ],
 )
 def test_a_random_start_has_a_recipe_of_its_own(tmp_path, start, given, recipe):
-    """Prevents an attention term that drowns the predictions of a student that attends to nothing yet."""
+    """Prevents an attention term that keeps a student of random weights at chance for more than a pass."""
     assert _settings(start=start, **given).arguments(tmp_path, "accuracy").recipe == recipe
 
 
