@@ -169,7 +169,7 @@ def test_blocks_of_something_else_are_refused(documents, tokenizer, vocabulary, 
     """Prevents training on another corpus, length or vocabulary than was asked for."""
     source = {"texts": ["sha256:1"]}
     pack_documents(documents, tokenizer, LENGTH, tmp_path / "blocks", source=source)
-    with pytest.raises(ValueError, match="source: .*sha256:1.* there, .*sha256:2.* now"):
+    with pytest.raises(ValueError, match="source.texts: .*sha256:1.* there, .*sha256:2.* now"):
         pack_documents(documents, tokenizer, LENGTH, tmp_path / "blocks", source={"texts": ["sha256:2"]})
     with pytest.raises(ValueError, match="length: 10 there, 12 now"):
         pack_documents(documents, tokenizer, 12, tmp_path / "blocks", source=source)
