@@ -63,8 +63,7 @@ RECIPES: Mapping[RecipeName, Recipe] = {
         learning_rate=3e-4,
         source="tinybert-joint without its attention term; benchmarks/results/multitask.json",
     ),
-    # from random weights a student stays at chance until its [CLS] state tells texts apart, the longer the more the
-    # attention term weighs
+    # from random weights a student answers at chance at first, the longer the more the attention term weighs
     RecipeName.TINYBERT_SCRATCH: Recipe(
         phases=(Phase.JOINT,),
         weights={Term.EMBEDDING: 1.0, Term.HIDDEN_STATES: 1.0, Term.ATTENTION_SCORES: 0.1, Term.PREDICTION: 1.0},
