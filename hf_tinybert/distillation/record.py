@@ -122,8 +122,12 @@ class DistillationRecord:
 
 
 def public_name(name: str) -> str:
-    """Of a model, for others to read: a Hub name as it is; of a folder on this machine only its last part."""
-    return Path(name).resolve().name if Path(name).is_absolute() or Path(name).exists() else name
+    """Of a model, for others to read: a Hub name as it is; of a folder on this machine only its last part.
+
+    A model that was made in memory has none, the empty one.
+    """
+    is_folder = name != "" and (Path(name).is_absolute() or Path(name).exists())
+    return Path(name).resolve().name if is_folder else name
 
 
 def _metrics_of(metrics: Mapping[str, float], name: str, tasks: Iterable[str]) -> dict[str, float]:

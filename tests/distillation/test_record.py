@@ -76,3 +76,4 @@ def test_names_for_others_to_read_have_no_folders(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert public_name(str(tmp_path)) == public_name(".") == tmp_path.name
     assert public_name(str(tmp_path / "gone")) == "gone" and public_name("someone/big") == "someone/big"
+    assert public_name("") == ""  # made in memory

@@ -20,7 +20,6 @@ from hf_tinybert.workflow.teachers import (
     embedding_fields,
     is_finetuned,
     one_teacher,
-    public_name,
     teacher_model,
     teacher_task,
 )
@@ -107,12 +106,6 @@ def test_calibration_reads_whole_texts(data_of, encoder):
     batches = list(calibration_texts(prepared, BertForMaskedLM(config), tokenizer, settings))
     assert sum(len(batch["input_ids"]) for batch in batches) == 10
     assert not any(torch.any(batch["input_ids"] == tokenizer.mask_token_id) for batch in batches)
-
-
-def test_names_say_nothing_of_this_machine(encoder):
-    """Prevents folders of a machine in what is published."""
-    assert public_name(encoder) == Path(encoder).name
-    assert public_name("owner/model") == "owner/model"
 
 
 def test_a_folder_of_a_finished_run_is_fine_tuned(encoder, teacher_of):
