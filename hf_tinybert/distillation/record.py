@@ -98,6 +98,7 @@ class DistillationRecord:
             metrics=_metrics_of(self.metrics, name, tasks),
             tasks=None,
             task_sampling=None,
+            ensemble=own.get("ensemble"),
             beside_tasks=[other for other in tasks if other != name],
         )
 

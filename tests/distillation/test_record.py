@@ -52,6 +52,7 @@ def test_the_story_of_one_head_is_that_of_a_one_task_student():
     """Prevents the card of a head from telling the terms, figures and teachers of the other tasks."""
     own = {"teacher": "ner-teacher", "teacher_class": "BertForTokenClassification", "teacher_sha256": "1" * 64}
     own |= {"layer_mapping": [0, 2, 4], "learned_mapping": None, "loss_weights": {"prediction_loss": 1.0}}
+    own |= {"ensemble": {"teachers": [{"teacher": "first"}, {"teacher": "second"}]}}
     nobody = dict.fromkeys(("teacher", "teacher_class", "teacher_sha256", "layer_mapping", "learned_mapping"))
     several = dataclasses.replace(
         RECORD,
@@ -67,6 +68,7 @@ def test_the_story_of_one_head_is_that_of_a_one_task_student():
     assert (head.tasks, head.task_sampling, head.beside_tasks) == (None, None, ["ner_old"])
     other = several.of_task("ner_old")
     assert (other.teacher, other.layer_mapping, other.metrics) == ("", [], {"loss": 0.2, "eval_f1": 0.4})
+    assert other.ensemble is None
     with pytest.raises(ValueError, match="one of the tasks `ner`, `ner_old` .* got `mood`"):
         several.of_task("mood")
 
