@@ -1,9 +1,11 @@
 """The options that benchmarks share, each in one wording."""
 
 import argparse
+import json
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 SEEDS = (0, 1, 2)
 
@@ -39,6 +41,15 @@ class BenchmarkParser(argparse.ArgumentParser):
         told = ", ".join(map(str, SEEDS))
         self.add_argument("--seed", action="append", type=int, help=f"only this seed (repeatable); default {told}")
 
+    def add_trials(self, settings: str = "DistilSettings") -> None:
+        """`--set`, read by `changes_of`, and `--validation-only`: for trials of other settings.
+
+        Args:
+            settings: whose fields can be set.
+        """
+        self.add_argument("--set", action="append", default=[], help=f"a field of {settings}, as name=JSON")
+        self.add_argument("--validation-only", action="store_true", help="leave the test split alone")
+
     def add_folder(self, holds: str = "models") -> None:
         """`--folder`, where models are made once for all benchmarks."""
         self.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "tinybert_tasks", help=holds)
@@ -55,3 +66,12 @@ class BenchmarkParser(argparse.ArgumentParser):
     def add_output(self, results: Path) -> None:
         """`--output`, the result file."""
         self.add_argument("--output", type=Path, default=results, help="result file")
+
+
+def changes_of(options: argparse.Namespace) -> dict[str, Any]:
+    """The values of `--set` by field.
+
+    Raises:
+        ValueError: one that is not `name=JSON`.
+    """
+    return {name: json.loads(value) for name, value in (one.split("=", 1) for one in options.set)}

@@ -19,13 +19,12 @@ DATA holds a folder per task and books_lm.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import torch
-from command_line import SEEDS, BenchmarkParser
+from command_line import SEEDS, BenchmarkParser, changes_of
 from result_file import add_run, alone, holds, read_results, spread
 from rich.console import Console
 from tasks import ARMS, distil_task
@@ -53,8 +52,7 @@ def main() -> None:
     parser.add_only("--start", [*STARTS, UNTRAINED])
     parser.add_only("--task", AFTERWARDS)
     parser.add_seeds()
-    parser.add_argument("--set", action="append", default=[], help="a field of PretrainSettings, as name=JSON")
-    parser.add_argument("--validation-only", action="store_true", help="leave the test splits alone")
+    parser.add_trials("PretrainSettings")
     parser.add_folder()
     parser.add_threads()
     parser.add_output(RESULTS)
@@ -62,7 +60,7 @@ def main() -> None:
     options = parser.parse_args()
     if not options.table:
         torch.set_num_threads(options.threads)
-        changes = {name: json.loads(value) for name, value in (one.split("=", 1) for one in options.set)}
+        changes = changes_of(options)
         for seed in options.seed or SEEDS:
             for start in options.start or (*STARTS, UNTRAINED):
                 for task in options.task or AFTERWARDS:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from command_line import SEEDS, BenchmarkParser
+from command_line import SEEDS, BenchmarkParser, changes_of
 from result_file import Run, add_run, holds, read_results, spread
 from rich.console import Console
 from tasks import (
@@ -59,12 +59,11 @@ def main() -> None:
     parser.add_folder()
     parser.add_threads()
     parser.add_argument("--together-only", action="store_true", help="leave the single-task students out")
-    parser.add_argument("--set", action="append", default=[], help="a field of DistilSettings, as name=JSON")
-    parser.add_argument("--validation-only", action="store_true", help="leave the test split alone")
+    parser.add_trials()
     parser.add_output(RESULTS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    changes = {name: json.loads(value) for name, value in (one.split("=", 1) for one in options.set)}
+    changes = changes_of(options)
     for seed in options.seed or SEEDS:
         measure(seed, changes, options)
         alone = {"arm": "alone", "start": options.start, "seed": seed, "sampling": "none", "changes": {}}

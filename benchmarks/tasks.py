@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from command_line import SEEDS, BenchmarkParser
+from command_line import SEEDS, BenchmarkParser, changes_of
 from result_file import add_run, alone, holds, read_results, spread
 from rich.console import Console
 
@@ -104,10 +104,7 @@ def main() -> None:
     parser.add_only("--task", TASKS)
     parser.add_only("--arm", ARMS)
     parser.add_seeds()
-    parser.add_argument(
-        "--set", action="append", default=[], help="a field of DistilSettings, as name=JSON; see TASKS"
-    )
-    parser.add_argument("--validation-only", action="store_true", help="leave the test split alone")
+    parser.add_trials()
     parser.add_argument(
         "--prepare", action="append", choices=[GENERAL, *TASKS], help="make this student, or teacher, and run nothing"
     )
@@ -123,7 +120,7 @@ def main() -> None:
     if options.prepare:
         prepare(options)
         return
-    changes = {name: json.loads(value) for name, value in (one.split("=", 1) for one in options.set)}
+    changes = changes_of(options)
     for seed in options.seed or SEEDS:
         for task in options.task or TASKS:
             for arm in options.arm or ARMS:

@@ -25,7 +25,7 @@ import sys
 from typing import Any
 
 import torch
-from command_line import SEEDS, BenchmarkParser
+from command_line import SEEDS, BenchmarkParser, changes_of
 from result_file import Run, add_run, holds, read_results, spread
 from rich.console import Console
 from tasks import (
@@ -62,8 +62,7 @@ def main() -> None:
     parser.add_only("--arm", ARMS)
     parser.add_seeds()
     parser.add_argument("--start", default="general", choices=ARM_OF, help="of all students (default general)")
-    parser.add_argument("--set", action="append", default=[], help="a field of DistilSettings, as name=JSON")
-    parser.add_argument("--validation-only", action="store_true", help="leave the test split alone")
+    parser.add_trials()
     parser.add_folder()
     parser.add_threads()
     parser.add_live_teacher()
@@ -73,7 +72,7 @@ def main() -> None:
         sys.stdout.write(table(read_results(options.output)["runs"]))
         return
     torch.set_num_threads(options.threads)
-    changes = {name: json.loads(value) for name, value in (one.split("=", 1) for one in options.set)}
+    changes = changes_of(options)
     for seed in options.seed or SEEDS:
         for task in options.task or USUAL_TASKS:
             for arm in options.arm or ARMS:
