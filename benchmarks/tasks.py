@@ -20,6 +20,7 @@ of stsb takes 6 minutes, its teacher 3, on 2 cores with bf16; the result file ha
 """
 
 import argparse
+import hashlib
 import json
 import statistics
 import sys
@@ -88,6 +89,7 @@ PASSES = {"epochs": 4.0, "learning_rate": 3e-4}
 # more passes, because a random start needs them; the best one on the validation split is kept in every arm
 LABELS_ONLY = {"epochs": 10.0, "learning_rate": 3e-4, "learn_from": "labels"}
 GENERAL = "general-student"
+_LONGEST_NAME = 150  # of a folder
 ARMS: dict[str, dict[str, Any]] = {
     "distilled": {**PASSES, "phases": ["joint"], "start": GENERAL},
     "distilled-projected": {**PASSES, "phases": ["joint"]},
@@ -148,9 +150,7 @@ def measure(task: str, arm: str, seed: int, changes: dict[str, Any], options: ar
         return
     display = ProgressDisplay(Console(stderr=True))
     display.line(f"{task}, {arm}, seed {seed} {settings or ''}")
-    folder = options.folder / "-".join(
-        [task, arm, str(seed), *(f"{name}={changes[name]}".replace("/", "_") for name in sorted(changes))]
-    )
+    folder = options.folder / _run_name(task, arm, seed, changes)
     unlabeled = tuple(unlabelled_rows(name, options.data, options.folder) for name in settings.get("unlabeled", ()))
     more: dict[str, Any] = {"unlabeled": unlabeled}
     if settings.get("start") == GENERAL:
@@ -160,6 +160,16 @@ def measure(task: str, arm: str, seed: int, changes: dict[str, Any], options: ar
     kept += ("without_model",) if "without_model" in figures else ()
     general = {"general_student": general_figures(options.folder)} if settings.get("start") == GENERAL else {}
     add_run(options.output, {**key, **{name: figures[name] for name in kept}}, _summary, **general)
+
+
+def _run_name(task: str, arm: str, seed: int, changes: Mapping[str, Any]) -> str:
+    """The changed settings in words, or by their digest where a file system would not take so long a name."""
+    parts = (f"{name}={changes[name]}".replace("/", "_") for name in sorted(changes))
+    name = "-".join([task, arm, str(seed), *parts])
+    if len(name) <= _LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode("utf-8")).hexdigest()[:16]
+    return "-".join([task, arm, str(seed), *sorted(changes), digest])
 
 
 def distil_task(
