@@ -28,7 +28,7 @@ ROOMS_BELOW = {
     "registration": {"models"},
     "__init__": {"models", "data", "distillation", "registration"},
     "workflow": {"models", "data", "distillation", "benchmark", "progress", "run_folder"},
-    "quickstart": {"__init__", "models", "data", "distillation", "benchmark", "progress", "run_folder"},
+    "quickstart": {"models", "data", "distillation", "benchmark", "progress", "run_folder"},
     "doctor": {"__init__", "models", "data", "distillation", "progress", "workflow"},
     "export": {"models", "data", "distillation", "benchmark", "progress", "workflow"},
     "report": {

@@ -1,4 +1,4 @@
-"""Tests of `hf-tinybert quickstart`; the run itself is tested in tests/test_quickstart.py."""
+"""Tests of `hf-tinybert quickstart`; the run itself is tested in tests/quickstart."""
 
 
 def test_a_missing_data_set_is_one_message(run_cli, tmp_path):

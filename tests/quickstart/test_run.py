@@ -1,71 +1,23 @@
-"""Tests of the quickstart on a tiny teacher and a tiny data set; the real ones run in CI by its command."""
+"""Tests of a quickstart on a tiny teacher and a tiny data set; the real ones run in CI by its command."""
 
 import io
 import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from rich.console import Console
 from safetensors.torch import load_file
-from transformers import (
-    AlbertConfig,
-    AlbertModel,
-    AutoModelForSequenceClassification,
-    BertConfig,
-    BertModel,
-    BertTokenizer,
-)
+from transformers import AutoModelForSequenceClassification
 
 from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
-from hf_tinybert.hub import model_card
-from hf_tinybert.hub.model_facts import read_facts
 from hf_tinybert.progress import ProgressDisplay, TrainingProgress
-from hf_tinybert.quickstart import FIGURES_FILE, Quickstart, QuickstartSettings
-from hf_tinybert.report import ReportSettings
-from hf_tinybert.report.compared_rows import load_rows
-from hf_tinybert.report.pair import load_pair
-from hf_tinybert.workflow import evaluate_folder
-from hf_tinybert.workflow.figures import FIGURES_FILE as FIGURES_FILE_OF_RUNS
+from hf_tinybert.quickstart import Quickstart
 
-NO_NETWORK = Path(__file__).parent / "no_network"
-
-
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory, vocabulary, sentences, sentence_labels) -> QuickstartSettings:
-    """A tiny teacher folder without a head and a JSONL data set of 72 rows."""
-    folder = tmp_path_factory.mktemp("quickstart")
-    torch.manual_seed(0)
-    tokenizer = BertTokenizer(vocab=str(vocabulary), model_max_length=64)
-    shape = {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64, "max_position_embeddings": 64}
-    layers = 5  # one more than the student gets
-    BertModel(BertConfig(vocab_size=len(tokenizer), num_hidden_layers=layers, **shape)).save_pretrained(
-        folder / "encoder"
-    )
-    tokenizer.save_pretrained(folder / "encoder")
-    names = ["business", "culture", "sport"]
-    rows = [
-        {"text": f"{'a ' * copy}{text}", "label": names[label]}
-        for copy in range(3)
-        for text, label in zip(sentences, sentence_labels, strict=True)
-    ]
-    data = folder / "reviews.jsonl"
-    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return QuickstartSettings(
-        teacher=str(folder / "encoder"), dataset=str(data), max_length=16, intermediate_epochs=2, prediction_epochs=2
-    )
-
-
-@pytest.fixture(scope="module")
-def straight(settings, tmp_path_factory):
-    """The folder of a whole run, and what it returned; nothing changes it."""
-    torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("quickstart") / "out"
-    return folder, _quickstart(settings, folder).run()
+NO_NETWORK = Path(__file__).parent.parent / "no_network"
 
 
 def _quickstart(settings, output) -> Quickstart:
@@ -93,22 +45,6 @@ def test_it_writes_a_student_and_every_figure(settings, straight):
         assert text and label in summary["labels"] and 0 <= probability <= 1
 
 
-def test_other_verbs_read_its_student_and_the_card_tells_its_figures(settings, straight):
-    """Prevents a first student that `predict`, `export` and `evaluate` refuse, and a card that says nothing of it."""
-    assert FIGURES_FILE == FIGURES_FILE_OF_RUNS
-    folder, summary = straight
-    student = folder / "student"
-    scored = evaluate_folder(student, settings.dataset, "test")
-    assert scored["accuracy"] == summary["student_test_accuracy"]
-    card = str(model_card(student))
-    assert "| same shape, undistilled |" in card and "| sentences per second, batch 1 |" in card
-    assert f"| {summary['teacher_test_accuracy']:.4g} |" in card
-    assert str(folder.parents[1]) not in card  # above the folders of data, teacher and student
-    report, facts = ReportSettings(folder=student), read_facts(student)
-    rows = load_rows(report, facts)
-    assert len(rows.rows) and load_pair(rows, report, facts).teacher.config.hidden_size == 32
-
-
 def test_a_finished_run_is_not_trained_again(settings, straight, monkeypatch):
     """Prevents minutes lost by a second look at the table."""
     folder, first = straight
@@ -116,8 +52,8 @@ def test_a_finished_run_is_not_trained_again(settings, straight, monkeypatch):
     def trained(*args, **kwargs):
         raise RuntimeError("trained again")
 
-    monkeypatch.setattr("hf_tinybert.quickstart.Trainer.train", trained)
-    monkeypatch.setattr("hf_tinybert.quickstart.DistillationTrainer.train", trained)
+    monkeypatch.setattr("hf_tinybert.quickstart.training.Trainer.train", trained)
+    monkeypatch.setattr("hf_tinybert.quickstart.training.DistillationTrainer.train", trained)
     assert _quickstart(settings, folder).run() == first
 
 
@@ -155,15 +91,6 @@ def test_an_output_folder_of_somebody_else_is_refused_before_training(settings, 
     (tmp_path / "out" / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="holds something else"):
         _quickstart(settings, tmp_path / "out")
-
-
-def test_a_teacher_that_no_student_can_start_with_is_refused_before_it_is_fine_tuned(settings, tmp_path):
-    """Prevents a minute of training on an ALBERT before it is told that its layers are not BERT's."""
-    shape = {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64, "num_hidden_layers": 2}
-    AlbertModel(AlbertConfig(vocab_size=40, embedding_size=16, **shape)).save_pretrained(tmp_path / "albert")
-    with pytest.raises(ValueError, match="family `albert`.*`hf-tinybert distill --start random`"):
-        _quickstart(replace(settings, teacher=str(tmp_path / "albert")), tmp_path / "out")
-    assert not (tmp_path / "out").exists()
 
 
 def test_it_runs_with_sockets_forbidden(settings, tmp_path):
