@@ -9,7 +9,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
-from huggingface_hub.errors import StrictDataclassError
+from huggingface_hub import is_offline_mode
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    HTTPError,  # type: ignore[attr-defined]  # of its HTTP library, whichever that is
+    StrictDataclassError,
+)
 from rich.console import Console
 from rich.markup import escape
 from safetensors import SafetensorError
@@ -26,8 +31,8 @@ class ExitCode(enum.IntEnum):
 
     DONE = 0
     FAILED = 1
-    """The run: an error of a program, of the disk or of the memory, whatever stops it after training has begun, or a
-    check that `doctor` found failed."""
+    """The run: an error of a program, of the disk, of the memory or of the network, a Hub that does not answer now,
+    whatever stops it after training has begun, or a check that `doctor` found failed."""
     REFUSED = 2
     """Something that was given: an option, a recipe, data, a model, or an output that is taken."""
     INTERRUPTED = 130
@@ -38,6 +43,8 @@ EXPECTED_ERRORS = (ValueError, TypeError, OSError, ModuleNotFoundError, StrictDa
 # torch.save on a full disk, or on one that may not be written
 _TORCH_CANNOT_WRITE = re.compile(r"inline_container\.cc.*(unexpected pos|PytorchStreamWriter|open file failed)")
 _OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE})
+# request timed out, another commit came between, too many requests, and all that is the server's fault
+_LATER = frozenset({408, 412, 429, *range(500, 600)})
 
 
 def refusal(error: Exception, *, of_training: bool = False) -> typer.Exit:
@@ -49,8 +56,28 @@ def refusal(error: Exception, *, of_training: bool = False) -> typer.Exit:
     """
     message = f"[bold red]error:[/bold red] {escape(str(error))}"
     Console(stderr=True).print(message, highlight=False, soft_wrap=True)  # a path is copied in one piece
-    failed = of_training or (isinstance(error, OSError) and error.errno in _OF_THE_MACHINE)
+    of_the_machine = isinstance(error, OSError) and error.errno in _OF_THE_MACHINE
+    failed = of_training or of_the_machine or _may_answer_later(error)
     return typer.Exit(int(ExitCode.FAILED if failed else ExitCode.REFUSED))
+
+
+def _may_answer_later(error: BaseException) -> bool:
+    """Whether the Hub, or the way to it, is behind an error: the same words may do at another time."""
+    if is_offline_mode():  # it was not asked
+        return False
+    for one in _behind(error):
+        if isinstance(one, HfHubHTTPError):
+            return one.response.status_code in _LATER
+        if isinstance(one, HTTPError | ConnectionError):
+            return True
+    return False
+
+
+def _behind(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and all that it was made of; `datasets` raises its own `from None`, which keeps the context alone."""
+    if error is not None:
+        yield error
+        yield from _behind(error.__cause__ or error.__context__)
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from huggingface_hub import EvalResult, ModelCardData
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # public, without an alias
 
 from hf_tinybert.hub.model_facts import ModelFacts
 
@@ -37,12 +39,17 @@ class CardDetails:
 
     def __post_init__(self) -> None:
         """Check the names before anything is written."""
-        for field, value in (("base_model", self.base_model), ("dataset", self.dataset)):
-            if value is not None and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", value):
+        named = {"repo_id": self.repo_id, "base_model": self.base_model, "dataset": self.dataset}
+        for field, value in named.items():
+            if value is None:
+                continue
+            try:
+                validate_repo_id(value)
+            except HFValidationError as error:
                 raise ValueError(
                     f"expected a Hub name such as `owner/name` as `{field}`, got `{value}`; because the card links to "
-                    "it; leave it out for data or models that are not there"
-                )
+                    f"it ({error}); leave it out for data or models that are not there"
+                ) from error
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi, ModelCard, get_token
+from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of its HTTP library
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # public, without an alias
 
 from hf_tinybert.hub.card_metadata import CardDetails
@@ -85,7 +86,7 @@ def publish(folder: str | Path, publication: Publication, *, token: str | None =
         FileNotFoundError: Configuration, weights or tokenizer are missing.
         ValueError: A model that has no such form, a damaged file, one that tells a token or a path of this machine, or
             a private model for a repository that is public.
-        OSError: The Hub refused.
+        OSError: The Hub refused, or could not be reached (`ConnectionError`).
     """
     folder = Path(folder)
     with ExitStack() as stack:
@@ -93,7 +94,15 @@ def publish(folder: str | Path, publication: Publication, *, token: str | None =
         _write_card(folder, staged, publication)
         check_disclosure(staged, token=token or get_token(), private_paths=(Path.home(), folder.resolve().parent))
         files = tuple(published_paths(staged))
-        return _commit(staged, files, publication, HfApi(token=token, library_name="hf_tinybert"))
+        try:
+            return _commit(staged, files, publication, HfApi(token=token, library_name="hf_tinybert"))
+        except HTTPError as error:
+            if isinstance(error, OSError):  # an answer of the Hub, which says why
+                raise
+            raise ConnectionError(
+                f"expected an answer of the Hub, got `{error}`; because the connection failed; look whether it and "
+                "HF_ENDPOINT are right, and give the same command again"
+            ) from error
 
 
 def _write_card(folder: Path, staged: Path, publication: Publication) -> None:

@@ -22,3 +22,11 @@ def test_a_folder_without_a_model_is_one_message(run_cli, tmp_path):
     """Prevents a traceback in the face of somebody who mistyped a folder."""
     done = run_cli("card", tmp_path)
     assert done.exit_code == 2 and "Traceback" not in done.output
+
+
+def test_a_name_that_the_hub_cannot_have_is_refused_before_a_card_is_written(run_cli, student, tmp_path):
+    """Prevents a card that tells to load `a b/c`."""
+    folder = shutil.copytree(student, tmp_path / "student")
+    done = run_cli("card", folder, "--repo-id", "a b/c")
+    assert done.exit_code == 2 and "as `repo_id`, got `a b/c`" in done.output
+    assert not (folder / "README.md").exists()

@@ -5,13 +5,17 @@ import io
 import json
 import re
 
+import httpx2
+import huggingface_hub
 import pytest
 import torch
 import typer
+from huggingface_hub.errors import HfHubHTTPError
 from rich.console import Console
 from safetensors import SafetensorError
 
 from hf_tinybert.cli.refusals import EXIT_CODES, EXPECTED_ERRORS, ExitCode, errors_told, refusal, run_display
+from hf_tinybert.run_folder import RunFolder
 
 
 def test_a_refusal_is_one_message_on_standard_error(capsys):
@@ -30,6 +34,66 @@ def test_what_the_machine_lacks_is_a_failed_run():
     """Prevents a script from correcting its options where the disk is full."""
     assert refusal(OSError(errno.ENOSPC, "No space left on device")).exit_code == ExitCode.FAILED
     assert refusal(FileNotFoundError(errno.ENOENT, "No such file")).exit_code == ExitCode.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (401, ExitCode.REFUSED),
+        (403, ExitCode.REFUSED),
+        (404, ExitCode.REFUSED),
+        (429, ExitCode.FAILED),
+        (500, ExitCode.FAILED),
+        (503, ExitCode.FAILED),
+    ],
+)
+def test_a_hub_that_may_answer_later_is_a_failed_run(monkeypatch, status, code):
+    """Prevents a script from correcting its options where the Hub is busy, and from trying a wrong token for ever."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    answer = httpx2.Response(status, request=httpx2.Request("GET", "https://huggingface.co/a/b"))
+    error = HfHubHTTPError("no", response=answer)
+    assert refusal(error).exit_code == code
+    with pytest.raises(FileNotFoundError) as wrapped:  # as our own readers say it in their words
+        raise FileNotFoundError("expected a model folder or a Hub name, got `a/b`") from error
+    assert refusal(wrapped.value).exit_code == code
+
+
+def test_names_of_the_hub_are_refused_where_it_must_not_be_asked(monkeypatch):
+    """Prevents a script from trying again and again what HF_HUB_OFFLINE forbids."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    assert refusal(ConnectionError("offline mode is enabled")).exit_code == ExitCode.REFUSED
+
+
+def test_another_process_at_work_is_no_trouble_of_the_network(monkeypatch, tmp_path):
+    """Prevents a timeout of a lock from being taken for one of a connection."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    folder = RunFolder(tmp_path / "run", {})
+    with folder.alone(), pytest.raises(ValueError) as taken, RunFolder(tmp_path / "run", {}).alone():
+        pass
+    assert refusal(taken.value).exit_code == ExitCode.REFUSED
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("evaluate", "owner/model", "news.csv"),
+        ("evaluate", "STUDENT", "owner/data"),
+        ("distill", "NEWS", "--teacher", "owner/model"),
+        ("push", "STUDENT", "tester/student", "--form", "tinybert"),
+    ],
+    ids=["model", "data", "teacher", "push"],
+)
+def test_every_verb_says_of_a_busy_hub_that_the_run_failed(run_cli, news, student, hub, monkeypatch, tmp_path, words):
+    """Prevents exit code 2, which tells a script to give up, from verbs that read or write names of the Hub."""
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda seconds: None)  # between its own tries
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
+    hub.broken = "busy"
+    folders = {"STUDENT": student, "NEWS": news}
+    output = ["--output", tmp_path / "out"] if words[0] == "distill" else []
+    done = run_cli(*(folders.get(word, word) for word in words), *output)
+    assert done.exit_code == ExitCode.FAILED, done.output
+    assert "error:" in done.output and "Traceback" not in done.output
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(("trained", "code"), [(False, ExitCode.REFUSED), (True, ExitCode.FAILED)])

@@ -49,7 +49,7 @@ class Repository:
 
 
 class FakeHub:
-    """The server. `broken` names a step that is refused: `lfs` or `commit`."""
+    """The server. `broken` names a step that is refused: `lfs` or `commit`; `busy` is every one, for a while."""
 
     def __init__(self) -> None:
         self.repositories: dict[str, Repository] = {}
@@ -101,6 +101,8 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         self.query = parse_qs(parts.query)
         self.hub.requests.append(f"{self.command} {parts.path}")
+        if self.hub.broken == "busy":
+            return self._refuse(503, "", "try again later")
         respond([unquote(part) for part in parts.path.strip("/").split("/")])
 
     def _send(self, status: int, content: object = None, **headers: str) -> None:

@@ -38,6 +38,14 @@ def test_a_path_is_no_hub_name():
         CardDetails(dataset="/home/me/reviews.csv")
 
 
+@pytest.mark.parametrize("field", ["repo_id", "base_model", "dataset"])
+@pytest.mark.parametrize("name", ["a b/c", "a/b/c", "../teacher", "", "owner/name.git"])
+def test_a_name_that_the_hub_cannot_have_is_refused(field, name):
+    """Prevents a card whose code loads `a b/c`, which no one can."""
+    with pytest.raises(ValueError, match=f"expected a Hub name such as `owner/name` as `{field}`, got `"):
+        CardDetails(**{field: name})
+
+
 def test_every_auto_class_of_the_table_is_there():
     """Prevents a card whose code fails at its first line."""
     import transformers

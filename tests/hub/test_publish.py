@@ -172,3 +172,10 @@ def test_a_pull_request_to_a_branch_is_refused():
     """Prevents a refusal of the Hub after the upload."""
     with pytest.raises(ValueError, match="expected a pull request to `main`"):
         Publication("tester/model", revision="v2", create_pr=True)
+
+
+def test_a_hub_that_cannot_be_reached_is_a_connection_error(student_folder, hub, monkeypatch):
+    """Prevents an error of the HTTP library, which is no `OSError` and would end a training that pushes checkpoints."""
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(ConnectionError, match="expected an answer of the Hub, got .* give the same command again"):
+        publish(student_folder, Publication("tester/model"))
