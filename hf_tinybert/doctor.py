@@ -292,7 +292,7 @@ def _prepare(
         for model in (student, teacher):
             if attention_access(model) is AttentionAccess.INTERFACE:
                 record_attention(model)
-    if any(objective.reads_hidden_states for objective in objectives):
+    if any(objective.reads_projections for objective in objectives):
         layout = ProjectionLayout(arguments.projection_layout)
         attach_projections(student, starting_projections(student, teacher, None, layout, seed=arguments.seed))
 

@@ -38,7 +38,10 @@ _Phases = Annotated[list[str] | None, typer.Option(help="intermediate-layer, pre
 _Epochs = Annotated[float | None, typer.Option(help="Of the prediction-layer or joint phase.")]
 _IntermediateEpochs = Annotated[float | None, typer.Option(help="Of the intermediate-layer phase.")]
 _LearningRate = Annotated[float | None, typer.Option(help="Of the same.")]
-_Temperature = Annotated[float | None, typer.Option(help="Of the prediction terms.")]
+_Temperature = Annotated[str | None, typer.Option(help="Of the prediction terms; 8,1 goes linearly from 8 to 1.")]
+_ProbabilityShift = Annotated[
+    bool, typer.Option("--probability-shift", help="Labels correct the teacher where its best class is another.")
+]
 _CacheDir = Annotated[str | None, typer.Option(help="Folder that keeps the teacher's outputs.")]
 _Report = Annotated[bool, typer.Option(help="At the end write report.html, the run on one page (matplotlib).")]
 
@@ -69,6 +72,7 @@ def distill(
     intermediate_epochs: _IntermediateEpochs = None,
     intermediate_learning_rate: _LearningRate = None,
     temperature: _Temperature = None,
+    probability_shift: _ProbabilityShift = False,
     loss_weight: options.LossWeights = None,
     layer_mapping: options.LayerMapping = None,
     batch_size: options.BatchSize = 32,
@@ -113,7 +117,8 @@ def distill(
                 unlabeled=tuple(unlabeled or ()),
                 augment_words=options.parse_values(augment_words, "--augment-words") or None,
                 phases=tuple(phase) if phase else None,
-                loss_weights=options.parse_factors(loss_weight, "--loss-weight") or None,
+                temperature=options.parse_moving(temperature, "--temperature"),
+                loss_weights=options.parse_moving_factors(loss_weight, "--loss-weight") or None,
                 score_test=test,
             )
             figures = _distilled(context, given, output, console)

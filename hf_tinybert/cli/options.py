@@ -39,7 +39,9 @@ Recipe = Annotated[
         help="Method: tinybert-joint, tinybert-several, tinybert-scratch, tinybert, minilmv2, distilbert or pkd."
     ),
 ]
-LossWeights = Annotated[list[str] | None, typer.Option("--loss-weight", help="TERM=FACTOR; repeat it.")]
+LossWeights = Annotated[
+    list[str] | None, typer.Option("--loss-weight", help="TERM=FACTOR, or TERM=1,0: from 1 to 0; repeat it.")
+]
 LayerMapping = Annotated[
     str | None, typer.Option(help="uniform, last, first, layers like 2,3,4,6, or learned: attention or transport.")
 ]
@@ -93,6 +95,30 @@ def _factor(text: str, option: str) -> float:
         return float(text)
     except ValueError as error:
         raise ValueError(f"expected a number, `{option}=0.5`, got `{option}={text}`") from error
+
+
+def parse_moving_factors(given: Iterable[str] | None, option: str) -> dict[str, float | tuple[float, ...]]:
+    """NAME=NUMBER options, or NAME=FIRST,LAST of a number that moves over a phase, as a dictionary.
+
+    Raises:
+        ValueError: one without `=` or without a number, or a name given twice.
+    """
+    pairs = parse_pairs(given, option)
+    return {name: _moving(text, f"{option} {name}") for name, text in pairs.items()}
+
+
+def parse_moving(given: str | None, option: str) -> float | tuple[float, ...] | None:
+    """A number, or two between commas where it moves from one to the other; None of none.
+
+    Raises:
+        ValueError: one that is no number.
+    """
+    return None if given is None else _moving(given, option)
+
+
+def _moving(text: str, option: str) -> float | tuple[float, ...]:
+    numbers = tuple(_factor(one, option) for one in text.split(","))
+    return numbers[0] if len(numbers) == 1 else numbers
 
 
 def parse_numbers(given: str | None, option: str) -> tuple[float, ...] | None:
@@ -170,6 +196,8 @@ __all__ = [
     "Width",
     "parse_choice",
     "parse_factors",
+    "parse_moving",
+    "parse_moving_factors",
     "parse_numbers",
     "parse_pairs",
     "parse_values",

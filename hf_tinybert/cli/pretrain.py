@@ -110,7 +110,7 @@ def pretrain(
                 PretrainSettings,
                 texts=tuple(texts),
                 columns=tuple(column) if column else PretrainSettings.columns,
-                loss_weights=options.parse_factors(loss_weight, "--loss-weight") or None,
+                loss_weights=options.parse_moving_factors(loss_weight, "--loss-weight") or None,
                 tasks=_tasks(task, task_kind, task_weight),
             )
             with run_display(console) as display, recipe_kept(context, settings, output / RECIPE_FILE, console):

@@ -13,17 +13,21 @@ from hf_tinybert.distillation.losses import (
     attention_probabilities_loss,
     attention_scores_loss,
     hidden_cosine_loss,
+    hidden_gram_loss,
+    hidden_similarity_loss,
     hidden_states_loss,
     label_loss,
     logits_mse_loss,
     masked_lm_loss,
     multi_label_prediction_loss,
+    neuron_selectivity_loss,
     normalized_hidden_states_loss,
     prediction_kl_loss,
     prediction_loss,
     regression_prediction_loss,
     relations_loss,
     sentence_embedding_loss,
+    solution_flow_loss,
 )
 from hf_tinybert.distillation.multitask.objectives import DistillationTask
 from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
@@ -31,7 +35,7 @@ from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.projections import DistillationProjections, ProjectionLayout, attach_projections
 from hf_tinybert.distillation.recipes import RECIPES, Recipe, RecipeName
 from hf_tinybert.distillation.record import DistillationRecord
-from hf_tinybert.distillation.schedules import WeightSchedule, teacher_annealing
+from hf_tinybert.distillation.schedules import Schedule, teacher_annealing
 from hf_tinybert.distillation.states import DistillationStates, student_states, teacher_states
 from hf_tinybert.distillation.teacher_ensemble import join_teachers
 from hf_tinybert.distillation.terms import CustomTerm, Phase, Reads, Term
@@ -61,14 +65,16 @@ __all__ = [
     "Recipe",
     "RecipeName",
     "Reduction",
+    "Schedule",
     "Term",
     "Vectors",
-    "WeightSchedule",
     "attach_projections",
     "attention_probabilities_loss",
     "attention_scores_loss",
     "encode_for_both",
     "hidden_cosine_loss",
+    "hidden_gram_loss",
+    "hidden_similarity_loss",
     "hidden_states_loss",
     "join_teachers",
     "label_loss",
@@ -76,6 +82,7 @@ __all__ = [
     "mapping_table",
     "masked_lm_loss",
     "multi_label_prediction_loss",
+    "neuron_selectivity_loss",
     "normalized_hidden_states_loss",
     "prediction_kl_loss",
     "prediction_loss",
@@ -83,6 +90,7 @@ __all__ = [
     "relations_loss",
     "resolve_layer_mapping",
     "sentence_embedding_loss",
+    "solution_flow_loss",
     "student_states",
     "teacher_annealing",
     "teacher_states",

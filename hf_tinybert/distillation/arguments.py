@@ -1,6 +1,5 @@
 """Everything a distillation can be told, as a dataclass beside the stock training arguments."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,8 +15,16 @@ from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.precision import has_fast_bf16
 from hf_tinybert.distillation.projections import ProjectionLayout
 from hf_tinybert.distillation.recipes import RECIPES, Recipe, RecipeName, term_for_task
-from hf_tinybert.distillation.schedules import WeightSchedule, parse_weight
-from hf_tinybert.distillation.terms import MAPPED_STATES, Phase, Term, belongs_to, reads_of
+from hf_tinybert.distillation.schedules import Schedule, parse_temperature, parse_weight
+from hf_tinybert.distillation.terms import (
+    MAPPED_STATES,
+    SHIFTED_TERMS,
+    TERMS_OF_ANY_STATE,
+    Phase,
+    Term,
+    belongs_to,
+    reads_of,
+)
 
 
 class CacheChoice(StrEnum):
@@ -113,8 +120,20 @@ class DistillationArguments(TrainingArguments):
         default=None,
         metadata={"help": 'Student layers a term compares, like {"hidden_cosine_loss": [-1]}; all if unset.'},
     )
-    temperature: float | None = field(
-        default=None, metadata={"help": "Temperature of the prediction terms; the recipe's if unset (TinyBERT: 1)."}
+    # a text stands second: from a command line it is what of all these is read
+    temperature: float | str | list[float] | dict[str, Any] | None = field(
+        default=None,
+        metadata={
+            "help": "Temperature of the prediction terms, [8, 1] goes linearly from 8 to 1 over the phase; the "
+            "recipe's if unset (TinyBERT: 1)."
+        },
+    )
+    probability_shift: bool = field(
+        default=False,
+        metadata={
+            "help": "Where the teacher's most probable class is not the labelled one, swap their probabilities; rows "
+            "labelled -100 stay as they are."
+        },
     )
     relation_heads: int = field(
         default=0, metadata={"help": "Heads of the relation terms; 0 takes the most up to 48 that divide both widths."}
@@ -184,8 +203,8 @@ class DistillationArguments(TrainingArguments):
         self.phases: list[str] = [_choice(Phase, "phases", phase) for phase in given]
         if not self.phases or len(set(self.phases)) != len(self.phases):
             raise ValueError(f"expected one or more different `phases`, got {self.phases}")
-        if self.temperature is None:
-            self.temperature = recipe.temperature
+        temperature = recipe.temperature if self.temperature is None else self.temperature
+        self.temperature = parse_temperature(temperature).to_json()
         if self.layer_mapping is None:
             self.layer_mapping = recipe.layer_mapping
         self.loss_reduction = _choice(Reduction, "loss_reduction", self.loss_reduction)
@@ -193,8 +212,6 @@ class DistillationArguments(TrainingArguments):
         self.projection_layout = _choice(ProjectionLayout, "projection_layout", self.projection_layout)
         mapping = cast("str | Sequence[int]", self.layer_mapping)  # a list where it comes from YAML or Python
         self.layer_mapping = mapping if isinstance(mapping, str) else ",".join(str(layer) for layer in mapping)
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
-            raise ValueError(f"expected a positive `temperature`, got {self.temperature}")
         if self.intermediate_learning_rate <= 0:
             raise ValueError(
                 f"expected a positive `intermediate_learning_rate`, got {self.intermediate_learning_rate}"
@@ -211,6 +228,7 @@ class DistillationArguments(TrainingArguments):
             raise ValueError(f"expected a positive `teacher_cache_max_gb`, got {self.teacher_cache_max_gb}")
         self._check_weights()
         self._check_label_smoothing()
+        self._check_probability_shift()
 
     def objective(
         self, phase: Phase, problem: ProblemType = ProblemType.SINGLE_LABEL, *, masked_lm: bool = False
@@ -231,13 +249,14 @@ class DistillationArguments(TrainingArguments):
         return DistillationObjective(
             weights=weights,
             layers=layers,
-            temperature=cast("float", self.temperature),
+            temperature=cast("float | dict[str, Any]", self.temperature),
             reduction=Reduction(self.loss_reduction),
             attention_form=AttentionForm(self.attention_form),
             relation_heads=self.relation_heads,
             problem=problem,
             label_smoothing=self.label_smoothing_factor,
             learned_mapping=self._learned_mapping(weights),
+            probability_shift=self.probability_shift,
         )
 
     def objectives(
@@ -268,12 +287,12 @@ class DistillationArguments(TrainingArguments):
     def _recipe(self) -> Recipe:
         return RECIPES[RecipeName(self.recipe)]
 
-    def _learned_mapping(self, weights: Mapping[str, WeightSchedule]) -> LearnedMapping | None:
+    def _learned_mapping(self, weights: Mapping[str, Schedule]) -> LearnedMapping | None:
         strategy = str(self.layer_mapping)
         maps_layers = any(reads_of(Term(name)) & MAPPED_STATES for name in weights)
         return LearnedMapping(MappingStrategy(strategy)) if is_learned(strategy) and maps_layers else None
 
-    def _weights(self, phase: Phase) -> dict[str, WeightSchedule]:
+    def _weights(self, phase: Phase) -> dict[str, Schedule]:
         """The terms of a phase with a weight, the recipe's where none is given."""
         given: dict[str, Any] = dict(self._recipe().weights)
         given.update(_as_dict(self.loss_weights))
@@ -320,6 +339,13 @@ class DistillationArguments(TrainingArguments):
                 "`label_loss` a weight"
             )
 
+    def _check_probability_shift(self) -> None:
+        if self.probability_shift and not any(self.objective(phase).shifts_predictions for phase in self.stages):
+            raise ValueError(
+                f"expected a term of {', '.join(sorted(SHIFTED_TERMS))} with `probability_shift`, got none in "
+                f"{', '.join(self.stages)}; because nothing would be shifted; give one a weight, or leave it out"
+            )
+
 
 def _given(value: float | None, default: float) -> float:
     return default if value is None else value
@@ -331,7 +357,8 @@ def _as_dict(value: dict[str, Any] | str | None) -> dict[str, Any]:
 
 def _layers(name: str, value: int | Sequence[int]) -> tuple[int, ...]:
     layers = (value,) if isinstance(value, int) else tuple(value)
-    if not layers or not all(isinstance(layer, int) and layer != 0 for layer in layers):
+    any_state = name in TERMS_OF_ANY_STATE
+    if not layers or not all(isinstance(layer, int) and (layer != 0 or any_state) for layer in layers):
         raise ValueError(
             f"expected `loss_layers` of {name} as student layers from 1, or from -1 backwards, got {value!r}; because "
             "the embedding output has a term of its own"

@@ -1,14 +1,13 @@
 """What is compared, where, at what weight and when: aligned states in, named losses out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import gcd
-from typing import TypeVar
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from hf_tinybert.distillation.attention import Attention, AttentionScores
+from hf_tinybert.distillation.attention import Attention
 from hf_tinybert.distillation.learned_mapping import LearnedMapping
 from hf_tinybert.distillation.losses import (
     AttentionForm,
@@ -18,35 +17,51 @@ from hf_tinybert.distillation.losses import (
     attention_probabilities_loss,
     attention_scores_loss,
     hidden_cosine_loss,
+    hidden_gram_loss,
+    hidden_similarity_loss,
     hidden_states_loss,
     label_loss,
     logits_mse_loss,
     masked_lm_loss,
     multi_label_prediction_loss,
+    neuron_selectivity_loss,
     normalized_hidden_states_loss,
     prediction_kl_loss,
     prediction_loss,
     regression_prediction_loss,
     relations_loss,
     sentence_embedding_loss,
+    shifted_to_labels,
+    solution_flow_loss,
 )
-from hf_tinybert.distillation.schedules import ScheduleKind, WeightSchedule, parse_weight
-from hf_tinybert.distillation.states import DistillationStates, StateRequest
-from hf_tinybert.distillation.terms import LABEL_TERMS, MAPPED_STATES, CustomTerm, Reads, Term, reads_of
-
-_MOST_RELATION_HEADS = 48  # MiniLMv2's choice for a base-size teacher; more heads are finer relations
-_State = TypeVar("_State")
-
+from hf_tinybert.distillation.losses.relations import most_relation_heads
+from hf_tinybert.distillation.schedules import Schedule, Written, parse_temperature, parse_weight
+from hf_tinybert.distillation.states import DistillationStates, StateRequest, paired_states, present_states
+from hf_tinybert.distillation.terms import (
+    LABEL_TERMS,
+    MAPPED_STATES,
+    SHIFTED_TERMS,
+    TEMPERED_TERMS,
+    TERMS_OF_ANY_STATE,
+    CustomTerm,
+    Reads,
+    Term,
+    reads_of,
+)
 
 _HIDDEN_STATE_LOSSES = {
     Term.HIDDEN_COSINE: hidden_cosine_loss,
     Term.NORMALIZED_HIDDEN_STATES: normalized_hidden_states_loss,
+    Term.HIDDEN_SIMILARITY: hidden_similarity_loss,
+    Term.NEURON_SELECTIVITY: neuron_selectivity_loss,
+    Term.HIDDEN_GRAM: hidden_gram_loss,
 }
 _RELATIONS = {
     Term.QUERY_RELATIONS: Vectors.QUERY,
     Term.KEY_RELATIONS: Vectors.KEY,
     Term.VALUE_RELATIONS: Vectors.VALUE,
 }
+_EXCLUSIVE = frozenset({ProblemType.SINGLE_LABEL, ProblemType.SPAN})
 _LEARNED = frozenset({Term.HIDDEN_STATES, Term.ATTENTION_SCORES})
 
 
@@ -60,8 +75,8 @@ class DistillationObjective:
     Attributes:
         weights: the terms that are computed and their factors; what `parse_weight` reads will do.
         layers: student layers that a term of hidden states, attention or relations compares, from 1, negative from
-            the end; all for a term that is not named.
-        temperature: of the prediction terms.
+            the end; all for a term that is not named. Terms of products of states take 0 too, the embedding output.
+        temperature: of the prediction terms; what `parse_temperature` reads will do.
         reduction: of the terms of TinyBERT.
         attention_form: of the attention-scores term.
         relation_heads: heads of the relation terms; 0 takes the most up to 48 that divide both widths.
@@ -70,16 +85,19 @@ class DistillationObjective:
         learned_mapping: weighs teacher layers in place of a fixed mapping, for hidden states and attention scores;
             the teacher's states are then all of its layers.
         custom_terms: terms of one's own, weighted under their names.
+        probability_shift: whether the teacher's highest logit is swapped with that of the gold class where this is
+            another one, for terms of predictions of exclusive classes; see `shifted_to_labels`.
 
     Raises:
-        ValueError: a weight without a term, a custom term that takes a built-in name or that is given twice.
+        ValueError: a weight without a term, a custom term that takes a built-in name or that is given twice, a
+            temperature that is not positive, or a probability shift of predictions that are no exclusive classes.
 
     Source: TinyBERT, equations 6 and 11.
     """
 
-    weights: Mapping[str, WeightSchedule]
+    weights: Mapping[str, Schedule]
     layers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    temperature: float = 1.0
+    temperature: Written = 1.0
     reduction: Reduction = Reduction.MEAN
     attention_form: AttentionForm = AttentionForm.AUTO
     relation_heads: int = 0
@@ -87,11 +105,18 @@ class DistillationObjective:
     label_smoothing: float = 0.0
     learned_mapping: LearnedMapping | None = None
     custom_terms: tuple[CustomTerm, ...] = ()
+    probability_shift: bool = False
 
     def __post_init__(self) -> None:
         """Parse the weights and check the names."""
         parsed = {str(name): parse_weight(weight) for name, weight in self.weights.items()}
         object.__setattr__(self, "weights", {name: weight for name, weight in parsed.items() if not weight.is_zero})
+        self.temperatures  # noqa: B018 (checks them)
+        if self.probability_shift and self.problem not in _EXCLUSIVE:
+            raise ValueError(
+                f"expected `probability_shift` with classes of which one is right, got `{self.problem}`; because no "
+                "other prediction has a most probable class that a label could correct; leave it out"
+            )
         custom = [term.name for term in self.custom_terms]
         if len(set(custom)) != len(custom) or set(custom) & set(Term):
             raise ValueError(f"expected custom terms with names of their own, got {custom}")
@@ -127,8 +152,18 @@ class DistillationObjective:
         return total
 
     @property
+    def temperatures(self) -> Schedule:
+        """The temperature over the phase."""
+        return parse_temperature(self.temperature)
+
+    @property
     def reads_hidden_states(self) -> bool:
         """Whether any term compares embedding outputs or hidden states."""
+        return self.reads_projections or bool(self.reads & Reads.OWN_HIDDEN_STATES)
+
+    @property
+    def reads_projections(self) -> bool:
+        """Whether any term compares the student's states at the teacher's width."""
         return bool(self.reads & (Reads.EMBEDDING | Reads.HIDDEN_STATES))
 
     @property
@@ -148,8 +183,13 @@ class DistillationObjective:
 
     @property
     def reads_labels(self) -> bool:
-        """Whether any term reads labels."""
-        return bool(self.reads & Reads.LABELS)
+        """Whether any term reads labels, or the teacher's predictions are shifted to them."""
+        return bool(self.reads & Reads.LABELS) or self.shifts_predictions
+
+    @property
+    def shifts_predictions(self) -> bool:
+        """Whether there is a term whose teacher is corrected by the labels."""
+        return self.probability_shift and bool(SHIFTED_TERMS & set(self.weights))
 
     @property
     def reads_teacher(self) -> bool:
@@ -181,7 +221,7 @@ class DistillationObjective:
             reads = self.reads_of(name)
             if reads & Reads.EMBEDDING:
                 hidden_states.add(0)
-            if reads & Reads.HIDDEN_STATES:
+            if reads & (Reads.HIDDEN_STATES | Reads.OWN_HIDDEN_STATES):
                 hidden_states |= set(self._layers_of(name, student_layers))
             if reads & (Reads.ATTENTION | Reads.VALUES):
                 attentions |= set(self._layers_of(name, student_layers))
@@ -212,13 +252,15 @@ class DistillationObjective:
             values=own.values,
         )
 
-    def losses(self, student: DistillationStates, teacher: DistillationStates) -> dict[str, Tensor]:
-        """Every term's unweighted value, `()`, under its name."""
+    def losses(
+        self, student: DistillationStates, teacher: DistillationStates, progress: float = 0.0
+    ) -> dict[str, Tensor]:
+        """Every term's unweighted value, `()`, under its name, at the temperature of a point of the phase."""
         custom = {term.name: term for term in self.custom_terms}
         return {
             str(name): custom[name].compute(student, teacher)
             if name in custom
-            else self._term(Term(name), student, teacher)
+            else self._term(Term(name), student, teacher, progress)
             for name in self.weights
         }
 
@@ -226,14 +268,17 @@ class DistillationObjective:
         """Every term's factor at a point of the phase, 0 at its start and 1 at its end."""
         return {str(name): weight.at(progress) for name, weight in self.weights.items()}
 
-    def moving_weights_at(self, progress: float) -> dict[str, float]:
-        """The factors that change over the phase, under their terms' names followed by `_weight`."""
-        weights = self.weights_at(progress)
-        return {
-            f"{name}_weight": weights[str(name)]
-            for name, weight in self.weights.items()
-            if weight.kind is not ScheduleKind.CONSTANT
-        }
+    def moving_at(self, progress: float) -> dict[str, float]:
+        """What changes over the phase: factors, under their terms' names followed by `_weight`, and `temperature`."""
+        moving = {f"{name}_weight": weight.at(progress) for name, weight in self.weights.items() if weight.moves}
+        if self.temperature_moves:
+            moving["temperature"] = self.temperatures.at(progress)
+        return moving
+
+    @property
+    def temperature_moves(self) -> bool:
+        """Whether there is a term whose temperature changes over the phase."""
+        return self.temperatures.moves and bool(TEMPERED_TERMS & set(self.weights))
 
     def total(self, losses: Mapping[str, Tensor], progress: float = 0.0) -> Tensor:
         """The weighted sum of what `losses` returned, `()`, at a point of the phase."""
@@ -245,50 +290,60 @@ class DistillationObjective:
         if given is None:
             return tuple(range(1, student_layers + 1))
         layers = tuple(sorted({layer + student_layers + 1 if layer < 0 else layer for layer in given}))
-        if not layers or layers[0] < 1 or layers[-1] > student_layers:
+        lowest = 0 if name in TERMS_OF_ANY_STATE else 1
+        if not layers or layers[0] < lowest or layers[-1] > student_layers:
             raise ValueError(
-                f"expected layers from 1 to {student_layers} (or from -1 to -{student_layers}) for `{name}`, got "
-                f"{list(given)}; because the student has {student_layers} layers"
+                f"expected layers from {lowest} to {student_layers} (or from -1 to -{student_layers}) for `{name}`, "
+                f"got {list(given)}; because the student has {student_layers} layers"
             )
         return layers
 
-    def _term(self, term: Term, student: DistillationStates, teacher: DistillationStates) -> Tensor:
+    def _term(self, term: Term, student: DistillationStates, teacher: DistillationStates, progress: float) -> Tensor:
         reads = reads_of(term)
-        if reads & Reads.EMBEDDING:
-            (pair,) = _pairs(student.hidden_states, teacher.hidden_states, (0,), term)
+        if term is Term.EMBEDDING:
+            (pair,) = paired_states(student.hidden_states, teacher.hidden_states, (0,), term)
             return hidden_states_loss(*pair, student.mask, reduction=self.reduction)
-        if reads & Reads.HIDDEN_STATES:
+        if reads & (Reads.HIDDEN_STATES | Reads.OWN_HIDDEN_STATES):
             return self._hidden_states(term, student, teacher)
         if reads & Reads.ATTENTION:
             return self._attention(term, student, teacher)
         if reads & Reads.LABELS:
             return self._labels(term, student)
-        return self._prediction(term, student, teacher)
+        return self._prediction(term, student, teacher, self.temperatures.at(progress))
 
     def _hidden_states(self, term: Term, student: DistillationStates, teacher: DistillationStates) -> Tensor:
-        layers = self._layers_of(term, len(student.hidden_states) - 1)
+        unprojected = reads_of(term) & Reads.OWN_HIDDEN_STATES
+        own, mask = student.own_hidden_states if unprojected else student.hidden_states, student.mask
+        layers = self._layers_of(term, len(own) - 1)
         if self.learned_mapping is not None:
-            states = _present((student.hidden_states[layer] for layer in layers), term)
+            states = present_states((own[layer] for layer in layers), term)
             return self.learned_mapping.hidden_states_loss(
-                states, _present(teacher.hidden_states[1:], term), student.mask
+                states, present_states(teacher.hidden_states[1:], term), mask
             )
+        if term is Term.SOLUTION_FLOW:  # into every layer, from the compared one below it or the embedding output
+            pairs = paired_states(own, teacher.hidden_states, (0, *layers), term)
+            values = [
+                solution_flow_loss((lower[0], upper[0]), (lower[1], upper[1]), mask)
+                for lower, upper in pairwise(pairs)
+            ]
+            return torch.stack(values).sum()
         values = []
-        for pair in _pairs(student.hidden_states, teacher.hidden_states, layers, term):
+        for pair in paired_states(own, teacher.hidden_states, layers, term):
             if term is Term.HIDDEN_STATES:
-                values.append(hidden_states_loss(*pair, student.mask, reduction=self.reduction))
+                values.append(hidden_states_loss(*pair, mask, reduction=self.reduction))
             else:
-                values.append(_HIDDEN_STATE_LOSSES[term](*pair, student.mask))
+                values.append(_HIDDEN_STATE_LOSSES[term](*pair, mask))
         return torch.stack(values).sum()
 
     def _attention(self, term: Term, student: DistillationStates, teacher: DistillationStates) -> Tensor:
         layers = self._layers_of(term, len(student.attentions))
         entries = tuple(layer - 1 for layer in layers)
         if self.learned_mapping is not None:
-            own: tuple[Attention, ...] = _present((student.attentions[entry] for entry in entries), term)
-            every: tuple[Attention, ...] = _present(teacher.attentions, term)
+            own: tuple[Attention, ...] = present_states((student.attentions[entry] for entry in entries), term)
+            every: tuple[Attention, ...] = present_states(teacher.attentions, term)
             return self.learned_mapping.attention_scores_loss(own, every, student.mask, self.attention_form)
         values = []
-        pairs: list[tuple[Attention, Attention]] = _pairs(student.attentions, teacher.attentions, entries, term)
+        pairs: list[tuple[Attention, Attention]] = paired_states(student.attentions, teacher.attentions, entries, term)
         for own_record, other in pairs:
             if term is Term.ATTENTION_SCORES:
                 loss = attention_scores_loss(
@@ -302,17 +357,22 @@ class DistillationObjective:
             values.append(loss)
         return torch.stack(values).sum()
 
-    def _prediction(self, term: Term, student: DistillationStates, teacher: DistillationStates) -> Tensor:
+    def _prediction(
+        self, term: Term, student: DistillationStates, teacher: DistillationStates, temperature: float
+    ) -> Tensor:
         if student.logits is None or teacher.logits is None:
             raise _no_logits("student" if student.logits is None else "teacher", term)
-        logits, mask = (student.logits, teacher.logits), student.logits_mask
+        target = teacher.logits
+        if self.probability_shift and term in SHIFTED_TERMS:
+            target = shifted_to_labels(target, _labels_for("probability_shift", student))
+        logits, mask = (student.logits, target), student.logits_mask
         match term:
             case Term.PREDICTION:
-                return prediction_loss(*logits, mask, temperature=self.temperature, reduction=self.reduction)
+                return prediction_loss(*logits, mask, temperature=temperature, reduction=self.reduction)
             case Term.PREDICTION_KL:
-                return prediction_kl_loss(*logits, mask, temperature=self.temperature)
+                return prediction_kl_loss(*logits, mask, temperature=temperature)
             case Term.MULTI_LABEL_PREDICTION:
-                return multi_label_prediction_loss(*logits, mask, temperature=self.temperature)
+                return multi_label_prediction_loss(*logits, mask, temperature=temperature)
             case Term.REGRESSION_PREDICTION:
                 return regression_prediction_loss(*logits, mask)
             case Term.SENTENCE_EMBEDDING:
@@ -323,44 +383,19 @@ class DistillationObjective:
     def _labels(self, term: Term, student: DistillationStates) -> Tensor:
         if student.logits is None:
             raise _no_logits("student", term)
-        if student.labels is None:
-            raise ValueError(
-                f"expected labels in the batch, got none; because `{term}` compares with them; add a `labels` column "
-                f"or leave `{term}` out"
-            )
+        labels = _labels_for(term, student)
         if term is Term.MASKED_LM:
-            return masked_lm_loss(student.logits, student.labels)
-        return label_loss(student.logits, student.labels, problem=self.problem, label_smoothing=self.label_smoothing)
+            return masked_lm_loss(student.logits, labels)
+        return label_loss(student.logits, labels, problem=self.problem, label_smoothing=self.label_smoothing)
 
 
-def most_relation_heads(student: Attention, teacher: Attention, most: int = _MOST_RELATION_HEADS) -> int:
-    """The most relation heads up to `most` into which the widths of both records divide; 1 for score maps."""
-    if isinstance(student, AttentionScores) or isinstance(teacher, AttentionScores):
-        return 1
-    widths = [record.query.shape[1] * record.query.shape[3] for record in (student, teacher)]
-    common = gcd(*widths)
-    return max(heads for heads in range(1, min(most, common) + 1) if common % heads == 0)
-
-
-def _pairs(
-    student: tuple[_State | None, ...], teacher: tuple[_State | None, ...], entries: Iterable[int], term: Term
-) -> list[tuple[_State, _State]]:
-    """The entries of both sides, side by side."""
-    chosen = list(entries)
-    own = _present((student[entry] for entry in chosen if entry < len(student)), term)
-    other = _present((teacher[entry] for entry in chosen if entry < len(teacher)), term)
-    return list(zip(own, other, strict=True))
-
-
-def _present(states: Iterable[_State | None], term: Term) -> tuple[_State, ...]:
-    given = tuple(states)
-    present = tuple(state for state in given if state is not None)
-    if len(present) != len(given) or not present:
+def _labels_for(reader: str, student: DistillationStates) -> Tensor:
+    if student.labels is None:
         raise ValueError(
-            f"expected the states that `{term}` compares, got {len(present)} of {max(len(given), 1)}; because nothing "
-            "would be learned from the others; run both forwards with this objective's `request`"
+            f"expected labels in the batch, got none; because `{reader}` compares with them; add a `labels` column "
+            f"or leave `{reader}` out"
         )
-    return present
+    return student.labels
 
 
 def _no_logits(side: str, term: Term) -> ValueError:
@@ -370,4 +405,4 @@ def _no_logits(side: str, term: Term) -> ValueError:
     )
 
 
-__all__ = ["DistillationObjective", "most_relation_heads"]
+__all__ = ["DistillationObjective"]

@@ -60,7 +60,9 @@ class ObjectiveTrainer(CheckpointingTrainer):
         """
         name = self._task_of(inputs)
         task = self._tasks[name]
-        losses, output = task.losses(model, inputs, predicts=return_outputs and self._predicts)
+        losses, output = task.losses(
+            model, inputs, predicts=return_outputs and self._predicts, progress=self._progress
+        )
         loss = task.objective.total(losses, self._progress)
         logged = self._logged(name, losses, loss) if model.training else losses
         self._terms["train" if model.training else "eval"].add(logged, rows=len(inputs["input_ids"]))
@@ -89,7 +91,7 @@ class ObjectiveTrainer(CheckpointingTrainer):
         if "loss" in logs:
             logs.update(self._terms["train"].drain(self.accelerator))
             for name, task in self._active_tasks().items():
-                logs.update(self._logged(name, task.objective.moving_weights_at(self._progress)))
+                logs.update(self._logged(name, task.objective.moving_at(self._progress)))
         super().log(logs, start_time)
 
     def _get_eval_sampler(self, eval_dataset: Any) -> Sampler[int] | None:  # noqa: ANN401 (as in its base)

@@ -131,7 +131,7 @@ def pair_models(
     with gathered(student, merged):
         check_pair(model, merged, several, args, tokenizers=tokenizers, train_dataset=train_dataset)
     freeze(merged)
-    if any(one.reads_hidden_states for one in several):
+    if any(one.reads_projections for one in several):
         layout = ProjectionLayout(args.projection_layout)
         attach_projections(model, starting_projections(student, merged, initialization, layout, seed=args.seed))
     else:

@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from transformers.trainer_utils import IntervalStrategy
 
 from hf_tinybert.distillation.arguments import DistillationArguments, PhaseSettings
-from hf_tinybert.distillation.schedules import ScheduleKind
 from hf_tinybert.distillation.task_distillation import TaskDistillation
-from hf_tinybert.distillation.terms import Phase
+from hf_tinybert.distillation.terms import TEMPERED_TERMS, Phase
 
 logger = logging.getLogger(__name__)
 
@@ -108,12 +107,20 @@ def warn_of_moving_loss(
     """
     if args.metric_for_best_model is None or args.eval_strategy == IntervalStrategy.NO:
         return
+    metric = _split(args.metric_for_best_model, parts)[1]
     moving = sorted({term for one in tasks.values() for term in _moving(one)})
-    if moving and _split(args.metric_for_best_model, parts)[1] == _LOSS:
+    if moving and metric == _LOSS:
         logger.warning(
             "the weights of %s move, so that the losses of two evaluations are not sums of the same terms, and the "
             "best model by `%s` may be that of the smallest weights; choose a term or a metric in its place",
             ", ".join(f"`{term}`" for term in moving),
+            args.metric_for_best_model,
+        )
+    tempered = {f"{task}_{term}" if task else term for task, one in tasks.items() for term in _tempered(one)}
+    if tempered and metric in {_LOSS, *tempered}:
+        logger.warning(
+            "the temperature moves, so that `%s` of two evaluations is not of the same targets, and the best model by "
+            "it may be that of the lowest; choose another term or a metric in its place",
             args.metric_for_best_model,
         )
 
@@ -121,7 +128,13 @@ def warn_of_moving_loss(
 def _moving(task: TaskDistillation) -> set[str]:
     """The terms whose weights change over any phase."""
     weights = [pair for objective in task.objectives.values() for pair in objective.weights.items()]
-    return {str(term) for term, weight in weights if weight.kind is not ScheduleKind.CONSTANT}
+    return {str(term) for term, weight in weights if weight.moves}
+
+
+def _tempered(task: TaskDistillation) -> set[str]:
+    """The terms whose temperature changes over any phase."""
+    moving = [objective for objective in task.objectives.values() if objective.temperature_moves]
+    return {str(term) for objective in moving for term in objective.weights if term in TEMPERED_TERMS}
 
 
 def _split(metric: str | None, parts: Collection[str]) -> tuple[str, str]:

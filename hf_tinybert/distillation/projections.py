@@ -60,6 +60,10 @@ class ProjectionStart(Protocol):
 class TrainingProjections(nn.Module):
     """Projections as a file in a checkpoint folder, whatever they are made of."""
 
+    def serves(self, task: str | None) -> bool:
+        """Whether states of a batch of this task are projected."""
+        return True
+
     def save(self, folder: Path, *, write: bool = True) -> None:
         """Write `distillation_projections.safetensors` into a checkpoint folder.
 
@@ -280,7 +284,10 @@ def _project_output(
     if PROJECTIONS_ATTRIBUTE not in student._modules:  # detached
         return output
     known = {field.name: output[field.name] for field in fields(DistillationOutput) if field.name in output}
-    projected = getattr(student, PROJECTIONS_ATTRIBUTE)(output["hidden_states"], task=arguments.get("task"))
+    projections, task = getattr(student, PROJECTIONS_ATTRIBUTE), arguments.get("task")
+    if not projections.serves(task):  # its terms compare states as they are
+        return output
+    projected = projections(output["hidden_states"], task=task)
     return DistillationOutput(**known, projected_hidden_states=projected)
 
 

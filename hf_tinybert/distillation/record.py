@@ -27,7 +27,7 @@ class DistillationRecord:
         global_step: optimizer steps of that stage so far.
         loss_weights: weight of each term of that stage; start, end and kind where it moves.
         loss_layers: student layers that a term compares, where not all.
-        temperature: of the prediction loss.
+        temperature: of the prediction terms; start, end and kind where it moves.
         loss_reduction: `mean` or `reference`.
         seed: of the run.
         metrics: last logged value of each figure, losses and evaluation.
@@ -40,6 +40,7 @@ class DistillationRecord:
             chosen by, and the share of their tokens that stay as they were; None of a whole vocabulary.
         ensemble: of a teacher that is several models, `teachers`: name, class, hash and weight of each, and where they
             were scored `scores` by split; then beside them the `scores` of all as one. None of one model.
+        probability_shift: whether predictions of the teacher were corrected by the labels.
         beside_tasks: of a head that was taken out of a multi-task student, the tasks that the encoder learned besides;
             None otherwise.
     """
@@ -56,7 +57,7 @@ class DistillationRecord:
     global_step: int
     loss_weights: dict[str, float | dict[str, float | str]]
     loss_layers: dict[str, list[int]]
-    temperature: float
+    temperature: float | dict[str, float | str]
     loss_reduction: str
     seed: int
     metrics: dict[str, float]
@@ -66,6 +67,7 @@ class DistillationRecord:
     task_sampling: dict[str, Any] | None = None
     vocabulary: dict[str, Any] | None = None
     ensemble: dict[str, Any] | None = None
+    probability_shift: bool = False
     beside_tasks: list[str] | None = None
 
     def of_task(self, name: str) -> Self:

@@ -115,6 +115,7 @@ def _compared(record: DistillationRecord) -> dict[str, tuple[object, object]]:
         "loss weights": (record.loss_weights, record.loss_weights),
         "loss layers": (record.loss_layers, record.loss_layers),
         "temperature": (record.temperature, record.temperature),
+        "probability shift": (record.probability_shift, record.probability_shift),
         "loss reduction": (record.loss_reduction, record.loss_reduction),
         "task sampling": (record.task_sampling, record.task_sampling),
     }

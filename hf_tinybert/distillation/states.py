@@ -4,8 +4,9 @@ Both sides come in the student's order: entry `i` of the teacher's states is the
 What no term reads is None.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from hf_tinybert.distillation.attention import Attention, AttentionRecord, Atten
 from hf_tinybert.distillation.projections import DistillationOutput
 
 IGNORED_LABEL = -100
+_State = TypeVar("_State")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class DistillationStates:
         mask: `(rows, seq_len)`, non-zero at valid positions; rows are batch, or batch x choices in multiple choice.
         hidden_states: one per student state `(rows, seq_len, teacher_width)`, 0 = embedding output; None where no
             term reads it; empty when no term reads any. Of a teacher under a learned mapping: one per teacher state.
+            Of a student without projections: empty.
         attentions: one per student layer, entry `m - 1` of layer `m`; None and empty as above. A teacher off the
             attention interface gives score maps.
         logits: predictions `(..., classes)`, or embeddings `(batch, embedding_size)`; None without a head. Of a
@@ -62,6 +65,7 @@ class DistillationStates:
     logits: Tensor | None = None
     logits_mask: Tensor | None = None
     labels: Tensor | None = None
+    own_hidden_states: tuple[Tensor | None, ...] = ()
 
 
 def student_states(output: ModelOutput, inputs: Mapping[str, Tensor]) -> DistillationStates:
@@ -71,7 +75,8 @@ def student_states(output: ModelOutput, inputs: Mapping[str, Tensor]) -> Distill
         ValueError: a batch without token ids, or with an attention mask of pairs of tokens.
     """
     projected = output.projected_hidden_states if isinstance(output, DistillationOutput) else ()
-    return _states(output, inputs, projected or (), _records(output.get("attentions")), labels_of(inputs))
+    states = _states(output, inputs, projected or (), _records(output.get("attentions")), labels_of(inputs))
+    return replace(states, own_hidden_states=tuple(output.get("hidden_states") or ()))
 
 
 def teacher_states(
@@ -114,6 +119,42 @@ def at_positions(states: DistillationStates, positions: Tensor) -> DistillationS
         logits_mask=None,
         labels=None if labels is None else labels[positions],
     )
+
+
+def paired_states(
+    student: Sequence[_State | None], teacher: Sequence[_State | None], entries: Iterable[int], term: str
+) -> list[tuple[_State, _State]]:
+    """Entries of both sides, side by side.
+
+    Args:
+        student: states or attention, one per entry.
+        teacher: the same, in the student's order.
+        entries: that are compared.
+        term: that compares them, for messages.
+
+    Raises:
+        ValueError: a side lacks one, or has none.
+    """
+    chosen = list(entries)
+    own = present_states((student[entry] for entry in chosen if entry < len(student)), term)
+    other = present_states((teacher[entry] for entry in chosen if entry < len(teacher)), term)
+    return list(zip(own, other, strict=True))
+
+
+def present_states(states: Iterable[_State | None], term: str) -> tuple[_State, ...]:
+    """The same states, none of which is missing.
+
+    Raises:
+        ValueError: one is, or there is none.
+    """
+    given = tuple(states)
+    present = tuple(state for state in given if state is not None)
+    if len(present) != len(given) or not present:
+        raise ValueError(
+            f"expected the states that `{term}` compares, got {len(present)} of {max(len(given), 1)}; because nothing "
+            "would be learned from the others; run both forwards with this objective's `request`"
+        )
+    return present
 
 
 def labels_of(inputs: Mapping[str, Tensor]) -> Tensor | None:
@@ -193,6 +234,8 @@ __all__ = [
     "StateRequest",
     "at_positions",
     "labels_of",
+    "paired_states",
+    "present_states",
     "student_states",
     "teacher_states",
 ]

@@ -79,7 +79,7 @@ class TaskDistillation:
             learned.reset_weights()
 
     def losses(
-        self, model: nn.Module, inputs: Mapping[str, Any], *, predicts: bool = False
+        self, model: nn.Module, inputs: Mapping[str, Any], *, predicts: bool = False, progress: float = 0.0
     ) -> tuple[dict[str, Tensor], ModelOutput]:
         """Both forwards of one batch, and every term of the phase, `()` each; with the student's output.
 
@@ -87,6 +87,7 @@ class TaskDistillation:
             model: the student as it runs, wrapped or not.
             inputs: the batch, as the data collator made it.
             predicts: whether the output's predictions are wanted, and not only what the terms read of them.
+            progress: share of the phase's steps that are done, on which a temperature may depend.
         """
         request, labelled = self._requests[self._phase], None if predicts else self._labelled(inputs)
         with vocabulary_logits_at(self._student, labelled):
@@ -101,7 +102,7 @@ class TaskDistillation:
             teacher = self.outputs.states(inputs, student.mask, labelled)
         if labelled is not None:
             student, teacher = at_positions(student, labelled), at_positions(teacher, labelled)
-        return self.objective.losses(student, teacher), output
+        return self.objective.losses(student, teacher, progress), output
 
     def lacks_labels(self, inputs: Mapping[str, Any]) -> bool:
         """Whether a batch has no loss: it lacks the labels that a term of the phase reads, or there is no term."""

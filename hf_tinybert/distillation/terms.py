@@ -16,6 +16,10 @@ class Term(StrEnum):
     HIDDEN_STATES = "hidden_states_loss"
     HIDDEN_COSINE = "hidden_cosine_loss"
     NORMALIZED_HIDDEN_STATES = "normalized_hidden_states_loss"
+    HIDDEN_SIMILARITY = "hidden_similarity_loss"
+    NEURON_SELECTIVITY = "neuron_selectivity_loss"
+    HIDDEN_GRAM = "hidden_gram_loss"
+    SOLUTION_FLOW = "solution_flow_loss"
     ATTENTION_SCORES = "attention_scores_loss"
     ATTENTION_PROBABILITIES = "attention_probabilities_loss"
     QUERY_RELATIONS = "query_relations_loss"
@@ -32,10 +36,15 @@ class Term(StrEnum):
 
 
 class Reads(Flag):
-    """What a term reads of the states of both models."""
+    """What a term reads of the states of both models.
+
+    `EMBEDDING` and `HIDDEN_STATES` are the student's states projected to the teacher's width, `OWN_HIDDEN_STATES`
+    those at its own width, for which no projection is made.
+    """
 
     EMBEDDING = auto()
     HIDDEN_STATES = auto()
+    OWN_HIDDEN_STATES = auto()
     ATTENTION = auto()
     VALUES = auto()
     LOGITS = auto()
@@ -66,7 +75,7 @@ class CustomTerm:
 
 
 # of the layers that a mapping assigns; the embedding output always imitates the embedding output
-MAPPED_STATES = Reads.HIDDEN_STATES | Reads.ATTENTION | Reads.VALUES
+MAPPED_STATES = Reads.HIDDEN_STATES | Reads.OWN_HIDDEN_STATES | Reads.ATTENTION | Reads.VALUES
 INTERMEDIATE_STATES = Reads.EMBEDDING | MAPPED_STATES
 
 _READS = {
@@ -74,6 +83,10 @@ _READS = {
     Term.HIDDEN_STATES: Reads.HIDDEN_STATES,
     Term.HIDDEN_COSINE: Reads.HIDDEN_STATES,
     Term.NORMALIZED_HIDDEN_STATES: Reads.HIDDEN_STATES,
+    Term.HIDDEN_SIMILARITY: Reads.OWN_HIDDEN_STATES,
+    Term.NEURON_SELECTIVITY: Reads.OWN_HIDDEN_STATES,
+    Term.HIDDEN_GRAM: Reads.HIDDEN_STATES,
+    Term.SOLUTION_FLOW: Reads.EMBEDDING | Reads.HIDDEN_STATES,
     Term.ATTENTION_SCORES: Reads.ATTENTION,
     Term.ATTENTION_PROBABILITIES: Reads.ATTENTION,
     Term.QUERY_RELATIONS: Reads.ATTENTION | Reads.VALUES,
@@ -88,6 +101,12 @@ _READS = {
     Term.LABEL: Reads.LOGITS | Reads.LABELS,
     Term.MASKED_LM: Reads.LOGITS | Reads.LABELS,
 }
+# may be told to compare layer 0, for which no term of its own stands beside them
+TERMS_OF_ANY_STATE = frozenset({Term.HIDDEN_SIMILARITY, Term.NEURON_SELECTIVITY, Term.HIDDEN_GRAM})
+# read the temperature
+TEMPERED_TERMS = frozenset({Term.PREDICTION, Term.PREDICTION_KL, Term.MULTI_LABEL_PREDICTION})
+# compare the teacher's probabilities of classes of which one is right
+SHIFTED_TERMS = frozenset({Term.PREDICTION, Term.PREDICTION_KL, Term.LOGITS_MSE})
 # compare with labels in place of the teacher
 LABEL_TERMS = frozenset({Term.LABEL, Term.MASKED_LM})
 
@@ -108,6 +127,9 @@ __all__ = [
     "INTERMEDIATE_STATES",
     "LABEL_TERMS",
     "MAPPED_STATES",
+    "SHIFTED_TERMS",
+    "TEMPERED_TERMS",
+    "TERMS_OF_ANY_STATE",
     "CustomTerm",
     "Phase",
     "Reads",

@@ -439,7 +439,8 @@ class DistillationTrainer(ObjectiveTrainer):
             "learned_mapping": None if learned is None else learned.to_json(),
             "loss_weights": {name: weight.to_json() for name, weight in self.phase_objective.weights.items()},
             "loss_layers": {str(name): list(layers) for name, layers in self.phase_objective.layers.items()},
-            "temperature": self.phase_objective.temperature,
+            "temperature": self.phase_objective.temperatures.to_json(),
+            "probability_shift": self.phase_objective.shifts_predictions,
         }
 
 

@@ -93,7 +93,8 @@ def method_words(facts: ModelFacts) -> str:
         f"{steps or 0:,} optimizer steps in the last": steps is not None,
         f"started as {_start_words(str(start))}": start,
         f"other variants of the rows in every epoch (`augment: {settings.get('augment')}`)": settings.get("augment"),
-        f"temperature {record.get('temperature')}": record.get("temperature") is not None,
+        f"temperature {_temperature_words(record.get('temperature'))}": record.get("temperature") is not None,
+        "predictions of the teacher corrected by the labels (`probability_shift`)": record.get("probability_shift"),
         f"loss reduction `{record.get('loss_reduction')}`": record.get("loss_reduction"),
         f"seed {record.get('seed')}": record.get("seed") is not None,
         f"tasks sampled by {_sampling_words(record.get('task_sampling'))}": record.get("task_sampling"),
@@ -118,6 +119,13 @@ def vocabulary_words(facts: ModelFacts) -> str:
 def _start_words(start: str) -> str:
     """What a student was before its first step; of a folder its last part."""
     return _STARTS.get(start, f"the trained {code_span(last_part(start))}")
+
+
+def _temperature_words(temperature: object) -> str:
+    """A number, or the way from one to another."""
+    if not isinstance(temperature, Mapping):
+        return str(temperature)
+    return f"from {temperature.get('start')} to {temperature.get('end')} ({temperature.get('kind')})"
 
 
 def _counted(count: object, one: str) -> str:

@@ -34,6 +34,7 @@ class AugmentMode(StrEnum):
     """They stand beside them, so that an epoch has twice the rows."""
 
 
+_ADDED = frozenset({"probability_shift", "teacher_weights"})
 _SIZES = ("shape", "layers", "width", "heads", "units")
 _FROM_TEACHER = tuple(str(method) for method in InitializationMethod if method is not InitializationMethod.TRAINED)
 
@@ -67,7 +68,8 @@ class DistilSettings(DataSettings):
         learning_rate: of the same.
         intermediate_epochs: of the intermediate-layer phase.
         intermediate_learning_rate: of the same.
-        temperature: of the prediction terms.
+        temperature: of the prediction terms; two numbers, or `start`, `end` and `kind`, where it moves over a phase.
+        probability_shift: whether the labels correct the teacher where its most probable class is another.
         loss_weights: factors of terms.
         layer_mapping: teacher layer of each student layer.
         dropout: of the student. None, as in benchmarks/engine_quality.py: what the teacher says is target enough.
@@ -97,7 +99,8 @@ class DistilSettings(DataSettings):
     learning_rate: float | None = None
     intermediate_epochs: float | None = None
     intermediate_learning_rate: float | None = None
-    temperature: float | None = None
+    temperature: float | tuple[float, float] | Mapping[str, Any] | None = None
+    probability_shift: bool = False
     loss_weights: Mapping[str, Any] | None = None
     layer_mapping: str | None = None
     dropout: float = 0.0
@@ -123,15 +126,17 @@ class DistilSettings(DataSettings):
             raise ValueError(f"expected `calibration_rows` of at least 1, got {self.calibration_rows}")
         if self.unlabeled and self.learn_from == LearnFrom.LABELS:
             raise ValueError("expected `learn_from` teacher with `unlabeled` rows, got labels; because they have none")
+        if self.probability_shift and self.learn_from == LearnFrom.LABELS:
+            raise ValueError(
+                "expected `learn_from` teacher with `probability_shift`, got labels; because it corrects the teacher"
+            )
         self.student_shape  # noqa: B018 (checks the sizes)
         self._check_augmentation()
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON gives them back, without `teacher_weights` where there are none: runs of before had no such key."""
+        """As JSON gives them back, without what is not set and runs of before did not have."""
         values = super().to_json()
-        if values["teacher_weights"] is None:
-            del values["teacher_weights"]
-        return values
+        return {name: value for name, value in values.items() if value or name not in _ADDED}
 
     @property
     def teacher_source(self) -> TeacherSource:
@@ -195,7 +200,8 @@ class DistilSettings(DataSettings):
             "learning_rate": self.learning_rate,
             "intermediate_num_train_epochs": self.intermediate_epochs,
             "intermediate_learning_rate": self.intermediate_learning_rate,
-            "temperature": self.temperature,
+            "temperature": list(self.temperature) if isinstance(self.temperature, tuple) else self.temperature,
+            "probability_shift": self.probability_shift,
             "loss_weights": None if self.loss_weights is None else dict(self.loss_weights),
             "layer_mapping": self.layer_mapping,
             "teacher_cache_dir": self.cache_dir,

@@ -204,13 +204,14 @@ class _Distillation:
         if self.settings.unlabeled and any(one.reads_labels for one in objectives):
             raise ValueError(
                 "expected terms that compare with the teacher alone for `unlabeled` rows, got one that reads labels; "
-                "because these rows have none; leave `label_loss` out of `loss_weights`"
+                "because these rows have none; leave out `label_loss` of `loss_weights`, and `probability_shift`"
             )
         stale = sorted(set(self.task.definition.label_columns) - ALIGNED_COLUMNS)
         if self.settings.augment and stale and any(one.reads_labels for one in objectives):
             raise ValueError(
                 f"expected terms that compare with the teacher alone with `augment`, got one that reads `{stale[0]}`; "
-                "because it may be wrong of a text with other words; leave `label_loss` out of `loss_weights`"
+                "because it may be wrong of a text with other words; leave out `label_loss` of `loss_weights`, and "
+                "`probability_shift`"
             )
         return objectives
 

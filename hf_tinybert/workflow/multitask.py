@@ -251,7 +251,7 @@ class _MultiTaskDistillation:
             raise ValueError(
                 f"expected terms that compare with a teacher alone for the `unlabeled` rows of the task `{name}`, got "
                 "one that reads labels; because these rows have none; give the task a `teacher` and no `label_loss` "
-                "in its `loss_weights`, or leave the rows out"
+                "in its `loss_weights`, and leave out `probability_shift`, or leave the rows out"
             )
         return objectives
 

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from transformers import HfArgumentParser
 
@@ -44,8 +46,18 @@ def test_the_recipe_of_the_paper_has_its_two_phases(build_arguments):
         ({"loss_reduction": "sum"}, "expected `loss_reduction` of mean, reference, got 'sum'"),
         ({"attention_form": "fast"}, "expected `attention_form` of auto, direct, factored, got 'fast'"),
         ({"projection_layout": "none"}, "expected `projection_layout` of per-state, shared, got 'none'"),
-        ({"temperature": 0.0}, "expected a positive `temperature`, got 0.0"),
-        ({"temperature": float("nan")}, "expected a positive `temperature`, got nan"),
+        ({"temperature": 0.0}, "expected a positive `temperature` such as .*, got 0.0"),
+        ({"temperature": float("nan")}, "expected a positive `temperature` such as .*, got nan"),
+        ({"temperature": [8, 0]}, r"expected a positive `temperature` such as .*, got \[8, 0\]"),
+        (
+            {"phases": ["intermediate-layer"], "probability_shift": True},
+            "expected a term of .*`probability_shift`, got none in intermediate-layer; because nothing would be",
+        ),
+        (
+            {"layer_mapping": "transport", "loss_weights": {"hidden_similarity_loss": 1}},
+            "expected a fixed layer mapping with hidden_similarity_loss",
+        ),
+        ({"loss_layers": {"solution_flow_loss": [0]}}, "expected `loss_layers` of solution_flow_loss"),
         ({"intermediate_learning_rate": 0.0}, "expected a positive `intermediate_learning_rate`"),
         ({"intermediate_num_train_epochs": 0}, "expected a positive `intermediate_num_train_epochs`"),
         ({"label_smoothing_factor": 0.1}, "expected `label_smoothing_factor` 0, got 0.1"),
@@ -144,6 +156,24 @@ def test_settings_reach_the_objective(build_arguments):
         assert objective.attention_form is AttentionForm.DIRECT
 
 
+@pytest.mark.parametrize("given", [[8, 1], "8,1", "[8, 1]", {"start": 8, "end": 1}])
+def test_a_temperature_that_moves_reaches_the_objective(build_arguments, given):
+    """Prevents a temperature of a recipe or a command line that is read otherwise than in Python, or stays."""
+    arguments = build_arguments(temperature=given)
+    assert arguments.temperature == {"start": 8.0, "end": 1.0, "kind": "linear"}
+    assert [arguments.objective(Phase.PREDICTION).temperatures.at(share) for share in (0, 0.5, 1)] == [8.0, 4.5, 1.0]
+    assert json.loads(arguments.to_json_string())["temperature"]["end"] == 1.0
+
+
+def test_a_probability_shift_reaches_the_phases_that_have_predictions(build_arguments):
+    """Prevents labels that are asked for in a phase that reads none, and a shift of what has no best class."""
+    arguments = build_arguments(probability_shift=True)
+    assert [objective.reads_labels for objective in arguments.objectives().values()] == [False, True]
+    for problem in (ProblemType.REGRESSION, ProblemType.EMBEDDING, ProblemType.MULTI_LABEL):
+        with pytest.raises(ValueError, match=f"classes of which one is right, got `{problem}`"):
+            arguments.objectives(problem)
+
+
 @pytest.mark.parametrize("recipe", list(RecipeName))
 def test_a_recipe_fills_in_what_is_not_given(build_arguments, recipe):
     """Prevents a preset that is overruled by the defaults of another method."""
@@ -178,7 +208,7 @@ def test_two_numbers_are_a_weight_that_moves(build_arguments):
     arguments = build_arguments(loss_weights={"prediction_loss": [1, 0], "label_loss": [0, 1]})
     objective = arguments.objective(Phase.PREDICTION)
     assert objective.weights_at(0.25) == {"prediction_loss": 0.75, "label_loss": 0.25}
-    assert objective.moving_weights_at(0.25) == {"prediction_loss_weight": 0.75, "label_loss_weight": 0.25}
+    assert objective.moving_at(0.25) == {"prediction_loss_weight": 0.75, "label_loss_weight": 0.25}
 
 
 @pytest.mark.parametrize("strategy", ["attention", "transport"])
@@ -201,13 +231,15 @@ def test_bf16_follows_the_hardware(build_arguments, monkeypatch, fast):
 def test_everything_can_be_given_on_the_command_line(tmp_path):
     """Prevents an argument that only Python can set."""
     words = ["--output_dir", str(tmp_path), "--use_cpu", "true", "--report_to", "none"]
-    words += ["--phases", "joint", "prediction-layer", "--layer_mapping", "1,4", "--temperature", "2"]
+    words += ["--phases", "joint", "prediction-layer", "--layer_mapping", "1,4"]
+    words += ["--temperature", "2", "--probability_shift"]
     words += ["--loss_weights", '{"attention_scores_loss": 0.5}', "--projection_layout", "shared"]
     words += ["--intermediate_max_steps", "5", "--learning_rate", "0.1", "--attention_form", "factored"]
     (arguments,) = HfArgumentParser(DistillationArguments).parse_args_into_dataclasses(words)
     assert arguments.phases == ["joint", "prediction-layer"]
     assert arguments.layer_mapping == "1,4"
     assert arguments.temperature == 2.0
+    assert arguments.probability_shift
     assert arguments.loss_weights == {"attention_scores_loss": 0.5}
     assert arguments.projection_layout == "shared"
     assert arguments.intermediate_max_steps == 5

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,12 +9,12 @@ from hf_tinybert.distillation.attention import AttentionRecord
 from hf_tinybert.distillation.layer_mapping import MappingStrategy
 from hf_tinybert.distillation.learned_mapping import LearnedMapping
 from hf_tinybert.distillation.losses import AttentionForm, Reduction
-from hf_tinybert.distillation.objective import DistillationObjective, most_relation_heads
+from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.states import DistillationStates, StateRequest
 from hf_tinybert.distillation.terms import CustomTerm, Reads, Term
 
 
-def _states(width=8):
+def _states(width=8, own_width=6):
     mask = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])
     return DistillationStates(
         mask=mask,
@@ -21,6 +23,7 @@ def _states(width=8):
         logits=torch.randn(2, 4, 5),
         logits_mask=mask,
         labels=torch.tensor([[1, 0, 4, 2], [3, 3, -100, -100]]),
+        own_hidden_states=tuple(torch.randn(2, 4, own_width) for _ in range(3)),
     )
 
 
@@ -34,6 +37,7 @@ def test_terms_are_the_loss_functions_summed_over_layers_under_their_names(reduc
     found = terms.losses(student, teacher)
     mask = student.mask
     states = list(zip(student.hidden_states, teacher.hidden_states, strict=True))
+    own_states = list(zip(student.own_hidden_states, teacher.hidden_states, strict=True))
     records = list(zip(student.attentions, teacher.attentions, strict=True))
     logits = (student.logits, teacher.logits)
     expected = {
@@ -41,6 +45,13 @@ def test_terms_are_the_loss_functions_summed_over_layers_under_their_names(reduc
         "hidden_states_loss": sum(losses.hidden_states_loss(*pair, mask, reduction=reduction) for pair in states[1:]),
         "hidden_cosine_loss": sum(losses.hidden_cosine_loss(*pair, mask) for pair in states[1:]),
         "normalized_hidden_states_loss": sum(losses.normalized_hidden_states_loss(*pair, mask) for pair in states[1:]),
+        "hidden_similarity_loss": sum(losses.hidden_similarity_loss(*pair, mask) for pair in own_states[1:]),
+        "neuron_selectivity_loss": sum(losses.neuron_selectivity_loss(*pair, mask) for pair in own_states[1:]),
+        "hidden_gram_loss": sum(losses.hidden_gram_loss(*pair, mask) for pair in states[1:]),
+        "solution_flow_loss": sum(
+            losses.solution_flow_loss(student.hidden_states[m : m + 2], teacher.hidden_states[m : m + 2], mask)
+            for m in range(2)
+        ),
         "attention_scores_loss": sum(
             losses.attention_scores_loss(*pair, mask, reduction=reduction) for pair in records
         ),
@@ -83,6 +94,95 @@ def test_a_term_compares_the_layers_it_is_told():
         DistillationObjective({Term.HIDDEN_STATES: 1.0}, layers={Term.HIDDEN_STATES: (-3,)}).request(2)
 
 
+def test_products_of_states_may_be_compared_at_the_embedding_output():
+    """Prevents layer 0 from being out of reach, and from being counted by a term that has a sister there."""
+    student, teacher = _states(), _states()
+    objective = DistillationObjective({Term.HIDDEN_SIMILARITY: 1.0}, layers={Term.HIDDEN_SIMILARITY: (0, -1)})
+    pairs = [(student.own_hidden_states[layer], teacher.hidden_states[layer]) for layer in (0, 2)]
+    torch.testing.assert_close(
+        objective.losses(student, teacher)["hidden_similarity_loss"],
+        sum(losses.hidden_similarity_loss(*pair, student.mask) for pair in pairs),
+    )
+    assert objective.request(2) == StateRequest(hidden_states=(0, 2))
+    assert objective.teacher_request(2, (0, 3, 6)) == StateRequest(hidden_states=(0, 6))
+    with pytest.raises(ValueError, match="expected layers from 1 to 2 .* for `hidden_cosine_loss`"):
+        DistillationObjective({Term.HIDDEN_COSINE: 1.0}, layers={Term.HIDDEN_COSINE: (0,)}).request(2)
+
+
+def test_a_flow_goes_from_one_compared_layer_to_the_next():
+    """Prevents a flow over a layer that is left out, and one that begins nowhere."""
+    student, teacher = _states(), _states()
+    objective = DistillationObjective({Term.SOLUTION_FLOW: 1.0}, layers={Term.SOLUTION_FLOW: (2,)})
+    flows = [(states.hidden_states[0], states.hidden_states[2]) for states in (student, teacher)]
+    torch.testing.assert_close(
+        objective.losses(student, teacher)["solution_flow_loss"], losses.solution_flow_loss(*flows, student.mask)
+    )
+    assert objective.request(2) == StateRequest(hidden_states=(0, 2))
+
+
+@pytest.mark.parametrize(
+    ("term", "projected"),
+    [
+        (Term.HIDDEN_SIMILARITY, False),
+        (Term.NEURON_SELECTIVITY, False),
+        (Term.HIDDEN_GRAM, True),
+        (Term.SOLUTION_FLOW, True),
+        (Term.HIDDEN_STATES, True),
+    ],
+)
+def test_only_terms_of_one_width_need_projections(term, projected):
+    """Prevents projections that nothing trains, and states of two widths beside each other."""
+    objective = DistillationObjective({term: 1.0})
+    assert objective.reads_hidden_states
+    assert objective.reads_projections is projected
+
+
+def test_the_temperature_follows_the_progress_of_the_phase():
+    """Prevents a temperature that is set to move and stays where it starts."""
+    student, teacher = _states(), _states()
+    objective = DistillationObjective({Term.PREDICTION: 1.0, Term.LOGITS_MSE: 1.0}, temperature=[8, 2])
+    for progress, temperature in ((0.0, 8.0), (0.5, 5.0), (1.0, 2.0)):
+        found = objective.losses(student, teacher, progress)["prediction_loss"]
+        expected = losses.prediction_loss(student.logits, teacher.logits, student.mask, temperature=temperature)
+        torch.testing.assert_close(found, expected)
+    assert objective.moving_at(0.5) == {"temperature": 5.0}
+    assert DistillationObjective({Term.LOGITS_MSE: 1.0}, temperature=[8, 2]).moving_at(0.5) == {}
+    with pytest.raises(ValueError, match="expected a positive `temperature`"):
+        DistillationObjective({Term.PREDICTION: 1.0}, temperature=[8, 0])
+
+
+@pytest.mark.parametrize(
+    ("term", "loss"),
+    [
+        (Term.PREDICTION, losses.prediction_loss),
+        (Term.PREDICTION_KL, losses.prediction_kl_loss),
+        (Term.LOGITS_MSE, losses.logits_mse_loss),
+    ],
+)
+def test_a_probability_shift_corrects_the_teacher_by_the_labels(term, loss):
+    """Prevents a shift that is asked for and not made, or made at positions without a label."""
+    student, teacher = _states(), _states()
+    objective = DistillationObjective({term: 1.0}, probability_shift=True)
+    corrected = teacher.logits.clone()
+    for row, position in (student.labels != -100).nonzero().tolist():
+        gold, best = student.labels[row, position], corrected[row, position].argmax()
+        corrected[row, position, [gold, best]] = corrected[row, position, [best, gold]]
+    found = objective.losses(student, teacher)[term]
+    torch.testing.assert_close(found, loss(student.logits, corrected, student.mask))
+    assert not torch.isclose(found, loss(student.logits, teacher.logits, student.mask))
+    assert objective.reads_labels and objective.reads_teacher
+    assert not DistillationObjective({Term.HIDDEN_STATES: 1.0}, probability_shift=True).reads_labels
+    with pytest.raises(ValueError, match="expected labels in the batch, got none; because `probability_shift`"):
+        objective.losses(replace(student, labels=None), teacher)
+
+
+@pytest.mark.parametrize("problem", ["regression", "embedding", "multi_label"])
+def test_a_probability_shift_of_what_has_no_best_class_is_refused(problem):
+    """Prevents a setting that could only be ignored, or that swaps numbers of a regression."""
+    with pytest.raises(ValueError, match=f"with classes of which one is right, got `{problem}`"):
+        DistillationObjective({Term.LOGITS_MSE: 1.0}, problem=losses.ProblemType(problem), probability_shift=True)
+
+
 def test_the_teacher_is_asked_for_mapped_layers_and_for_predictions_only_when_they_are_compared():
     """Prevents forwards that keep every layer, and a teacher that predicts for a term that reads labels only."""
     every = DistillationObjective(dict.fromkeys(Term, 1.0))
@@ -121,7 +221,7 @@ def test_weights_follow_the_progress_of_the_phase():
         "logits_mse_loss": torch.tensor(2.0),
     }
     assert [objective.total(values, progress).item() for progress in (0.0, 0.5, 1.0)] == [9.0, 7.0, 5.0]
-    assert objective.moving_weights_at(0.5) == {"prediction_loss_weight": 0.5, "label_loss_weight": 0.5}
+    assert objective.moving_at(0.5) == {"prediction_loss_weight": 0.5, "label_loss_weight": 0.5}
 
 
 def test_labels_that_are_missing_are_said():
@@ -148,14 +248,6 @@ def test_a_learned_mapping_weighs_all_teacher_layers(strategy):
     )
     with pytest.raises(ValueError, match="expected a fixed layer mapping with hidden_cosine_loss"):
         DistillationObjective({Term.HIDDEN_COSINE: 1.0}, learned_mapping=mapping)
-
-
-def test_relation_heads_divide_both_widths():
-    """Prevents relations of heads that cut a width unevenly."""
-    student = AttentionRecord(*(torch.randn(1, 12, 4, 26) for _ in range(3)), 0.2)
-    teacher = AttentionRecord(*(torch.randn(1, 12, 4, 64) for _ in range(3)), 0.1)
-    assert most_relation_heads(student, teacher) == 24
-    assert most_relation_heads(teacher, teacher) == 48
 
 
 def test_the_total_is_the_weighted_sum():

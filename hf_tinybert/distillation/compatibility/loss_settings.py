@@ -6,7 +6,7 @@ from torch import nn
 from transformers import PreTrainedModel, TrainingArguments
 
 from hf_tinybert.distillation.objective import DistillationObjective
-from hf_tinybert.distillation.terms import Term
+from hf_tinybert.distillation.terms import Reads, Term
 
 _CLASS_WEIGHTS = frozenset({"class_weight", "class_weights", "label_weights", "pos_weight"})
 _WEIGHTED_LOSSES = (nn.CrossEntropyLoss, nn.NLLLoss, nn.BCEWithLogitsLoss)
@@ -23,7 +23,7 @@ def check_loss_settings(
         ValueError: label smoothing without a label term, class weights, or a loss function of the student's own.
     """
     smoothing = 0.0 if arguments is None else arguments.label_smoothing_factor
-    if smoothing and not any(objective.reads_labels for objective in objectives):
+    if smoothing and not any(objective.reads & Reads.LABELS for objective in objectives):
         raise ValueError(
             f"expected `label_smoothing_factor` 0, got {smoothing}; because the targets are the teacher's predictions "
             f"and no term reads labels; raise `temperature` for softer targets, or give `{Term.LABEL}` a weight"

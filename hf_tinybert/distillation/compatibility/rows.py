@@ -9,7 +9,7 @@ from hf_tinybert.distillation.compatibility.labels import check_label_names, lab
 from hf_tinybert.distillation.head_kinds import head_kind
 from hf_tinybert.distillation.losses import IGNORED_LABEL, ProblemType
 from hf_tinybert.distillation.objective import DistillationObjective
-from hf_tinybert.distillation.task_head import problem_of
+from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
 from hf_tinybert.distillation.terms import Term
 
 LABEL_COLUMNS = ("labels", "label", "label_ids", "start_positions")
@@ -44,7 +44,7 @@ def check_rows(dataset: Dataset, student: PreTrainedModel, objectives: Sequence[
             "and the filters it went through"
         )
     column = label_column(dataset)
-    _check_labelled(dataset, objectives, "the training set")
+    _check_labelled(dataset, student, objectives, "the training set")
     if column is not None and _reads_classes(student, objectives):
         _check_exclusive(dataset, column, student)
         _check_classes(dataset, column)
@@ -67,20 +67,30 @@ def check_evaluation_rows(
         ValueError: no labels for a term that reads them, or class ids that the student has no output for.
     """
     role = f"the evaluation set `{name}`" if name else "the evaluation set"
-    _check_labelled(dataset, objectives, role)
+    _check_labelled(dataset, student, objectives, role)
     column = label_column(dataset)
     reads = any(Term.LABEL in one.weights for one in objectives) and _reads_classes(student, objectives)
     if column is not None and reads and problem_of(student) is ProblemType.SINGLE_LABEL:
         _check_range(dataset, column, len(label_names(student)), role)
 
 
-def _check_labelled(dataset: Dataset, objectives: Sequence[DistillationObjective], role: str) -> None:
-    """Refuse rows without labels for a term that reads them.
+def _check_labelled(
+    dataset: Dataset, student: PreTrainedModel, objectives: Sequence[DistillationObjective], role: str
+) -> None:
+    """Refuse rows without labels for a term, or a probability shift, that reads them.
 
     Raises:
-        ValueError: there is such a term, and no column of labels.
+        ValueError: there is one, and no column of labels.
     """
-    if label_column(dataset) is None and any(Term.LABEL in objective.weights for objective in objectives):
+    if label_column(dataset) is not None:
+        return
+    shifts = any(objective.shifts_predictions for objective in objectives)
+    if shifts and not predicts_vocabulary(student):  # labels of hidden words are made by the collator
+        raise ValueError(
+            f"expected a `labels` column in {role} for `probability_shift`, got {dataset.column_names}; because the "
+            "labels say where the teacher is wrong; add the column, or leave `probability_shift` out"
+        )
+    if any(Term.LABEL in objective.weights for objective in objectives):
         raise ValueError(
             f"expected a `labels` column in {role} for `{Term.LABEL}`, got {dataset.column_names}; because it "
             f"compares with the labels of the data; add the column, or set the weight of `{Term.LABEL}` to 0"

@@ -18,7 +18,11 @@ from hf_tinybert.distillation.attention_comparison import (
     pairs_within,
     smallest_window,
 )
-from hf_tinybert.distillation.losses.dot_products import softmax_divergence, squared_score_difference
+from hf_tinybert.distillation.losses.dot_products import (
+    factored_multiplies_less,
+    softmax_divergence,
+    squared_score_difference,
+)
 from hf_tinybert.distillation.losses.reduction import AttentionForm, Reduction, in_float32
 
 
@@ -146,12 +150,8 @@ def _takes_factored_form(
                 "or `direct`"
             )
         return False
-    # Multiplications for value and gradient: direct L^2 (w + 2 s), factored 2 L w (w + s), with s the student's width
-    # and w both. Measured on a processor, the forms cost the same at about 0.8 of the length where these are equal,
-    # such as 118 for heads of 26 and 64: benchmarks/results/attention_form.json.
-    width = student_width + teacher_width
-    crossover = 0.8 * 2 * width * (width + student_width) / (width + 2 * student_width)
-    return form is AttentionForm.FACTORED or (form is AttentionForm.AUTO and length >= crossover)
+    less = factored_multiplies_less(length, student_width, teacher_width)
+    return form is AttentionForm.FACTORED or (form is AttentionForm.AUTO and less)
 
 
 def _map(attention: Attention) -> Tensor:

@@ -1,6 +1,6 @@
 """Sums over maps of dot products whose gradient is taken on the spot, so that no map outlives the call.
 
-Both functions compare the map `c_s A_student B_student^T` of a student with that of a teacher. What backward needs,
+Two functions compare the map `c_s A_student B_student^T` of a student with that of a teacher. What backward needs,
 `(batch, heads, seq_len, student_width)` twice, is computed beside the value; autograd alone would keep every
 intermediate of every layer until backward. Only the student's tensors get a gradient, and only a first one.
 """
@@ -44,6 +44,21 @@ def squared_score_difference(
         *student, *_detached(teacher), query_valid[:, None, :, None], key_valid[:, None, :, None], pairs, factored
     )
     return sum_of_squares
+
+
+def factored_multiplies_less(length: int, student_width: int, teacher_width: int) -> bool:
+    """Whether Gram matrices multiply less than the map that they stand for, value and gradient together.
+
+    Args:
+        length: rows of the map.
+        student_width: of the student's factors.
+        teacher_width: of the teacher's factors.
+    """
+    # Multiplications: direct L^2 (w + 2 s), factored 2 L w (w + s), with s the student's width and w both. Measured
+    # on a processor, the forms cost the same at about 0.8 of the length where these are equal, such as 118 for heads
+    # of 26 and 64: benchmarks/results/attention_form.json.
+    width = student_width + teacher_width
+    return length >= 0.8 * 2 * width * (width + student_width) / (width + 2 * student_width)
 
 
 def softmax_divergence(
@@ -181,4 +196,4 @@ def _log_softmax(left: Tensor, right: Tensor, scaling: float, columns: Tensor) -
     return functional.log_softmax(scores.masked_fill_(~columns, torch.finfo(dtype).min), dim=-1)
 
 
-__all__ = ["softmax_divergence", "squared_score_difference"]
+__all__ = ["factored_multiplies_less", "softmax_divergence", "squared_score_difference"]

@@ -8,8 +8,6 @@ from typing import ParamSpec
 import torch
 from torch import Tensor
 
-from hf_tinybert.distillation.attention import AttentionRecord, AttentionScores
-
 
 class Reduction(StrEnum):
     """How a term is averaged.
@@ -41,7 +39,8 @@ def in_float32(loss: Callable[_Inputs, Tensor]) -> Callable[_Inputs, Tensor]:
     """Run a loss outside autocast: bfloat16 keeps 8 bits, a squared difference needs more.
 
     Args:
-        loss: function whose first parameter is `student`: a tensor, an `AttentionRecord` or `AttentionScores`.
+        loss: function whose first parameter is `student`: a tensor, or a tuple that begins with one, as an
+            `AttentionRecord` and `AttentionScores` do.
 
     Returns:
         The same function, which casts its inputs to float32 itself where they are narrower.
@@ -50,7 +49,7 @@ def in_float32(loss: Callable[_Inputs, Tensor]) -> Callable[_Inputs, Tensor]:
     @wraps(loss)
     def outside_autocast(*args: _Inputs.args, **kwargs: _Inputs.kwargs) -> Tensor:
         first = args[0] if args else kwargs["student"]
-        tensor = first[0] if isinstance(first, AttentionRecord | AttentionScores) else first
+        tensor = first[0] if isinstance(first, tuple) else first
         device = tensor.device.type if isinstance(tensor, Tensor) else "cpu"
         with torch.autocast(device, enabled=False):
             return loss(*args, **kwargs)

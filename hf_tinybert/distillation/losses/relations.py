@@ -1,12 +1,15 @@
 """Terms that compare how the positions of a text relate to each other: MiniLMv2's self-attention relations."""
 
 from enum import StrEnum
+from math import gcd
 
 from torch import Tensor
 
 from hf_tinybert.distillation.attention import Attention, AttentionScores
 from hf_tinybert.distillation.losses.dot_products import softmax_divergence
 from hf_tinybert.distillation.losses.reduction import in_float32
+
+MOST_RELATION_HEADS = 48  # MiniLMv2's choice for a base-size teacher; more heads are finer relations
 
 
 class Vectors(StrEnum):
@@ -69,6 +72,15 @@ def relations_loss(
     return divergence.float() / (relation_heads * valid.sum()).clamp(min=1)
 
 
+def most_relation_heads(student: Attention, teacher: Attention, most: int = MOST_RELATION_HEADS) -> int:
+    """The most relation heads up to `most` into which the widths of both records divide; 1 for score maps."""
+    if isinstance(student, AttentionScores) or isinstance(teacher, AttentionScores):
+        return 1
+    widths = [record.query.shape[1] * record.query.shape[3] for record in (student, teacher)]
+    common = gcd(*widths)
+    return max(heads for heads in range(1, min(most, common) + 1) if common % heads == 0)
+
+
 def _vectors(attention: Attention, vectors: Vectors, whose: str) -> Tensor:
     if isinstance(attention, AttentionScores):
         raise ValueError(
@@ -98,4 +110,4 @@ def _relation_factors(vectors: Tensor, relation_heads: int, kind: str, whose: st
     return split, split, (width // relation_heads) ** -0.5
 
 
-__all__ = ["Vectors", "relations_loss"]
+__all__ = ["MOST_RELATION_HEADS", "Vectors", "most_relation_heads", "relations_loss"]

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.compatibility.rows import label_column
 from hf_tinybert.distillation.objective import DistillationObjective
-from hf_tinybert.distillation.schedules import WeightSchedule
+from hf_tinybert.distillation.schedules import Schedule
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
 from hf_tinybert.distillation.teacher_outputs import Collator
 from hf_tinybert.distillation.terms import LABEL_TERMS, Phase, Reads, Term
@@ -75,6 +75,7 @@ def task_objectives(
     * With teacher and labels: the terms of the arguments, teacher annealing included.
     * Without labels: the label terms are left out, and terms of predictions keep the highest of their weights where
       these would have moved: no labels take over.
+    * With `probability_shift` of the arguments, every task has a teacher that labels can correct, or no teacher.
     * Without teacher: the label term alone, at the highest of its weights or 1, and no intermediate-layer phase.
 
     Args:
@@ -85,7 +86,8 @@ def task_objectives(
         has_teacher: whether a teacher teaches it.
 
     Raises:
-        ValueError: there is nothing to learn: neither teacher nor labels, or no phase that trains what there is.
+        ValueError: there is nothing to learn: neither teacher nor labels, or no phase that trains what there is; or
+            `probability_shift` of a task without labels, or whose predictions are no exclusive classes.
     """
     vocabulary = predicts_vocabulary(student)
     has_labels = label_column(task.train_dataset) is not None or vocabulary  # of masked words the collator makes them
@@ -99,7 +101,16 @@ def task_objectives(
     own = copy.copy(args)
     general = args.loss_weights if isinstance(args.loss_weights, dict) else {}
     own.loss_weights = {**general, **(task.loss_weights or {})}
-    objectives = own.objectives(problem_of(student), masked_lm=vocabulary)
+    own.probability_shift = args.probability_shift and has_teacher
+    if own.probability_shift and not has_labels:
+        raise ValueError(
+            f"expected labels of the task `{name}` for `probability_shift`, got {task.train_dataset.column_names}; "
+            "because they say where its teacher is wrong; add the column `labels`, or leave `probability_shift` out"
+        )
+    try:
+        objectives = own.objectives(problem_of(student), masked_lm=vocabulary)
+    except ValueError as error:
+        raise ValueError(f"task `{name}`: {error}") from error
     if not has_teacher:
         label = Term.MASKED_LM if vocabulary else Term.LABEL
         objectives = {
@@ -117,22 +128,22 @@ def task_objectives(
     return objectives
 
 
-def _highest_label_weight(objective: DistillationObjective) -> WeightSchedule:
+def _highest_label_weight(objective: DistillationObjective) -> Schedule:
     weights = [_highest(weight) for term, weight in objective.weights.items() if term in LABEL_TERMS]
-    return WeightSchedule.constant(max(weights, default=1.0))
+    return Schedule.constant(max(weights, default=1.0))
 
 
-def _without_labels(objective: DistillationObjective) -> dict[str, WeightSchedule]:
+def _without_labels(objective: DistillationObjective) -> dict[str, Schedule]:
     kept = {term: weight for term, weight in objective.weights.items() if term not in LABEL_TERMS}
     if len(kept) == len(objective.weights):
         return kept
     return {
-        term: WeightSchedule.constant(_highest(weight)) if objective.reads_of(term) & Reads.LOGITS else weight
+        term: Schedule.constant(_highest(weight)) if objective.reads_of(term) & Reads.LOGITS else weight
         for term, weight in kept.items()
     }
 
 
-def _highest(weight: WeightSchedule) -> float:
+def _highest(weight: Schedule) -> float:
     return max(weight.start, weight.end)
 
 

@@ -21,9 +21,9 @@ class TaskProjections(TrainingProjections):
         super().__init__()
         self.by_task = nn.ModuleDict(by_task)
 
-    def serves(self, task: str) -> bool:
-        """Whether states of a teacher are imitated in this task."""
-        return task in self.by_task
+    def serves(self, task: str | None) -> bool:
+        """Whether states of a teacher are imitated in this task, at its width."""
+        return task is not None and task in self.by_task
 
     def of(self, task: str) -> DistillationProjections:
         """Those to the states of a task's teacher.

@@ -44,7 +44,8 @@ def told_of_tasks(
         "loss_layers": {
             f"{name}/{term}": list(layers) for name, one in active.items() for term, layers in one.layers.items()
         },
-        "temperature": next(one.temperature for one in active.values()),
+        "temperature": next(one.temperatures.to_json() for one in active.values()),
+        "probability_shift": any(one.shifts_predictions for one in active.values()),
         "tasks": tasks,
         "task_sampling": asdict(sampling),
     }

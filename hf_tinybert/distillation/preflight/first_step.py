@@ -7,7 +7,7 @@ between the two, a random one near the second.
 """
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -181,7 +181,13 @@ def _losses(
 
 def _speaking_as(student: DistillationStates, teacher: DistillationStates) -> DistillationStates:
     """The student's batch with the teacher's states."""
-    return replace(student, hidden_states=teacher.hidden_states, attentions=teacher.attentions, logits=teacher.logits)
+    return replace(
+        student,
+        hidden_states=teacher.hidden_states,
+        own_hidden_states=teacher.hidden_states,
+        attentions=teacher.attentions,
+        logits=teacher.logits,
+    )
 
 
 def _silenced(states: DistillationStates) -> DistillationStates:
@@ -189,10 +195,15 @@ def _silenced(states: DistillationStates) -> DistillationStates:
     logits = states.logits
     return replace(
         states,
-        hidden_states=tuple(None if state is None else torch.zeros_like(state) for state in states.hidden_states),
+        hidden_states=_silent_states(states.hidden_states),
+        own_hidden_states=_silent_states(states.own_hidden_states),
         attentions=tuple(_silent_attention(entry) for entry in states.attentions),
         logits=None if logits is None else logits.masked_fill(~torch.isneginf(logits), 0.0),
     )
+
+
+def _silent_states(states: Iterable[Tensor | None]) -> tuple[Tensor | None, ...]:
+    return tuple(None if state is None else torch.zeros_like(state) for state in states)
 
 
 def _silent_attention(entry: object) -> Any:  # noqa: ANN401 (a record, a score map or None, as it came)

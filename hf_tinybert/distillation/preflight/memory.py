@@ -78,7 +78,8 @@ def estimate_memory(
     layers = student.num_hidden_layers
     states = (layers + 1) * teacher.hidden_size if setup.reads_hidden_states else 0
     records = 3 * layers * teacher.hidden_size if setup.reads_attention else 0
-    projected = states  # the student's states at the teacher's width
+    # the student's states at the teacher's width
+    projected = states if any(objective.reads_projections for objective in setup.objectives) else 0
     layer = _layer_values(setup.student) + _map_values(setup.student, length)
     predicted = predicted_share(setup)
     per_token = layers * layer + projected + predicted * _head_values(setup.student)

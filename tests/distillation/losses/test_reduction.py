@@ -6,7 +6,15 @@ from hf_tinybert.distillation.attention import AttentionScores
 from hf_tinybert.distillation.losses import AttentionForm, ProblemType
 from hf_tinybert.distillation.losses.reduction import in_float32, mean_over_valid
 
-STATE_LOSSES = ["hidden_states_loss", "hidden_cosine_loss", "normalized_hidden_states_loss"]
+STATE_LOSSES = [
+    "hidden_states_loss",
+    "hidden_cosine_loss",
+    "normalized_hidden_states_loss",
+    "hidden_similarity_loss",
+    "neuron_selectivity_loss",
+    "hidden_gram_loss",
+]
+FLOW_LOSSES = ["solution_flow_loss"]
 ATTENTION_LOSSES = ["attention_scores_loss", "attention_probabilities_loss"]
 RELATION_LOSSES = ["relations_loss"]
 LOGITS_LOSSES = [
@@ -27,6 +35,10 @@ def build_call(build_mask, build_record):
     def build(name, dtype=torch.float32, mask=None, form=AttentionForm.AUTO):
         torch.manual_seed(0)
         mask, loss = build_mask(2, 7) if mask is None else mask, getattr(losses, name)
+        if name in FLOW_LOSSES:
+            *student, lower, upper = (torch.randn(2, 7, 5).to(dtype) for _ in range(4))
+            student = [state.requires_grad_() for state in student]
+            return lambda: loss(tuple(student), (lower, upper), mask), student
         if name in STATE_LOSSES + LOGITS_LOSSES:
             student, teacher = torch.randn(2, 7, 5).to(dtype), torch.randn(2, 7, 5).to(dtype)
             student.requires_grad_()
@@ -55,7 +67,7 @@ def build_call(build_mask, build_record):
 def test_every_loss_is_in_these_tests():
     """Prevents a new loss that nothing runs in bfloat16 or on an empty batch."""
     names = {name for name in losses.__all__ if name.endswith("_loss")}
-    state_losses = {*STATE_LOSSES, *ATTENTION_LOSSES, *RELATION_LOSSES}
+    state_losses = {*STATE_LOSSES, *FLOW_LOSSES, *ATTENTION_LOSSES, *RELATION_LOSSES}
     assert names == {*state_losses, *LOGITS_LOSSES, *LABEL_LOSSES, *EMBEDDING_LOSSES}
 
 
@@ -90,16 +102,16 @@ def test_a_batch_without_anything_valid_gives_zero_and_finite_gradients(name, fo
 
 
 @pytest.mark.parametrize("by_name", [True, False])
-@pytest.mark.parametrize("as_scores", [True, False])
-def test_in_float32_leaves_autocast_whatever_comes_first(by_name, as_scores):
-    """Prevents a loss in bfloat16 because its inputs came by name or as a score map."""
+@pytest.mark.parametrize("form", [lambda tensor: tensor, AttentionScores, lambda tensor: (tensor, tensor)])
+def test_in_float32_leaves_autocast_whatever_comes_first(by_name, form):
+    """Prevents a loss in bfloat16 because its inputs came by name, as a score map or as two layers."""
 
     @in_float32
     def product(student):
-        tensor = student.scores if isinstance(student, AttentionScores) else student
+        tensor = student[0] if isinstance(student, tuple) else student
         return tensor @ tensor
 
-    student = AttentionScores(torch.eye(2)) if as_scores else torch.eye(2)
+    student = form(torch.eye(2))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         value = product(student=student) if by_name else product(student)
     assert value.dtype is torch.float32

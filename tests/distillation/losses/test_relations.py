@@ -6,6 +6,7 @@ import torch
 
 from hf_tinybert.distillation.attention import AttentionRecord, AttentionScores
 from hf_tinybert.distillation.losses import Vectors, relations_loss
+from hf_tinybert.distillation.losses.relations import most_relation_heads
 
 
 @pytest.fixture(params=Vectors)
@@ -105,3 +106,11 @@ def test_relations_of_values_that_were_not_recorded_are_refused(build_record, bu
     record = build_record(2, 2, 7, 4)
     with pytest.raises(ValueError, match="with its value, got one of the teacher without"):
         relations_loss(record, record._replace(value=None), build_mask(2, 7), vectors="value", relation_heads=2)
+
+
+def test_relation_heads_divide_both_widths():
+    """Prevents relations of heads that cut a width unevenly."""
+    student = AttentionRecord(*(torch.randn(1, 12, 4, 26) for _ in range(3)), 0.2)
+    teacher = AttentionRecord(*(torch.randn(1, 12, 4, 64) for _ in range(3)), 0.1)
+    assert most_relation_heads(student, teacher) == 24
+    assert most_relation_heads(teacher, teacher) == 48
