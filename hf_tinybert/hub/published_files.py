@@ -46,11 +46,11 @@ _MODEL_FILES = (
 _STORY_FILES = (
     r"task\.json",
     r"distillation\.json",
-    r"tasks/[\w-]+/task\.json",
     r"LICENSE(\.txt|\.md)?",
     r"README\.md",
     r"pictures/(loss-curves|hidden-states|attention|size-against-score)\.png",
 )
+_HEAD_FILES = (r"tasks/[\w-]+/task\.json",)
 _CODE_FILES = (r"(configuration|modeling)_tinybert\w*\.py",)
 # Which every model may have.
 _OF_ANY_MODEL = re.compile(r"LICENSE(\.txt|\.md)?|README\.md|pictures/.*")
@@ -93,7 +93,8 @@ def prepared_files(
             _write_plain_bert(folder, facts, staged)
         else:
             _copy(folder, staged, _MODEL_FILES)
-        _copy(folder, staged, _STORY_FILES)
+        heads = tuple(rf"tasks/{re.escape(name)}/task\.json" for name in facts.heads)  # not of one that was taken out
+        _copy(folder, staged, (*_STORY_FILES, *heads))
         _check_tokenizer(folder, staged)
         for name in (CONFIG_FILE, _TOKENIZER_CONFIG):
             _forget_this_machine(staged / name)
@@ -141,7 +142,7 @@ def left_over_paths(present: Iterable[str], published: Iterable[str]) -> list[st
         present: paths in the repository.
         published: those that go up.
     """
-    patterns = (*_MODEL_FILES, *_STORY_FILES, *_CODE_FILES)
+    patterns = (*_MODEL_FILES, *_STORY_FILES, *_HEAD_FILES, *_CODE_FILES)
     others = (path for path in set(present) - set(published) if not _OF_ANY_MODEL.fullmatch(path))
     return sorted(path for path in others if any(re.fullmatch(pattern, path) for pattern in patterns))
 

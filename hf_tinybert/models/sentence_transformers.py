@@ -115,6 +115,11 @@ def read_sentence_transformer(name: str | Path) -> SentenceTransformerSettings |
     )
 
 
+def pools_states(name: str | Path) -> bool:
+    """Whether a folder or Hub model is one of sentence-transformers that makes an embedding of an encoder's states."""
+    return "Pooling" in _kinds(_read(name, MODULES_FILE) or [])
+
+
 def load_sentence_transformer(name: str | Path) -> TinyBertForSentenceEmbedding:
     """The embedding model of a folder of BERT, as `save_as_sentence_transformer` writes it: the same embeddings.
 
@@ -248,6 +253,7 @@ __all__ = [
     "SentenceTransformerSettings",
     "load_sentence_transformer",
     "module_folders",
+    "pools_states",
     "read_sentence_transformer",
     "save_as_sentence_transformer",
 ]

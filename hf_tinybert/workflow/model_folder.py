@@ -18,6 +18,7 @@ from hf_tinybert.models.checkpoint_folder import CONFIG_FILE
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.exported_runtime import ExportedRuntime, is_exported
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
+from hf_tinybert.models.sentence_transformers import pools_states
 from hf_tinybert.workflow.heads import load_adapted, load_with_head
 from hf_tinybert.workflow.task_data import longest_input, task_kind
 
@@ -50,6 +51,7 @@ def load_model_folder(name: str | Path, *, task: str | None = None, kind: str | 
         name: Hub name or folder; an adapter is loaded on its base and merged.
         task: of a multi-task folder, the head that answers.
         kind: of a model without `task.json`, as others publish them; its label names are those of its configuration.
+            A folder of sentence-transformers says it by its modules.
 
     Raises:
         FileNotFoundError: no such folder or Hub name.
@@ -242,6 +244,8 @@ def _known_task(
         raise ValueError(
             f"expected a multi-task model for `--task {task}`, got `{name}`, which has one head; leave the task out"
         )
+    if kind is None and folder_of_file(name, TASK_FILE) is None and pools_states(name):
+        kind = str(TaskKind.SENTENCE_EMBEDDING)
     return task_of_folder(str(name), config, tokenizer, kind)
 
 

@@ -175,7 +175,7 @@ def test_a_pull_request_to_a_branch_is_refused():
 
 
 def test_a_hub_that_cannot_be_reached_is_a_connection_error(student_folder, hub, monkeypatch):
-    """Prevents an error of the HTTP library, no `OSError`, which would end a training that pushes checkpoints."""
+    """Prevents an error of the HTTP library, which is no `OSError` and ends a training that pushes."""
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(ConnectionError, match="expected an answer of the Hub, got .* give the same command again"):
         publish(student_folder, Publication("tester/model"))

@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from hf_tinybert.hub import CardDetails
+from hf_tinybert.hub.card_pictures import card_pictures
+from hf_tinybert.hub.model_card import check_card, save_card
 from hf_tinybert.hub.model_facts import read_facts
 from hf_tinybert.hub.published_files import (
     PublishedForm,
@@ -12,6 +15,8 @@ from hf_tinybert.hub.published_files import (
     prepared_files,
     published_paths,
 )
+from hf_tinybert.models.configuration_tinybert import TinyBertConfig
+from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
 from hf_tinybert.workflow.kept_answers import ANSWERS_FILE
 
@@ -99,3 +104,38 @@ def test_an_embedding_student_goes_up_for_sentence_transformers(tmp_path, tiny_s
     tokenizer.save_pretrained(folder)
     with prepared_files(folder) as staged:
         assert {"modules.json", "1_Pooling/config.json", "model.safetensors"} <= set(published_paths(staged))
+
+
+def test_a_head_that_was_taken_out_leaves_nothing_in_what_goes_up(tmp_path, tiny_student_config, tokenizer):
+    """Prevents a `task.json` of a head that the model no longer has, and a card and pictures that tell of it."""
+    folder = tmp_path / "student"
+    heads = {
+        name: {"kind": "text-classification", "id2label": {0: "no", 1: "yes"}} for name in ("news", "secret-task")
+    }
+    model = TinyBertForMultiTask(TinyBertConfig(**{**tiny_student_config.to_dict(), "tasks": heads}))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    told = {"kind": "text-classification", "labels": ["no", "yes"], "max_length": 32}
+    for name in heads:
+        (folder / "tasks" / name).mkdir(parents=True)
+        (folder / "tasks" / name / "task.json").write_text(json.dumps(told))
+    scores = {"test": {"student": {"accuracy": 0.5}, "teacher": {"accuracy": 1.0}}}
+    logged = [{"epoch": one, **{f"{name}/prediction_loss": 1.0 for name in heads}} for one in (1, 2)]
+    curves = {"joint": {"training": logged, "evaluation": []}}
+    figures = {"tasks": {name: {**told, "teacher": "big", "scores": scores} for name in heads}, "curves": curves}
+    (folder / "figures.json").write_text(json.dumps(figures))
+    save_card(folder, folder, CardDetails(), PublishedForm.TINYBERT)
+    with prepared_files(folder, PublishedForm.TINYBERT) as staged:
+        assert {f"tasks/{name}/task.json" for name in heads} <= set(published_paths(staged))
+        assert "secret-task" in (staged / "README.md").read_text()
+
+    model.remove_task("secret-task")
+    model.save_pretrained(folder)
+    with pytest.raises(ValueError, match="card of the weights"):
+        check_card((folder / "README.md").read_text(), folder, PublishedForm.TINYBERT)
+    save_card(folder, folder, CardDetails(), PublishedForm.TINYBERT)
+    drawn = {picture.name: picture.description for picture in card_pictures(read_facts(folder))}
+    with prepared_files(folder, PublishedForm.TINYBERT) as staged:
+        assert [path for path in published_paths(staged) if path.startswith("tasks/")] == ["tasks/news/task.json"]
+        assert "secret-task" not in (staged / "README.md").read_text()
+        assert {path.stem for path in staged.glob("pictures/*")} == set(drawn) and "secret" not in str(drawn)

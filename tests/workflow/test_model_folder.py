@@ -13,6 +13,8 @@ from transformers import AutoTokenizer, BertForSequenceClassification, BertModel
 from hf_tinybert import TinyBertForMultiTask
 from hf_tinybert.data.tasks import TASK_FILE, Task, TaskKind, TaskSettings
 from hf_tinybert.hub import PublishedForm
+from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
+from hf_tinybert.models.sentence_transformers import save_as_sentence_transformer
 from hf_tinybert.workflow import evaluate_folder, load_model_folder, model_folder, predict
 from hf_tinybert.workflow.model_folder import (
     answering_config,
@@ -72,6 +74,22 @@ def test_without_a_kind_it_says_what_is_missing(published):
     """Prevents a guess of what a model answers."""
     with pytest.raises(ValueError, match=r"task\.json"):
         load_model_folder(published)
+
+
+def test_a_folder_of_sentence_transformers_says_its_kind(tmp_path, tiny_student_config, tokenizer, data_of):
+    """Prevents `evaluate` and `predict` from asking for a kind that the folder's `modules.json` tells."""
+    torch.manual_seed(0)
+    folder = save_as_sentence_transformer(
+        TinyBertForSentenceEmbedding(tiny_student_config), tokenizer, tmp_path / "embedder"
+    )
+    told = load_model_folder(folder).task.settings
+    assert told == load_model_folder(folder, kind="sentence-embedding").task.settings
+    data = data_of("sentence-embedding")
+    assert evaluate_folder(folder, data) == evaluate_folder(folder, data, kind="sentence-embedding")
+    # a cross-encoder is listed there too, and pools nothing
+    (folder / "modules.json").write_text(json.dumps([{"idx": 0, "name": "0", "path": "", "type": "x.Transformer"}]))
+    with pytest.raises(ValueError, match="or give the kind"):
+        load_model_folder(folder)
 
 
 def test_an_untrained_head_is_refused(tmp_path, tiny_teacher_config, tokenizer):
