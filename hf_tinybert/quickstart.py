@@ -42,8 +42,8 @@ from hf_tinybert.distillation.recipes import RecipeName
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
-from hf_tinybert.models.encoder_layout import is_laid_out_as_bert
 from hf_tinybert.models.initialization import initialize_from_teacher
+from hf_tinybert.models.layout_reading import is_readable_teacher
 from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassification
 from hf_tinybert.progress import ProgressDisplay, show_progress
 from hf_tinybert.run_folder import RunFolder
@@ -446,11 +446,11 @@ def _check_layout(teacher: str) -> None:
     config = AutoConfig.from_pretrained(teacher)
     with torch.device("meta"):
         encoder = AutoModel.from_config(config)
-    if not is_laid_out_as_bert(encoder):
+    if not is_readable_teacher(encoder):
         raise ValueError(
-            f"expected a teacher laid out as BERT, got `{teacher}` of the family `{config.model_type}`; because the "
-            "student starts with its weights; take one of BERT's or RoBERTa's family, or `hf-tinybert finetune` and "
-            "then `hf-tinybert distill --start random`"
+            f"expected a teacher whose layers are known, got `{teacher}` of the family `{config.model_type}`; because "
+            "the student starts with its weights; take a BERT, RoBERTa, DistilBERT, DeBERTa or the like, or "
+            "`hf-tinybert finetune` and then `hf-tinybert distill --start random`"
         )
 
 
