@@ -26,6 +26,11 @@ class CalibrationBatch:
     token_type_ids: Tensor
     mask: Tensor
 
+    def split(self, sequences: int) -> "list[CalibrationBatch]":
+        """The same sequences in batches of at most so many."""
+        parts = (one.split(sequences) for one in (self.input_ids, self.token_type_ids, self.mask))
+        return [CalibrationBatch(*part) for part in zip(*parts, strict=True)]
+
 
 @dataclass(frozen=True)
 class CalibrationTokens:
@@ -38,6 +43,22 @@ class CalibrationTokens:
         """Flat positions, int64 `(sequences,)`, of the first tokens, which a pooler reads."""
         flags = [_first_flags(batch.mask)[batch.mask] for batch in self.batches]
         return torch.cat(flags).nonzero().squeeze(-1)
+
+    def text_vectors(self, states: Tensor, *, mean: bool = False) -> Tensor:
+        """One vector, `(sequences, width)`, of each sequence that begins with a valid token.
+
+        Args:
+            states: `(tokens, width)`.
+            mean: The mean over the tokens instead of the first one.
+        """
+        first = self.first_tokens
+        if not mean:
+            return states[first]
+        lengths = torch.cat([batch.mask.sum(1) for batch in self.batches])
+        chunks = states.split(lengths.tolist())
+        kept = torch.cat([batch.mask[:, 0] for batch in self.batches]).tolist()
+        means = [chunk.mean(0) for chunk, one in zip(chunks, kept, strict=True) if one]
+        return torch.stack(means) if means else states[first]
 
     def embedding_sums(self, layout: EncoderLayout) -> Tensor:
         """Sums of word, position and token-type embeddings before their LayerNorm, `(tokens, width)`."""
@@ -93,6 +114,7 @@ def read_calibration(
     teacher: EncoderLayout,
     *,
     student: EncoderLayout | None = None,
+    device: torch.device | None = None,
     seed: int,
 ) -> CalibrationTokens:
     """Takes up to 16384 tokens of a data loader, or makes random sequences of the vocabulary.
@@ -101,14 +123,15 @@ def read_calibration(
         calibration: Batches with `input_ids` (int64, `(batch, seq_len)` or `(batch, choices, seq_len)`) and perhaps
             `attention_mask` and `token_type_ids` of the same shape; anything else in them is ignored. Reading it
             leaves the global random state as it was, and is seeded, so a shuffling loader gives the same batches.
-        teacher: Its device is used.
-        student: Reads the sequences too, where it is given.
+        teacher: Reads the sequences, on its device; the student where it alone is known.
+        student: Reads them too, where it is given.
+        device: Where the teacher runs, if it is not given.
         seed: Of the random sequences, and of the loader's shuffling.
 
     Raises:
         ValueError: If there is no batch, or a batch without token ids, or one that a model cannot read.
     """
-    device = teacher.word_embeddings.weight.device
+    device = teacher.word_embeddings.weight.device if device is None else device
     readers = {"teacher": teacher, **({} if student is None else {"student": student})}
     if calibration is None:
         logger.warning(

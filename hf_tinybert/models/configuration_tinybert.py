@@ -188,7 +188,8 @@ class TinyBertConfig(BertConfig):
 
         The shape comes from the preset. Vocabulary size, positions, token types, padding id, layer norm epsilon,
         activation, label names and problem type come from the teacher, see `encoder_fields`; what its family does not
-        have, such as token types, is as in BERT.
+        have, such as token types, is as in BERT. So is dropout: 0.1 whatever the teacher's. `hf-tinybert distill`
+        trains without; for the same give `hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0`.
 
         Args:
             teacher_config: Configuration of a BERT-like encoder.

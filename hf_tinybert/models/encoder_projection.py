@@ -1,12 +1,14 @@
-"""A BERT-like encoder's weights projected onto a smaller one, layer by layer.
+"""An encoder's weights projected onto a smaller BERT, layer by layer.
 
 The student's state `g` stands for the teacher's state `h` through `g ~= U' h`, with `U` the principal directions of
 the teacher's hidden states. Weights that *write* a state are mapped by `U'`; weights that *read* one are mapped
 through an affine *reader* `h ~= A g + c`, whose offset goes into their biases. The student runs along on the
-calibration tokens, so that each layer is fitted to the states which the layers below it really give.
+calibration tokens, so that each layer is fitted to the states which the layers below it really give. The teacher's
+states are those of its own forward: where its family computes something that a BERT does not, such as relative
+positions, the weights are taken over without it, and the fits make up for what they can.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from hf_tinybert.models.attention_projection import affine_through, chosen_heads, resized_head, source_heads
-from hf_tinybert.models.calibration import CalibrationTokens, feed_forward_states
+from hf_tinybert.models.calibration import CalibrationTokens
 from hf_tinybert.models.encoder_layout import (
     EncoderLayer,
     EncoderLayout,
@@ -31,6 +33,7 @@ from hf_tinybert.models.least_squares import (
     ridge_correction,
     with_ones,
 )
+from hf_tinybert.models.teacher_states import TeacherStates
 
 
 class LayerNormTreatment(StrEnum):
@@ -71,7 +74,7 @@ class ProjectedEncoder:
 
 def project_encoder(
     student: EncoderLayout,
-    teacher: EncoderLayout,
+    states: TeacherStates,
     tokens: CalibrationTokens,
     mapping: tuple[int, ...],
     treatment: LayerNormTreatment,
@@ -81,30 +84,30 @@ def project_encoder(
 
     Args:
         student: Encoder to fill, in place.
-        teacher: Encoder to read.
+        states: The teacher's, and its weights.
         tokens: Sequences to fit on.
         mapping: `mapping[student_layer] = teacher_layer`, 0 = embedding output.
         treatment: Of LayerNorms.
         generator: CPU generator of the noise in heads wider than the teacher's.
     """
+    teacher = states.layout
     if student.width == teacher.width:
         basis = torch.eye(teacher.width, device=teacher.word_embeddings.weight.device)
     else:
-        basis = principal_basis(_pooled_covariance(teacher, tokens), student.width).float()
-    projection = _Projection(student, teacher, tokens, basis, treatment, generator)
+        basis = principal_basis(states.covariance, student.width).float()
+    projection = _Projection(student, states, tokens, basis, treatment, generator)
     readers = [projection.embeddings()]
-    for layer, source in zip(student.layers, mapping[1:], strict=True):
-        projection.advance_teacher(source - 1)
-        readers.append(projection.layer(layer, teacher.layers[source - 1]))
-    projection.advance_teacher(len(teacher.layers))
+    for index, layer in enumerate(student.layers):
+        readers.append(projection.layer(layer, mapping[index + 1] - 1))
+    final = projection.hidden_reader(len(teacher.layers))
     return ProjectedEncoder(
-        basis, tuple(readers), projection.reader(), projection.student_states, projection.teacher_states
+        basis, tuple(readers), final, projection.student_states, states.hidden[len(teacher.layers)]
     )
 
 
 def read_encoder(
     student: EncoderLayout,
-    teacher: EncoderLayout,
+    hidden: Mapping[int, Tensor],
     tokens: CalibrationTokens,
     mapping: tuple[int, ...],
     priors: Sequence[Tensor] | None = None,
@@ -113,20 +116,21 @@ def read_encoder(
 
     Args:
         student: Encoder, of any sizes.
-        teacher: Encoder to compare with.
+        hidden: The teacher's states by layer, each `(tokens, teacher_width)`; those of the mapping and the last.
         tokens: Sequences to fit on.
         mapping: `mapping[student_layer] = teacher_layer`, 0 = embedding output.
         priors: Readers, `(teacher_width, student_width + 1)`, one per student state, from which these differ little:
             those of a teacher of the same origin. None where nothing is known.
     """
-    student_states, teacher_states = (list(tokens.encoder_states(layout)) for layout in (student, teacher))
+    student_states = list(tokens.encoder_states(student))
     known = priors if priors is not None else [None] * len(student_states)
     readers = tuple(
-        _reader(states, teacher_states[source], prior)
+        _reader(states, hidden[source], prior)
         for states, source, prior in zip(student_states, mapping, known, strict=True)
     )
-    final = _reader(student_states[-1], teacher_states[-1], known[-1])
-    return ProjectedEncoder(final[:, :-1], readers, final, student_states[-1], teacher_states[-1])
+    last = hidden[max(hidden)]
+    final = _reader(student_states[-1], last, known[-1])
+    return ProjectedEncoder(final[:, :-1], readers, final, student_states[-1], last)
 
 
 def _reader(states: Tensor, target: Tensor, known: Tensor | None = None) -> Tensor:
@@ -146,7 +150,7 @@ class _Projection:
     def __init__(
         self,
         student: EncoderLayout,
-        teacher: EncoderLayout,
+        teacher: TeacherStates,
         tokens: CalibrationTokens,
         basis: Tensor,
         treatment: LayerNormTreatment,
@@ -154,54 +158,54 @@ class _Projection:
     ) -> None:
         self._student, self._teacher, self._tokens = student, teacher, tokens
         self._basis, self._generator = basis, generator
-        self._equal_width = student.width == teacher.width
+        self._equal_width = student.width == teacher.layout.width
         self._refits = treatment is LayerNormTreatment.RECONSTRUCTION
         fits = treatment is LayerNormTreatment.LEAST_SQUARES and not self._equal_width
         self._fits = self._refits or fits
         self._folds = treatment is LayerNormTreatment.FOLD and not self._equal_width
-        self._depth = 0
-        self._norm = teacher.embedding_norm  # the LayerNorm that gave `teacher_states`
-        self.student_states = self.teacher_states = basis
+        self._norm = teacher.layout.embedding_norm  # the LayerNorm that gave `teacher_states`
+        self.teacher_states = teacher.before[0]
+        self.student_states = basis
 
     def embeddings(self) -> Tensor:
         """Fills the embedding tables and their LayerNorm; gives the reader of the embedding output."""
-        norm = self._teacher.embedding_norm
-        for table, rows in embedding_rows(self._student, self._teacher):
+        for table, rows in embedding_rows(self._student, self._teacher.layout):
             if self._refits and not self._equal_width:
                 # LayerNorm scales each dimension: do it before the dimensions are mixed
-                scale = values(norm.weight, rows)
+                scale = values(self._norm.weight, rows)
                 rows = (rows - rows.mean(1, keepdim=True)) * (scale / scale.abs().mean())
             _fill(table.weight, rows @ self._basis)
-        sums = self._tokens.embedding_sums(self._teacher)
-        self.teacher_states = layer_norm(norm, sums)
         student_sums = self._tokens.embedding_sums(self._student)
         self.student_states = self._fill_norm(self._student.embedding_norm, student_sums)
-        return self.reader()
+        return self.hidden_reader(0)
 
-    def advance_teacher(self, depth: int) -> None:
-        """Runs the teacher up to the output of its layer number `depth`."""
-        for layer in self._teacher.layers[self._depth : depth]:
-            states = self._tokens.attention_states(layer, self.teacher_states)
-            self.teacher_states, self._norm = feed_forward_states(layer, states), layer.output_norm
-        self._depth = depth
-
-    def layer(self, layer: EncoderLayer, source: EncoderLayer) -> Tensor:
-        """Fills one layer from the teacher's layer above its current states; gives the reader of its output."""
+    def layer(self, layer: EncoderLayer, index: int) -> Tensor:
+        """Fills one layer from the teacher's layer of that index, from 0; gives the reader of its output."""
+        source = self._teacher.layer(index)
+        self._stand_before(index)
         reader = self.reader()
         self._fill_heads(layer, source, reader)
         context = self._tokens.attention_context(layer, self.student_states)
-        self.teacher_states, self._norm = (
-            self._tokens.attention_states(source, self.teacher_states),
-            source.attention_norm,
-        )
+        self.teacher_states, self._norm = self._teacher.between[index], source.attention_norm
         self._write(layer.attention_output, layer.attention_norm, context, reader)
         reader = self.reader()
         self._fill_units(layer, source, reader)
-        units = layer.activation(linear(layer.intermediate, self.student_states))
-        self.teacher_states, self._norm = feed_forward_states(source, self.teacher_states), source.output_norm
-        self._depth += 1
+        units = layer.feed_forward_units(self.student_states)
+        self._stand_before(index + 1)
         self._write(layer.output, layer.output_norm, units, reader)
-        return self.reader()
+        return self.hidden_reader(index + 1)
+
+    def hidden_reader(self, layer: int) -> Tensor:
+        """The reader of what the teacher calls the hidden states of a layer, 0 = embedding output."""
+        self._stand_before(layer)
+        hidden = self._teacher.hidden[layer]
+        return self.reader() if hidden is self.teacher_states else _reader(self.student_states, hidden)
+
+    def _stand_before(self, index: int) -> None:
+        """Goes to the states that the teacher's layer of that index reads."""
+        layout = self._teacher.layout
+        self.teacher_states = self._teacher.before[index]
+        self._norm = layout.layers[index - 1].output_norm if index else layout.embedding_norm
 
     def reader(self) -> Tensor:
         """The affine map from the student's current state to the teacher's, `(teacher_width, student_width + 1)`."""
@@ -239,7 +243,7 @@ class _Projection:
 
     def _fill_units(self, layer: EncoderLayer, source: EncoderLayer, reader: Tensor) -> None:
         """Keeps the feed-forward units that move the output most; the mean of the others goes into its bias."""
-        activations = source.activation(linear(source.intermediate, self.teacher_states))
+        activations = source.feed_forward_units(self.teacher_states)
         written = self._basis.T @ source.output.weight.detach().float()
         bias = self._basis.T @ values(source.output.bias, written)
         importance = activations.std(0) * written.norm(dim=0)
@@ -283,7 +287,7 @@ class _Projection:
         normal, _ = normalised(states, norm.eps)
         source_scale, source_shift = values(self._norm.weight, states), values(self._norm.bias, states)
         # normalised states have the length sqrt(width): a narrow one is shorter
-        stretch = (self._teacher.width / self._student.width) ** 0.5
+        stretch = (self._teacher.layout.width / self._student.width) ** 0.5
         scale = (self._basis.square() * source_scale[:, None]).sum(0) * stretch
         shift = self._basis.T @ source_shift
         if self._fits:
@@ -295,16 +299,6 @@ class _Projection:
         _fill(norm.weight, scale)
         _fill(norm.bias, shift)
         return layer_norm(norm, states)
-
-
-def _pooled_covariance(teacher: EncoderLayout, tokens: CalibrationTokens) -> Tensor:
-    """Sum over all states of their covariances, fp64; means differ from layer to layer and are kept by biases."""
-    device = teacher.word_embeddings.weight.device
-    total = torch.zeros(teacher.width, teacher.width, dtype=torch.float64, device=device)
-    for states in tokens.encoder_states(teacher):
-        centred = states - states.mean(0)
-        total += (centred.T @ centred).double() / len(states)
-    return total
 
 
 def _constant_scale(scale: Tensor, basis: Tensor) -> Tensor:

@@ -1,7 +1,6 @@
 """Pooler and heads of a teacher, mapped onto a student whose encoder was projected."""
 
 import copy
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -10,13 +9,13 @@ from transformers.activations import ACT2FN
 
 from hf_tinybert.models.attention_projection import affine_through
 from hf_tinybert.models.calibration import CalibrationTokens
+from hf_tinybert.models.configuration_tinybert import encoder_fields
 from hf_tinybert.models.encoder_layout import EncoderLayout, layer_norm, linear, normalised, values
 from hf_tinybert.models.encoder_projection import ProjectedEncoder
+from hf_tinybert.models.head_names import PooledHead, find, pooled_head, word_head
 from hf_tinybert.models.least_squares import layer_norm_correction, ridge_correction, with_ones
 
-_Module = TypeVar("_Module", bound=nn.Module)
 _Transform = tuple[nn.Linear, nn.LayerNorm]
-_PREDICTIONS = "cls.predictions"
 _EMBEDDING_LAYER = "embedding.projection"
 _LINEAR_RANGE = 3.0  # standard deviations; GELU and ReLU are the identity there to 0.5 %
 
@@ -27,7 +26,7 @@ class HeadProjection:
     Args:
         student: Model to fill, in place.
         teacher: Model to read.
-        layouts: Encoders of both, student first.
+        layout: The student's encoder.
         encoder: What projecting the encoder gave.
         tokens: The sequences that it was projected on.
         refit: Whether heads that read the pooled output are refitted to the teacher's logits.
@@ -40,26 +39,27 @@ class HeadProjection:
         self,
         student: PreTrainedModel,
         teacher: PreTrainedModel,
-        layouts: tuple[EncoderLayout, EncoderLayout],
+        layout: EncoderLayout,
         encoder: ProjectedEncoder,
         tokens: CalibrationTokens,
         *,
         refit: bool,
     ) -> None:
-        self._student, self._teacher, self._layouts = student, teacher, layouts
+        self._student, self._teacher, self._layout = student, teacher, layout
         self._encoder, self._tokens, self._refit = encoder, tokens, refit
         width, same_width = encoder.basis.shape
         identity = torch.eye(width, device=encoder.basis.device)
-        self._same_states = width == same_width and torch.equal(encoder.basis, identity)
+        self._same_states = width == same_width and torch.allclose(encoder.basis, identity, atol=1e-5)
         self.filled: list[nn.Module] = []
 
     def run(self) -> None:
         """Fills all that both models have."""
-        student_layout, teacher_layout = self._layouts
-        if student_layout.pooler is not None and teacher_layout.pooler is not None:
-            self._pooled(student_layout.pooler, teacher_layout.pooler)
-        elif student_layout.pooler is None and teacher_layout.pooler is None:
+        if self._layout.pooler is None:
             self._token_head("classifier")
+        else:
+            source = pooled_head(self._teacher, self._encoder.teacher_states, self._tokens)
+            if source is not None:
+                self._pooled(self._layout.pooler, source)
         self._token_head("qa_outputs")
         self._embedding()
         self._predictions()
@@ -75,8 +75,8 @@ class HeadProjection:
 
         An affine map of a mean is the mean of the map, so that the reader of the last states serves the pooled one.
         """
-        target = _find(self._student, _EMBEDDING_LAYER, nn.Linear)
-        source = _find(self._teacher, _EMBEDDING_LAYER, nn.Linear)
+        target = find(self._student, _EMBEDDING_LAYER, nn.Linear)
+        source = find(self._teacher, _EMBEDDING_LAYER, nn.Linear)
         reader = self._encoder.final_reader
         if target is None:
             return
@@ -84,29 +84,48 @@ class HeadProjection:
         if len(affine) == target.out_features:
             self._fill_affine(target, affine)
 
-    def _pooled(self, pooler: nn.Linear, source: nn.Linear) -> None:
-        """Keeps whole pooled units: `tanh` does not commute with a projection."""
-        pairs = [pair for pair in map(self._linear_pair, ("classifier", "cls.seq_relationship")) if pair is not None]
-        first = self._tokens.first_tokens
-        pooled = torch.tanh(linear(source, self._encoder.teacher_states[first]))
-        importance = pooled.std(0, unbiased=False) if len(first) else pooled.new_ones(source.out_features)
+    def _pooled(self, pooler: nn.Linear, source: PooledHead) -> None:
+        """Keeps whole pooled units: activations do not commute with a projection."""
+        vectors = self._tokens.text_vectors(self._encoder.teacher_states, mean=source.reads_mean)
+        pooled = source.features(vectors)
+        pairs = self._outputs(source)
+        importance = pooled.std(0, unbiased=False) if len(pooled) else pooled.new_ones(source.dense.out_features)
         for _, reading in pairs:
             importance = importance * values(reading.weight, importance).norm(dim=0)
-        kept = importance.topk(min(pooler.out_features, source.out_features)).indices.sort().values
+        kept = importance.topk(min(pooler.out_features, source.dense.out_features)).indices.sort().values
         reader = self._encoder.final_reader
         affine = _affine(pooler, reader)  # units beyond the teacher's stay as they are
-        affine[: len(kept)] = affine_through(source, reader)[kept]
+        affine[: len(kept)] = affine_through(source.dense, reader)[kept]
+        if source.activation is not torch.tanh and len(pooled):
+            # another activation by tanh: a unit's spread comes to where tanh bends
+            inputs = linear(source.dense, vectors)[:, kept]
+            affine[: len(kept), -1] -= inputs.mean(0)
+            affine[: len(kept)] /= inputs.std(0, unbiased=False).clamp_min(1e-6)[:, None]
         self._fill_affine(pooler, affine)
         for target, reading in pairs:
-            self._pooled_head(pooler, target, reading, pooled, kept)
+            self._pooled_head(pooler, source, (target, reading), pooled, kept)
+
+    def _outputs(self, source: PooledHead) -> list[tuple[nn.Linear, nn.Linear]]:
+        """The student's layers that read the pooled vector, each with the teacher's."""
+        if source.output is None:
+            pairs = map(self._linear_pair, ("classifier", "cls.seq_relationship"))
+            return [pair for pair in pairs if pair is not None]
+        target = find(self._student, "classifier", nn.Linear)
+        fits = target is not None and target.out_features == source.output.out_features
+        return [(target, source.output)] if target is not None and fits else []
 
     def _pooled_head(
-        self, pooler: nn.Linear, target: nn.Linear, source: nn.Linear, pooled: Tensor, kept: Tensor
+        self, pooler: nn.Linear, head: PooledHead, outputs: tuple[nn.Linear, nn.Linear], pooled: Tensor, kept: Tensor
     ) -> None:
+        target, source = outputs
         first = self._tokens.first_tokens
         features = _activated(torch.tanh(linear(pooler, self._encoder.student_states[first])), self._student)
         source_features = _activated(pooled, self._teacher)
         affine = _affine(source, pooled)
+        if head.activation is not torch.tanh and len(first):
+            slope, shift = layer_norm_correction(features[:, : len(kept)], source_features[:, kept])
+            affine[:, -1] += affine[:, kept] @ shift
+            affine[:, kept] *= slope
         unread = affine.new_zeros(len(affine), pooler.out_features - len(kept))
         affine = torch.cat([affine[:, kept], unread, affine[:, -1:]], dim=1)
         if len(first):
@@ -124,17 +143,17 @@ class HeadProjection:
         With `E` the teacher's and `F` the student's output matrix, `F K ~= E` defines `K`, which maps the vectors that
         the output matrix meets.
         """
-        pair = self._linear_pair(f"{_PREDICTIONS}.decoder")
-        dense = self._linear_pair(f"{_PREDICTIONS}.transform.dense", same_size=False)
-        norms = [_find(model, f"{_PREDICTIONS}.transform.LayerNorm", nn.LayerNorm) for model in self._models]
-        if pair is None or dense is None or norms[0] is None or norms[1] is None:
+        target, head = word_head(self._student), word_head(self._teacher)
+        if target is None or head is None or target.decoder.out_features != head.decoder.out_features:
             return
-        decoder, source = pair
-        if decoder.weight is not self._layouts[0].word_embeddings.weight:
-            _fill(decoder.weight, source.weight.detach().float().to(self._encoder.basis.device) @ self._encoder.basis)
+        own, other = (target.dense, target.norm), (head.dense, head.norm)
+        decoder, source, basis = target.decoder, head.decoder, self._encoder.basis
+        if decoder.weight is not self._layout.word_embeddings.weight:
+            if source.in_features != len(basis):
+                return  # a matrix of its own, of narrow vectors
+            _fill(decoder.weight, values(source.weight, basis) @ basis)
         _fill(decoder.bias, source.bias)
-        own, other = (dense[0], norms[0]), (dense[1], norms[1])
-        if self._same_states:
+        if self._same_states and own[0].weight.shape == other[0].weight.shape:
             self._copy_transform(own, other)
         else:
             vectors = self._transformed(self._teacher, other, self._encoder.teacher_states)
@@ -142,7 +161,7 @@ class HeadProjection:
             self._fit_transform(own, other, vectors @ narrowing.T)
             lost = values(source.weight, narrowing) - values(decoder.weight, narrowing) @ narrowing
             _fill(decoder.bias, values(source.bias, lost) + lost @ vectors.mean(0))
-        self.filled += [decoder, norms[0], *self._student.get_submodule(_PREDICTIONS).children()]
+        self.filled += [decoder, target.norm, target.dense]
 
     def _copy_transform(self, own: _Transform, other: _Transform) -> None:
         """The teacher's own, through the reader."""
@@ -203,13 +222,9 @@ class HeadProjection:
         narrowing: Tensor = torch.linalg.pinv(narrow.T @ narrow, rtol=1e-6, hermitian=True) @ (narrow.T @ wide)
         return narrowing.float()
 
-    @property
-    def _models(self) -> tuple[PreTrainedModel, PreTrainedModel]:
-        return self._student, self._teacher
-
-    def _linear_pair(self, path: str, *, same_size: bool = True) -> tuple[nn.Linear, nn.Linear] | None:
-        student, teacher = (_find(model, path, nn.Linear) for model in self._models)
-        if student is None or teacher is None or (same_size and student.out_features != teacher.out_features):
+    def _linear_pair(self, path: str) -> tuple[nn.Linear, nn.Linear] | None:
+        student, teacher = (find(model, path, nn.Linear) for model in (self._student, self._teacher))
+        if student is None or teacher is None or student.out_features != teacher.out_features:
             return None
         return student, teacher
 
@@ -230,16 +245,8 @@ def _activated(pooled: Tensor, model: PreTrainedModel) -> Tensor:
 
 
 def _hidden_activation(model: PreTrainedModel, states: Tensor) -> Tensor:
-    activated: Tensor = ACT2FN[model.config.hidden_act](states)
+    activated: Tensor = ACT2FN[encoder_fields(model.config)["hidden_act"]](states)
     return activated
-
-
-def _find(model: nn.Module, path: str, kind: type[_Module]) -> _Module | None:
-    try:
-        found = model.get_submodule(path)
-    except AttributeError:
-        return None
-    return found if isinstance(found, kind) else None
 
 
 def _fill(parameter: Tensor, content: Tensor) -> None:

@@ -12,9 +12,12 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from hf_tinybert.models.calibration import read_calibration
-from hf_tinybert.models.encoder_layout import EncoderLayout, embedding_rows, encoder_layout, is_laid_out_as_bert
+from hf_tinybert.models.configuration_tinybert import encoder_fields
+from hf_tinybert.models.encoder_layout import EncoderLayout, embedding_rows
 from hf_tinybert.models.encoder_projection import LayerNormTreatment, project_encoder, read_encoder
 from hf_tinybert.models.head_projection import HeadProjection
+from hf_tinybert.models.layout_reading import refuse_decoder, student_layout, teacher_layout
+from hf_tinybert.models.teacher_states import read_hidden_states, read_states
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +28,11 @@ class InitializationMethod(StrEnum):
     PROJECTION = "projection"
     """The teacher's weights, projected onto any smaller width, depth, head count and feed-forward size."""
     LAYERS = "layers"
-    """Whole layers of a teacher of the same width."""
+    """Whole layers of a teacher of the same width whose layers compute what a BERT's do."""
     RANDOM = "random"
     """BERT's random start."""
     TRAINED = "trained"
-    """The student's own encoder, of a general distillation, say; heads and maps are fitted to it."""
+    """The student's own encoder, of a general distillation, say; heads and maps are fitted to any teacher."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +105,11 @@ def initialize_from_teacher(
     """Fills a student with its teacher's weights, made to fit.
 
     Encoder, pooler and the heads that both models have are filled; the rest is drawn from `seed`. Neither the global
-    random state nor the training mode of either model changes. With equal shapes the student equals its teacher.
-    `trained` leaves the student's encoder as it is, and what has no counterpart in the teacher too. With a teacher
-    that is not laid out as BERT its head stays too, and the maps to the teacher's states start at random.
+    random state nor the training mode of either model changes. With equal shapes the student equals its teacher if
+    that computes what a BERT does (DistilBERT, RoBERTa and its kin do); relative or rotary positions, gated
+    feed-forward parts and LayerNorms before the parts have no counterpart, and the student is fitted to the states of
+    such a teacher as far as it goes. `trained` leaves the student's encoder as it is, and what has no counterpart in
+    the teacher too.
 
     Args:
         student: Model to fill, in place; no deeper than the teacher and, except for `random` and `trained`, no wider
@@ -122,7 +127,8 @@ def initialize_from_teacher(
         The mapping, and the maps from student width to teacher width at which training projections should start.
 
     Raises:
-        TypeError: If a model is not laid out as BERT, but for `random` and the teacher of `trained`.
+        TypeError: If the student is not laid out as BERT, or the teacher as no family of `LAYOUTS` in `encoder_names`,
+            but for `random` and the teacher of `trained`; or `layers` of a teacher that computes otherwise than BERT.
         ValueError: If the shapes, vocabularies or activations do not fit, the mapping is none, the calibration holds
             no usable tokens, or a teacher weight is not finite.
 
@@ -130,25 +136,23 @@ def initialize_from_teacher(
     choices between variants are measured in benchmarks/results/initialization.json.
     """
     method = InitializationMethod(method)
-    treatment: LayerNormTreatment | None = LayerNormTreatment(layer_norm)
+    treatment = LayerNormTreatment(layer_norm)
     mapping = check_start(student, teacher, method=method, layer_mapping=layer_mapping)
     if method is InitializationMethod.RANDOM:
         return _random(student, teacher, mapping, seed)
-    if _is_unfitted(method, teacher):
-        return unfitted_start(student, teacher, mapping, seed)
-    layouts = encoder_layout(student, "student"), encoder_layout(teacher, "teacher")
+    if method is InitializationMethod.TRAINED:
+        return _trained(student, teacher, mapping, calibration, seed)
+    layouts = student_layout(student), teacher_layout(teacher)
     if method is InitializationMethod.LAYERS:
         return _layers(student, teacher, layouts, mapping, seed)
     tokens = read_calibration(calibration, layouts[1], student=layouts[0], seed=seed)
     with torch.no_grad():
-        if method is InitializationMethod.TRAINED:
-            encoder, treatment = read_encoder(*layouts, tokens, mapping), None
-        else:
-            _draw(student, seed)
-            generator = torch.Generator().manual_seed(seed)
-            encoder = project_encoder(*layouts, tokens, mapping, LayerNormTreatment(layer_norm), generator)
-        refit = treatment in (LayerNormTreatment.RECONSTRUCTION, None)
-        heads = HeadProjection(student, teacher, layouts, encoder, tokens, refit=refit)
+        _draw(student, seed)
+        states = read_states(teacher, layouts[1], tokens, mapping)
+        generator = torch.Generator().manual_seed(seed)
+        encoder = project_encoder(layouts[0], states, tokens, mapping, treatment, generator)
+        refit = treatment is LayerNormTreatment.RECONSTRUCTION
+        heads = HeadProjection(student, teacher, layouts[0], encoder, tokens, refit=refit)
         heads.run()
     random = random_parameters(student, layouts[0], heads.filled)
     return StudentInitialization.by_readers(encoder.readers, method, mapping, random, layer_norm=treatment)
@@ -173,20 +177,20 @@ def check_start(
         The layer mapping.
 
     Raises:
-        TypeError: If a model is not laid out as BERT, but for `random` and the teacher of `trained`.
+        TypeError: As `initialize_from_teacher`.
         ValueError: If the shapes, vocabularies or activations do not fit, the mapping is none, or a teacher weight is
             not finite.
     """
     method = InitializationMethod(method)
     if method is InitializationMethod.RANDOM:
         return _checked_mapping(layer_mapping, student.config.num_hidden_layers, teacher.config.num_hidden_layers)
-    if _is_unfitted(method, teacher):
-        _refuse_other_words(student.config.vocab_size, teacher.config.vocab_size)
-        _refuse_non_finite(teacher)
-        return _checked_mapping(layer_mapping, student.config.num_hidden_layers, teacher.config.num_hidden_layers)
-    layouts = encoder_layout(student, "student"), encoder_layout(teacher, "teacher")
-    mapping = _checked_mapping(layer_mapping, len(layouts[0].layers), len(layouts[1].layers))
-    _refuse_misfits(layouts, method, (student.config.hidden_act, teacher.config.hidden_act))
+    layout = student_layout(student)
+    refuse_decoder(teacher, "teacher")
+    _refuse_other_words(student.config.vocab_size, teacher.config.vocab_size)
+    mapping = _checked_mapping(layer_mapping, len(layout.layers), teacher.config.num_hidden_layers)
+    if method is not InitializationMethod.TRAINED:
+        activations = student.config.hidden_act, encoder_fields(teacher.config)["hidden_act"]
+        _refuse_misfits((layout, teacher_layout(teacher)), method, activations)
     _refuse_non_finite(teacher)
     return mapping
 
@@ -201,24 +205,23 @@ def _random(
     return _same_everywhere(InitializationMethod.RANDOM, mapping, projection, names)
 
 
-def unfitted_start(
-    student: PreTrainedModel, teacher: PreTrainedModel, mapping: tuple[int, ...], seed: int
+def _trained(
+    student: PreTrainedModel,
+    teacher: PreTrainedModel,
+    mapping: tuple[int, ...],
+    calibration: Iterable[Mapping[str, Tensor]] | None,
+    seed: int,
 ) -> StudentInitialization:
-    """A trained student as it is, with random maps: nothing of it is fitted to a teacher that is not laid out as BERT.
-
-    Args:
-        student: Trained; it is not changed.
-        teacher: Whose states the maps lead to.
-        mapping: Of layers.
-        seed: Of the maps.
-    """
-    names = random_parameters(student, encoder_layout(student, "student"), [])
-    projection = _random_projection(student, teacher, seed)
-    return _same_everywhere(InitializationMethod.TRAINED, mapping, projection, names)
-
-
-def _is_unfitted(method: InitializationMethod, teacher: PreTrainedModel) -> bool:
-    return method is InitializationMethod.TRAINED and not is_laid_out_as_bert(teacher)
+    """The student's own encoder; what is fitted to a teacher, of any family, are the maps to its states, and heads."""
+    layout = student_layout(student)
+    with torch.no_grad():
+        tokens = read_calibration(calibration, layout, device=teacher.device, seed=seed)
+        hidden = read_hidden_states(teacher, tokens, {*mapping, teacher.config.num_hidden_layers})
+        encoder = read_encoder(layout, hidden, tokens, mapping)
+        heads = HeadProjection(student, teacher, layout, encoder, tokens, refit=True)
+        heads.run()
+    random = random_parameters(student, layout, heads.filled)
+    return StudentInitialization.by_readers(encoder.readers, InitializationMethod.TRAINED, mapping, random)
 
 
 def _random_projection(student: PreTrainedModel, teacher: PreTrainedModel, seed: int) -> Tensor:
@@ -235,14 +238,14 @@ def _layers(
     seed: int,
 ) -> StudentInitialization:
     _draw(student, seed)
-    encoders = student.base_model.get_submodule("encoder.layer"), teacher.base_model.get_submodule("encoder.layer")
+    own, other = layouts
     with torch.no_grad():
-        for table, rows in embedding_rows(*layouts):
+        for table, rows in embedding_rows(own, other):
             table.weight.copy_(rows)
-        layouts[0].embedding_norm.load_state_dict(layouts[1].embedding_norm.state_dict())
-        for index, source in enumerate(mapping[1:]):
-            state = encoders[1].get_submodule(str(source - 1)).state_dict()
-            encoders[0].get_submodule(str(index)).load_state_dict(state)
+        own.embedding_norm.load_state_dict(other.embedding_norm.state_dict())
+        for layer, source in zip(own.layers, mapping[1:], strict=True):
+            for module, content in zip(layer.modules(), other.layers[source - 1].modules(), strict=True):
+                module.load_state_dict(content.state_dict())
         filled = _copy_heads(student, teacher, layouts)
     identity = torch.eye(layouts[1].width)
     names = random_parameters(student, layouts[0], filled)
@@ -342,8 +345,12 @@ def _refuse_misfits(
     layouts: tuple[EncoderLayout, EncoderLayout], method: InitializationMethod, activations: tuple[str, str]
 ) -> None:
     student, teacher = layouts
-    _refuse_other_words(student.word_embeddings.num_embeddings, teacher.word_embeddings.num_embeddings)
-    if activations[0] != activations[1] and method is not InitializationMethod.TRAINED:
+    if method is InitializationMethod.LAYERS and (teacher.names.gate or teacher.names.final_norm):
+        raise TypeError(
+            f"expected a teacher whose layers compute what a BERT's do, got that of {teacher.names.families[0]}; "
+            "because `method='layers'` copies whole layers; use `method='projection'`"
+        )
+    if activations[0] != activations[1]:
         raise ValueError(
             f"expected equal `hidden_act`, got {activations[0]!r} in the student and {activations[1]!r} in the teacher"
             "; because feed-forward units are taken over one by one; set the student's to the teacher's"
@@ -354,7 +361,7 @@ def _refuse_misfits(
         ("intermediate_size", student.units, teacher.units),
     )
     for name, own, other in sizes:
-        if own > other and method is not InitializationMethod.TRAINED:
+        if own > other:
             raise ValueError(
                 f"expected a student with `{name}` of at most the teacher's {other}, got {own}; because its weights "
                 f"are a part of the teacher's; lower `{name}` or use `method='random'`"
@@ -389,5 +396,4 @@ __all__ = [
     "check_start",
     "initialize_from_teacher",
     "random_parameters",
-    "unfitted_start",
 ]

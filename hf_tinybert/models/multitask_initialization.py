@@ -1,14 +1,12 @@
 """The tasks of a multi-task student, each started at its teacher: its head, and its training projections."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from hf_tinybert.models.calibration import read_calibration
-from hf_tinybert.models.encoder_layout import EncoderLayout, encoder_layout, is_laid_out_as_bert
 from hf_tinybert.models.encoder_projection import read_encoder
 from hf_tinybert.models.head_projection import HeadProjection
 from hf_tinybert.models.initialization import (
@@ -16,9 +14,10 @@ from hf_tinybert.models.initialization import (
     StudentInitialization,
     check_start,
     random_parameters,
-    unfitted_start,
 )
+from hf_tinybert.models.layout_reading import student_layout
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
+from hf_tinybert.models.teacher_states import read_hidden_states
 
 Batches = Iterable[Mapping[str, Tensor]]
 
@@ -56,8 +55,7 @@ def initialize_tasks_from_teachers(
         the head that hold nothing of a teacher's, because it has no such head or was left out.
 
     Raises:
-        TypeError: The student is not laid out as BERT. Of a teacher that is not, the maps start at random and the head
-            stays as it is.
+        TypeError: The student is not laid out as BERT.
         ValueError: There is no such task, a calibration holds no usable tokens, or a teacher does not fit.
     """
     found = {}
@@ -65,21 +63,18 @@ def initialize_tasks_from_teachers(
         own = student.for_task(name)
         method = InitializationMethod.TRAINED
         mapping = check_start(own, teacher, method=method, layer_mapping=layer_mapping)
-        if not is_laid_out_as_bert(teacher):
-            unfitted = unfitted_start(own, teacher, mapping, seed)
-            found[name] = replace(unfitted, random_parameters=_of_head(name, unfitted.random_parameters))
-            continue
-        layouts = encoder_layout(own, "student"), encoder_layout(teacher, "teacher")
+        layout = student_layout(own)
         filled: list[torch.nn.Module] = []
         with torch.no_grad():
-            tokens = read_calibration(calibration.get(name), layouts[1], student=layouts[0], seed=seed)
-            encoder = read_encoder(*layouts, tokens, mapping, _readers(start, layouts[1]))
+            tokens = read_calibration(calibration.get(name), layout, device=teacher.device, seed=seed)
+            hidden = read_hidden_states(teacher, tokens, {*mapping, teacher.config.num_hidden_layers})
+            encoder = read_encoder(layout, hidden, tokens, mapping, _readers(start, hidden[0].shape[1]))
             if heads is None or name in heads:
-                projection = HeadProjection(own, teacher, layouts, encoder, tokens, refit=True)
+                projection = HeadProjection(own, teacher, layout, encoder, tokens, refit=True)
                 projection.run()
                 filled = projection.filled
                 student.copy_head(name, own)
-        random = random_parameters(own, layouts[0], filled)
+        random = random_parameters(own, layout, filled)
         found[name] = StudentInitialization.by_readers(encoder.readers, method, mapping, _of_head(name, random))
     return found
 
@@ -89,9 +84,9 @@ def _of_head(task: str, parameters: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"heads.{task}.{key.removeprefix('bert.')}" for key in parameters)
 
 
-def _readers(start: StudentInitialization | None, teacher: EncoderLayout) -> list[Tensor] | None:
+def _readers(start: StudentInitialization | None, teacher_width: int) -> list[Tensor] | None:
     """The maps of the encoder's own start, where they go to a width like this teacher's."""
-    if start is None or len(start.projection) != teacher.width:
+    if start is None or len(start.projection) != teacher_width:
         return None
     maps = zip(start.state_projections, start.state_offsets, strict=True)
     return [torch.cat([projection, offset[:, None]], dim=1) for projection, offset in maps]

@@ -3,7 +3,7 @@
 import torch
 from transformers import AutoConfig, AutoModel
 
-from hf_tinybert.models.encoder_layout import is_laid_out_as_bert
+from hf_tinybert.models.layout_reading import is_readable_teacher
 
 
 def check_layout(teacher: str) -> None:
@@ -13,16 +13,16 @@ def check_layout(teacher: str) -> None:
         teacher: Hub name or folder; its configuration alone is read.
 
     Raises:
-        ValueError: it is not laid out as BERT.
+        ValueError: its family's layers are not known.
     """
     config = AutoConfig.from_pretrained(teacher)
     with torch.device("meta"):
         encoder = AutoModel.from_config(config)
-    if not is_laid_out_as_bert(encoder):
+    if not is_readable_teacher(encoder):
         raise ValueError(
-            f"expected a teacher laid out as BERT, got `{teacher}` of the family `{config.model_type}`; because the "
-            "student starts with its weights; take one of BERT's or RoBERTa's family, or `hf-tinybert finetune` and "
-            "then `hf-tinybert distill --start random`"
+            f"expected a teacher whose layers are known, got `{teacher}` of the family `{config.model_type}`; because "
+            "the student starts with its weights; take a BERT, RoBERTa, DistilBERT, DeBERTa or the like, or "
+            "`hf-tinybert finetune` and then `hf-tinybert distill --start random`"
         )
 
 

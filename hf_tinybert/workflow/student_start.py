@@ -120,7 +120,7 @@ def check_student_start(
         token_map: with it the vocabularies differ as they should.
 
     Raises:
-        TypeError: a start for which the teacher has to be laid out as BERT, and is not.
+        TypeError: a start for which the teacher has to be of a family that `encoder_names` knows, and is not.
         ValueError: see `check_start`.
     """
     if token_map is None:

@@ -10,7 +10,7 @@ from hf_tinybert.models.attention_projection import (
     resized_head,
     source_heads,
 )
-from hf_tinybert.models.encoder_layout import encoder_layout
+from hf_tinybert.models.layout_reading import teacher_layout
 from hf_tinybert.models.least_squares import moment_root, with_ones
 
 
@@ -61,7 +61,7 @@ def test_a_head_of_equal_width_is_the_teachers_own():
 
 def test_the_most_important_heads_are_kept(build_encoder):
     """Would catch the first heads taken whatever they do, or two heads of one group."""
-    layer = encoder_layout(build_encoder(), "teacher").layers[0]
+    layer = teacher_layout(build_encoder()).layers[0]
     context = torch.randn(50, 24)
     loud = torch.tensor([1.0, 9.0, 8.0, 1.0]).repeat_interleave(6)
     assert chosen_heads(layer, context * loud, 2) == [1, 2]
@@ -73,7 +73,7 @@ def test_the_most_important_heads_are_kept(build_encoder):
 
 def test_source_heads_read_through_the_reader_and_write_through_the_basis(build_encoder):
     """Would catch a bias left out, or heads cut along the wrong axis."""
-    layer = encoder_layout(build_encoder(), "teacher").layers[0]
+    layer = teacher_layout(build_encoder()).layers[0]
     reader, basis = torch.randn(24, 17), torch.randn(24, 16)
     head = source_heads(layer, reader, basis)[1]
     states = torch.randn(5, 16)

@@ -7,11 +7,11 @@ from transformers import BertModel, RobertaConfig, RobertaModel
 
 from hf_tinybert.models import calibration
 from hf_tinybert.models.calibration import read_calibration
-from hf_tinybert.models.encoder_layout import encoder_layout
+from hf_tinybert.models.layout_reading import student_layout, teacher_layout
 
 
 def read(model, batches, seed=0):
-    return read_calibration(batches, encoder_layout(model, "teacher"), seed=seed)
+    return read_calibration(batches, teacher_layout(model), seed=seed)
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta"])
@@ -22,7 +22,7 @@ def test_states_equal_those_of_the_models_own_forward(build_encoder, batches, fa
         model = build_encoder(RobertaModel, RobertaConfig, pad_token_id=0, type_vocab_size=2)
     tokens = read(model, batches)
     own = [model(**batch, output_hidden_states=True).hidden_states for batch in batches]
-    for layer, states in enumerate(tokens.encoder_states(encoder_layout(model, "teacher"))):
+    for layer, states in enumerate(tokens.encoder_states(teacher_layout(model))):
         wanted = [h[layer][batch["attention_mask"] != 0] for h, batch in zip(own, batches, strict=True)]
         torch.testing.assert_close(states, torch.cat(wanted).detach(), atol=1e-5, rtol=1e-4)
 
@@ -92,8 +92,8 @@ def test_batches_that_hold_nothing_usable_are_refused(build_encoder, wrong, mess
 
 def test_what_the_student_cannot_read_is_refused_too(build_encoder, batches):
     """Would catch an index error after the teacher has read all texts, by a student for shorter ones."""
-    teacher = encoder_layout(build_encoder(), "teacher")
-    short = encoder_layout(build_encoder(max_position_embeddings=8), "student")
+    teacher = teacher_layout(build_encoder())
+    short = student_layout(build_encoder(max_position_embeddings=8))
     with pytest.raises(ValueError, match="at most 8 tokens, got 12; because the student has no more positions"):
         read_calibration(batches, teacher, student=short, seed=0)
     assert read_calibration(None, teacher, student=short, seed=0).batches[0].input_ids.shape == (128, 8)
@@ -102,7 +102,7 @@ def test_what_the_student_cannot_read_is_refused_too(build_encoder, batches):
 def test_an_encoder_of_one_token_type_reads_all_as_that(build_encoder, batches):
     """Would catch an index error for pairs of texts, where training leaves the types of such an encoder out."""
     model = build_encoder(type_vocab_size=1)
-    student, teacher = encoder_layout(model, "student"), encoder_layout(build_encoder(), "teacher")
+    student, teacher = student_layout(model), teacher_layout(build_encoder())
     tokens = read_calibration(batches, teacher, student=student, seed=0)
     own = [model(batch["input_ids"], attention_mask=batch["attention_mask"]).last_hidden_state for batch in batches]
     wanted = torch.cat([states[batch["attention_mask"] != 0] for states, batch in zip(own, batches, strict=True)])

@@ -23,6 +23,7 @@ from hf_tinybert.models.encoder_projection import LayerNormTreatment
 from hf_tinybert.models.initialization import InitializationMethod, check_start, initialize_from_teacher
 from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassification, TinyBertModel
 from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding, pooled_state
+from tests.distillation.families import FAMILIES
 
 MODELS = [
     BertModel,
@@ -285,15 +286,28 @@ def test_what_the_teacher_of_a_trained_student_lacks_stays_as_it_is(build_encode
     assert "classifier.weight" in result.random_parameters
 
 
-def test_a_trained_student_of_a_teacher_of_another_layout_stays_as_it_is(build_encoder):
-    """Would catch a refusal of general students whose teacher is a DistilBERT: its weights are theirs no more."""
-    teacher = DistilBertModel(DistilBertConfig(vocab_size=60, dim=24, n_heads=4, n_layers=4, hidden_dim=40))
+@pytest.mark.parametrize("name", ["EuroBERT", "DeBERTa-v3"])
+def test_a_trained_student_is_fitted_to_a_teacher_of_any_family(build_encoder, batches, name):
+    """Would catch a refusal of general students whose teacher has no layers that could be taken over."""
+    family = next(family for family in FAMILIES if family.name == name)
+    teacher = family.build_model(vocab_size=60, hidden_size=24).eval()
     student = build_encoder(BertForSequenceClassification, seed=9, **SMALLER)
     before = copy.deepcopy(student.state_dict())
     assert check_start(student, teacher, method="trained") == (0, 2, 4)
-    result = initialize_from_teacher(student, teacher, method="trained")
+    inputs = [{key: batch[key] for key in ("input_ids", "attention_mask")} for batch in batches]
+    result = initialize_from_teacher(student, teacher, method="trained", calibration=inputs)
     assert all(torch.equal(value, before[name]) for name, value in student.state_dict().items())
-    assert result.method == "trained" and result.projection.shape == (24, 16) and result.projection.std() > 0
+    assert result.method == "trained" and result.projection.shape == (24, 16)
+    hidden = [model(**inputs[0], output_hidden_states=True).hidden_states for model in (student.bert, teacher)]
+    valid = inputs[0]["attention_mask"] != 0
+    left = []
+    for state, layer, weight, bias in zip(
+        hidden[0], result.mapping, result.state_projections, result.state_offsets, strict=True
+    ):
+        target = hidden[1][layer][valid]
+        rest = (state[valid] @ weight.T + bias - target).square().sum()
+        left.append(float(rest / (target - target.mean(0)).square().sum()))
+    assert left[0] < 0.9 and max(left) < 1.05  # two random models agree on words and on little else
     assert "classifier.weight" in result.random_parameters
     assert not any("encoder.layer" in name for name in result.random_parameters)
     with pytest.raises(ValueError, match="equal vocabulary sizes, got 61"):
@@ -358,8 +372,18 @@ def test_a_teacher_that_holds_nan_is_refused_by_name(build_encoder, batches, met
         initialize_from_teacher(student, teacher, method=method, calibration=batches)
 
 
-def test_another_layout_is_refused_with_the_way_out(build_encoder, batches):
-    """Would catch an attribute error on a DistilBERT teacher."""
-    teacher = DistilBertModel(DistilBertConfig(vocab_size=60, dim=24, n_heads=4, n_layers=4, hidden_dim=40))
-    with pytest.raises(TypeError, match="`method='random'`"):
-        initialize_from_teacher(build_encoder(), teacher, calibration=batches)
+@pytest.mark.parametrize(
+    ("name", "method", "way_out"),
+    [
+        ("EuroBERT", "projection", "random"),
+        ("NomicBERT", "layers", "projection"),
+        ("ModernBERT", "layers", "projection"),
+    ],
+)
+def test_another_layout_is_refused_with_the_way_out(build_encoder, batches, name, method, way_out):
+    """Would catch an attribute error, or gated layers copied without their gates."""
+    family = next(family for family in FAMILIES if family.name == name)
+    teacher = family.build_model(vocab_size=60, hidden_size=24)
+    student = TinyBertModel(TinyBertConfig.from_teacher(teacher.config, hidden_size=24, num_attention_heads=4))
+    with pytest.raises(TypeError, match=f"`method='{way_out}'`"):
+        initialize_from_teacher(student, teacher, method=method, calibration=batches)
