@@ -359,9 +359,10 @@ def _layers(name: str, value: int | Sequence[int]) -> tuple[int, ...]:
     layers = (value,) if isinstance(value, int) else tuple(value)
     any_state = name in TERMS_OF_ANY_STATE
     if not layers or not all(isinstance(layer, int) and (layer != 0 or any_state) for layer in layers):
+        why = "is where the lowest flow begins" if name == Term.SOLUTION_FLOW else "has a term of its own"
         raise ValueError(
-            f"expected `loss_layers` of {name} as student layers from 1, or from -1 backwards, got {value!r}; because "
-            "the embedding output has a term of its own"
+            f"expected `loss_layers` of {name} as student layers from {0 if any_state else 1}, or from -1 backwards, "
+            f"got {value!r}; because {'a layer has a number' if any_state else f'the embedding output {why}'}"
         )
     return layers
 

@@ -45,6 +45,30 @@ def test_variants_are_asked_for_by_options(distilled, tmp_path, encoder):
     assert settings["augment_words"] == {"vectors": encoder, "probability": 0.3}
 
 
+def test_what_moves_and_a_probability_shift_come_from_options_and_recipes(distilled, run_cli, tmp_path, monkeypatch):
+    """Prevents annealing on the command line that is refused or read otherwise than in a recipe."""
+    done = distilled(
+        *(tmp_path / "out", "--json", "--phase", "prediction-layer", "--temperature", "8,1", "--probability-shift"),
+        *("--loss-weight", "label_loss=0,1"),
+    )
+    assert done.exit_code == 0, done.output
+    settings = json.loads(done.stdout)["settings"]
+    assert (settings["temperature"], settings["probability_shift"]) == ([8.0, 1.0], True)
+    assert settings["loss_weights"] == {"label_loss": [0.0, 1.0]}
+    again = run_cli("distill", tmp_path / "out" / "recipe.yaml")
+    assert again.exit_code == 0 and "finished before" in again.output
+    seen = Mock(side_effect=ValueError("expected nothing"))
+    monkeypatch.setattr("hf_tinybert.workflow.distil", seen)
+    recipe = tmp_path / "moving.yaml"
+    recipe.write_text(
+        "data: news.csv\nteacher: teacher\noutput: out\nprobability_shift: true\n"
+        "temperature: {start: 8, end: 1, kind: cosine}\n"
+    )
+    run_cli("distill", recipe)
+    settings = seen.call_args.args[0]
+    assert settings.probability_shift and settings.temperature == {"start": 8, "end": 1, "kind": "cosine"}
+
+
 def test_what_fails_after_the_training_is_a_failed_run(distilled, monkeypatch, tmp_path):
     """Prevents a script from correcting its options where the run failed after hours, between two bars."""
     monkeypatch.setattr(distilling, "save_figures", Mock(side_effect=ValueError("expected a figure")))
@@ -59,6 +83,10 @@ def test_what_fails_after_the_training_is_a_failed_run(distilled, monkeypatch, t
         ["--phase", "last"],
         ["--loss-weight", "label_loss"],
         ["--loss-weight", "label_loss=much"],
+        ["--temperature", "hot"],
+        ["--temperature", "8,0"],
+        ["--temperature", "8,4,1"],
+        ["--probability-shift", "--phase", "intermediate-layer"],
         ["--start", "zeros"],
         ["--layers", "9"],
         ["--task", "news"],

@@ -8,7 +8,14 @@ import pytest
 from hf_tinybert.cli.augment import augment
 from hf_tinybert.cli.distill import distill
 from hf_tinybert.cli.finetune import finetune
-from hf_tinybert.cli.options import parse_choice, parse_factors, parse_pairs, parse_values
+from hf_tinybert.cli.options import (
+    parse_choice,
+    parse_factors,
+    parse_moving,
+    parse_moving_factors,
+    parse_pairs,
+    parse_values,
+)
 from hf_tinybert.cli.pretrain import pretrain
 from hf_tinybert.data.kinds.definition import TaskKind
 from hf_tinybert.distillation.layer_mapping import MappingStrategy
@@ -36,6 +43,15 @@ def test_factors_are_numbers():
     assert parse_factors(None, "--loss-weight") == {}
     with pytest.raises(ValueError, match="expected a number, `--loss-weight label_loss=0.5`, got .*much"):
         parse_factors(["label_loss=much"], "--loss-weight")
+
+
+def test_two_numbers_are_one_that_moves():
+    """Prevents annealing, and a temperature that falls, from needing a recipe."""
+    given = ["prediction_loss=1,0", "label_loss=0.5"]
+    assert parse_moving_factors(given, "--loss-weight") == {"prediction_loss": (1.0, 0.0), "label_loss": 0.5}
+    assert [parse_moving(text, "--temperature") for text in ("8,1", "4", None)] == [(8.0, 1.0), 4.0, None]
+    with pytest.raises(ValueError, match="expected a number, `--temperature=0.5`, got `--temperature=hot`"):
+        parse_moving("8,hot", "--temperature")
 
 
 def test_a_choice_that_there_is_not_is_told_with_those_that_there_are():

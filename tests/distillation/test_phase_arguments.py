@@ -100,6 +100,18 @@ def test_a_metric_that_no_evaluation_gives_is_refused(build_trainer, build_rows,
     trainer.train()
 
 
+def test_a_loss_whose_temperature_moves_is_warned_of_as_the_measure_of_the_best_model(
+    build_trainer, build_rows, caplog
+):
+    """Prevents a lower temperature from being taken for a better student."""
+    settings = {"phases": ["joint"], "eval_strategy": "epoch", "save_strategy": "best", "temperature": [8, 1]}
+    for metric, warned in (("hidden_states_loss", False), ("prediction_loss", True), ("loss", True)):
+        caplog.clear()
+        trainer = build_trainer({**settings, "metric_for_best_model": metric}, eval_dataset=build_rows(3))
+        trainer._check_evaluations()
+        assert ("the temperature moves" in caplog.text) is warned
+
+
 def test_a_loss_whose_weights_move_is_warned_of_as_the_measure_of_the_best_model(build_trainer, build_rows, caplog):
     """Prevents a term that fades from making every later model the best one, whatever it has learned."""
     settings = {"phases": ["joint"], "eval_strategy": "epoch", "save_strategy": "best", "max_steps": 1}

@@ -63,6 +63,10 @@ def test_the_method_tells_variants_start_and_sampling(student_folder):
     assert (
         "(`augment: join`)" in told and "6 optimizer steps" in told and told.endswith("tasks sampled by temperature.")
     )
+    assert "temperature 1.0;" in told and "probability_shift" not in told
+    facts.record.update(temperature={"start": 8.0, "end": 1.0, "kind": "linear"}, probability_shift=True)
+    corrected = method_words(facts)
+    assert "temperature from 8.0 to 1.0 (linear)" in corrected and "corrected by the labels" in corrected
     assert "started as the trained `general`" in told and "somebody" not in told
     facts.figures["settings"] = {"tasks": {}, "shared": {"augment": "replace", "start": "projection"}}
     assert "started as a projection of its teacher; other variants" in method_words(facts)

@@ -49,6 +49,7 @@ def test_what_is_given_reaches_the_arguments(tmp_path):
         recipe="distilbert", epochs=2, learning_rate=1e-5, temperature=3.0, cache_dir="cache", layer_mapping="last"
     ).arguments(tmp_path, "loss")
     assert (made.recipe, made.num_train_epochs, made.learning_rate, made.temperature) == ("distilbert", 2, 1e-5, 3.0)
+    assert not made.probability_shift
     assert made.teacher_cache_dir == "cache" and made.layer_mapping == "last" and made.greater_is_better is False
 
 
@@ -64,6 +65,20 @@ def test_what_is_given_reaches_the_arguments(tmp_path):
 def test_a_random_start_has_a_recipe_of_its_own(tmp_path, start, given, recipe):
     """Prevents an attention term that keeps a student of random weights at chance for more than a pass."""
     assert _settings(start=start, **given).arguments(tmp_path, "accuracy").recipe == recipe
+
+
+def test_a_temperature_that_moves_and_a_probability_shift_reach_the_arguments(tmp_path):
+    """Prevents options without effect, and a list that is another run than the pair it was made from."""
+    settings = _settings(temperature=(8.0, 1.0), probability_shift=True)
+    made = settings.arguments(tmp_path, "loss")
+    assert made.temperature == {"start": 8.0, "end": 1.0, "kind": "linear"} and made.probability_shift
+    told = settings.to_json()
+    assert (told["temperature"], told["probability_shift"]) == ([8.0, 1.0], True)
+    assert "probability_shift" not in _settings().to_json()  # runs of before had no such key
+    with pytest.raises(ValueError, match="expected a positive `temperature`"):
+        _settings(temperature=(8.0, 0.0)).arguments(tmp_path, "loss")
+    with pytest.raises(ValueError, match="expected `learn_from` teacher with `probability_shift`, got labels"):
+        _settings(learn_from="labels", probability_shift=True)
 
 
 def test_settings_come_back_from_json():

@@ -50,6 +50,16 @@ def test_a_label_term_without_labels_is_refused(build_student, build_rows):
         check_dataset(rows.remove_columns("labels"), build_student(), label_term)
 
 
+def test_a_probability_shift_without_labels_is_refused(build_student, build_rows):
+    """Prevents an error in the first batch, or at the first evaluation."""
+    shift, bare = [DistillationObjective({Term.PREDICTION: 1.0}, probability_shift=True)], build_rows(9, labels=False)
+    check_dataset(build_rows(9), build_student(), shift)
+    check_dataset(bare, build_student("ForMaskedLM"), shift)  # of hidden words the collator makes them
+    for check, role in ((check_dataset, "the training set"), (check_evaluation_rows, "the evaluation set")):
+        with pytest.raises(ValueError, match=f"expected a `labels` column in {role} for `probability_shift`, got"):
+            check(bare, build_student(), shift)
+
+
 def test_evaluation_rows_need_what_a_label_term_reads(build_student, build_rows):
     """Prevents a run that ends at its first evaluation, hours after its start."""
     label_term, rows = [DistillationObjective({Term.LABEL: 1.0})], build_rows(6)

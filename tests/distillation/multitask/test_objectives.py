@@ -55,6 +55,21 @@ def test_a_task_without_labels_keeps_its_teacher_to_the_end(weights):
     }
 
 
+def test_a_probability_shift_needs_labels_of_classes_in_every_task_that_has_a_teacher(weights, build_arguments):
+    """Prevents a setting of all tasks that one of them ignores in silence."""
+    bare = _task("mood", train_dataset=tiny.rows("mood", labels=False))
+    with pytest.raises(ValueError, match="expected labels of the task `mood` for `probability_shift`, got"):
+        weights("mood", bare, probability_shift=True)
+    with pytest.raises(ValueError, match="task `stars`: expected `probability_shift` with classes .*got `regression`"):
+        weights("stars", _task("stars"), probability_shift=True)
+    student = tiny.student(("mood", "stars"))
+    arguments = build_arguments(probability_shift=True)
+    shifted = task_objectives(arguments, student.for_task("mood"), "mood", _task("mood"), has_teacher=True)
+    assert [one.shifts_predictions for one in shifted.values()] == [False, True]
+    untaught = task_objectives(arguments, student.for_task("stars"), "stars", _task("stars"), has_teacher=False)
+    assert not any(one.shifts_predictions for one in untaught.values())
+
+
 def test_a_task_without_teacher_learns_its_labels_and_sits_out_the_first_phase(weights):
     """Prevents labels that count for nothing at first because another task's teacher is annealed."""
     assert weights("mood", _task("mood"), has_teacher=False, loss_weights=ANNEALING) == {

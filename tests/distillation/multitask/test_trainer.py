@@ -374,6 +374,18 @@ def test_a_task_may_have_weights_of_its_own(start):
     assert weights["ner"]["prediction_loss"].start == 3 and weights["mood"]["prediction_loss"].start == 1
 
 
+def test_a_task_may_do_without_projections_beside_one_that_has_them(start):
+    """Prevents states of a task whose terms know no width from being sought at another teacher's."""
+    tasks = tiny.tasks(("mood", "ner"))
+    weights = {"embedding_loss": 0, "hidden_states_loss": 0, "hidden_similarity_loss": 1}
+    tasks["ner"] = tiny.task("ner", loss_weights=weights)
+    trainer = start({"phases": ["joint"], "max_steps": 4}, ("mood", "ner"), tasks=tasks)
+    trainer.train()
+    terms = {key for entry in trainer.state.log_history for key in entry}
+    assert {"mood/hidden_states_loss", "ner/hidden_similarity_loss"} <= terms
+    assert not {"ner/hidden_states_loss", "mood/hidden_similarity_loss"} & terms
+
+
 def test_teachers_outputs_come_from_a_cache_where_batches_repeat(start, tmp_path):
     """Prevents a cache of one task from serving another, and one of masked words, which are drawn anew."""
     results = []

@@ -29,6 +29,15 @@ def test_bounds_are_what_the_paper_says_they_are(setup, objectives):
     assert all(start.silent > 0 and start.value > 0 for start in states.values())
 
 
+def test_states_that_no_projection_changes_have_bounds_too(setup):
+    """Prevents a term of the student's own states from being compared with itself, or from having no bounds."""
+    terms = (Term.HIDDEN_SIMILARITY, Term.NEURON_SELECTIVITY, Term.HIDDEN_GRAM, Term.SOLUTION_FLOW)
+    starts = first_losses(setup, DistillationObjective(dict.fromkeys(terms, 1.0)))
+    assert list(starts) == list(terms)
+    assert all(start.floor == pytest.approx(0, abs=1e-5) for start in starts.values())
+    assert all(start.silent > 0 and start.value > 0 for start in starts.values())
+
+
 def test_a_random_student_passes_in_every_phase(setup):
     """Prevents a warning at each ordinary start."""
     rows = check_first_losses(setup)

@@ -5,6 +5,7 @@ import torch
 from transformers import DataCollatorForLanguageModeling
 
 from hf_tinybert.distillation.losses import Reduction
+from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.preflight import memory
 from hf_tinybert.distillation.preflight.memory import (
     available_memory,
@@ -13,6 +14,7 @@ from hf_tinybert.distillation.preflight.memory import (
     predicted_share,
 )
 from hf_tinybert.distillation.preflight.report import Status
+from hf_tinybert.distillation.terms import Term
 
 
 def test_weights_gradients_and_optimizer_are_counted_exactly(setup):
@@ -66,6 +68,17 @@ def test_of_masked_words_only_those_that_training_predicts_are_counted(setup, to
     sizes = [estimate_memory(one, batch_size=8, length=48).student_activations for one in (masked, everywhere)]
     product = 3 * masked.student.config.vocab_size * 4 * 8 * 48
     assert 0.75 * product < sizes[1] - sizes[0] < 0.95 * product  # all but the hidden tokens
+
+
+def test_states_that_are_compared_as_they_are_need_no_memory_for_projections(setup):
+    """Prevents a term without projections from being refused for memory that it does not take."""
+    activations = [
+        estimate_memory(
+            replace(setup, objectives=(DistillationObjective({term: 1.0}),)), batch_size=4, length=8
+        ).student_activations
+        for term in (Term.HIDDEN_STATES, Term.HIDDEN_SIMILARITY)
+    ]
+    assert activations[0] > activations[1]
 
 
 def test_the_cache_grows_with_the_tokens(setup):
