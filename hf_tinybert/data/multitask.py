@@ -218,22 +218,6 @@ class MultiTaskCollator:
         return {**batch, TASK_KEY: tasks[0]}
 
 
-class TaskCollator:
-    """A task's collator whose batches name their task: for rows of that task alone, as in evaluation.
-
-    Args:
-        task: its name.
-        collator: its own.
-    """
-
-    def __init__(self, task: str, collator: Collator) -> None:
-        self._task, self._collator = task, collator
-
-    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """One batch."""
-        return {**self._collator(rows), TASK_KEY: self._task}
-
-
 def distinct_tasks(tasks: Mapping[str, _Value] | Iterable[tuple[str, _Value]]) -> dict[str, _Value]:
     """Tasks by their names, in order.
 
@@ -275,7 +259,6 @@ __all__ = [
     "MultiTaskCollator",
     "MultiTaskDataset",
     "SingleTaskSteps",
-    "TaskCollator",
     "TaskRow",
     "distinct_tasks",
 ]

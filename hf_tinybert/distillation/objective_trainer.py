@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler, SequentialSampler
-from transformers import EvalPrediction
+from transformers import EvalPrediction, TrainingArguments
 from transformers.trainer_utils import EvalLoopOutput, PredictionOutput, has_length
 from transformers.utils.generic import ModelOutput
 
@@ -84,6 +84,19 @@ class ObjectiveTrainer(CheckpointingTrainer):
 
     def _logged(self, task: str, values: dict[str, _Value], loss: _Value | None = None) -> dict[str, _Value]:
         """Values of one task under their names in the logs of training; `loss` is that of all tasks there already."""
+        return values
+
+    def set_initial_training_values(
+        self, args: TrainingArguments, dataloader: DataLoader[Any]
+    ) -> tuple[int, int, int, int, int, int | None, int]:
+        """As of the stock Trainer, which asks at every start; what went before is not told as of this one.
+
+        Those are the last steps of an earlier phase, and batches that `auto_find_batch_size` found too large.
+        """
+        self._terms["train"] = RunningMeans()
+        for task in self._active_tasks().values():
+            task.forget_weights()
+        values: tuple[int, int, int, int, int, int | None, int] = super().set_initial_training_values(args, dataloader)
         return values
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:

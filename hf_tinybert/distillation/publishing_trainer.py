@@ -6,13 +6,16 @@ The stock one uploads the folder as it is: the training arguments with their acc
 import logging
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import CommitInfo, HfApi
 from transformers import Trainer
 from transformers.trainer_utils import HubStrategy, SaveStrategy
 
 from hf_tinybert.distillation.adapters import is_adapter_model
+
+if TYPE_CHECKING:
+    from hf_tinybert.hub import CardDetails
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +44,7 @@ class PublishingTrainer(Trainer):
             token: with the right to write; by default `hub_token`, then that of `HF_TOKEN` or `hf auth login`.
             revision: branch; by default `hub_revision`.
             private: of a repository that is made; by default `hub_private_repo`.
-            **kwargs: of the card: `license`, `language`, `tags`, `dataset` and `finetuned_from`, as the stock Trainer
-                takes them; its others are passed over.
+            **kwargs: of the card, see `create_model_card`; one that lies in `output_dir` goes up as it is.
 
         Returns:
             The commit, or its future with `blocking=False`; None in all processes but the first.
@@ -63,9 +65,62 @@ class PublishingTrainer(Trainer):
         if not self.is_world_process_zero():
             return None
         self._finish_current_push()
-        message = commit_message or "End of training"
-        arguments = (Path(str(self.args.output_dir)), message, token, revision, kwargs)
+        from hf_tinybert.hub.published_files import CARD_FILE
+
+        folder, message = Path(str(self.args.output_dir)), commit_message or "End of training"
+        card = folder / CARD_FILE
+        if kwargs and card.is_file():
+            logger.warning(
+                "`%s` goes up as it is, without %s; call `create_model_card` with them, or delete the card to have "
+                "one written",
+                card,
+                ", ".join(f"`{name}`" for name in kwargs),
+            )
+        arguments = (folder, message, token, revision, kwargs)
         return self._publish(*arguments) if blocking else HfApi().run_as_future(self._publish, *arguments)
+
+    def create_model_card(
+        self,
+        language: str | None = None,
+        license: str | None = None,
+        tags: str | list[str] | None = None,
+        model_name: str | None = None,
+        finetuned_from: str | None = None,
+        tasks: str | list[str] | None = None,
+        dataset_tags: str | list[str] | None = None,
+        dataset: str | list[str] | None = None,
+        dataset_args: str | list[str] | None = None,
+    ) -> None:
+        """Save the student in `output_dir` and write the card beside it that `push_to_hub` writes, over any other.
+
+        The card of an adapter is the stock one.
+
+        Args:
+            language: ISO code; several separated by commas.
+            license: identifier of the Hub, such as `apache-2.0`.
+            tags: for searching.
+            model_name: `owner/name` on the Hub; by default `hub_model_id`.
+            finetuned_from: Hub name of the teacher.
+            tasks: passed over: the card tells the task of the head.
+            dataset_tags: Hub name of the training data.
+            dataset: likewise, where `dataset_tags` is not given; the stock Trainer takes words for readers.
+            dataset_args: passed over.
+
+        Raises:
+            ValueError: a name is none of the Hub.
+        """
+        if is_adapter_model(self.model):
+            super().create_model_card(
+                language, license, tags, model_name, finetuned_from, tasks, dataset_tags, dataset, dataset_args
+            )
+            return
+        name = model_name or self.hub_model_id or self.args.hub_model_id
+        details = _details(language, license, tags, name, finetuned_from, dataset_tags, dataset)
+        self.save_model(_internal_call=True)
+        if self.is_world_process_zero():
+            from hf_tinybert.hub import PublishedForm, write_model_card
+
+            write_model_card(Path(str(self.args.output_dir)), details, PublishedForm.TINYBERT, overwrite=True)
 
     def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
         """Put the student of a checkpoint on the Hub; what the Hub refuses does not end the training."""
@@ -85,24 +140,43 @@ class PublishingTrainer(Trainer):
     def _publish(
         self, folder: Path, message: str, token: str | None, revision: str | None, told: dict[str, Any]
     ) -> CommitInfo:
-        from hf_tinybert.hub import CardDetails, Publication, PublishedForm, publish
+        from hf_tinybert.hub import Publication, PublishedForm, publish
 
-        tags = told.get("tags") or ()
-        details = CardDetails(
-            license=told.get("license"),
-            language=told.get("language"),
-            dataset=told.get("dataset"),
-            base_model=told.get("finetuned_from"),
-            tags=(tags,) if isinstance(tags, str) else tuple(tags),
-        )
         publication = Publication(
             str(self.hub_model_id),
             PublishedForm.TINYBERT,
             revision=revision or self.args.hub_revision,
             message=message,
-            details=details,
+            details=_details(**{**told, "model_name": None}),  # the repository's own
         )
         return publish(folder, publication, token=token or self.args.hub_token).commit
+
+
+def _details(
+    language: str | list[str] | None = None,
+    license: str | None = None,
+    tags: str | list[str] | None = None,
+    model_name: str | None = None,
+    finetuned_from: str | None = None,
+    dataset_tags: str | list[str] | None = None,
+    dataset: str | list[str] | None = None,
+    **_: object,
+) -> "CardDetails":
+    """What a card is told by arguments of the stock Trainer; see `create_model_card`."""
+    from hf_tinybert.hub import CardDetails
+
+    return CardDetails(
+        repo_id=model_name,
+        license=license,
+        language=",".join(_several(language)) or None,
+        dataset=",".join(_several(dataset_tags) or _several(dataset)) or None,
+        base_model=finetuned_from,
+        tags=_several(tags),
+    )
+
+
+def _several(value: str | list[str] | None) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value or ())
 
 
 __all__ = ["PublishingTrainer"]

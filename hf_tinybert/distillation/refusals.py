@@ -1,10 +1,10 @@
 """What `DistillationTrainer` refuses before anything is spent: the checks of `compatibility` for one pair and run."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from datasets import Dataset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 from transformers.trainer_utils import has_length
 
 from hf_tinybert.data.augmentation import FreshVariants
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 
+_MADE_BEFORE = "the student and its projections are made before the run"
+
+
 def check_trainer_arguments(arguments: object, others: Mapping[str, Any]) -> None:
     """Refuse arguments that a distillation would ignore or could not carry out.
 
@@ -40,8 +43,8 @@ def check_trainer_arguments(arguments: object, others: Mapping[str, Any]) -> Non
     if not isinstance(arguments, DistillationArguments):
         raise ValueError(f"expected `DistillationArguments`, got `{type(arguments).__name__}`")
     for name, why in {
-        "model_init": "the student and its projections are made before the run; leave it out, and make a trainer for "
-        "each trial of a search for hyperparameters",
+        "model_init": f"{_MADE_BEFORE}; leave it out, and make a trainer for each trial of a search for "
+        "hyperparameters",
         "compute_loss_func": "the objective is the loss; leave it out",
     }.items():
         if others.get(name) is not None:
@@ -70,6 +73,42 @@ def check_trainer_arguments(arguments: object, others: Mapping[str, Any]) -> Non
             "rows are of other words in every epoch, and the teacher answers anew; leave it out, or write variants by "
             "`hf-tinybert augment`"
         )
+
+
+def check_devices(trainer: Trainer) -> None:
+    """Refuse processes that share a step otherwise than by its rows or by the weights.
+
+    Args:
+        trainer: whose accelerator knows the processes.
+
+    Raises:
+        ValueError: several GPUs of one process, or tensor, context or sequence parallelism.
+    """
+    if trainer.args.n_gpu > 1:
+        raise ValueError(
+            f"expected one GPU per process, got {trainer.args.n_gpu} in one; because DataParallel cannot carry the "
+            "recorded attention; start with `torchrun --nproc_per_node` or `accelerate launch`"
+        )
+    sizes = {"tp": trainer.get_tp_size(), "cp": trainer.get_cp_size(), "sp": trainer.get_sp_size()}
+    shared = {f"{name}_size": size for name, size in sizes.items() if size > 1}
+    if shared:
+        raise ValueError(
+            f"expected no tensor, context or sequence parallelism, got {shared}; because each term compares whole "
+            "sequences and whole layers of student and teacher, of which a process would hold a part; spread the rows "
+            "by DDP, and the weights by FSDP or DeepSpeed ZeRO"
+        )
+
+
+def refuse_search() -> NoReturn:
+    """Refuse a search for hyperparameters by the trainer itself.
+
+    Raises:
+        ValueError: always.
+    """
+    raise ValueError(
+        f"expected no `hyperparameter_search`, got it; because {_MADE_BEFORE}, and each trial needs its own; make a "
+        "trainer for each trial in the objective of optuna, Ray Tune or a loop of your own"
+    )
 
 
 def _check_phase_lengths(arguments: DistillationArguments, train_dataset: object) -> None:
@@ -168,4 +207,4 @@ def check_before_data(
     return list(objectives)
 
 
-__all__ = ["check_before_data", "check_pair", "check_trainer_arguments"]
+__all__ = ["check_before_data", "check_devices", "check_pair", "check_trainer_arguments", "refuse_search"]

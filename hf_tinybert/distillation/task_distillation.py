@@ -70,10 +70,13 @@ class TaskDistillation:
         return self.predicts_vocabulary and self.takes_part and self.objective.reads_logits
 
     def enter(self, phase: Phase) -> None:
-        """From now on learn what this phase trains; what a learned mapping tells begins anew."""
+        """From now on learn what this phase trains."""
         self._phase = phase
         if self.outputs is not None:
             self.outputs.enter(phase)
+
+    def forget_weights(self) -> None:
+        """What a learned mapping tells of its weights begins anew."""
         learned = self.objective.learned_mapping if self.takes_part else None
         if learned is not None:
             learned.reset_weights()

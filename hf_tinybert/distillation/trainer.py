@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Set
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 import transformers
@@ -38,10 +38,9 @@ from hf_tinybert.distillation.projections import (
     train_with,
 )
 from hf_tinybert.distillation.record import DistillationRecord, public_name
-from hf_tinybert.distillation.refusals import check_trainer_arguments
+from hf_tinybert.distillation.refusals import check_devices, check_trainer_arguments, refuse_search
 from hf_tinybert.distillation.resume import warn_of_other_run
 from hf_tinybert.distillation.run_phases import RunPhases
-from hf_tinybert.distillation.running_means import RunningMeans
 from hf_tinybert.distillation.sharding import gathered, reshard
 from hf_tinybert.distillation.task_distillation import TaskDistillation
 from hf_tinybert.distillation.task_head import (
@@ -145,11 +144,7 @@ class DistillationTrainer(ObjectiveTrainer):
         self._columns = columns
         super().__init__(model=model, args=args, **kwargs)
         self._train_projections()  # an optimizer of the caller was made before there were any
-        if self.args.n_gpu > 1:
-            raise ValueError(
-                f"expected one GPU per process, got {self.args.n_gpu} in one; because DataParallel cannot carry the "
-                "recorded attention; start with `torchrun --nproc_per_node` or `accelerate launch`"
-            )
+        check_devices(self)
         self._phases = RunPhases(self.args)
         self._row_order: LengthGroupedRows | SingleTaskSteps | None = None
 
@@ -222,6 +217,10 @@ class DistillationTrainer(ObjectiveTrainer):
             training_loss=outputs[-1].training_loss,
             metrics={**outputs[-1].metrics, "train_runtime": runtime},
         )
+
+    def hyperparameter_search(self, *_: Any, **__: Any) -> NoReturn:  # noqa: ANN401 (of its base)
+        """Refused, as `model_init` is: make a trainer for each trial."""
+        refuse_search()
 
     @property
     def _evaluation_parts(self) -> tuple[str, ...]:
@@ -320,7 +319,6 @@ class DistillationTrainer(ObjectiveTrainer):
             reshard(self.model)  # before a new optimizer takes its parameters
             self.optimizer, self.lr_scheduler, self.model_wrapped = None, None, self.model
             set_seed(self.args.seed)  # a phase resumed at its first step sees the same dropout
-        self._terms["train"] = RunningMeans()  # what the phase before did not log any more is not this one's
         read = any(task.reads_vocabulary for task in self._tasks.values())
         try:
             with (

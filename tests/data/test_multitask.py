@@ -15,7 +15,6 @@ from hf_tinybert.data.multitask import (
     MultiTaskCollator,
     MultiTaskDataset,
     SingleTaskSteps,
-    TaskCollator,
     TaskRow,
     distinct_tasks,
 )
@@ -171,13 +170,6 @@ def test_what_a_collator_draws_depends_on_the_draw_alone():
     again = collator([row])
     assert torch.equal(first["numbers"], again["numbers"]) and first["others"] == again["others"]
     assert not torch.equal(first["numbers"], collator([row._replace(draw=44)])["numbers"])
-
-
-def test_a_task_collator_names_its_task():
-    """Prevents an evaluation that asks another head."""
-    batch = TaskCollator("ner", _pad)([{"input_ids": [1, 2]}])
-    assert batch["task"] == "ner"
-    assert batch["input_ids"].tolist() == [[1, 2]]
 
 
 def test_bad_tasks_are_refused():

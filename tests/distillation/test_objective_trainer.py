@@ -51,6 +51,24 @@ def test_steps_that_the_first_phase_did_not_log_are_not_counted_in_the_second(bu
     assert "attention_scores_loss" not in first
 
 
+def test_tries_with_a_batch_that_was_too_large_are_not_counted(build_trainer):
+    """Prevents terms in the first log that are no parts of its loss, after `auto_find_batch_size` began anew."""
+
+    class Crowded(DistillationTrainer):
+        def compute_loss(self, model, inputs, *arguments, **kwargs):
+            loss = super().compute_loss(model, inputs, *arguments, **kwargs)
+            if len(inputs["input_ids"]) > 2:  # as where the backward does not fit
+                raise RuntimeError("CUDA out of memory.")
+            return loss
+
+    plain = build_trainer({"phases": ["joint"], "auto_find_batch_size": True, "layer_mapping": "attention"})
+    rows = {"train_dataset": plain.train_dataset, "data_collator": plain.data_collator}
+    trainer = Crowded(plain.model, plain.args, teacher=plain.teacher, **rows)
+    trainer.train()
+    first = trainer.state.log_history[0]
+    assert first["loss"] == pytest.approx(sum(first[name] for name in TERMS), rel=1e-5)
+
+
 def test_evaluation_returns_only_loss_and_logits(build_trainer, build_rows):
     """Prevents the hidden states of a whole data set from filling the memory."""
     trainer = build_trainer({"phases": ["joint"]})

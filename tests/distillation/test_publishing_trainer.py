@@ -40,6 +40,19 @@ def test_the_student_goes_up_and_nothing_else_of_the_output_folder(pushing, hub)
     assert trainer.push_to_hub(blocking=False).result().commit_url
 
 
+def test_the_card_that_is_asked_for_is_the_one_that_goes_up(pushing, hub, caplog):
+    """Prevents the stock card, which knows no teacher, in the place of the own one, and a license that is lost."""
+    trainer = pushing(hub_token=TOKEN)
+    told = {"dataset_tags": "glue", "dataset": "GLUE MRPC", "dataset_args": "mrpc", "tasks": "text-classification"}
+    trainer.create_model_card(language="en,de", license="mit", tags="news", **told)
+    card = Path(trainer.args.output_dir, "README.md").read_text(encoding="utf-8")
+    assert all(line in card for line in ("- news", "license: mit", "- glue", "tester/student", "- de"))
+    assert "generated_from_trainer" not in card
+    trainer.push_to_hub(license="apache-2.0")
+    assert hub.files("tester/student")["README.md"].decode() == card
+    assert "goes up as it is, without `license`" in caplog.text
+
+
 def test_pushes_while_training_hold_the_student_alone(pushing, hub):
     """Prevents optimizer states and arguments that every save uploads."""
     trainer = pushing(push_to_hub=True, hub_token=TOKEN, save_strategy="steps", save_steps=1, max_steps=2)

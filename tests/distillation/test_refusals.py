@@ -3,6 +3,7 @@ import torch
 from transformers import TrainingArguments
 
 from hf_tinybert.distillation.refusals import check_before_data, check_pair, check_trainer_arguments
+from hf_tinybert.distillation.trainer import DistillationTrainer
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,20 @@ def test_arguments_that_would_be_ignored_or_train_nothing_are_refused(build_argu
     """Prevents a setting that changes nothing, or terms that are logged and not trained."""
     with pytest.raises(ValueError, match=message):
         check_trainer_arguments(build_arguments(**settings), others)
+
+
+def test_the_trainers_own_search_is_refused_as_its_model_maker_is(build_trainer):
+    """Prevents advice to pass the `model_init` that is refused."""
+    with pytest.raises(ValueError, match="expected no `hyperparameter_search`.* make a trainer for each trial"):
+        build_trainer().hyperparameter_search(n_trials=1)
+
+
+@pytest.mark.parametrize("ask", ["get_tp_size", "get_cp_size", "get_sp_size"])
+def test_parts_of_sequences_and_of_layers_are_refused(build_trainer, monkeypatch, ask):
+    """Prevents terms over the part of a sequence, or of a layer, that one process holds."""
+    monkeypatch.setattr(DistillationTrainer, ask, lambda _: 2)
+    with pytest.raises(ValueError, match=f"expected no tensor, context or sequence parallelism, got .*{ask[4:]}': 2"):
+        build_trainer()
 
 
 def test_one_phase_may_bring_its_optimizer(build_arguments):

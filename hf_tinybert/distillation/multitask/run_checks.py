@@ -1,7 +1,9 @@
 """What no multi-task run can do, refused before anything is spent."""
 
+import inspect
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.trainer_utils import IntervalStrategy
@@ -20,6 +22,63 @@ Objectives = Mapping[str, Mapping[Phase, DistillationObjective]]
 """Of every task by its name: those of the phases in which it takes part."""
 
 _LOSS = "loss"
+_OF_EACH_TASK = ("train_dataset", "eval_dataset", "data_collator", "compute_metrics", "preprocess_logits_for_metrics")
+_STRATEGIES = ("group_by_length", "random")
+
+
+def check_arguments(args: DistillationArguments, others: Mapping[str, Any]) -> None:
+    """Refuse arguments of the stock Trainer that a step of one task leaves no room for.
+
+    Args:
+        args: of the run.
+        others: keyword arguments for the stock Trainer.
+
+    Raises:
+        ValueError: what belongs to a task, another order of rows, or batches that one process cuts up for all.
+    """
+    given = [name for name in _OF_EACH_TASK if others.get(name) is not None]
+    if given:
+        raise ValueError(
+            f"expected no {', '.join(f'`{name}`' for name in given)} for all tasks, got some; because each task has "
+            "its own; set them in its `DistillationTask`"
+        )
+    if args.train_sampling_strategy not in _STRATEGIES:
+        raise ValueError(
+            f"expected a `train_sampling_strategy` of {', '.join(f'`{name}`' for name in _STRATEGIES)}, got "
+            f"`{args.train_sampling_strategy}`; because a step must hold rows of one task; choose one of these"
+        )
+    _check_loader(args)
+
+
+def _check_loader(args: DistillationArguments) -> None:
+    config: Any = args.accelerator_config
+    given = [name for name in ("dispatch_batches", "split_batches") if getattr(config, name)]
+    if given:
+        raise ValueError(
+            f"expected no `accelerator_config` with {', '.join(f'`{name}`' for name in given)}, got it; because every "
+            "process draws its own rows of the step's task, and a batch carries its name, which cannot be cut; leave "
+            "it out"
+        )
+
+
+def check_batch_metrics(args: DistillationArguments, tasks: Mapping[str, DistillationTask]) -> None:
+    """Refuse, as the stock Trainer does of its own, a `compute_metrics` that cannot be called batch by batch.
+
+    Args:
+        args: of the run.
+        tasks: as they were given.
+
+    Raises:
+        ValueError: with `batch_eval_metrics`, one that takes no `compute_result`.
+    """
+    for name, task in tasks.items():
+        computes = task.compute_metrics if args.batch_eval_metrics else None
+        if computes is not None and "compute_result" not in inspect.signature(computes).parameters:
+            raise ValueError(
+                f"expected `compute_metrics` of the task `{name}` to take `compute_result`, got one that does not; "
+                "because with `batch_eval_metrics` it is called for every batch and has to know which is the last; "
+                "add the argument, or leave out `batch_eval_metrics`"
+            )
 
 
 def check_before_teachers(
@@ -155,4 +214,12 @@ def _losses(objectives: Objectives) -> list[str]:
     return names
 
 
-__all__ = ["MEAN_SCORE", "check_before_teachers", "check_best_of_tasks", "check_figures", "check_phases"]
+__all__ = [
+    "MEAN_SCORE",
+    "check_arguments",
+    "check_batch_metrics",
+    "check_before_teachers",
+    "check_best_of_tasks",
+    "check_figures",
+    "check_phases",
+]

@@ -1,6 +1,5 @@
 """`MultiTaskDistillationTrainer`: one student with a head per task, a teacher for each."""
 
-import inspect
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from datasets import Dataset
+from torch import Tensor, nn
 from torch.utils.data import Sampler
 from transformers import DataCollatorWithPadding, EvalPrediction, PreTrainedModel, Trainer
 from transformers.trainer_utils import PredictionOutput, SaveStrategy, speed_metrics
@@ -19,7 +19,6 @@ from hf_tinybert.data.multitask import (
     MultiTaskCollator,
     MultiTaskDataset,
     SingleTaskSteps,
-    TaskCollator,
     distinct_tasks,
 )
 from hf_tinybert.data.task_sampling import TaskSampling
@@ -34,6 +33,8 @@ from hf_tinybert.distillation.multitask.preflight import preflight_tasks
 from hf_tinybert.distillation.multitask.record import told_of_tasks
 from hf_tinybert.distillation.multitask.run_checks import (
     MEAN_SCORE,
+    check_arguments,
+    check_batch_metrics,
     check_best_of_tasks,
     check_figures,
     check_phases,
@@ -56,9 +57,6 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 _Value = TypeVar("_Value")
-
-_OF_EACH_TASK = ("train_dataset", "eval_dataset", "data_collator", "compute_metrics", "preprocess_logits_for_metrics")
-_STRATEGIES = ("group_by_length", "random")
 
 
 class MultiTaskDistillationTrainer(DistillationTrainer):
@@ -103,9 +101,10 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
         **kwargs: Any,  # noqa: ANN401 (the stock Trainer's own)
     ) -> None:
         check_trainer_arguments(args, kwargs)
-        _check_arguments(args, kwargs)
+        check_arguments(args, kwargs)
         self.tasks = distinct_tasks(tasks)
-        _check_batch_metrics(args, self.tasks)
+        self._asked: str | None = None  # the task whose rows are evaluated
+        check_batch_metrics(args, self.tasks)
         self.sampling = TaskSampling(sampling) if isinstance(sampling, str) else sampling
         rows = MultiTaskDataset({name: task.train_dataset for name, task in self.tasks.items()})
         tokenizer = kwargs.get("processing_class")
@@ -214,6 +213,18 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
             output: PredictionOutput = super().predict(test_dataset, ignore_keys, metric_key_prefix)
         return output
 
+    def prediction_step(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        prediction_loss_only: bool,
+        ignore_keys: list[str] | None = None,
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """As in `DistillationTrainer`, by the head of the task that is asked."""
+        # not in the collator: what dispatches batches of streamed rows takes tensors only
+        named = inputs if self._asked is None else {**inputs, TASK_KEY: self._asked}
+        return super().prediction_step(model, named, prediction_loss_only, ignore_keys)
+
     def preflight(self, score_rows: int = 64) -> PreflightReport:
         """Look at every task that has a teacher before anything is spent; checks carry the names of their tasks.
 
@@ -297,12 +308,13 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
             main[name] = main[name] or next(iter(scores), None)
             return scores
 
-        self.data_collator = TaskCollator(name, self._collators[name])
+        self._asked, self.data_collator = name, self._collators[name]
         self.compute_metrics = None if task.compute_metrics is None else compute
         self.preprocess_logits_for_metrics = task.preprocess_logits_for_metrics
         try:
             yield
         finally:
+            self._asked = None
             self.data_collator, self.compute_metrics, self.preprocess_logits_for_metrics = before
 
     def _evaluate_task(
@@ -375,32 +387,6 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
             if ensemble is not None:
                 told["tasks"][name]["ensemble"] = ensemble
         return told
-
-
-def _check_arguments(args: DistillationArguments, others: Mapping[str, Any]) -> None:
-    given = [name for name in _OF_EACH_TASK if others.get(name) is not None]
-    if given:
-        raise ValueError(
-            f"expected no {', '.join(f'`{name}`' for name in given)} for all tasks, got some; because each task has "
-            "its own; set them in its `DistillationTask`"
-        )
-    if args.train_sampling_strategy not in _STRATEGIES:
-        raise ValueError(
-            f"expected a `train_sampling_strategy` of {', '.join(f'`{name}`' for name in _STRATEGIES)}, got "
-            f"`{args.train_sampling_strategy}`; because a step must hold rows of one task; choose one of these"
-        )
-
-
-def _check_batch_metrics(args: DistillationArguments, tasks: Mapping[str, DistillationTask]) -> None:
-    """As the stock Trainer does of a `compute_metrics` of its own."""
-    for name, task in tasks.items():
-        computes = task.compute_metrics if args.batch_eval_metrics else None
-        if computes is not None and "compute_result" not in inspect.signature(computes).parameters:
-            raise ValueError(
-                f"expected `compute_metrics` of the task `{name}` to take `compute_result`, got one that does not; "
-                "because with `batch_eval_metrics` it is called for every batch and has to know which is the last; "
-                "add the argument, or leave out `batch_eval_metrics`"
-            )
 
 
 def _check_new(found: Mapping[str, float], earlier: Mapping[str, float], name: str) -> None:

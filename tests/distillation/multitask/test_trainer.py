@@ -532,6 +532,10 @@ def test_checks_before_training_name_their_task(start):
         (lambda: {"sampling": "uniform"}, "a task sampling of .* got 'uniform'"),
         (lambda: {"train_dataset": tiny.rows("mood")}, "no `train_dataset` for all tasks"),
         (lambda: {"arguments": {"train_sampling_strategy": "sequential"}}, "`train_sampling_strategy` of"),
+        (
+            lambda: {"arguments": {"accelerator_config": {"dispatch_batches": True}}},
+            "no `accelerator_config` with `dispatch_batches`",
+        ),
         (lambda: {"tasks": {"mood": tiny.task("mood", collator=None)}}, "a `collator` of the task `mood`"),
         (
             lambda: {"tasks": {"ner": tiny.task("ner", teacher=tiny.teacher("ner", vocab_size=50))}},
@@ -620,6 +624,18 @@ def test_a_batch_size_that_was_found_still_gives_steps_of_one_task(start):
     seen = _seen(trainer)
     trainer.train()
     assert trainer._train_batch_size == 7 and set(seen) == set(NAMES[:2])
+
+
+def test_streamed_rows_are_evaluated_as_those_in_memory(start):
+    """Prevents an error at the first evaluation: a name of a task in a batch that is dispatched."""
+    in_memory = {name: tiny.rows(name) for name in NAMES[:2]}
+    streamed = {name: rows.to_iterable_dataset() for name, rows in in_memory.items()}
+    trainer = start({"phases": ["joint"]}, NAMES[:2])
+    figures = [trainer.evaluate(rows) for rows in (in_memory, streamed)]
+    losses = [{key: value for key, value in one.items() if key.endswith("loss")} for one in figures]
+    assert losses[0] == pytest.approx(losses[1]) and "eval_ner_prediction_loss" in losses[0]
+    answers = [trainer.predict(rows["mood"], task="mood").predictions for rows in (in_memory, streamed)]
+    np.testing.assert_allclose(answers[0], answers[1], rtol=1e-5)
 
 
 def test_a_frozen_student_is_refused(start):
