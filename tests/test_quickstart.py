@@ -13,12 +13,12 @@ import torch
 from rich.console import Console
 from safetensors.torch import load_file
 from transformers import (
-    AlbertConfig,
-    AlbertModel,
     AutoModelForSequenceClassification,
     BertConfig,
     BertModel,
     BertTokenizer,
+    MobileBertConfig,
+    MobileBertModel,
 )
 
 from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
@@ -158,11 +158,12 @@ def test_an_output_folder_of_somebody_else_is_refused_before_training(settings, 
 
 
 def test_a_teacher_that_no_student_can_start_with_is_refused_before_it_is_fine_tuned(settings, tmp_path):
-    """Prevents a minute of training on an ALBERT before it is told that its layers are not BERT's."""
-    shape = {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64, "num_hidden_layers": 2}
-    AlbertModel(AlbertConfig(vocab_size=40, embedding_size=16, **shape)).save_pretrained(tmp_path / "albert")
-    with pytest.raises(ValueError, match="family `albert`.*`hf-tinybert distill --start random`"):
-        _quickstart(replace(settings, teacher=str(tmp_path / "albert")), tmp_path / "out")
+    """Prevents a minute of training on a MobileBERT before it is told that no student can have its layers."""
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    narrow = {"embedding_size": 16, "intra_bottleneck_size": 16}
+    MobileBertModel(MobileBertConfig(vocab_size=40, **narrow, **shape)).save_pretrained(tmp_path / "mobilebert")
+    with pytest.raises(ValueError, match="family `mobilebert`.*`hf-tinybert distill --start random`"):
+        _quickstart(replace(settings, teacher=str(tmp_path / "mobilebert")), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
