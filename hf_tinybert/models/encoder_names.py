@@ -36,6 +36,7 @@ class EncoderNames:
         pooler: Path from the base model of the dense layer of the pooler; may be missing in a model.
         score_terms: Field of the configuration that lists the terms of the scores beside that of query and key.
         lost: Parts of names of parameters that have no counterpart in a BERT, such as those of relative positions.
+        left_out: What the layout computes and a BERT does not, in words; "" where nothing.
     """
 
     families: tuple[str, ...]
@@ -62,6 +63,7 @@ class EncoderNames:
     pooler: str = "pooler.dense"
     score_terms: str = ""
     lost: tuple[str, ...] = ()
+    left_out: str = ""
 
     def path(self, name: str, layer: int, config: PreTrainedConfig) -> str:
         """The path from the base model of a module of a layer.
@@ -76,6 +78,7 @@ class EncoderNames:
         return f"{self.layer.format(layer=layer, group=group)}.{name}"
 
 
+_NORMS_FIRST = "LayerNorms before the parts of a layer"
 BERT = EncoderNames(("BERT", "RoBERTa", "XLM-RoBERTa", "CamemBERT", "ELECTRA", "ERNIE", "MiniLM"))
 _DEBERTA_V3 = replace(
     BERT,
@@ -87,6 +90,7 @@ _DEBERTA_V3 = replace(
     value="attention.self.value_proj",
     score_terms="pos_att_type",
     lost=("encoder.rel_embeddings", "encoder.LayerNorm", "encoder.conv", "attention.self.pos_"),
+    left_out="relative positions",
 )
 _ROTARY = EncoderNames(
     ("NomicBERT", "GTE"),
@@ -100,15 +104,21 @@ _ROTARY = EncoderNames(
     gate="mlp.up_proj",
     output="mlp.down_proj",
     output_norm="post_mlp_layernorm",
+    left_out="rotary positions and gates of feed-forward units",
 )
 
 # The first that a model has all modules of is taken.
 LAYOUTS = (
     BERT,
+    replace(BERT, families=("BigBird",), pooler="pooler"),
     replace(BERT, families=("ELECTRA",), embedding_projection="embeddings_project"),
     replace(BERT, families=("RemBERT",), embedding_projection="encoder.embedding_hidden_mapping_in"),
     replace(
-        BERT, families=("RoFormer",), embedding_projection="embeddings_project", lost=("encoder.embed_positions",)
+        BERT,
+        families=("RoFormer",),
+        embedding_projection="embeddings_project",
+        lost=("encoder.embed_positions",),
+        left_out="rotary positions",
     ),
     EncoderNames(
         ("DistilBERT",),
@@ -144,6 +154,7 @@ LAYOUTS = (
         attention_output="attention.attn.o",
         attention_norm="attention.LayerNorm",
         lost=("encoder.relative_attention_bias",),
+        left_out="relative positions",
     ),
     _DEBERTA_V3,
     replace(
@@ -157,7 +168,14 @@ LAYOUTS = (
         value_bias="attention.self.v_bias",
     ),
     _ROTARY,
-    replace(_ROTARY, families=("Jina embeddings v3",), intermediate="mlp.fc1", gate="", output="mlp.fc2"),
+    replace(
+        _ROTARY,
+        families=("Jina embeddings v3",),
+        intermediate="mlp.fc1",
+        gate="",
+        output="mlp.fc2",
+        left_out="rotary positions",
+    ),
     EncoderNames(
         ("ModernBERT",),
         word_embeddings="embeddings.tok_embeddings",
@@ -174,6 +192,7 @@ LAYOUTS = (
         output="mlp.Wo",
         output_norm="mlp_norm",
         final_norm="final_norm",
+        left_out=f"rotary positions, gates of feed-forward units and {_NORMS_FIRST}",
     ),
     replace(
         BERT,
@@ -181,6 +200,7 @@ LAYOUTS = (
         attention_norm="attention.LayerNorm",
         output_norm="intermediate.LayerNorm",
         final_norm="LayerNorm",
+        left_out=_NORMS_FIRST,
     ),
     replace(
         BERT,
@@ -189,6 +209,7 @@ LAYOUTS = (
         attention_norm="attention.self_attn_layer_norm",
         output_norm="LayerNorm",
         final_norm="encoder.LayerNorm",
+        left_out=_NORMS_FIRST,
     ),
     replace(
         BERT,
@@ -197,6 +218,7 @@ LAYOUTS = (
         attention_norm="attention.ln",
         output_norm="ln",
         final_norm="encoder.ln",
+        left_out=_NORMS_FIRST,
     ),
 )
 

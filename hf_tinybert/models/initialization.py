@@ -146,6 +146,8 @@ def initialize_from_teacher(
     if method is InitializationMethod.LAYERS:
         return _layers(student, teacher, layouts, mapping, seed)
     tokens = read_calibration(calibration, layouts[1], student=layouts[0], seed=seed)
+    if layouts[1].names.left_out:
+        logger.info(_LEFT_OUT, layouts[1].names.left_out, type(teacher).__name__)
     with torch.no_grad():
         _draw(student, seed)
         states = read_states(teacher, layouts[1], tokens, mapping)
@@ -282,6 +284,7 @@ def _identity(student: PreTrainedModel, teacher: PreTrainedModel) -> list[nn.Mod
     return [target]
 
 
+_LEFT_OUT = "A BERT has none of the %s of `%s`: the student starts without them, fitted to the states that they give"
 _HEADS = frozenset({"classifier", "qa_outputs", "cls", "embedding"})
 
 

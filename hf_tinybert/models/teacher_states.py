@@ -184,6 +184,8 @@ def _forwards(
     base: PreTrainedModel = teacher.base_model
     with evaluating(base):
         for batch in (part for whole in tokens.batches for part in whole.split(_SEQUENCES)):
+            if not batch.mask.any():
+                continue
             with torch.no_grad():
                 output = base(**model_inputs(base, batch), output_hidden_states=True, return_dict=True)
             yield batch, output.hidden_states

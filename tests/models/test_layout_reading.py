@@ -31,6 +31,8 @@ BERT_LIKE = {
     "ELECTRA": ({"model_class": ElectraModel, "config_class": ElectraConfig, "embedding_size": 24}, 0),
 }
 SMALLER = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 30}
+LIKE_BERT = ["BERT", "RoBERTa", "XLM-RoBERTa", "CamemBERT", "MiniLM", "ERNIE", "ELECTRA", "DistilBERT"]
+LIKE_BERT += ["ALBERT", "RemBERT"]
 UNREADABLE = ["EuroBERT", "MobileBERT"]
 READABLE = [family for family in FAMILIES if family.name not in UNREADABLE]
 
@@ -222,8 +224,9 @@ def test_the_same_function_under_other_names_gives_the_same_student(build_encode
 
 
 @pytest.mark.parametrize("family", READABLE, ids=str)
-def test_a_student_of_every_family_starts_nearer_than_a_random_one(build_encoder, batches, family):
-    """Would catch a family whose weights say less than none."""
+def test_a_student_of_every_family_starts_nearer_than_a_random_one(batches, family, caplog):
+    """Would catch a family whose weights say less than none, and one whose positions are dropped without a word."""
+    caplog.set_level("INFO", "hf_tinybert")
     teacher = family.build_model().eval()
     words = [{name: ids % 35 + 3 if name == "input_ids" else ids for name, ids in batch.items()} for batch in batches]
     words = [{"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]} for batch in words]
@@ -242,3 +245,4 @@ def test_a_student_of_every_family_starts_nearer_than_a_random_one(build_encoder
             for state, layer, weight, bias in starts
         )
     assert left["projection"] < 0.7 * left["random"], left
+    assert ("A BERT has none of" in caplog.text) == (family.name not in LIKE_BERT)

@@ -10,7 +10,14 @@ import pytest
 import torch
 from rich.console import Console
 from safetensors.torch import load_file
-from transformers import AutoConfig, AutoTokenizer, DistilBertConfig, DistilBertForSequenceClassification
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    DistilBertConfig,
+    DistilBertForSequenceClassification,
+    MobileBertConfig,
+    MobileBertForSequenceClassification,
+)
 
 from hf_tinybert.data.tasks import KINDS as DEFINITIONS
 from hf_tinybert.data.tasks import Task, TaskKind
@@ -166,13 +173,25 @@ def other_teacher(tmp_path_factory, teacher_of):
     return str(folder)
 
 
+@pytest.fixture
+def unlike_teacher(tmp_path, teacher_of):
+    """The folder of a tiny MobileBERT for classes, whose layers have no counterpart in BERT."""
+    known = teacher_of("text-classification")
+    tokenizer, task = AutoTokenizer.from_pretrained(known), Task.load(Path(known))
+    sizes = {"hidden_size": 32, "num_hidden_layers": 4, "intermediate_size": 48}
+    narrow = {"embedding_size": 16, "intra_bottleneck_size": 16, "max_position_embeddings": 64}
+    config = MobileBertConfig(vocab_size=len(tokenizer), **sizes, **narrow, **task.model_settings())
+    save_model_folder(tmp_path / "mobilebert", MobileBertForSequenceClassification(config), tokenizer, task)
+    return str(tmp_path / "mobilebert")
+
+
 def test_a_start_that_the_teacher_does_not_allow_is_refused_before_it_is_scored(
-    data_of, other_teacher, tmp_path, display, monkeypatch
+    data_of, unlike_teacher, tmp_path, display, monkeypatch
 ):
-    """Prevents the same minutes of a DistilBERT or an ELECTRA, and a way out that no option of the command has."""
+    """Prevents the same minutes of a MobileBERT, and a way out that no option of the command has."""
     monkeypatch.setattr("hf_tinybert.workflow.distilling.score_rows", None)
     for start in ("projection", "layers"):
-        settings = _settings(data_of, lambda kind: other_teacher, start=start)
+        settings = _settings(data_of, lambda kind: unlike_teacher, start=start)
         with pytest.raises(TypeError, match="`--start random`"):
             distil(settings, tmp_path / "out", display)
     assert not (tmp_path / "out").exists()
@@ -180,7 +199,8 @@ def test_a_start_that_the_teacher_does_not_allow_is_refused_before_it_is_scored(
 
 def test_a_teacher_of_another_family_is_distilled(data_of, other_teacher, general, tmp_path, display):
     """Prevents a family that is promised from being refused for the names of its configuration's fields."""
-    for start, shape in (("random", {}), (general, dict.fromkeys(("layers", "width", "heads", "units")))):
+    trained = dict.fromkeys(("layers", "width", "heads", "units"))
+    for start, shape in (("projection", {}), ("random", {}), (general, trained)):
         folder = tmp_path / Path(start).name
         distil(_settings(data_of, lambda kind: other_teacher, start=start, **shape), folder, display)
         first = next(iter(predict(folder, "a great song .")))
