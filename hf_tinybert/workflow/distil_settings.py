@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hf_tinybert.distillation.arguments import DistillationArguments
+from hf_tinybert.distillation.loss_weights import parse_loss_weights
 from hf_tinybert.distillation.recipes import RecipeName
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.models.initialization import InitializationMethod
@@ -123,6 +124,7 @@ class DistilSettings(DataSettings):
             raise ValueError(f"expected `calibration_rows` of at least 1, got {self.calibration_rows}")
         if self.unlabeled and self.learn_from == LearnFrom.LABELS:
             raise ValueError("expected `learn_from` teacher with `unlabeled` rows, got labels; because they have none")
+        parse_loss_weights(self.loss_weights or {})
         self.student_shape  # noqa: B018 (checks the sizes)
         self._check_augmentation()
 
