@@ -10,12 +10,13 @@ from transformers import TrainingArguments
 
 from hf_tinybert.distillation.layer_mapping import MappingStrategy, is_learned
 from hf_tinybert.distillation.learned_mapping import LearnedMapping
+from hf_tinybert.distillation.loss_weights import parse_loss_weights
 from hf_tinybert.distillation.losses import AttentionForm, ProblemType, Reduction
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.precision import has_fast_bf16
 from hf_tinybert.distillation.projections import ProjectionLayout
 from hf_tinybert.distillation.recipes import RECIPES, Recipe, RecipeName, term_for_task
-from hf_tinybert.distillation.schedules import Schedule, parse_temperature, parse_weight
+from hf_tinybert.distillation.schedules import Schedule, parse_temperature
 from hf_tinybert.distillation.terms import (
     MAPPED_STATES,
     SHIFTED_TERMS,
@@ -296,7 +297,7 @@ class DistillationArguments(TrainingArguments):
         """The terms of a phase with a weight, the recipe's where none is given."""
         given: dict[str, Any] = dict(self._recipe().weights)
         given.update(_as_dict(self.loss_weights))
-        schedules = {str(name): parse_weight(weight) for name, weight in given.items()}
+        schedules = parse_loss_weights(given)
         return {
             name: schedule
             for name, schedule in schedules.items()
@@ -307,14 +308,10 @@ class DistillationArguments(TrainingArguments):
         for name, value in (("loss_weights", self.loss_weights), ("loss_layers", self.loss_layers)):
             if isinstance(value, str):
                 raise ValueError(f"expected `{name}` as a dict or JSON object, got {value!r}")
-            unknown = sorted(set(value or {}) - set(Term))
-            if unknown:
-                raise ValueError(f"expected `{name}` for {', '.join(Term)}, got {', '.join(unknown)}")
-        for name, weight in _as_dict(self.loss_weights).items():
-            try:
-                schedule = parse_weight(weight)
-            except ValueError as error:
-                raise ValueError(f"`loss_weights` of {name}: {error}") from error
+        unknown = sorted(set(_as_dict(self.loss_layers)) - set(Term))
+        if unknown:
+            raise ValueError(f"expected `loss_layers` for {', '.join(Term)}, got {', '.join(unknown)}")
+        for name, schedule in parse_loss_weights(_as_dict(self.loss_weights)).items():
             if not schedule.is_zero and not any(belongs_to(reads_of(Term(name)), phase) for phase in self.stages):
                 raise ValueError(
                     f"expected a phase that trains `{name}`, got {', '.join(self.stages)}; because its weight would "

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hf_tinybert.distillation.arguments import DistillationArguments
+from hf_tinybert.distillation.loss_weights import parse_loss_weights
 from hf_tinybert.distillation.recipes import RecipeName
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.models.initialization import InitializationMethod
@@ -130,6 +131,7 @@ class DistilSettings(DataSettings):
             raise ValueError(
                 "expected `learn_from` teacher with `probability_shift`, got labels; because it corrects the teacher"
             )
+        parse_loss_weights(self.loss_weights or {})
         self.student_shape  # noqa: B018 (checks the sizes)
         self._check_augmentation()
 

@@ -107,6 +107,7 @@ class _Distillation:
     def __init__(self, settings: DistilSettings, output: Path, display: ProgressDisplay) -> None:
         self.settings, self.output, self.display = settings, output, display
         self.checkpoints = output / CHECKPOINTS
+        settings.arguments(self.checkpoints, "loss")  # refuses a wrong objective before anything is read
         self.source = settings.teacher_source
         check_weights(Path(self.source.first))
         self.config = answering_config(self.source.first)

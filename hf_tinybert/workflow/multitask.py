@@ -130,6 +130,9 @@ class _MultiTaskDistillation:
         self.shared = settings.of_task(settings.base)
         for name in settings.tasks:
             module_name(name)  # refuses what no head can be called, before any data is read
+        # of all tasks: not the weights of the base alone
+        general = replace(self.shared, loss_weights=settings.shared.get("loss_weights"))
+        general.arguments(self.checkpoints, "loss")  # refuses a wrong objective before anything is read
         self.base_teacher = self.shared.teacher_source.first
         answering_config(self.base_teacher)  # says of a teacher that is not there what a tokenizer would not
         self.teacher_tokenizer = load_tokenizer(self.base_teacher)
@@ -137,7 +140,6 @@ class _MultiTaskDistillation:
         with display.bar("reading and tokenising"):
             self.parts = {name: self._part(name) for name in settings.tasks}
         scored = any(part.data.has_gold for part in self.parts.values())
-        general = replace(self.shared, loss_weights=settings.shared.get("loss_weights"))  # not those of the base alone
         self.arguments = general.arguments(self.checkpoints, MEAN_SCORE if scored else "loss")
         self.leads = self.arguments.process_index == 0
         self.student = self._untrained_student()

@@ -7,6 +7,7 @@ from typing import Any
 
 from hf_tinybert.data.multitask import distinct_tasks
 from hf_tinybert.data.task_sampling import TaskSampling
+from hf_tinybert.distillation.loss_weights import parse_loss_weights
 from hf_tinybert.distillation.recipes import RecipeName
 from hf_tinybert.models.configuration_tinybert_tasks import check_task_name
 from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
@@ -68,6 +69,10 @@ class MultiTaskSettings:
                 )
             if "data" not in own:
                 raise ValueError(f"expected `data` for the task `{name}`, got {sorted(own)}")
+            try:
+                parse_loss_weights(own.get("loss_weights") or {})
+            except ValueError as error:
+                raise ValueError(f"task `{name}`: {error}") from error
         if not any(own.get("teacher") for own in self.tasks.values()):
             raise ValueError(
                 f"expected a teacher of at least one of the tasks {', '.join(self.tasks) or 'given'}, got none; "

@@ -12,6 +12,7 @@ import torch
 from hf_tinybert.data.raw_text import DEFAULT_COLUMNS
 from hf_tinybert.data.task_sampling import SamplingStrategy, TaskSampling
 from hf_tinybert.distillation.arguments import DistillationArguments
+from hf_tinybert.distillation.loss_weights import parse_loss_weights
 from hf_tinybert.distillation.terms import Phase, Reads, Term, reads_of
 from hf_tinybert.models.configuration_tinybert_tasks import check_task_name
 from hf_tinybert.models.initialization import InitializationMethod
@@ -108,6 +109,7 @@ class PretrainSettings:
         starts = [str(one) for one in InitializationMethod if one is not InitializationMethod.TRAINED]
         if self.start not in starts:
             raise ValueError(f"expected `start` of {', '.join(starts)}, got {self.start!r}")
+        parse_loss_weights(self.loss_weights or {})
         self.student_shape  # noqa: B018 (checks the sizes)
         if self.masked_lm is not None:
             self._check_masked_lm(self.masked_lm)

@@ -11,10 +11,19 @@ import pytest
 import torch
 from datasets import Dataset
 from rich.console import Console
-from transformers import BertModel, set_seed
+from transformers import (
+    AutoTokenizer,
+    BertModel,
+    DistilBertConfig,
+    DistilBertForSequenceClassification,
+    MobileBertConfig,
+    MobileBertForSequenceClassification,
+    set_seed,
+)
 
 from hf_tinybert.data.block_masking import BlockMaskingCollator
 from hf_tinybert.data.blocks import PackedBlocks
+from hf_tinybert.data.tasks import Task
 from hf_tinybert.hub.published_files import PublishedForm, prepared_files
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow import DistilSettings, FinetuneSettings, PretrainSettings, distil, finetune
@@ -22,7 +31,7 @@ from hf_tinybert.workflow.corpus import split_corpus
 from hf_tinybert.workflow.general_models import general_teacher, student_of_text, untrained_student
 from hf_tinybert.workflow.general_parts import GeneralParts
 from hf_tinybert.workflow.general_tasks import heads_of, read_tasks
-from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
+from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, save_model_folder
 
 KINDS = [
     "text-classification",
@@ -230,3 +239,30 @@ def earlier_calls_took():
         file.write_text(json.dumps({phase: dict.fromkeys(steps, seconds) for phase, steps in notes.items()}))
 
     return change
+
+
+@pytest.fixture(scope="session")
+def other_teacher(tmp_path_factory, teacher_of):
+    """The folder of a tiny DistilBERT for classes, with random weights."""
+    folder = tmp_path_factory.mktemp("distilbert")
+    known = teacher_of("text-classification")
+    tokenizer, task = AutoTokenizer.from_pretrained(known), Task.load(Path(known))
+    torch.manual_seed(0)
+    sizes = {"dim": 32, "n_layers": 4, "n_heads": 4, "hidden_dim": 64, "max_position_embeddings": 64}
+    config = DistilBertConfig(vocab_size=len(tokenizer), **sizes, **task.model_settings())
+    save_model_folder(folder, DistilBertForSequenceClassification(config), tokenizer, task)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def unlike_teacher(tmp_path_factory, teacher_of):
+    """The folder of a tiny MobileBERT for classes, whose layers have no counterpart in BERT."""
+    folder = tmp_path_factory.mktemp("mobilebert")
+    known = teacher_of("text-classification")
+    tokenizer, task = AutoTokenizer.from_pretrained(known), Task.load(Path(known))
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 4, "intermediate_size": 48}
+    narrow = {"embedding_size": 16, "intra_bottleneck_size": 16, "max_position_embeddings": 64}
+    config = MobileBertConfig(vocab_size=len(tokenizer), **sizes, **narrow, **task.model_settings())
+    save_model_folder(folder, MobileBertForSequenceClassification(config), tokenizer, task)
+    return str(folder)

@@ -128,3 +128,10 @@ def test_variants_take_the_paper_s_numbers_where_none_are_given():
     words = _settings(augment="join", augment_words={"probability": 0.2}).word_settings
     assert (words.probability, words.candidates) == (0.2, 15)
     assert _settings().word_settings is None
+
+
+@pytest.mark.parametrize("weights", [{"nope_loss": 1.0}, {"label_loss": -1.0}, {"label_loss": float("nan")}])
+def test_weights_that_are_none_are_refused_as_they_are_read(weights):
+    """Prevents a misspelt term from being told after the data was tokenised."""
+    with pytest.raises(ValueError, match="`loss_weights`.*got (nope_loss|-1.0|nan)"):
+        DistilSettings(data="news.csv", teacher="teacher", loss_weights=weights)

@@ -10,14 +10,7 @@ import pytest
 import torch
 from rich.console import Console
 from safetensors.torch import load_file
-from transformers import (
-    AutoConfig,
-    AutoTokenizer,
-    DistilBertConfig,
-    DistilBertForSequenceClassification,
-    MobileBertConfig,
-    MobileBertForSequenceClassification,
-)
+from transformers import AutoConfig, AutoTokenizer
 
 from hf_tinybert.data.tasks import KINDS as DEFINITIONS
 from hf_tinybert.data.tasks import Task, TaskKind
@@ -38,7 +31,7 @@ from hf_tinybert.workflow import (
     trim_vocabulary,
 )
 from hf_tinybert.workflow.kept_answers import read_answers, stored_weights_sha256
-from hf_tinybert.workflow.model_folder import load_task, save_model_folder
+from hf_tinybert.workflow.model_folder import load_task
 from hf_tinybert.workflow.task_data import read_data
 from hf_tinybert.workflow.teacher_search import find_teacher, recorded_teacher
 from hf_tinybert.workflow.teacher_source import TeacherSource
@@ -160,29 +153,24 @@ def test_what_cannot_be_compared_is_refused_before_the_teacher_is_scored(
             distil(_settings(data_of, teacher_of, **changes), tmp_path / "out", display)
 
 
-@pytest.fixture(scope="module")
-def other_teacher(tmp_path_factory, teacher_of):
-    """The folder of a tiny DistilBERT for classes, with random weights."""
-    folder = tmp_path_factory.mktemp("distilbert")
-    known = teacher_of("text-classification")
-    tokenizer, task = AutoTokenizer.from_pretrained(known), Task.load(Path(known))
-    torch.manual_seed(0)
-    sizes = {"dim": 32, "n_layers": 4, "n_heads": 4, "hidden_dim": 64, "max_position_embeddings": 64}
-    config = DistilBertConfig(vocab_size=len(tokenizer), **sizes, **task.model_settings())
-    save_model_folder(folder, DistilBertForSequenceClassification(config), tokenizer, task)
-    return str(folder)
-
-
-@pytest.fixture
-def unlike_teacher(tmp_path, teacher_of):
-    """The folder of a tiny MobileBERT for classes, whose layers have no counterpart in BERT."""
-    known = teacher_of("text-classification")
-    tokenizer, task = AutoTokenizer.from_pretrained(known), Task.load(Path(known))
-    sizes = {"hidden_size": 32, "num_hidden_layers": 4, "intermediate_size": 48}
-    narrow = {"embedding_size": 16, "intra_bottleneck_size": 16, "max_position_embeddings": 64}
-    config = MobileBertConfig(vocab_size=len(tokenizer), **sizes, **narrow, **task.model_settings())
-    save_model_folder(tmp_path / "mobilebert", MobileBertForSequenceClassification(config), tokenizer, task)
-    return str(tmp_path / "mobilebert")
+@pytest.mark.parametrize(
+    ("wrong", "match"),
+    [
+        ({"recipe": "nope"}, "expected `recipe`"),
+        ({"phases": ("nope",)}, "expected `phases`"),
+        ({"temperature": -1.0}, "expected a positive `temperature`"),
+        (
+            {"loss_weights": {"attention_scores_loss": 1.0}, "phases": ("prediction-layer",)},
+            "expected a phase that trains `attention_scores_loss`",
+        ),
+    ],
+)
+def test_a_wrong_objective_is_refused_before_a_model_or_data_is_read(tmp_path, display, wrong, match):
+    """Prevents minutes of tokenising before a misspelt recipe is told."""
+    settings = DistilSettings(data="nowhere.csv", teacher="nowhere", **wrong)
+    with pytest.raises(ValueError, match=match):
+        distil(settings, tmp_path / "out", display)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_start_that_the_teacher_does_not_allow_is_refused_before_it_is_scored(

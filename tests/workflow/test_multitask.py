@@ -201,6 +201,25 @@ def test_what_cannot_be_compared_is_refused_before_any_teacher_is_scored(
         assert not (tmp_path / "out").exists()
 
 
+def test_a_start_that_the_first_teacher_does_not_allow_is_refused_before_any_teacher_is_scored(
+    settings_of, unlike_teacher, tmp_path, display, monkeypatch
+):
+    """Prevents hours of scoring before it is told that a MobileBERT is not laid out as the student."""
+    monkeypatch.setattr(multitask, "score_rows", None)
+    for start in ("projection", "layers"):
+        settings = settings_of("news", changes={"news": {"teacher": unlike_teacher}}, start=start)
+        with pytest.raises(TypeError, match="`--start random`"):
+            distil_tasks(settings, tmp_path / "out", display)
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_wrong_objective_is_refused_before_a_model_or_data_is_read(tmp_path, display):
+    """Prevents minutes of tokenising, once for every task, before a misspelt recipe is told."""
+    tasks = {"news": {"data": "nowhere.csv", "teacher": "nowhere"}}
+    with pytest.raises(ValueError, match="expected `recipe` of"):
+        distil_tasks(MultiTaskSettings(tasks=tasks, shared={"recipe": "nope"}), tmp_path / "out", display)
+
+
 def test_a_name_that_no_head_can_have_is_refused_before_data_is_read(tmp_path, display):
     """Prevents a large data set from being tokenised for a task that is called like a method of the heads."""
     settings = MultiTaskSettings(tasks={"forward": {"data": "nowhere.csv", "teacher": "nowhere"}})

@@ -21,6 +21,11 @@ NEWS = {"data": "news.csv", "teacher": "news-teacher"}
         ({"tasks": {"news": NEWS}, "shared": {"learn_from": "labels"}}, "learn_from"),
         ({"tasks": {"news": NEWS}, "shared": {"width": 0}}, "width"),
         ({"tasks": {"news": NEWS}, "shared": {"augment": "join"}}, "augment"),
+        ({"tasks": {"news": NEWS}, "shared": {"loss_weights": {"nope_loss": 1.0}}}, "^expected `loss_weights`"),
+        (
+            {"tasks": {"news": {**NEWS, "loss_weights": {"label_loss": -1}}}},
+            "^task `news`: `loss_weights` of label_loss",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(given, said):

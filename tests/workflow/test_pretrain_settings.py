@@ -123,3 +123,10 @@ def test_settings_without_masked_lm_are_those_of_runs_before_it():
     assert several.task_weight("news") == 2.0
     data = several.data_of("news")
     assert (data.data, data.batch_size, data.seed) == ("news.csv", 4, 3)
+
+
+@pytest.mark.parametrize("weights", [{"nope_loss": 1.0}, {"label_loss": -1.0}, {"label_loss": float("nan")}])
+def test_weights_that_are_none_are_refused_as_they_are_read(weights):
+    """Prevents a misspelt term from being told after the data was tokenised."""
+    with pytest.raises(ValueError, match="`loss_weights`.*got (nope_loss|-1.0|nan)"):
+        PretrainSettings(texts=("text.txt",), loss_weights=weights)

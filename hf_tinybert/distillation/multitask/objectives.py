@@ -11,6 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.compatibility.rows import label_column
+from hf_tinybert.distillation.loss_weights import parse_loss_weights
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.schedules import Schedule
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
@@ -60,9 +61,7 @@ class DistillationTask:
                 f"expected the rows of a task as a `datasets.Dataset`, got `{type(self.train_dataset).__name__}`; "
                 "because steps are shared by the number of rows; load the data as a `Dataset`"
             )
-        unknown = sorted(set(self.loss_weights or {}) - set(Term))
-        if unknown:
-            raise ValueError(f"expected `loss_weights` for {', '.join(Term)}, got {', '.join(unknown)}")
+        parse_loss_weights(self.loss_weights or {})
         if not self.full_score > 0:
             raise ValueError(f"expected a positive `full_score`, got {self.full_score}")
 

@@ -210,6 +210,25 @@ def test_losses_are_logged_by_task(start):
     assert entries[0]["mood/label_loss_weight"] < entries[1]["mood/label_loss_weight"]
 
 
+def test_two_figures_of_one_name_are_refused_as_soon_as_they_are_found(start):
+    """Prevents the score of one task in the place of another's: what `compute_metrics` gives is not known before."""
+
+    def scores(**figures):
+        return lambda prediction: figures
+
+    tasks = {
+        "mood": tiny.task(
+            "mood", eval_dataset=tiny.rows("mood", 4), compute_metrics=scores(accuracy=0.1, last_f1=0.2)
+        ),
+        "mood_last": tiny.task("mood", eval_dataset=tiny.rows("mood", 4), compute_metrics=scores(f1=0.3)),
+    }
+    model = tiny.student(("mood",))
+    model.add_task("mood_last", model.config.tasks["mood"])
+    trainer = start({"phases": ["joint"]}, model=model, tasks=tasks)
+    with pytest.raises(ValueError, match="got `eval_mood_last_f1` of `mood_last` and of a task before it; .*rename"):
+        trainer.evaluate()
+
+
 def test_every_task_is_evaluated_by_its_own_head_and_metrics(start):
     """Prevents scores of another task's head, and a mean over figures of different scale."""
     tasks = tiny.tasks()
