@@ -74,7 +74,7 @@ def task_objectives(
     * With teacher and labels: the terms of the arguments, teacher annealing included.
     * Without labels: the label terms are left out, and terms of predictions keep the highest of their weights where
       these would have moved: no labels take over.
-    * With `probability_shift` of the arguments, every task has a teacher that labels can correct, or no teacher.
+    * `probability_shift` of the arguments is that of every task with a teacher.
     * Without teacher: the label term alone, at the highest of its weights or 1, and no intermediate-layer phase.
 
     Args:

@@ -19,6 +19,9 @@ def test_label_smoothing_that_nothing_would_apply_is_refused(pair, build_argumen
     arguments.label_smoothing_factor = 0.1
     with pytest.raises(ValueError, match="expected `label_smoothing_factor` 0, got 0.1"):
         check_loss_settings(student, PREDICTION, arguments)
+    shift = [DistillationObjective({Term.PREDICTION: 1.0}, probability_shift=True)]  # reads labels, smooths none
+    with pytest.raises(ValueError, match="expected `label_smoothing_factor` 0, got 0.1"):
+        check_loss_settings(student, shift, arguments)
 
 
 def _config_weights(student):
