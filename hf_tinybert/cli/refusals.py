@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import typer
 from huggingface_hub import is_offline_mode
-from huggingface_hub.errors import (
+from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError is that of its HTTP library
     HfHubHTTPError,
-    HTTPError,  # type: ignore[attr-defined]  # of its HTTP library, whichever that is
+    HTTPError,
     StrictDataclassError,
 )
 from rich.console import Console

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -181,7 +182,7 @@ def _forwards(
     teacher: PreTrainedModel, tokens: CalibrationTokens
 ) -> Iterator[tuple[CalibrationBatch, tuple[Tensor, ...]]]:
     """Each batch with its hidden states, `(sequences, seq_len, width)`, of the model in evaluation mode."""
-    base: PreTrainedModel = teacher.base_model
+    base = cast(PreTrainedModel, teacher.base_model)
     with evaluating(base):
         for batch in (part for whole in tokens.batches for part in whole.split(_SEQUENCES)):
             if not batch.mask.any():
