@@ -169,6 +169,7 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
                 f"{list(rows) if isinstance(rows, Mapping) else type(rows).__name__}; because each task has a head "
                 "and metrics of its own; give the tasks an `eval_dataset`"
             )
+        self._memory_tracker.start()
         metrics: dict[str, float] = {}
         for name, part in rows.items():
             if name not in self._active_tasks():
@@ -185,6 +186,7 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         if self.is_in_train and eval_dataset is None:
             self._save_best_of_tasks(metrics, earlier)
+        self._memory_tracker.stop_and_update_metrics(metrics)
         return metrics
 
     def predict(

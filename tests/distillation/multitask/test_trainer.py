@@ -616,14 +616,15 @@ def test_two_processes_train_all_tasks_as_one_that_accumulates(tmp_path):
 
 
 def test_metrics_may_be_computed_batch_by_batch(start):
-    """Prevents an error at the first evaluation, long after the training began."""
+    """Prevents an error at the first evaluation, long after training began, and figures of memory that are lost."""
 
     def counted(prediction, compute_result):
         return {"rows": float(len(prediction.label_ids))} if compute_result else {}
 
-    settings = {"batch_eval_metrics": True, "per_device_eval_batch_size": 4}
+    settings = {"batch_eval_metrics": True, "per_device_eval_batch_size": 4, "skip_memory_metrics": False}
     tasks = {"mood": tiny.task("mood", eval_dataset=tiny.rows("mood"), compute_metrics=counted)}
-    assert start(settings, ("mood",), tasks=tasks).evaluate()["eval_mood_rows"] == 4
+    figures = start(settings, ("mood",), tasks=tasks).evaluate()
+    assert figures["eval_mood_rows"] == 4 and "eval_mem_cpu_alloc_delta" in figures
     tasks = {"mood": tiny.task("mood", eval_dataset=tiny.rows("mood"), compute_metrics=_accuracy)}
     with pytest.raises(ValueError, match="of the task `mood` to take `compute_result`"):
         start(settings, ("mood",), tasks=tasks)
