@@ -127,7 +127,7 @@ def _gives_the_logits(
     teacher: PreTrainedModel, head: PooledHead, output: nn.Linear, states: Tensor, tokens: CalibrationTokens
 ) -> bool:
     batch = tokens.batches[0].split(_CHECKED_TEXTS)[0]
-    inputs = model_inputs(teacher, batch)
+    inputs = model_inputs(teacher, teacher.config, batch)
     if "ForMultipleChoice" in type(teacher).__name__:
         inputs = {name: ids[:, None] for name, ids in inputs.items()}  # (batch, choices, seq_len)
     with torch.no_grad(), evaluating(teacher):

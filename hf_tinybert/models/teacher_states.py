@@ -4,11 +4,10 @@ import inspect
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import cast
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from hf_tinybert.models.calibration import CalibrationBatch, CalibrationTokens
 from hf_tinybert.models.configuration_tinybert import encoder_fields
@@ -182,27 +181,28 @@ def _forwards(
     teacher: PreTrainedModel, tokens: CalibrationTokens
 ) -> Iterator[tuple[CalibrationBatch, tuple[Tensor, ...]]]:
     """Each batch with its hidden states, `(sequences, seq_len, width)`, of the model in evaluation mode."""
-    base = cast(PreTrainedModel, teacher.base_model)
+    base = teacher.base_model
     with evaluating(base):
         for batch in (part for whole in tokens.batches for part in whole.split(_SEQUENCES)):
             if not batch.mask.any():
                 continue
             with torch.no_grad():
-                output = base(**model_inputs(base, batch), output_hidden_states=True, return_dict=True)
+                output = base(**model_inputs(base, teacher.config, batch), output_hidden_states=True, return_dict=True)
             yield batch, output.hidden_states
 
 
-def model_inputs(model: PreTrainedModel, batch: CalibrationBatch) -> dict[str, Tensor]:
+def model_inputs(model: nn.Module, config: PreTrainedConfig, batch: CalibrationBatch) -> dict[str, Tensor]:
     """What a model's forward takes of a batch, int64 `(sequences, seq_len)` each.
 
     Args:
         model: Of any family, with or without a head.
+        config: Of the model.
         batch: Texts.
     """
     inputs = {"input_ids": batch.input_ids, "attention_mask": batch.mask.long()}
     takes_types = "token_type_ids" in inspect.signature(model.forward).parameters
     # an encoder that knows one token type only is not told of others in training either
-    if takes_types and int(encoder_fields(model.config).get("type_vocab_size", 1)) > 1:
+    if takes_types and int(encoder_fields(config).get("type_vocab_size", 1)) > 1:
         inputs["token_type_ids"] = batch.token_type_ids
     return inputs
 

@@ -37,7 +37,7 @@ def test_the_parts_of_a_head_give_its_logits(batches, name, head):
     if found.output is None:
         assert found.dense is teacher.base_model.get_submodule("pooler.dense")
         return
-    inputs = model_inputs(teacher, tokens.batches[0])
+    inputs = model_inputs(teacher, teacher.config, tokens.batches[0])
     if head == "ForMultipleChoice":
         inputs = {key: ids[:, None] for key, ids in inputs.items()}
     vectors = CalibrationTokens(tokens.batches[:1]).text_vectors(

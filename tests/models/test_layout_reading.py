@@ -237,7 +237,8 @@ def test_a_student_of_every_family_starts_nearer_than_a_random_one(batches, fami
         )
         student = TinyBertModel(config).eval()
         result = initialize_from_teacher(student, teacher, method=method, calibration=words[1:])
-        hidden = [model(**words[0], output_hidden_states=True).hidden_states for model in (student, teacher)]
+        with torch.no_grad():
+            hidden = [model(**words[0], output_hidden_states=True).hidden_states for model in (student, teacher)]
         valid = words[0]["attention_mask"] != 0
         starts = zip(hidden[0], result.mapping, result.state_projections, result.state_offsets, strict=True)
         left[method] = sum(
