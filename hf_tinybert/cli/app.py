@@ -23,6 +23,7 @@ from hf_tinybert.cli.recipe import RECIPE_VERBS
 from hf_tinybert.cli.recipe_verb import RecipeVerb
 from hf_tinybert.cli.refusals import EXIT_CODES
 from hf_tinybert.cli.report import report
+from hf_tinybert.cli.termination import raise_on_sigterm
 from hf_tinybert.cli.trim_vocab import trim_vocab
 from hf_tinybert.cli.verb import Verb
 
@@ -67,6 +68,7 @@ def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         # a label or a path in letters that a redirected output lacks is escaped, and does not end the verb
         sys.stdout.reconfigure(errors="backslashreplace")
+    raise_on_sigterm()
     app()
 
 

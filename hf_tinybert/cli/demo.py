@@ -14,7 +14,11 @@ from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
 def demo(
     model: options.Model,
     teacher: Annotated[
-        str | None, typer.Option(help="Folder or Hub name; without it the folder tells where its teacher lies.")
+        list[str] | None,
+        typer.Option(
+            help="Folder or Hub name; without it the folder tells where its teacher lies. Repeat it for several that "
+            "taught as one."
+        ),
     ] = None,
     no_teacher: Annotated[bool, typer.Option("--no-teacher", help="The student alone.")] = False,
     task: options.HeadTask = None,
@@ -37,7 +41,7 @@ def demo(
     """
     console = Console()
     try:
-        if teacher is not None and no_teacher:
+        if teacher and no_teacher:
             raise ValueError("expected `--teacher` or `--no-teacher`, got both; leave one out")
         with loading():
             from hf_tinybert.demo import ServeSettings, build_page, import_gradio, open_comparisons, serve
@@ -45,7 +49,9 @@ def demo(
 
             settings = ServeSettings(host, port, share, open_browser)
             import_gradio()  # before models are loaded: a missing one is told at once
-            comparisons = open_comparisons(model, teacher=teacher, with_teacher=not no_teacher, task=task, kind=kind)
+            comparisons = open_comparisons(
+                model, teacher=teacher or None, with_teacher=not no_teacher, task=task, kind=kind
+            )
             page = build_page(comparisons, public_name(model))
             address = serve(page, settings)
     except EXPECTED_ERRORS as error:

@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 
 from hf_tinybert.cli.loading import leads
 from hf_tinybert.cli.outcome import json_text
+from hf_tinybert.cli.termination import Terminated
 
 if TYPE_CHECKING:
     from hf_tinybert.progress import ProgressDisplay
@@ -36,9 +37,12 @@ class ExitCode(enum.IntEnum):
     REFUSED = 2
     """Something that was given: an option, a recipe, data, a model, or an output that is taken."""
     INTERRUPTED = 130
+    """By Ctrl-C."""
+    TERMINATED = 143
+    """By SIGTERM, as batch systems and containers send it."""
 
 
-EXIT_CODES = "Exit codes: 0 done, 1 the run failed, 2 something given cannot be used, 130 interrupted."
+EXIT_CODES = "Exit codes: 0 done, 1 the run failed, 2 something given cannot be used, 130 interrupted, 143 terminated."
 EXPECTED_ERRORS = (ValueError, TypeError, OSError, ModuleNotFoundError, StrictDataclassError)
 # torch.save on a full disk, or on one that may not be written
 _TORCH_CANNOT_WRITE = re.compile(r"inline_container\.cc.*(unexpected pos|PytorchStreamWriter|open file failed)")
@@ -100,11 +104,12 @@ def run_display(console: Console) -> Iterator["ProgressDisplay"]:
 
 
 @contextmanager
-def errors_told(as_json: bool) -> Iterator[None]:
+def errors_told(as_json: bool, *, goes_on: bool = False) -> Iterator[None]:
     """What stops the block is told on standard output too, as one JSON object with `error` and `exit_code`.
 
     Args:
         as_json: whether a machine reads standard output; nothing is told otherwise.
+        goes_on: whether the same command goes on where it was stopped.
     """
     try:
         yield
@@ -115,9 +120,15 @@ def errors_told(as_json: bool) -> Iterator[None]:
     except typer.TyperException as error:
         _tell(as_json, error.format_message(), ExitCode.REFUSED)
         raise
-    except KeyboardInterrupt:
-        Console(stderr=True, quiet=not leads()).print("interrupted")
-        _tell(as_json, "interrupted", ExitCode.INTERRUPTED)
+    except KeyboardInterrupt as stop:
+        terminated = isinstance(stop, Terminated)
+        said = "terminated" if terminated else "interrupted"
+        if goes_on:
+            said += "; the same command goes on where it stopped"
+        Console(stderr=True, quiet=not leads()).print(said, highlight=False, soft_wrap=True)
+        _tell(as_json, said, ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED)
+        if terminated:
+            raise typer.Exit(int(ExitCode.TERMINATED)) from None
         raise
     except Exception as error:
         unwritten = _unwritten(error)

@@ -18,7 +18,10 @@ def report(
     data: Annotated[
         str | None, typer.Option(help="Hub name, folder or file of labelled rows; those of the run if none.")
     ] = None,
-    teacher: Annotated[str | None, typer.Option(help="Folder or Hub name; that of the run if none.")] = None,
+    teacher: Annotated[
+        list[str] | None,
+        typer.Option(help="Folder or Hub name; that of the run if none. Repeat it for several that taught as one."),
+    ] = None,
     column: options.Columns = None,
     task: Annotated[
         list[str] | None, typer.Option(help="Of a multi-task folder: a task of the page, else all; repeat it.")
@@ -52,7 +55,7 @@ def report(
             settings = ReportSettings(
                 folder=folder,
                 data=data,
-                teacher=teacher,
+                teacher=tuple(teacher) if teacher else None,
                 columns=options.parse_pairs(column, "--column"),
                 tasks=tuple(task or ()),
                 split=split,

@@ -6,6 +6,8 @@ from typer.core import TyperCommand
 
 from hf_tinybert.cli.refusals import EXIT_CODES, errors_told
 
+_GO_ON = frozenset({"augment", "distill", "finetune", "pretrain", "quickstart"})
+
 
 class Verb(TyperCommand):
     """A verb; `app.command(cls=Verb)` makes one."""
@@ -26,7 +28,7 @@ class Verb(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
         """Run."""
-        with errors_told(bool(ctx.params.get("as_json"))):
+        with errors_told(bool(ctx.params.get("as_json")), goes_on=self.name in _GO_ON):
             return super().invoke(ctx)
 
 

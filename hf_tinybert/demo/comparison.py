@@ -20,9 +20,11 @@ from hf_tinybert.workflow.teacher_search import (
     UNUSABLE,
     RecordedTeacher,
     find_teacher,
+    named_teacher,
     recorded_teacher,
     teachers_at_hand,
 )
+from hf_tinybert.workflow.teacher_source import TeacherSource
 
 _GRAPH_FILES = (".onnx", ".data", ".xml", ".bin")
 
@@ -91,7 +93,7 @@ class Comparison:
 def open_comparisons(
     student: str | Path,
     *,
-    teacher: str | None = None,
+    teacher: str | Sequence[str] | None = None,
     with_teacher: bool = True,
     task: str | None = None,
     kind: str | None = None,
@@ -100,7 +102,8 @@ def open_comparisons(
 
     Args:
         student: folder or Hub name, exported folders among them.
-        teacher: folder or Hub name; None looks where the student's folder points to.
+        teacher: folder or Hub name, or those of several that taught as one, in their order; None looks where the
+            student's folder points to.
         with_teacher: whether a teacher is wanted at all.
         task: of a multi-task folder, the one that is shown; None shows all.
         kind: of a model that does not say it.
@@ -137,12 +140,12 @@ def describe(folder: ModelFolder) -> str:
 
 
 def _teacher(
-    student: ModelFolder, name: str | Path, teacher: str | None, task: str | None
+    student: ModelFolder, name: str | Path, teacher: str | Sequence[str] | None, task: str | None
 ) -> tuple[ModelFolder | None, str]:
     """The teacher of one task, and a sentence on it where something is to be said."""
     recorded = recorded_teacher(name, task)
     if teacher is not None:
-        found = _load(teacher, student, recorded, task)
+        found = _load_all(named_teacher(teacher, recorded), student, recorded, task)
         return found, recorded.unlike(found.model, found.name)
     if recorded.joined:
         return _joined(student, recorded, task)
@@ -165,17 +168,33 @@ def _joined(student: ModelFolder, recorded: RecordedTeacher, task: str | None) -
     """Several teachers that taught as one, which answer as one."""
     source = find_teacher(recorded, task, str(student.task.kind))
     if source is None:
-        missing = f"The student alone: not all of its teachers {recorded.name} are here; name one with --teacher."
-        return None, missing
+        return None, (
+            f"The student alone: not all of its teachers {recorded.name} are here; name them, or one, with --teacher."
+        )
     try:
-        folders = [_load(name, student, recorded, task) for name in source.names]
-        model = join_teachers([one.model for one in folders if isinstance(one.model, PreTrainedModel)], source.shares)
+        found = _load_all(source, student, recorded, task)
     except UNUSABLE as error:
         return None, f"The student alone: its teachers cannot answer here: {error}"
-    first = folders[0]
-    return ModelFolder(source.public_name, model, first.tokenizer, first.task), recorded.unlike(
-        model, source.public_name
-    )
+    return found, recorded.unlike(found.model, found.name)
+
+
+def _load_all(source: TeacherSource, student: ModelFolder, recorded: RecordedTeacher, task: str | None) -> ModelFolder:
+    """A teacher, or several as one.
+
+    Raises:
+        ValueError: one answers something else than the student, or is a graph that cannot be joined with others.
+    """
+    folders = [_load(name, student, recorded, task) for name in source.names]
+    if not source.is_joined:
+        return folders[0]
+    models = [one.model for one in folders if isinstance(one.model, PreTrainedModel)]
+    if len(models) < len(folders):
+        graph = next(one.name for one in folders if not isinstance(one.model, PreTrainedModel))
+        raise ValueError(
+            f"expected models of transformers as several teachers, got the exported graph `{graph}`; because their "
+            "predictions are joined; name the folder that it was exported from"
+        )
+    return ModelFolder(source.public_name, join_teachers(models, source.shares), folders[0].tokenizer, folders[0].task)
 
 
 def _load(name: str, student: ModelFolder, recorded: RecordedTeacher, task: str | None) -> ModelFolder:

@@ -14,7 +14,7 @@ from hf_tinybert.report.report_settings import ReportSettings
 from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, read_answers, rows_sha256, stored_weights_sha256
 from hf_tinybert.workflow.model_folder import load_task
 from hf_tinybert.workflow.task_data import check_labels, read_data, sample
-from hf_tinybert.workflow.teacher_search import find_teacher, recorded_teacher
+from hf_tinybert.workflow.teacher_search import find_teacher, named_teacher, recorded_teacher
 from hf_tinybert.workflow.teacher_source import TeacherSource
 
 MODELS = ("student", "teacher")
@@ -89,14 +89,14 @@ def load_rows(settings: ReportSettings, facts: ModelFacts, name: str | None = No
     rows = sample(rows, settings.rows, seed)
     recorded = recorded_teacher(settings.folder, name)
     given = settings.teacher
-    teacher = TeacherSource((given,)) if given else find_teacher(recorded, name, str(task.kind))
+    teacher = named_teacher(given, recorded) if given else find_teacher(recorded, name, str(task.kind))
     fingerprints = {
         "rows": rows_sha256(rows, task, seed),
         "student": stored_weights_sha256(settings.folder),
         "teacher": None if teacher is None else stored_weights_sha256(teacher),
     }
-    if settings.teacher is not None and fingerprints["teacher"] is None:
-        fingerprints["teacher"] = f"of {settings.teacher}"  # which answered nothing yet
+    if given and fingerprints["teacher"] is None:
+        fingerprints["teacher"] = f"of {given}"  # which answered nothing yet
     return ComparedRows(task, rows, settings.split, seed, teacher, name, fingerprints)
 
 

@@ -15,7 +15,7 @@ class ReportSettings:
     Attributes:
         folder: of a model, as `hf-tinybert distill` or `finetune` write it; gets the page.
         data: Hub name, folder or file of labelled rows; None takes the one that the folder's run names.
-        teacher: Hub name or folder; None likewise.
+        teacher: Hub name or folder, or those of several that taught as one, in their order; None likewise.
         columns: standard column -> its name in the data; empty takes those of the run.
         tasks: of a multi-task folder, those that the page tells of; all of them if none is named.
         split: of the data: `train`, `validation` or `test`.
@@ -26,7 +26,7 @@ class ReportSettings:
 
     folder: Path
     data: str | None = None
-    teacher: str | None = None
+    teacher: str | tuple[str, ...] | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     tasks: tuple[str, ...] = ()
     split: str = "validation"

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -59,12 +60,15 @@ class AugmentedParts:
         context = _start_method()
         waiting: deque[Future[int]] = deque()
         with ProcessPoolExecutor(processes, context, _start_process, (self, threads)) as pool:
-            for part in parts:
-                waiting.append(pool.submit(_write_in_process, part))
-                if len(waiting) > 2 * processes:  # the rows of all parts need not be held at once
-                    yield waiting.popleft().result()
-            for written in waiting:
-                yield written.result()
+            try:
+                for part in parts:
+                    waiting.append(pool.submit(_write_in_process, part))
+                    if len(waiting) > 2 * processes:  # the rows of all parts need not be held at once
+                        yield waiting.popleft().result()
+                for written in waiting:
+                    yield written.result()
+            finally:
+                pool.shutdown(cancel_futures=True)  # interrupted, it waits for the parts begun alone
 
     def counts(self, parts: int) -> Counter[str]:
         """The counts of so many parts together."""
@@ -134,6 +138,7 @@ def _start_method() -> BaseContext:
 
 
 def _start_process(parts: AugmentedParts, threads: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches all processes; the first one speaks for them
     torch.set_num_threads(threads)
     _own["parts"] = parts, make_augmenter(parts.settings, parts.kind, parts.vectors)
 

@@ -28,8 +28,9 @@ _CHANGE_NO_ROW = ("batch_size", "num_proc")
 def augment(settings: AugmentSettings, output: Path, display: ProgressDisplay) -> dict[str, Any]:
     """Make new rows of training rows, for `distill --unlabeled`, where the teacher labels them.
 
-    Rows are written in parts beside the file, which is put together at the end. Interrupted, the same call goes on
-    after the last whole part; finished, it gives the figures again.
+    Rows are written in parts in the folder `<output>.parts`, and put together at the end. Interrupted, the same call
+    goes on after the last whole part; finished, it gives the figures again: for that `run.json`, with settings and
+    figures, stays in the folder, and nothing else. Who wants neither may delete the folder.
 
     Args:
         settings: what to do.

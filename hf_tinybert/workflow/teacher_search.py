@@ -1,6 +1,6 @@
 """Where the teacher of a student folder lies, as far as the folder tells: for whatever sets the two side by side."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,6 +142,21 @@ def find_teacher(recorded: RecordedTeacher, task: str | None = None, kind: str |
     return None if name is None else TeacherSource((name,))
 
 
+def named_teacher(given: str | Sequence[str], recorded: RecordedTeacher) -> TeacherSource:
+    """Where the teacher lies that a person named, or the several that taught as one, in the order of the run.
+
+    Args:
+        given: folders or Hub names; as many as the student was taught by have the weights that they had then.
+        recorded: of the student.
+
+    Raises:
+        ValueError: no name, or one twice.
+    """
+    names = (given,) if isinstance(given, str) else tuple(given)
+    all_of_them = len(names) == len(recorded.joined)
+    return TeacherSource(names, recorded.weights if all_of_them else None)
+
+
 def _taught(folder: Path, recorded: RecordedTeacher, task: str | None, kind: str | None) -> bool:
     if recorded.sha256 is None:
         return False
@@ -176,4 +191,11 @@ def _content(file: Path) -> dict[str, Any]:
     return read_json(file) if file.is_file() else {}
 
 
-__all__ = ["UNUSABLE", "RecordedTeacher", "find_teacher", "recorded_teacher", "teachers_at_hand"]
+__all__ = [
+    "UNUSABLE",
+    "RecordedTeacher",
+    "find_teacher",
+    "named_teacher",
+    "recorded_teacher",
+    "teachers_at_hand",
+]

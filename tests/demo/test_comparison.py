@@ -156,5 +156,7 @@ def test_several_teachers_answer_as_one(moved, save_model):
         wanted = sum(share * one(**batch).logits for share, one in zip((0.25, 0.75), models, strict=True))
         torch.testing.assert_close(comparison.teacher.model(**batch).logits, wanted)
     assert len(comparison.answer(TYPED[KIND])) == 2
-    shutil.rmtree(moved.parent / "b")
+    elsewhere = shutil.move(moved.parent / "b", moved.parent / "elsewhere")
+    named = _one(moved, teacher=[str(moved.parent / "a"), str(elsewhere)])  # as many as taught, with their weights
+    assert named.told == "" and [one.milliseconds > 0 for one in named.answer(TYPED[KIND])] == [True, True]
     assert _one(moved).teacher is None and "not all of its teachers a + b are here" in _one(moved).told

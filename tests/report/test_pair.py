@@ -61,5 +61,7 @@ def test_several_teachers_answer_as_one_and_are_not_timed(student, models, tmp_p
     assert asked.teacher == TeacherSource((str(other), str(copied)), (1.0, 2.0))
     assert [type(one).__name__ for one in teachers_of(pair.teacher)] == ["BertForSequenceClassification"] * 2
     assert asked.fingerprints["teacher"] != _load(student, teacher=str(other))[0].fingerprints["teacher"]
+    named = _load(student, teacher=(str(other), str(copied)))[0]
+    assert (named.teacher, named.fingerprints) == (asked.teacher, asked.fingerprints)
     read = read_layers_and_speed(pair, asked, timed=True)
     assert read.agreement is not None and read.sentences_per_second == {}

@@ -81,7 +81,7 @@ def test_columns_and_labels_have_the_names_of_the_data(made, tmp_path, sentences
     assert set(rows[0]) == {"body", "sort", "source_row", "copy"} and {row["sort"] for row in rows} == {"a", "b"}
 
 
-def test_interrupted_it_goes_on_to_the_same_rows(made, monkeypatch):
+def test_interrupted_it_goes_on_to_the_same_rows(made, monkeypatch, tmp_path):
     """Prevents lost, repeated or other rows after a kill, also with another batch size."""
     monkeypatch.setattr(augmenting, "_ROWS_PER_PART", 10)
     straight, figures = made(name="straight.jsonl")
@@ -108,6 +108,8 @@ def test_interrupted_it_goes_on_to_the_same_rows(made, monkeypatch):
     assert again["new_rows"] == figures["new_rows"] and again["words"] == figures["words"]
     monkeypatch.setattr(Augmenter, "new_rows", None)
     assert made(batch_size=3)[0] == straight
+    kept = {path.name: [file.name for file in path.iterdir()] for path in tmp_path.glob("*.parts")}
+    assert len(kept) == 2 and set(map(tuple, kept.values())) == {("run.json",)}  # of finished runs, as is documented
 
 
 def test_other_settings_or_a_file_of_yours_are_refused(made, tmp_path):
