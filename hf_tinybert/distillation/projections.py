@@ -102,8 +102,10 @@ class DistillationProjections(TrainingProjections):
         teacher_width: `hidden_size` of the teacher.
         states: number of student states, the embedding output included: `num_hidden_layers + 1`.
         layout: one map per state or one for all.
+        initializer_range: standard deviation of the weights at first; biases start at 0.
 
-    Source: TinyBERT, equations 8 and 9, `W_h` and `W_e`; the published code adds a bias.
+    Source: TinyBERT, equations 8 and 9, `W_h` and `W_e`; the published code adds a bias and draws like BERT. A wider
+    start, such as that of `nn.Linear`, keeps a random student at chance for longer (docs/measurements.md).
     """
 
     def __init__(
@@ -112,10 +114,15 @@ class DistillationProjections(TrainingProjections):
         teacher_width: int,
         states: int,
         layout: ProjectionLayout = ProjectionLayout.PER_STATE,
+        *,
+        initializer_range: float = 0.02,
     ) -> None:
         super().__init__()
         count = states if layout is ProjectionLayout.PER_STATE else 1
         self.projections = nn.ModuleList(nn.Linear(student_width, teacher_width) for _ in range(count))
+        for linear in self._linears():
+            nn.init.normal_(linear.weight, std=initializer_range)
+            nn.init.zeros_(linear.bias)
 
     def start_at(self, start: ProjectionStart) -> None:
         """Start at given maps: one for each state, or the shared one.
@@ -179,7 +186,7 @@ def starting_projections(
         student: gives the number of states and their width.
         teacher: gives the width to project to.
         start: maps to start at, or a folder that holds them; None starts at the identity where the widths are equal
-            and at a random map otherwise.
+            and at a random map, drawn like the student's own weights, otherwise.
         layout: one map per state or one for all.
         seed: of the random maps; the caller's random state is left as it is.
 
@@ -190,7 +197,8 @@ def starting_projections(
     states = student.config.num_hidden_layers + 1
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        projections = DistillationProjections(student_width, teacher_width, states, layout)
+        spread = float(getattr(student.config, "initializer_range", 0.02))
+        projections = DistillationProjections(student_width, teacher_width, states, layout, initializer_range=spread)
     if isinstance(start, str | Path):
         projections.load(Path(start))
     elif start is not None:
