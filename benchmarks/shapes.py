@@ -154,7 +154,14 @@ def draw(results: dict[str, Any], file: Path) -> None:
                 [point[0] for point in points], [point[1] for point in points], "o", color=line.get_color(), label=task
             )
             for value, kept, shape in points:
-                panel.annotate(shape, (value, kept), textcoords="offset points", xytext=(0, 6), fontsize=7)
+                panel.annotate(
+                    shape,
+                    (value, kept),
+                    textcoords="offset points",
+                    xytext=(0, 6),
+                    fontsize=7,
+                    color=line.get_color(),
+                )
     panels[0].margins(x=0.1)
     panels[1].margins(x=0.1)
     for panel, label in zip(panels, ("million parameters", "milliseconds a text, batches of 32"), strict=True):
