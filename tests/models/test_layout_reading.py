@@ -9,6 +9,8 @@ from transformers import (
     AlbertModel,
     BertForSequenceClassification,
     BertModel,
+    BigBirdConfig,
+    BigBirdModel,
     DistilBertConfig,
     DistilBertModel,
     ElectraConfig,
@@ -31,6 +33,7 @@ BERT_LIKE = {
     "ELECTRA": ({"model_class": ElectraModel, "config_class": ElectraConfig, "embedding_size": 24}, 0),
 }
 SMALLER = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 30}
+EQUAL = {"hidden_size": 24, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 40}
 LIKE_BERT = ["BERT", "RoBERTa", "XLM-RoBERTa", "CamemBERT", "MiniLM", "ERNIE", "ELECTRA", "DistilBERT"]
 LIKE_BERT += ["ALBERT", "RemBERT"]
 UNREADABLE = ["EuroBERT", "MobileBERT"]
@@ -221,6 +224,16 @@ def test_the_same_function_under_other_names_gives_the_same_student(build_encode
         initialize_from_teacher(student, source, method=method, calibration=[inputs])
     states = [student(**inputs).last_hidden_state[valid] for student in students]
     torch.testing.assert_close(states[1], states[0], rtol=1e-3, atol=1e-3)
+
+
+def test_a_big_bird_with_full_attention_is_a_bert(build_encoder, batches):
+    """Would catch activations or scales of BigBird's own that a student of equal shape lacks."""
+    teacher = build_encoder(BigBirdModel, BigBirdConfig, attention_type="original_full")
+    student = TinyBertModel(TinyBertConfig.from_teacher(teacher.config, **EQUAL)).eval()
+    initialize_from_teacher(student, teacher, calibration=batches[1:])
+    valid = batches[0]["attention_mask"] != 0
+    states = [model(**batches[0]).last_hidden_state[valid] for model in (student, teacher)]
+    torch.testing.assert_close(states[0], states[1], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("family", READABLE, ids=str)
