@@ -143,11 +143,11 @@ def initialize_from_teacher(
     if method is InitializationMethod.TRAINED:
         return _trained(student, teacher, mapping, calibration, seed)
     layouts = student_layout(student), teacher_layout(teacher)
+    if layouts[1].names.left_out:
+        logger.info(_LEFT_OUT, layouts[1].names.left_out, type(teacher).__name__)
     if method is InitializationMethod.LAYERS:
         return _layers(student, teacher, layouts, mapping, seed)
     tokens = read_calibration(calibration, layouts[1], student=layouts[0], seed=seed)
-    if layouts[1].names.left_out:
-        logger.info(_LEFT_OUT, layouts[1].names.left_out, type(teacher).__name__)
     with torch.no_grad():
         _draw(student, seed)
         states = read_states(teacher, layouts[1], tokens, mapping)
@@ -158,6 +158,17 @@ def initialize_from_teacher(
         heads.run()
     random = random_parameters(student, layouts[0], heads.filled)
     return StudentInitialization.by_readers(encoder.readers, method, mapping, random, layer_norm=treatment)
+
+
+def left_out_of_start(teacher: PreTrainedModel, method: InitializationMethod) -> str:
+    """What a teacher computes that a student who starts with its weights does not, in words; "" if nothing.
+
+    Args:
+        teacher: Of a family that `check_start` lets pass.
+        method: Of the start; `random` and `trained` take no weights of layers.
+    """
+    takes_layers = method in {InitializationMethod.PROJECTION, InitializationMethod.LAYERS}
+    return teacher_layout(teacher).names.left_out if takes_layers else ""
 
 
 def check_start(
@@ -284,7 +295,7 @@ def _identity(student: PreTrainedModel, teacher: PreTrainedModel) -> list[nn.Mod
     return [target]
 
 
-_LEFT_OUT = "A BERT has none of the %s of `%s`: the student starts without them, fitted to the states that they give"
+_LEFT_OUT = "A BERT has none of the %s of `%s`: the student starts without them"
 _HEADS = frozenset({"classifier", "qa_outputs", "cls", "embedding"})
 
 
@@ -398,5 +409,6 @@ __all__ = [
     "StudentInitialization",
     "check_start",
     "initialize_from_teacher",
+    "left_out_of_start",
     "random_parameters",
 ]

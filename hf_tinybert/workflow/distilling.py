@@ -46,6 +46,7 @@ from hf_tinybert.workflow.run_arguments import CHECKPOINTS, place_models
 from hf_tinybert.workflow.student_start import (
     check_student_start,
     new_student,
+    show_what_is_left_out,
     start_student,
     student_config,
     student_tokenizer,
@@ -218,6 +219,7 @@ class _Distillation:
 
     def _initialize(self) -> StudentInitialization:
         first = teachers_of(self.teacher)[0]  # several have no common weights to start from
+        show_what_is_left_out(self.display, first, self.settings.start_method)
         texts = calibration_texts(self.data, first, self.tokenizer, self.settings)
         token_map = find_token_map(self.tokenizer, self.teacher_tokenizer)
         return start_student(self.student, first, self.settings, texts, token_map)

@@ -53,6 +53,7 @@ from hf_tinybert.workflow.run_arguments import CHECKPOINTS, place_models
 from hf_tinybert.workflow.student_start import (
     check_student_start,
     new_student,
+    show_what_is_left_out,
     start_student,
     student_config,
     student_tokenizer,
@@ -269,6 +270,7 @@ class _MultiTaskDistillation:
         }
         token_map = find_token_map(self.tokenizer, self.teacher_tokenizer)
         base, every_text = taught[self.settings.base], _in_turns(list(texts.values()))
+        show_what_is_left_out(self.display, base, self.shared.start_method)
         initial = start_student(self.student, base, self.shared, every_text, token_map)
         if self.shared.start_method is InitializationMethod.RANDOM:
             return {}

@@ -16,7 +16,7 @@ from hf_tinybert.distillation.preflight import Setup, run_preflight
 from hf_tinybert.distillation.record import public_name
 from hf_tinybert.distillation.refusals import check_before_data
 from hf_tinybert.distillation.trainer import DistillationTrainer
-from hf_tinybert.models.initialization import check_start
+from hf_tinybert.models.initialization import InitializationMethod, check_start
 from hf_tinybert.progress import ProgressDisplay, show_progress
 from hf_tinybert.run_folder import RunFolder, claim_folder
 from hf_tinybert.workflow.corpus import check_corpus, pack_corpus, split_corpus
@@ -31,6 +31,7 @@ from hf_tinybert.workflow.loss_history import LossHistory
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 from hf_tinybert.workflow.pretrain_settings import PretrainSettings
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, place_models
+from hf_tinybert.workflow.student_start import show_what_is_left_out
 from hf_tinybert.workflow.task_data import longest_input
 
 _BLOCKS = ".blocks"
@@ -134,6 +135,7 @@ class _Pretraining:
             f"  teacher: {escape(self.teacher_name)}   {blocks.documents:,} documents, {blocks.tokens:,} tokens, "
             f"{rows:,} blocks of {self.settings.block_length}"
         )
+        show_what_is_left_out(self.display, self.teacher, InitializationMethod(self.settings.start))
         with self.display.bar("initialising the student"):
             initial = parts.initialize()
         trainer = parts.trainer(initial)

@@ -15,8 +15,10 @@ from hf_tinybert.models.initialization import (
     StudentInitialization,
     check_start,
     initialize_from_teacher,
+    left_out_of_start,
 )
 from hf_tinybert.models.vocabulary import trim_model
+from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow.distil_settings import DistilSettings
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 
@@ -127,6 +129,19 @@ def check_student_start(
         check_start(student, teacher, method=settings.start_method)
 
 
+def show_what_is_left_out(display: ProgressDisplay, teacher: PreTrainedModel, method: InitializationMethod) -> None:
+    """Say in a line what of its teacher the student starts without, if anything.
+
+    Args:
+        display: of the run.
+        teacher: whose weights the student starts with.
+        method: of the start.
+    """
+    left_out = left_out_of_start(teacher, method)
+    if left_out:
+        display.line(f"  start: without the teacher's {left_out}, which a BERT does not have")
+
+
 def start_student(
     student: PreTrainedModel,
     teacher: PreTrainedModel,
@@ -155,4 +170,11 @@ def start_student(
     )
 
 
-__all__ = ["check_student_start", "new_student", "start_student", "student_config", "student_tokenizer"]
+__all__ = [
+    "check_student_start",
+    "new_student",
+    "show_what_is_left_out",
+    "start_student",
+    "student_config",
+    "student_tokenizer",
+]

@@ -242,27 +242,31 @@ def earlier_calls_took():
 
 
 @pytest.fixture(scope="session")
-def other_teacher(tmp_path_factory, teacher_of):
-    """The folder of a tiny DistilBERT for classes, with random weights."""
-    folder = tmp_path_factory.mktemp("distilbert")
-    known = teacher_of("text-classification")
-    tokenizer, task = AutoTokenizer.from_pretrained(known), Task.load(Path(known))
-    torch.manual_seed(0)
-    sizes = {"dim": 32, "n_layers": 4, "n_heads": 4, "hidden_dim": 64, "max_position_embeddings": 64}
-    config = DistilBertConfig(vocab_size=len(tokenizer), **sizes, **task.model_settings())
-    save_model_folder(folder, DistilBertForSequenceClassification(config), tokenizer, task)
-    return str(folder)
+def save_other_teacher(tmp_path_factory, teacher_of):
+    """Saves a tiny model for classes of another family, with random weights; gives its folder."""
+
+    def save(model_class, config_class, **sizes):
+        known = teacher_of("text-classification")
+        tokenizer, task = AutoTokenizer.from_pretrained(known), Task.load(Path(known))
+        torch.manual_seed(0)
+        config = config_class(vocab_size=len(tokenizer), max_position_embeddings=64, **sizes, **task.model_settings())
+        folder = tmp_path_factory.mktemp(config.model_type)
+        save_model_folder(folder, model_class(config), tokenizer, task)
+        return str(folder)
+
+    return save
 
 
 @pytest.fixture(scope="session")
-def unlike_teacher(tmp_path_factory, teacher_of):
+def other_teacher(save_other_teacher):
+    """The folder of a tiny DistilBERT for classes."""
+    sizes = {"dim": 32, "n_layers": 4, "n_heads": 4, "hidden_dim": 64}
+    return save_other_teacher(DistilBertForSequenceClassification, DistilBertConfig, **sizes)
+
+
+@pytest.fixture(scope="session")
+def unlike_teacher(save_other_teacher):
     """The folder of a tiny MobileBERT for classes, whose layers have no counterpart in BERT."""
-    folder = tmp_path_factory.mktemp("mobilebert")
-    known = teacher_of("text-classification")
-    tokenizer, task = AutoTokenizer.from_pretrained(known), Task.load(Path(known))
-    torch.manual_seed(0)
     sizes = {"hidden_size": 32, "num_hidden_layers": 4, "intermediate_size": 48}
-    narrow = {"embedding_size": 16, "intra_bottleneck_size": 16, "max_position_embeddings": 64}
-    config = MobileBertConfig(vocab_size=len(tokenizer), **sizes, **narrow, **task.model_settings())
-    save_model_folder(folder, MobileBertForSequenceClassification(config), tokenizer, task)
-    return str(folder)
+    narrow = {"embedding_size": 16, "intra_bottleneck_size": 16}
+    return save_other_teacher(MobileBertForSequenceClassification, MobileBertConfig, **sizes, **narrow)

@@ -1,9 +1,11 @@
 """Tests of a student before its first step."""
 
+import io
 from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModel,
@@ -12,6 +14,8 @@ from transformers import (
     BertForSequenceClassification,
     BertModel,
     DistilBertConfig,
+    MPNetConfig,
+    MPNetModel,
 )
 
 from hf_tinybert import (
@@ -24,9 +28,16 @@ from hf_tinybert import (
 from hf_tinybert.models.initialization import InitializationMethod
 from hf_tinybert.models.tokenizer_trimming import trim_tokenizer
 from hf_tinybert.models.vocabulary import trim_model
+from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow import DistilSettings
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
-from hf_tinybert.workflow.student_start import new_student, start_student, student_config, student_tokenizer
+from hf_tinybert.workflow.student_start import (
+    new_student,
+    show_what_is_left_out,
+    start_student,
+    student_config,
+    student_tokenizer,
+)
 
 SHAPE = {"num_hidden_layers": 2, "hidden_size": 16, "num_attention_heads": 4, "intermediate_size": 40}
 
@@ -241,3 +252,15 @@ def test_the_start_is_fitted_to_what_the_teacher_reads(encoder, trimmed, tokeniz
     torch.testing.assert_close(starts[0], whole.projection, rtol=1e-3, atol=1e-4)
     assert (starts[0] - starts[1]).abs().max() > 1e-2
     assert teacher.config.vocab_size == 40
+
+
+@pytest.mark.parametrize(("method", "told"), [("projection", True), ("layers", True), ("random", False)])
+def test_it_is_shown_what_of_the_teacher_is_left_out(method, told):
+    """Prevents a student without its teacher's relative positions from being taken for a copy."""
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 40}
+    shown = io.StringIO()
+    display = ProgressDisplay(Console(file=shown))
+    show_what_is_left_out(display, BertModel(BertConfig(vocab_size=40, **sizes)), InitializationMethod(method))
+    assert not shown.getvalue()
+    show_what_is_left_out(display, MPNetModel(MPNetConfig(vocab_size=40, **sizes)), InitializationMethod(method))
+    assert ("without the teacher's relative positions" in shown.getvalue()) is told
