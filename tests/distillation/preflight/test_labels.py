@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import pytest
@@ -57,13 +58,29 @@ def test_a_teacher_near_chance_and_one_scored_on_few_rows_are_warned_of(setup, r
     with torch.no_grad():
         setup.teacher.classifier.weight.zero_()
     teacher_score, _ = check_teacher_score(replace(setup, eval_dataset=rows.select(range(9))))
-    assert teacher_score.status is Status.WARN and "too few to tell" in teacher_score.found
+    assert teacher_score.status is Status.WARN and "though so few may be bad luck" in teacher_score.found
     answers = [row % 3 if row % 12 == 0 else 0 for row in range(120)]
     lucky = rows.remove_columns("labels").add_column("labels", answers)
     with torch.no_grad():
         setup.teacher.classifier.bias.copy_(torch.tensor([1.0, 0.0, 0.0]))
     teacher_score, _ = check_teacher_score(replace(setup, eval_dataset=lucky))
     assert teacher_score.status is Status.FAIL  # all of the largest class is chance
+
+
+@pytest.mark.parametrize(
+    ("count", "known", "said", "cure"),
+    [
+        (2, 2, "accuracy 1.000 on 2 .* may reach 1.000 on as few by luck", "give more labelled rows"),
+        (90, 38, r"accuracy 0.422 on 90 .* may reach 0.4\d\d on as many by luck", "fine-tune the teacher"),
+    ],
+)
+def test_a_teacher_above_chance_by_what_may_be_luck_is_told_so(setup, rows, count, known, said, cure):
+    """Prevents a faultless score from being called one that is not above chance."""
+    labels = [row % 3 if row < known else (row + 1) % 3 for row in range(count)]
+    scored = rows.select(range(count)).remove_columns("labels").add_column("labels", labels)
+    teacher_score, _ = check_teacher_score(replace(setup, eval_dataset=scored))
+    assert teacher_score.status is Status.WARN and teacher_score.cure.startswith(cure)
+    assert re.match(f"expected a teacher clearly above chance, got {said}", teacher_score.found)
 
 
 def test_a_teacher_of_another_order_is_named_class_by_class(setup):
