@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import try_to_load_from_cache
-from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
 from transformers.utils.hub import cached_file
 
 from hf_tinybert.data.tasks import KINDS, TASK_FILE, Task, TaskKind, TaskSettings
@@ -220,8 +227,23 @@ def folder_of_file(name: str | Path, file: str) -> Path | None:
 def save_model_folder(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: Task) -> None:
     """Write weights, tokenizer and `task.json`."""
     model.save_pretrained(folder)
+    forget_last_call(tokenizer)
     tokenizer.save_pretrained(folder)
     task.save(folder)
+
+
+def forget_last_call(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Have a tokenizer cut and pad by what a call asks for alone; its file would keep what the last one asked for.
+
+    Programs that read `tokenizer.json` without transformers would cut by it, and what the last call was depends on
+    whether the run was interrupted.
+
+    Args:
+        tokenizer: about to be saved; changed in place.
+    """
+    if isinstance(tokenizer, PreTrainedTokenizerFast):
+        tokenizer.backend_tokenizer.no_truncation()
+        tokenizer.backend_tokenizer.no_padding()
 
 
 def task_folder(folder: Path, task: str) -> Path:
@@ -289,6 +311,7 @@ __all__ = [
     "ModelFolder",
     "answering_config",
     "folder_of_file",
+    "forget_last_call",
     "has_label_names",
     "heads_of",
     "is_adapter",

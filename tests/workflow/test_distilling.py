@@ -265,6 +265,8 @@ def test_interrupted_it_ends_with_the_same_student(
     assert all(torch.equal(straight[name], resumed[name]) for name in straight)
     kept = read_answers(tmp_path / "resumed")
     assert kept == read_answers(tmp_path / "straight") and set(kept.predictions) == {"student", "teacher"}
+    read = [(tmp_path / name / "tokenizer.json").read_bytes() for name in ("straight", "resumed")]
+    assert read[0] == read[1]  # of which the resumed one has read the rows last
 
 
 def test_a_finished_run_is_not_trained_again(student_of, data_of, teacher_of, display, monkeypatch):

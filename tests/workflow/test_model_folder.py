@@ -19,6 +19,7 @@ from hf_tinybert.workflow import evaluate_folder, load_model_folder, model_folde
 from hf_tinybert.workflow.model_folder import (
     answering_config,
     folder_of_file,
+    forget_last_call,
     is_adapter,
     load_config,
     load_task,
@@ -166,6 +167,16 @@ def test_files_are_found_in_folders_and_in_the_cache(tmp_path, monkeypatch):
     assert stored_folder(tmp_path) == tmp_path
     monkeypatch.undo()
     assert [stored_folder(name) for name in ("my old teacher", "./gone", "a/b/c")] == [None] * 3
+
+
+def test_a_saved_tokenizer_cuts_and_pads_by_what_a_call_asks_for_alone(tokenizer, tmp_path, teacher_of, student_of):
+    """Prevents a program that reads `tokenizer.json` without transformers from cutting texts as the last call did."""
+    tokenizer("the film is good", truncation=True, max_length=4, padding="max_length")
+    forget_last_call(tokenizer)
+    tokenizer.save_pretrained(tmp_path)
+    for folder in (tmp_path, teacher_of("text-classification"), student_of("text-classification")[0]):
+        saved = json.loads(Path(folder, "tokenizer.json").read_text(encoding="utf-8"))
+        assert saved["truncation"] is saved["padding"] is None
 
 
 def test_a_folder_that_does_not_exist_is_one_sentence(tmp_path):

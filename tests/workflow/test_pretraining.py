@@ -100,6 +100,8 @@ def test_a_student_comes_out_nearer_to_its_teacher(settings, tmp_path, display, 
     assert vocabulary == AutoTokenizer.from_pretrained(encoder).get_vocab()
     assert DistillationRecord.load(tmp_path / "out").teacher == Path(encoder).name
     assert json.loads((tmp_path / "out" / "figures.json").read_text()) == json.loads(json.dumps(figures))
+    saved = json.loads((tmp_path / "out" / "tokenizer.json").read_text(encoding="utf-8"))
+    assert saved["truncation"] is saved["padding"] is None
     left = {file.name for file in (tmp_path / "out").iterdir()}
     assert not left & {".checkpoints", ".blocks", "training_args.bin"}
     assert not [name for name in weights_of(tmp_path / "out") if "projection" in name or "pooler" in name]
