@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from transformers import PreTrainedTokenizerBase
+
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.progress import ProgressDisplay, show_progress
 from hf_tinybert.workflow.loss_history import Curves, LossHistory
@@ -46,7 +48,7 @@ def train_student(
     with display.bar("distilling") as bar:
         show_progress(trainer, bar)
         trainer.train(resume_from_checkpoint=resumes(checkpoints, trainer.args.stages))
-    if trainer.processing_class is not None:
+    if isinstance(trainer.processing_class, PreTrainedTokenizerBase):
         forget_last_call(trainer.processing_class)
     trainer.save_model(str(output))
     if trainer.args.process_index == 0:  # paths of this machine, no part of a model
