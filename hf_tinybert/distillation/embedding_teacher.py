@@ -27,7 +27,7 @@ class EncoderEmbeddingOutput(ModelOutput):
     """What an encoder that gives embeddings returns.
 
     Attributes:
-        logits: embeddings of length 1, `(batch, hidden_size)`.
+        logits: embeddings, `(batch, hidden_size)`.
         last_hidden_state: `(batch, seq_len, hidden_size)`.
         hidden_states: if asked for, `num_hidden_layers + 1` states, each `(batch, seq_len, hidden_size)`.
         attentions: if asked for, one entry per layer.
@@ -74,34 +74,37 @@ def teach_embeddings(teacher: PreTrainedModel, student: PreTrainedModel) -> None
     pool_states(teacher, Pooling(student.config.pooling))
 
 
-def pool_states(encoder: PreTrainedModel, pooling: Pooling) -> None:
-    """Make an encoder's output hold embeddings of length 1, as `logits`, by a forward hook; done again, by another.
+def pool_states(encoder: PreTrainedModel, pooling: Pooling, *, normalize: bool = True) -> None:
+    """Make an encoder's output hold embeddings, as `logits`, by a forward hook; done again, by another.
 
     Args:
         encoder: without a head.
         pooling: of its last hidden states.
+        normalize: whether embeddings have length 1.
     """
     known = next((hook for hook in encoder._forward_hooks.values() if isinstance(hook, _Embedding)), None)
     if known is None:
-        encoder.register_forward_hook(_Embedding(pooling), with_kwargs=True)
+        encoder.register_forward_hook(_Embedding(pooling, normalize), with_kwargs=True)
     else:
-        known.pooling = pooling
+        known.pooling, known.normalize = pooling, normalize
 
 
-def pooled(states: Tensor, mask: Tensor | None, pooling: Pooling) -> Tensor:
-    """One vector of length 1 per text, float32 `(batch, hidden_size)`.
+def pooled(states: Tensor, mask: Tensor | None, pooling: Pooling, *, normalize: bool = True) -> Tensor:
+    """One vector per text, float32 `(batch, hidden_size)`.
 
     Args:
         states: `(batch, seq_len, hidden_size)`.
         mask: `(batch, seq_len)`, non-zero at valid tokens; None counts all.
         pooling: of the tokens.
+        normalize: whether vectors have length 1.
     """
     states = states.float()
     if pooling is Pooling.CLS:
-        return functional.normalize(states[:, 0], dim=-1)
-    weights = states.new_ones(states.shape[:2]) if mask is None else (mask != 0).to(states.dtype)
-    # the mean differs from the sum in its length only
-    return functional.normalize((states * weights[..., None]).sum(1), dim=-1)
+        vectors = states[:, 0]
+    else:
+        weights = states.new_ones(states.shape[:2]) if mask is None else (mask != 0).to(states.dtype)
+        vectors = (states * weights[..., None]).sum(1) / weights.sum(1, keepdim=True).clamp(min=1)
+    return functional.normalize(vectors, dim=-1) if normalize else vectors
 
 
 @dataclass
@@ -109,6 +112,7 @@ class _Embedding:
     """The forward hook."""
 
     pooling: Pooling
+    normalize: bool
 
     def __call__(
         self,
@@ -122,7 +126,7 @@ class _Embedding:
         mask = named.get("attention_mask", arguments[1] if len(arguments) > 1 else None)
         states = output["last_hidden_state"]
         return EncoderEmbeddingOutput(
-            logits=pooled(states, mask, self.pooling),
+            logits=pooled(states, mask, self.pooling, normalize=self.normalize),
             last_hidden_state=states,
             hidden_states=output.get("hidden_states"),
             attentions=output.get("attentions"),

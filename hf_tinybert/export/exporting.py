@@ -121,7 +121,7 @@ class _Export:
     def _write(self, folder: Path) -> None:
         form, tokenizer, task = self.settings.form, self.folder.tokenizer, self.folder.task
         if form is ExportFormat.SENTENCE_TRANSFORMERS:
-            save_as_sentence_transformer(self.model, tokenizer, folder)
+            save_as_sentence_transformer(self.model, tokenizer, folder, max_length=task.settings.max_length)
             return
         if form is ExportFormat.BERT:
             export_to_bert(self.model, folder, tokenizer=tokenizer)

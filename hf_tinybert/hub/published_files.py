@@ -153,7 +153,8 @@ def _write_plain_bert(folder: Path, facts: ModelFacts, staged: Path) -> None:
         return
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     model = TinyBertForSentenceEmbedding.from_pretrained(folder, local_files_only=True)
-    save_as_sentence_transformer(model, tokenizer, staged)
+    length = (facts.task or {}).get("max_length")
+    save_as_sentence_transformer(model, tokenizer, staged, max_length=length)
 
 
 def _copy(folder: Path, staged: Path, patterns: tuple[str, ...]) -> None:

@@ -178,7 +178,8 @@ class _Distillation:
         if self.task.kind is TaskKind.SENTENCE_EMBEDDING:
             folder_of_both = self.output / SENTENCE_TRANSFORMERS_FOLDER
             shutil.rmtree(folder_of_both, ignore_errors=True)  # of an earlier try of this run
-            save_as_sentence_transformer(self.student, self.tokenizer, folder_of_both)
+            length = self.task.settings.max_length
+            save_as_sentence_transformer(self.student, self.tokenizer, folder_of_both, max_length=length)
         figures = self._figures(name, teacher_scores, epochs)
         save_figures(self.output, figures)
         folder.finish(STAGE, figures)

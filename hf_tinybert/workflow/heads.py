@@ -19,7 +19,8 @@ from hf_tinybert.models.modeling_tinybert import (
 )
 from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
 from hf_tinybert.models.modeling_tinybert_summarization import TinyBertForExtractiveSummarization
-from hf_tinybert.models.sentence_transformers import load_sentence_transformer, read_sentence_transformer
+from hf_tinybert.models.sentence_transformer_settings import read_pooled_states
+from hf_tinybert.models.sentence_transformers import load_sentence_transformer
 
 STUDENT_CLASSES: Mapping[str, type[PreTrainedModel]] = {
     "ForExtractiveSummarization": TinyBertForExtractiveSummarization,
@@ -89,8 +90,7 @@ def load_adapted(name: str | Path, task: Task) -> PreTrainedModel:
     """
     model = load_adapted_model(name, task.definition.head)
     if task.kind is TaskKind.SENTENCE_EMBEDDING:
-        said = read_sentence_transformer(str(name))
-        pool_states(model, Pooling.MEAN if said is None else Pooling(said.pooling))
+        _pool_as_said(model, name)
     return model
 
 
@@ -98,7 +98,6 @@ def _embedder(name: str | Path, config: PreTrainedConfig) -> PreTrainedModel:
     """An encoder as it is published, whose states are pooled as its folder says, else by mean."""
     if config.model_type == BertConfig.model_type:
         return load_sentence_transformer(name)
-    said = read_sentence_transformer(name)
     loaded, info = AutoModel.from_pretrained(name, output_loading_info=True)
     missing = sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))  # no embedding reads it
     if missing:
@@ -107,8 +106,16 @@ def _embedder(name: str | Path, config: PreTrainedConfig) -> PreTrainedModel:
             "be drawn at random; name the folder of a whole model"
         )
     encoder: PreTrainedModel = loaded.eval()
-    pool_states(encoder, Pooling.MEAN if said is None else Pooling(said.pooling))
+    _pool_as_said(encoder, name)
     return encoder
+
+
+def _pool_as_said(encoder: PreTrainedModel, name: str | Path) -> None:
+    said = read_pooled_states(name)
+    if said is None:
+        pool_states(encoder, Pooling.MEAN)
+    else:
+        pool_states(encoder, Pooling(said.pooling), normalize=said.normalize)
 
 
 def _listed(names: list[str]) -> str:

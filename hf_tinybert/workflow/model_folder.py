@@ -25,7 +25,11 @@ from hf_tinybert.models.checkpoint_folder import CONFIG_FILE
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.exported_runtime import ExportedRuntime, is_exported
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
-from hf_tinybert.models.sentence_transformers import pools_states
+from hf_tinybert.models.sentence_transformer_settings import (
+    check_same_letters,
+    pools_states,
+    read_sentence_transformer,
+)
 from hf_tinybert.workflow.heads import load_adapted, load_with_head
 from hf_tinybert.workflow.task_data import longest_input, task_kind
 
@@ -86,7 +90,10 @@ def load_task(name: str | Path, *, task: str | None = None, kind: str | None = N
 
 
 def task_of_folder(name: str, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, kind: str | None) -> Task:
-    """The task of `task.json`; without such a file the task of a kind with the label names of the configuration."""
+    """The task of `task.json`; without such a file the task of a kind with the label names of the configuration.
+
+    A folder of sentence-transformers reads as many tokens as it says.
+    """
     own = folder_of_file(name, TASK_FILE)
     if own is not None:
         task = Task.load(own)
@@ -95,9 +102,29 @@ def task_of_folder(name: str, config: PreTrainedConfig, tokenizer: PreTrainedTok
     if kind is None:
         return Task.load(Path(name))  # says what is missing
     chosen = task_kind(kind)
+    if chosen is TaskKind.SENTENCE_EMBEDDING and pools_states(name):
+        return embedding_task(name, config, tokenizer)
     named = {int(index): str(label) for index, label in (config.id2label or {}).items()}
     labels = tuple(named[index] for index in sorted(named)) if has_label_names(chosen) else ()
     return Task(TaskSettings(chosen, labels, max_length=min(128, longest_input(tokenizer, config))))
+
+
+def embedding_task(name: str | Path, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> Task:
+    """The task of a folder of sentence-transformers: it reads as many tokens of a text as that library does.
+
+    Args:
+        name: Hub name or folder.
+        config: of its encoder.
+        tokenizer: of the folder.
+
+    Raises:
+        ValueError: it makes its embeddings otherwise than is done here.
+    """
+    said, longest = read_sentence_transformer(name), longest_input(tokenizer, config)
+    if said is not None:
+        check_same_letters(said, tokenizer, name)
+        longest = min(longest, said.max_length or longest)
+    return Task(TaskSettings(TaskKind.SENTENCE_EMBEDDING, max_length=longest))
 
 
 def heads_of(config: PreTrainedConfig) -> Mapping[str, Mapping[str, Any]]:
@@ -310,6 +337,7 @@ def has_label_names(kind: TaskKind) -> bool:
 __all__ = [
     "ModelFolder",
     "answering_config",
+    "embedding_task",
     "folder_of_file",
     "forget_last_call",
     "has_label_names",

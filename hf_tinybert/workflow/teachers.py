@@ -15,10 +15,11 @@ from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.teacher import load_teacher
 from hf_tinybert.distillation.teacher_ensemble import join_teachers
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
-from hf_tinybert.models.sentence_transformers import read_sentence_transformer
+from hf_tinybert.models.sentence_transformer_settings import pools_states, read_pooled_states
 from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
 from hf_tinybert.workflow.model_folder import (
     answering_config,
+    embedding_task,
     folder_of_file,
     has_label_names,
     heads_of,
@@ -125,7 +126,21 @@ def _task_of(
     names_labels = settings.kind is None or has_label_names(task_kind(settings.kind))
     if is_finetuned(name) or names_labels:
         return task_of_folder(name, config, tokenizer, settings.kind)
+    if settings.kind == TaskKind.SENTENCE_EMBEDDING and pools_states(name):
+        return _embedding_task(name, settings, config, tokenizer)
     return None
+
+
+def _embedding_task(
+    name: str, settings: DistilSettings, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase
+) -> Task:
+    task = embedding_task(name, config, tokenizer)
+    if settings.max_length is not None and settings.max_length > task.settings.max_length:
+        raise ValueError(
+            f"expected `max_length` of at most {task.settings.max_length}, got {settings.max_length}; because the "
+            f"teacher `{name}` makes its embeddings of so many tokens of a text; leave it out"
+        )
+    return task
 
 
 def embedding_fields(teacher: str, config: PreTrainedConfig, width: int, *, head: str | None = None) -> dict[str, Any]:
@@ -143,7 +158,7 @@ def embedding_fields(teacher: str, config: PreTrainedConfig, width: int, *, head
     # of ELECTRA and ALBERT an `embedding_size` is the width of their word embeddings
     size = (config.embedding_size if isinstance(config, TinyBertConfig) else None) or config.hidden_size
     fields: dict[str, Any] = {} if size == width else {"embedding_size": size}
-    said = read_sentence_transformer(teacher)
+    said = read_pooled_states(teacher)
     if said is not None:
         return {**fields, "pooling": said.pooling, "normalize": said.normalize}
     if isinstance(config, TinyBertConfig):

@@ -12,13 +12,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.benchmark import machine
 from hf_tinybert.data.raw_text import check_sources, read_documents
-from hf_tinybert.data.tasks import TASK_FILE
+from hf_tinybert.data.tasks import TASK_FILE, Task
 from hf_tinybert.data.text_encoding import read_text
 from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord, public_name
 from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
 from hf_tinybert.models.piece_choice import choose_pieces
 from hf_tinybert.models.pieces import PieceInventory, read_pieces
-from hf_tinybert.models.sentence_transformers import MODULES_FILE, module_folders, save_as_sentence_transformer
+from hf_tinybert.models.sentence_transformer_settings import MODULES_FILE, module_folders
+from hf_tinybert.models.sentence_transformers import save_as_sentence_transformer
 from hf_tinybert.models.tokenizer_trimming import trim_tokenizer
 from hf_tinybert.models.vocabulary import required_ids, trim_model
 from hf_tinybert.progress import ProgressDisplay
@@ -102,7 +103,8 @@ class _Trimming:
         if isinstance(self.trimmed, TinyBertForSentenceEmbedding):
             folder_of_both = self.output / SENTENCE_TRANSFORMERS_FOLDER
             shutil.rmtree(folder_of_both, ignore_errors=True)  # of an earlier try of this run
-            save_as_sentence_transformer(self.trimmed, self.trimmed_tokenizer, folder_of_both)
+            length = Task.load(self.output).settings.max_length if (self.output / TASK_FILE).is_file() else None
+            save_as_sentence_transformer(self.trimmed, self.trimmed_tokenizer, folder_of_both, max_length=length)
         figures = self._figures()
         write_map(self.output, self.inventory, self.kept)
         if (self.source / RECORD_FILE).is_file():
