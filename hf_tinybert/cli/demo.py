@@ -9,6 +9,7 @@ from rich.markup import escape
 from hf_tinybert.cli import options
 from hf_tinybert.cli.loading import loading
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal
+from hf_tinybert.cli.termination import Terminated
 
 
 def demo(
@@ -44,7 +45,7 @@ def demo(
         if teacher and no_teacher:
             raise ValueError("expected `--teacher` or `--no-teacher`, got both; leave one out")
         with loading():
-            from hf_tinybert.demo import ServeSettings, build_page, import_gradio, open_comparisons, serve
+            from hf_tinybert.demo import ServeSettings, build_page, hold, import_gradio, open_comparisons, serve
             from hf_tinybert.distillation.record import public_name
 
             settings = ServeSettings(host, port, share, open_browser)
@@ -59,7 +60,12 @@ def demo(
     for told in dict.fromkeys(one.told for one in comparisons.values() if one.told):
         console.print(escape(told), highlight=False)
     console.print(f"[bold]{escape(address)}[/bold]   Ctrl+C ends it.", highlight=False)
-    page.block_thread()
+    try:
+        hold(page)
+    except Terminated:
+        raise
+    except KeyboardInterrupt:  # the way to end it
+        console.print("closed", highlight=False)
 
 
 __all__ = ["demo"]

@@ -1,4 +1,4 @@
-"""The page of a run that is done: written where it can be, and never in the way of what the run gave."""
+"""The page of a run that is done: written where it can be, and not in the way of what the run gave."""
 
 import shlex
 from dataclasses import dataclass
@@ -24,13 +24,15 @@ class RunPage:
 def write_run_page(folder: Path, console: Console) -> RunPage:
     """Write `report.html` into the folder of a finished run, unless one was written since; whatever fails is one line.
 
+    An interruption is none: who stops a command wants no next one to start, and the same command writes the page.
+
     Args:
         folder: of the run.
         console: where progress is shown.
     """
     try:
         return _written(folder, console)
-    except (Exception, KeyboardInterrupt) as error:  # the run is done, and stays so
+    except Exception as error:  # the run is done, and stays so
         reason = escape(" ".join(str(error).split()) or type(error).__name__)
         return RunPage(None, f"[yellow]No report: {reason}[/yellow]   later: {report_command(folder)}")
 

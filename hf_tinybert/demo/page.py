@@ -1,6 +1,7 @@
 """The page of a student, and the server that shows it: nothing is loaded from elsewhere, nothing is sent there."""
 
 import os
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ button[role=tab][aria-selected=true] { color: var(--body-text-color); font-weigh
 
 
 _MOST_PORTS = 65_535
+_SECONDS_BETWEEN_LOOKS = 0.1
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,21 @@ def serve(page: Any, settings: ServeSettings) -> str:  # noqa: ANN401 (gradio.Bl
     return str(shared or local)
 
 
+def hold(page: Any) -> None:  # noqa: ANN401 (gradio.Blocks)
+    """Keep a page that `serve` shows until this process is interrupted, and close it then.
+
+    Gradio's own wait keeps the interruption to itself, SIGTERM too where it is one.
+
+    Raises:
+        KeyboardInterrupt: the interruption.
+    """
+    try:
+        while page.is_running:
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+    finally:
+        page.close(verbose=False)
+
+
 def import_gradio() -> Any:  # noqa: ANN401 (a module)
     """The package gradio, told to send nothing before it is imported.
 
@@ -139,4 +156,4 @@ def import_gradio() -> Any:  # noqa: ANN401 (a module)
     return gradio
 
 
-__all__ = ["ServeSettings", "build_page", "import_gradio", "serve"]
+__all__ = ["ServeSettings", "build_page", "hold", "import_gradio", "serve"]

@@ -27,6 +27,7 @@ from hf_tinybert.distillation.compatibility.rows import check_evaluation_rows
 from hf_tinybert.distillation.distributed_teacher import check_same_teacher, place_teacher
 from hf_tinybert.distillation.encodings import has_teacher_encoding, input_columns
 from hf_tinybert.distillation.learned_mapping import layer_weights_table
+from hf_tinybert.distillation.log_level import follow_log_level
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.objective_trainer import ONLY_TASK, ObjectiveTrainer
 from hf_tinybert.distillation.pairing import pair_models
@@ -100,6 +101,7 @@ class DistillationTrainer(ObjectiveTrainer):
         **kwargs: Any,  # noqa: ANN401 (the stock Trainer's own)
     ) -> None:
         check_trainer_arguments(args, kwargs)
+        follow_log_level(args)  # before the first thing is told
         pair = pair_models(
             model,
             teacher,

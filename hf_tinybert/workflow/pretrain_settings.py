@@ -155,6 +155,7 @@ class PretrainSettings:
             seed=self.seed,
             report_to="none",
             disable_tqdm=True,
+            log_level_replica="error",  # the first process warns for all
             # without it accelerate takes each of several processes on processors for a run of its own
             use_cpu=not torch.accelerator.is_available(),
             dataloader_pin_memory=torch.accelerator.is_available(),

@@ -13,6 +13,7 @@ from rich.console import Console
 import hf_tinybert.report
 from hf_tinybert.cli.recipe import read_recipe
 from hf_tinybert.cli.run_page import report_command, write_run_page
+from hf_tinybert.cli.termination import Terminated
 from hf_tinybert.report import Report
 
 
@@ -45,12 +46,11 @@ def test_distill_writes_the_page_once_and_tells_its_path(distilled, copied, run_
     )
 
 
-@pytest.mark.parametrize("error", [RuntimeError("no [memory]\nleft"), KeyboardInterrupt()], ids=["fails", "stopped"])
-def test_a_page_that_fails_is_one_line_and_the_run_stays_done(distilled, copied, monkeypatch, error):
+def test_a_page_that_fails_is_one_line_and_the_run_stays_done(distilled, copied, monkeypatch):
     """Prevents hours that look lost for the sake of a picture."""
 
     def fails(*arguments):
-        raise error
+        raise RuntimeError("no [memory]\nleft")
 
     monkeypatch.setattr(hf_tinybert.report, "write_report", fails)
     done = distilled(copied, "--report")
@@ -58,6 +58,21 @@ def test_a_page_that_fails_is_one_line_and_the_run_stays_done(distilled, copied,
     assert "validation accuracy" in done.output
     page = _page(copied)
     assert page.path is None and "\n" not in page.line and f"hf-tinybert report {copied}" in page.line
+
+
+@pytest.mark.parametrize(("stop", "code"), [(KeyboardInterrupt, 130), (Terminated, 143)])
+def test_a_stop_while_the_page_is_written_is_a_stop(distilled, copied, monkeypatch, stop, code):
+    """Prevents a script's next command from starting after Ctrl-C, and a batch system's end that counts as done."""
+
+    def stopped(*arguments):
+        raise stop
+
+    with monkeypatch.context() as patched:
+        patched.setattr(hf_tinybert.report, "write_report", stopped)
+        done = distilled(copied, "--report", "--json")
+    assert done.exit_code == code == json.loads(done.stdout)["exit_code"]
+    assert "the same command goes on" in done.stderr and not (copied / "report.html").exists()
+    assert json.loads(distilled(copied, "--report", "--json").stdout)["report"] == str(copied / "report.html")
 
 
 def test_of_several_tasks_all_are_asked_for_and_what_is_missing_is_told(copied, monkeypatch):

@@ -2,13 +2,16 @@
 
 import builtins
 import json
+import signal
 import socket
+import threading
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
 
-from hf_tinybert.demo.page import ServeSettings, build_page, import_gradio, serve
+from hf_tinybert.cli.termination import Terminated, raise_on_sigterm
+from hf_tinybert.demo.page import ServeSettings, build_page, hold, import_gradio, serve
 from tests.demo.conftest import SCRIPT, TYPED
 from tests.headless_browser import brightness, shown_as
 from tests.screenshots import keep_screenshots
@@ -192,6 +195,23 @@ def test_a_taken_port_is_told(comparison_of):
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match=f"{port}.*`--port`"):
             serve(page, ServeSettings(port=port))
+
+
+def test_an_interruption_reaches_the_caller_and_closes_the_page(comparison_of):
+    """Prevents SIGTERM from being taken for the page's own end, and a server that goes on behind it."""
+    page = build_page({"news": comparison_of("text-classification")}, "a title")
+    address = urlsplit(serve(page, ServeSettings()))
+    socket.create_connection((address.hostname, address.port)).close()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        raise_on_sigterm()
+        threading.Timer(0.5, signal.raise_signal, [signal.SIGTERM]).start()
+        with pytest.raises(Terminated):
+            hold(page)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address.hostname, address.port))
 
 
 def test_a_missing_package_is_one_sentence(monkeypatch):

@@ -26,6 +26,7 @@ from hf_tinybert.distillation.adapters import transformers_model
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.cache import with_row_ids
 from hf_tinybert.distillation.encodings import has_teacher_encoding, input_columns, model_input_names
+from hf_tinybert.distillation.log_level import follow_log_level
 from hf_tinybert.distillation.multitask.best_of_task import is_best, replace_folder, unfinished
 from hf_tinybert.distillation.multitask.objectives import DistillationTask
 from hf_tinybert.distillation.multitask.pairing import TaskStarts, pair_tasks
@@ -101,6 +102,7 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
         **kwargs: Any,  # noqa: ANN401 (the stock Trainer's own)
     ) -> None:
         check_trainer_arguments(args, kwargs)
+        follow_log_level(args)  # before the first thing is told
         check_arguments(args, kwargs)
         self.tasks = distinct_tasks(tasks)
         self._asked: str | None = None  # the task whose rows are evaluated
