@@ -22,6 +22,7 @@ _POOLED = (
     ("pre_classifier", "", "classifier"),  # DistilBERT
     ("pooler.dense", "", "classifier"),  # DeBERTa
     ("head.dense", "head.norm", "classifier"),  # ModernBERT
+    ("sequence_summary.summary", "", "classifier"),  # ELECTRA on choices
 )
 # dense layer, LayerNorm, output layer; of heads that predict words
 _WORDS = (
@@ -90,6 +91,14 @@ def pooled_head(teacher: PreTrainedModel, states: Tensor, tokens: CalibrationTok
     return None
 
 
+def head_left_out(teacher: PreTrainedModel) -> str:
+    """The head of a teacher that no TinyBERT can start with, in words; "" if it has none such.
+
+    RoFormer judges a choice by the state of its last token, padding included.
+    """
+    return "" if find(teacher, "sequence_summary.summary", nn.Identity) is None else "head for choices"
+
+
 def word_head(model: PreTrainedModel) -> WordHead | None:
     """The head of a model that predicts words; None if it has none that is known."""
     for dense_path, norm_path, decoder_path in _WORDS:
@@ -140,4 +149,4 @@ def _gives_the_logits(
     return bool((logits - wanted).square().mean() < _TOLERANCE * wanted.square().mean())
 
 
-__all__ = ["PooledHead", "WordHead", "find", "pooled_head", "word_head"]
+__all__ = ["PooledHead", "WordHead", "find", "head_left_out", "pooled_head", "word_head"]

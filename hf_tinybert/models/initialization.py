@@ -15,6 +15,7 @@ from hf_tinybert.models.calibration import read_calibration
 from hf_tinybert.models.configuration_tinybert import encoder_fields
 from hf_tinybert.models.encoder_layout import EncoderLayout, embedding_rows
 from hf_tinybert.models.encoder_projection import LayerNormTreatment, project_encoder, read_encoder
+from hf_tinybert.models.head_names import head_left_out
 from hf_tinybert.models.head_projection import HeadProjection
 from hf_tinybert.models.layout_reading import refuse_decoder, student_layout, teacher_layout
 from hf_tinybert.models.teacher_states import read_hidden_states, read_states
@@ -168,7 +169,9 @@ def left_out_of_start(teacher: PreTrainedModel, method: InitializationMethod) ->
         method: Of the start; `random` and `trained` take no weights of layers.
     """
     takes_layers = method in {InitializationMethod.PROJECTION, InitializationMethod.LAYERS}
-    return teacher_layout(teacher).names.left_out if takes_layers else ""
+    if not takes_layers:
+        return ""
+    return " and ".join(filter(None, (teacher_layout(teacher).names.left_out, head_left_out(teacher))))
 
 
 def check_start(

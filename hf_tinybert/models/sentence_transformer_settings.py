@@ -21,7 +21,7 @@ _TRANSFORMER_FILES = (
     TRANSFORMER_FILE,
     *(f"sentence_{name}_config.json" for name in ("roberta", "distilbert", "camembert", "albert", "xlm-roberta")),
 )
-_BEHIND_POOLING = ([], ["Dense"], ["Normalize"], ["Dense", "Normalize"])
+_BEHIND_POOLING: tuple[list[str], ...] = ([], ["Dense"], ["Normalize"], ["Dense", "Normalize"])
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def read_sentence_transformer(name: str | Path) -> SentenceTransformerSettings |
             f"{', '.join(kinds)}; because its embeddings would be others here; take another model"
         )
     folders = module_folders(modules[1:], name)
-    transformer = next(filter(None, (read_json_of(name, file) for file in _TRANSFORMER_FILES)), {})
+    transformer: dict[str, Any] = next(filter(None, (read_json_of(name, file) for file in _TRANSFORMER_FILES)), {})
     _check_texts(name, transformer, read_json_of(name, MODEL_FILE) or {})
     linear = folders[1] if "Dense" in kinds else None
     return SentenceTransformerSettings(

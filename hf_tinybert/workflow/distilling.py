@@ -139,7 +139,7 @@ class _Distillation:
             tokenizers = self.tokenizer, self.teacher_tokenizer
             check_before_data(self.student, self.teacher, self.arguments, tokenizers=tokenizers)
         token_map = find_token_map(self.tokenizer, self.teacher_tokenizer)
-        check_student_start(self.student, self.teacher, settings, token_map)
+        check_student_start(self.student, teachers_of(self.teacher)[0], settings, token_map)
         self.seconds: dict[str, float] = {}
         self.earlier_seconds: dict[str, float] = {}
         self.curves: Curves = {}

@@ -119,14 +119,13 @@ def check_student_start(
         student: as of `start_student`, like the others.
         teacher: it is read only.
         settings: of the run.
-        token_map: with it the vocabularies differ as they should.
+        token_map: as of `start_student`.
 
     Raises:
         TypeError: a start for which the teacher has to be of a family that `encoder_names` knows, and is not.
-        ValueError: see `check_start`.
+        ValueError: see `check_start`, and `trim_model` of a teacher that the student knows a part of.
     """
-    if token_map is None:
-        check_start(student, teacher, method=settings.start_method)
+    check_start(student, _as_student_reads(teacher, token_map), method=settings.start_method)
 
 
 def show_what_is_left_out(display: ProgressDisplay, teacher: PreTrainedModel, method: InitializationMethod) -> None:
@@ -158,9 +157,7 @@ def start_student(
         calibration: batches of texts to fit on, in the student's ids; not read where nothing is fitted.
         token_map: the teacher's id of each id of the student where the student's vocabulary is a part of it.
     """
-    if token_map is not None:
-        teacher = trim_model(teacher, token_map.tolist())  # it reads and predicts the student's tokens
-    method = settings.start_method
+    teacher, method = _as_student_reads(teacher, token_map), settings.start_method
     return initialize_from_teacher(
         student,
         teacher,
@@ -168,6 +165,11 @@ def start_student(
         calibration=calibration if method in _CALIBRATED else None,
         seed=settings.seed,
     )
+
+
+def _as_student_reads(teacher: PreTrainedModel, token_map: Tensor | None) -> PreTrainedModel:
+    """The teacher, or a copy of it that reads and predicts the student's tokens alone."""
+    return teacher if token_map is None else trim_model(teacher, token_map.tolist())
 
 
 __all__ = [

@@ -16,6 +16,8 @@ from transformers import (
     DistilBertConfig,
     MPNetConfig,
     MPNetModel,
+    RoFormerConfig,
+    RoFormerForMultipleChoice,
 )
 
 from hf_tinybert import (
@@ -32,6 +34,7 @@ from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow import DistilSettings
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 from hf_tinybert.workflow.student_start import (
+    check_student_start,
     new_student,
     show_what_is_left_out,
     start_student,
@@ -254,6 +257,25 @@ def test_the_start_is_fitted_to_what_the_teacher_reads(encoder, trimmed, tokeniz
     assert teacher.config.vocab_size == 40
 
 
+@pytest.mark.parametrize(
+    ("spoil", "match"),
+    [
+        (lambda teacher: torch.nn.init.constant_(teacher.classifier.bias, torch.nan), "finite"),
+        (lambda teacher: setattr(teacher.config, "eos_token_id", 30), "ids that the model itself names"),
+    ],
+    ids=["nan", "special token"],
+)
+def test_a_start_by_a_part_of_the_pieces_is_refused_before_anything_is_scored(encoder, trimmed, spoil, match):
+    """Prevents a refusal that comes only when the teacher has answered all rows."""
+    settings = DistilSettings(data="unused", teacher=encoder, start=trimmed)
+    student = TinyBertForSequenceClassification(student_config(settings, load_config(encoder)))
+    teacher = BertForSequenceClassification.from_pretrained(encoder)
+    check_student_start(student, teacher, settings, torch.arange(20))
+    spoil(teacher)
+    with pytest.raises(ValueError, match=match):
+        check_student_start(student, teacher, settings, torch.arange(20))
+
+
 @pytest.mark.parametrize(("method", "told"), [("projection", True), ("layers", True), ("random", False)])
 def test_it_is_shown_what_of_the_teacher_is_left_out(method, told):
     """Prevents a student without its teacher's relative positions from being taken for a copy."""
@@ -264,3 +286,6 @@ def test_it_is_shown_what_of_the_teacher_is_left_out(method, told):
     assert not shown.getvalue()
     show_what_is_left_out(display, MPNetModel(MPNetConfig(vocab_size=40, **sizes)), InitializationMethod(method))
     assert ("without the teacher's relative positions" in shown.getvalue()) is told
+    judge = RoFormerForMultipleChoice(RoFormerConfig(vocab_size=40, **sizes))
+    show_what_is_left_out(display, judge, InitializationMethod(method))
+    assert ("without the teacher's rotary positions and head for choices" in shown.getvalue()) is told
