@@ -1,5 +1,6 @@
 """The stock Trainer whose loss is the objective of the phase: training, evaluation and prediction of a batch."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from hf_tinybert.distillation.task_head import leaves_out_vocabulary_logits
 _Value = TypeVar("_Value")
 
 ONLY_TASK = ""
+_LOSS = "loss"
 _PREDICTIONS = ("logits", "start_logits", "end_logits", "prediction_logits")
 
 
@@ -37,6 +39,7 @@ class ObjectiveTrainer(CheckpointingTrainer):
         self._tasks: dict[str, TaskDistillation] = {}
         self._terms = {"train": RunningMeans(), "eval": RunningMeans()}
         self._predicts = True  # whether whoever asks for outputs reads predictions
+        self._counted: int | None = None  # rows for which a batch of an evaluation counts; None for all
         self._may_lack_labels = False
 
     def _task_of(self, inputs: Mapping[str, Any]) -> str:
@@ -64,8 +67,10 @@ class ObjectiveTrainer(CheckpointingTrainer):
             model, inputs, predicts=return_outputs and self._predicts, progress=self._progress
         )
         loss = task.objective.total(losses, self._progress)
-        logged = self._logged(name, losses, loss) if model.training else losses
-        self._terms["train" if model.training else "eval"].add(logged, rows=len(inputs["input_ids"]))
+        if model.training:
+            self._terms["train"].add(self._logged(name, losses, loss), rows=len(inputs["input_ids"]))
+        else:
+            self._terms["eval"].add(losses, rows=self._rows_of(inputs))
         if not return_outputs:
             return loss
         predictions: dict[str, Any] = dict(self._predictions(task, output))
@@ -132,16 +137,38 @@ class ObjectiveTrainer(CheckpointingTrainer):
         prediction_loss_only: bool,
         ignore_keys: list[str] | None = None,
     ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """As in the stock Trainer; a batch without labels, or without some of them, has a loss too."""
+        """As in the stock Trainer; a batch without labels, or without some of them, has a loss too.
+
+        Rows of the last batch that are there a second time, so that every process has as many, have no loss.
+        """
         task = self._tasks[self._task_of(inputs)]
         if self._may_lack_labels and task.lacks_labels(inputs):
             return None, None if prediction_loss_only else self._answers(model, inputs, task), None
+        own = self._own_rows(len(inputs["input_ids"]))
+        if own is None:
+            return self._counted_step(model, inputs, prediction_loss_only, ignore_keys)
+        try:
+            self._counted = own
+            loss, *_ = self._counted_step(model, _first_rows(inputs, max(own, 1)), True, ignore_keys)
+            if prediction_loss_only:
+                return loss, None, None
+            self._counted = 0  # what is gathered has the same shape on every process
+            return loss, *self._counted_step(model, inputs, False, ignore_keys)[1:]
+        finally:
+            self._counted = None
+
+    def _counted_step(
+        self, model: nn.Module, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: list[str] | None
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """The stock step, whose loss enters the mean over all rows; arguments as of `prediction_step`."""
         label_names, can_return_loss = self.label_names, self.can_return_loss
         self._predicts = not prediction_loss_only
         self.label_names = [name for name in label_names if inputs.get(name) is not None]
         self.can_return_loss = True
         try:
             loss, logits, labels = super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
+            if loss is not None:
+                self._terms["eval"].add({_LOSS: loss}, rows=self._rows_of(inputs))
             # a phase that leaves out the vocabulary has no predictions
             predictions: Any = logits
             predictions = None if isinstance(predictions, tuple) and not predictions else predictions
@@ -149,6 +176,23 @@ class ObjectiveTrainer(CheckpointingTrainer):
         finally:
             self.label_names, self.can_return_loss = label_names, can_return_loss
             self._predicts = True
+
+    def _rows_of(self, inputs: Mapping[str, Any]) -> int:
+        """How many rows a batch of an evaluation counts for."""
+        return len(inputs["input_ids"]) if self._counted is None else self._counted
+
+    def _own_rows(self, rows: int) -> int | None:
+        """Rows, from the first on, of this process's last batch of `rows` that no batch had before.
+
+        None on every process where all are such, or where nobody knows because the rows have no length.
+        """
+        state = self.accelerator.gradient_state
+        last: int = state.remainder
+        before: int = rows * self.accelerator.process_index
+        everywhere = rows * self.accelerator.num_processes
+        if not (self.accelerator.even_batches and state.end_of_dataloader and 0 < last < everywhere):
+            return None
+        return min(max(last - before, 0), rows)
 
     def _answers(self, model: nn.Module, inputs: dict[str, Any], task: TaskDistillation) -> Any:  # noqa: ANN401
         """Predictions alone, as the stock Trainer hands them on: a tensor, or a tuple of several."""
@@ -167,6 +211,9 @@ class ObjectiveTrainer(CheckpointingTrainer):
     ) -> EvalLoopOutput:
         """As in the stock Trainer, with the mean of every term over the rows among the metrics.
 
+        The loss is such a mean too; the stock Trainer counts a last batch that is not full as a full one where rows
+        are streamed or batches are split between processes. One that is not finite is the stock one, see
+        `logging_nan_inf_filter`.
         Embeddings of texts, which have no label column, are scored too where there is a `compute_metrics`.
         """
         self._terms["eval"].drain(self.accelerator)
@@ -175,6 +222,8 @@ class ObjectiveTrainer(CheckpointingTrainer):
         if self._scores_without_labels:
             output = self._scored_without_labels(output, prefix)
         terms = self._terms["eval"].drain(self.accelerator)
+        if not math.isfinite(terms.get(_LOSS, 0.0)):
+            del terms[_LOSS]
         named = {f"{prefix}_{name}": value for name, value in terms.items()}
         return output._replace(metrics={**(output.metrics or {}), **named})
 
@@ -190,6 +239,15 @@ class ObjectiveTrainer(CheckpointingTrainer):
         scores = self.compute_metrics(EvalPrediction(predictions=output.predictions, label_ids=unlabelled))
         named = {f"{prefix}_{name}": float(value) for name, value in scores.items()}
         return output._replace(metrics={**(output.metrics or {}), **named})
+
+
+def _first_rows(inputs: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """The first rows of a batch; what is not a tensor of rows stays whole."""
+    rows = len(inputs["input_ids"])
+    return {
+        name: value[:count] if isinstance(value, Tensor) and value.dim() and len(value) == rows else value
+        for name, value in inputs.items()
+    }
 
 
 __all__ = ["ONLY_TASK", "ObjectiveTrainer"]

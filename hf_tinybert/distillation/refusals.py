@@ -36,9 +36,9 @@ def check_trainer_arguments(arguments: object, others: Mapping[str, Any]) -> Non
         others: keyword arguments for the stock Trainer.
 
     Raises:
-        ValueError: stock training arguments, a loss or a model maker of one's own, reentrant checkpointing, an
-            optimizer object or a checkpoint at SIGTERM for several phases, a phase of unknown length, or a teacher
-            cache of rows that change.
+        ValueError: stock training arguments, a loss or a model maker of one's own, reentrant checkpointing, a static
+            graph of DDP that changes, an optimizer object or a checkpoint at SIGTERM for several phases, a phase of
+            unknown length, or a teacher cache of rows that change.
     """
     if not isinstance(arguments, DistillationArguments):
         raise ValueError(f"expected `DistillationArguments`, got `{type(arguments).__name__}`")
@@ -55,6 +55,7 @@ def check_trainer_arguments(arguments: object, others: Mapping[str, Any]) -> Non
             "expected `use_reentrant` False, got True; because attention that is recorded under reentrant "
             "checkpointing carries no gradient, so that its terms would train nothing; leave it out"
         )
+    _check_static_graph(arguments)
     if len(arguments.stages) > 1 and others.get("optimizers") not in (None, (None, None)):
         raise ValueError(
             "expected no `optimizers` with more than one phase, got some; because each phase starts a fresh "
@@ -109,6 +110,18 @@ def refuse_search() -> NoReturn:
         f"expected no `hyperparameter_search`, got it; because {_MADE_BEFORE}, and each trial needs its own; make a "
         "trainer for each trial in the objective of optuna, Ray Tune or a loop of your own"
     )
+
+
+def _check_static_graph(arguments: DistillationArguments) -> None:
+    """Refuse what DDP gives up at after some steps, of which its message tells nothing."""
+    partial = [f"the {phase} phase" for phase in arguments.stages if phase is not Phase.JOINT]
+    accumulated = ["`gradient_accumulation_steps`"] if arguments.gradient_accumulation_steps > 1 else []
+    if arguments.ddp_static_graph and arguments.world_size > 1 and (partial or accumulated):
+        raise ValueError(
+            f"expected no `ddp_static_graph` with {' and '.join([*partial, *accumulated])}, got it; because DDP takes "
+            "every parameter to have a gradient at every backward pass then, which head or projections have not in "
+            "such a phase, and sums gradients over processes at each; leave it out"
+        )
 
 
 def _check_phase_lengths(arguments: DistillationArguments, train_dataset: object) -> None:

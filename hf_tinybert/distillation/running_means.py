@@ -15,9 +15,9 @@ class RunningMeans:
         self._rows: dict[str, int] = {}
 
     def add(self, losses: Mapping[str, Tensor], rows: int) -> None:
-        """Count the values, `()` each, of a batch of `rows` rows, each under its name."""
+        """Count the values, `()` each, of a batch of `rows` rows, each under its name; of no rows, the names alone."""
         for name, loss in losses.items():
-            weighted = loss.detach() * rows
+            weighted = loss.detach() * rows if rows else torch.zeros_like(loss)
             self._sums[name] = self._sums[name] + weighted if name in self._sums else weighted
             self._rows[name] = self._rows.get(name, 0) + rows
 

@@ -1,9 +1,11 @@
 """The rows of a training run: what is encoded in them, and in which order they are trained on."""
 
 import logging
+from typing import cast
 
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, TrainingArguments
+from transformers.trainer_pt_utils import AcceleratorConfig
 
 from hf_tinybert.data.augmentation import FreshVariants
 from hf_tinybert.data.length_grouping import LengthGroupedRows, row_lengths
@@ -64,9 +66,12 @@ def rows_per_step(args: TrainingArguments, batch_size: int | None = None) -> int
     Args:
         args: of the run.
         batch_size: rows of a batch of one process, if not as the arguments say: `auto_find_batch_size` finds others.
+            Of all processes with `split_batches`.
     """
     size = args.train_batch_size if batch_size is None else batch_size
-    return int(size * args.gradient_accumulation_steps * max(1, args.world_size))
+    config = cast("AcceleratorConfig", args.accelerator_config)  # whatever it was given as
+    batches = 1 if config.split_batches else max(1, args.world_size)
+    return int(size * args.gradient_accumulation_steps * batches)
 
 
 def data_seed(args: TrainingArguments) -> int:

@@ -80,6 +80,30 @@ def test_evaluation_returns_only_loss_and_logits(build_trainer, build_rows):
     assert np.isfinite(output.metrics["test_loss"])
 
 
+def test_the_loss_of_an_evaluation_is_the_sum_of_its_terms(build_trainer, build_rows):
+    """Prevents the last of streamed rows from counting as a full batch, as they do in the stock Trainer."""
+    trainer = build_trainer({"phases": ["joint"], "per_device_eval_batch_size": 4})
+    streamed, whole = trainer.evaluate(build_rows(5).to_iterable_dataset()), trainer.evaluate(build_rows(5))
+    for metrics in (streamed, whole):
+        assert metrics["eval_loss"] == pytest.approx(sum(metrics[f"eval_{term}"] for term in TERMS), rel=1e-5)
+    assert streamed["eval_loss"] == pytest.approx(whole["eval_loss"], rel=1e-5)
+
+
+def test_a_loss_that_is_not_finite_is_left_out_as_in_the_stock_trainer(build_trainer, build_rows):
+    """Prevents one batch from hiding what all others say, and a filter that cannot be turned off."""
+
+    class Overflowing(DistillationTrainer):
+        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+            loss, output = super().compute_loss(model, inputs, True, num_items_in_batch)
+            return (loss if len(inputs["input_ids"]) > 1 else loss * torch.nan), output
+
+    plain = build_trainer({"phases": ["joint"], "per_device_eval_batch_size": 4})
+    trainer = Overflowing(plain.model, plain.args, teacher=plain.teacher, data_collator=plain.data_collator)
+    assert trainer.evaluate(build_rows(5))["eval_loss"] == pytest.approx(trainer.evaluate(build_rows(4))["eval_loss"])
+    trainer.args.logging_nan_inf_filter = False
+    assert np.isnan(trainer.evaluate(build_rows(5))["eval_loss"])
+
+
 def test_a_data_set_without_labels_has_losses_and_predictions(build_trainer, build_rows):
     """Prevents unlabelled text, all that distillation needs, from evaluating to nothing."""
     calls = []

@@ -28,6 +28,23 @@ def test_arguments_that_would_be_ignored_or_train_nothing_are_refused(build_argu
         check_trainer_arguments(build_arguments(**settings), others)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "with the intermediate-layer phase and the prediction-layer phase, got it"),
+        ({"phases": ["joint"], "gradient_accumulation_steps": 2}, "with `gradient_accumulation_steps`, got it"),
+    ],
+)
+def test_a_static_graph_that_changes_is_refused(build_arguments, monkeypatch, settings, message):
+    """Prevents a run of several processes that ends at its third step with a message about parameter indices."""
+    arguments = build_arguments(ddp_static_graph=True, **settings)
+    check_trainer_arguments(arguments, {})  # of one process, which has no DDP
+    monkeypatch.setattr(type(arguments), "world_size", 2)
+    with pytest.raises(ValueError, match=f"expected no `ddp_static_graph` {message}"):
+        check_trainer_arguments(arguments, {})
+    check_trainer_arguments(build_arguments(ddp_static_graph=True, phases=["joint"]), {})
+
+
 def test_the_trainers_own_search_is_refused_as_its_model_maker_is(build_trainer):
     """Prevents advice to pass the `model_init` that is refused."""
     with pytest.raises(ValueError, match="expected no `hyperparameter_search`.* make a trainer for each trial"):

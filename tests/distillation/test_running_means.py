@@ -18,6 +18,15 @@ def test_means_are_weighted_by_rows(accelerator):
     assert means.drain(accelerator) == {"a_loss": pytest.approx(2.0), "b_loss": pytest.approx(12.5)}
 
 
+def test_no_rows_leave_the_names(accelerator):
+    """Prevents a process whose last rows are all doubles from missing where the others wait, and a NaN of theirs."""
+    means = RunningMeans()
+    means.add({"a_loss": torch.tensor(torch.nan)}, rows=0)
+    assert means._sums.keys() == {"a_loss"}
+    means.add({"a_loss": torch.tensor(3.0)}, rows=2)
+    assert means.drain(accelerator) == {"a_loss": pytest.approx(3.0)}
+
+
 def test_a_drain_starts_anew(accelerator):
     """Prevents a log that averages over everything since the start."""
     means = RunningMeans()

@@ -13,6 +13,7 @@ def test_two_processes_train_both_phases_as_one_that_accumulates(tmp_path):
     """Prevents gradients that are not averaged, unused parameters that stop a phase, and a second phase unwrapped.
 
     Rows are grouped by length; once layers are recomputed in the backward pass; once a run is resumed in each phase.
+    Rows to evaluate on fill no last batch: those that are there twice, for both processes to have as many, count once.
     """
     (one,) = worker.start(tmp_path, [{"folder": str(tmp_path / "one"), "arguments": ALONE}])
     folder = tmp_path / "two"

@@ -5,6 +5,7 @@ from unittest.mock import Mock
 
 import pytest
 from datasets import Dataset
+from transformers.trainer_pt_utils import AcceleratorConfig
 
 from hf_tinybert.data.augmentation import FreshVariants
 from hf_tinybert.distillation.training_rows import (
@@ -27,10 +28,19 @@ def rows() -> Dataset:
 
 def test_a_step_has_the_same_rows_for_any_number_of_processes():
     """Prevents two processes from taking steps of twice as many rows than one takes, or none in a plain process."""
-    alone = SimpleNamespace(train_batch_size=8, gradient_accumulation_steps=2, world_size=0)
-    two = SimpleNamespace(train_batch_size=4, gradient_accumulation_steps=2, world_size=2)
-    assert rows_per_step(alone) == rows_per_step(two) == 16
-    assert rows_per_step(alone, 4) == 8
+
+    def arguments(batch_size, world_size, split_batches=False):
+        accelerator_config = AcceleratorConfig(split_batches=split_batches)
+        return SimpleNamespace(
+            train_batch_size=batch_size,
+            gradient_accumulation_steps=2,
+            world_size=world_size,
+            accelerator_config=accelerator_config,
+        )
+
+    assert rows_per_step(arguments(8, 0)) == rows_per_step(arguments(4, 2)) == 16
+    assert rows_per_step(arguments(8, 2, split_batches=True)) == 16
+    assert rows_per_step(arguments(8, 0), 4) == 8
 
 
 def test_the_order_has_a_seed_of_its_own_where_one_is_given():

@@ -1,8 +1,8 @@
 """Trains tiny students in processes of their own, for the tests of set-ups that one test process cannot be.
 
 Alone, each run has a process of its own, which may be killed; together, all runs follow each other in one group. Each
-run leaves its `end` in its folder: `history` (losses of every log), `weights` (student and projections, whole) and
-what became of models and checkpoints.
+run leaves its `end` in its folder: `history` (losses of every log), `predictions` of the evaluated rows, `weights`
+(student and projections, whole) and what became of models and checkpoints.
 """
 
 import gc
@@ -52,6 +52,7 @@ CHECKPOINT_FILES = [
     "trainer_state.json",
 ]  # in the order in which they are written
 ROWS = 16
+EVALUATED = 13  # their last batches hold one row, so that one process of two is left with doubles alone
 SHAPE = {"vocab_size": 40, "max_position_embeddings": 16, "num_attention_heads": 4, "num_labels": 3}
 STUDENT = {"hidden_size": 16, "num_hidden_layers": 2, "intermediate_size": 24}
 TEACHER = {"hidden_size": 32, "num_hidden_layers": 4, "intermediate_size": 48}
@@ -139,6 +140,7 @@ def arguments(run):
         "report_to": "none",
         "disable_tqdm": True,
         "per_device_train_batch_size": 2,
+        "per_device_eval_batch_size": 3,
         "logging_steps": 1,
         "intermediate_max_steps": 5,
         "max_steps": 4,
@@ -183,8 +185,9 @@ def train(run):
         lora = LoraConfig("SEQ_CLS", r=4, target_modules=["query", "value"], modules_to_save=["classifier"])
         student = get_peft_model(student, lora)
     data = rows()
+    evaluated = data.select(range(EVALUATED))
     trainer = DistillationTrainer(
-        student, args, teacher=teacher, train_dataset=data, eval_dataset=data, data_collator=collator()
+        student, args, teacher=teacher, train_dataset=data, eval_dataset=evaluated, data_collator=collator()
     )
     if run.early_stopping:
         trainer.add_callback(EarlyStoppingCallback(1, early_stopping_threshold=100.0))
@@ -205,6 +208,7 @@ def train(run):
     output = trainer.train(resume_from_checkpoint=run.resume)
     projections = dict(_cloned(trainer.model.get_submodule(PROJECTIONS_ATTRIBUTE)))
     trainer.save_model(f"{run.folder}/export")
+    predictions = trainer.predict(evaluated).predictions
     if trainer.is_world_process_zero():
         weights = load_file(next(Path(run.folder, "export").glob("*model.safetensors")))
         end = {
@@ -214,6 +218,7 @@ def train(run):
                 **{f"{PROJECTIONS_ATTRIBUTE}.{name}": value for name, value in projections.items()},
             },
             "exported": sorted(weights),
+            "predictions": torch.from_numpy(predictions),
             "steps": output.global_step,
             "best": str(trainer.state.best_model_checkpoint),
             "sharded": sharded,
@@ -337,7 +342,7 @@ def _end(run):
 
 
 def check_close(got, expected):
-    """Two ends agree up to rounding: every loss and gradient norm of every log, every weight."""
+    """Two ends agree up to rounding: every loss and gradient norm of every log, every prediction, every weight."""
     assert got["steps"] == expected["steps"]
     assert len(got["history"]) == len(expected["history"])
     for one, other in zip(got["history"], expected["history"], strict=True):
@@ -345,6 +350,7 @@ def check_close(got, expected):
         values = {name: value for name, value in other.items() if name != "phase"}
         assert {name: one[name] for name in values} == pytest.approx(values, rel=1e-4, abs=1e-5)
     assert set(got["weights"]) == set(expected["weights"])
+    torch.testing.assert_close(got["predictions"], expected["predictions"], rtol=1e-4, atol=1e-5)
     for name, weight in expected["weights"].items():
         torch.testing.assert_close(got["weights"][name], weight, rtol=1e-4, atol=1e-5, msg=name)
 
