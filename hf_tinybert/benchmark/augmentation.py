@@ -157,9 +157,9 @@ def augmentation_table(run: dict[str, Any]) -> Table:
         caption=f"{where}, {facts['torch_threads']} threads, torch {facts['torch']}; times faster than the textbook: "
         f"median of {settings['repeats']} repeats (least to most)",
     )
-    table.add_column("candidates of", no_wrap=True)
+    table.add_column("candidates of", overflow="fold")
     for name in ("rows", "textbook, ms/word", "package, ms/word", "times faster"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for source, figures in run["summary"].items():
         speedup = figures["speedup"]
         table.add_row(

@@ -142,9 +142,9 @@ def training_table(run: dict[str, Any]) -> Table:
         caption=f"{where}, {facts['torch_threads']} threads, torch {facts['torch']}; times faster than the textbook: "
         f"median of {len(run['repeats'])} repeats (least to most)",
     )
-    table.add_column("", no_wrap=True)
+    table.add_column("", overflow="fold")  # no figure is cut on a narrow screen
     for name in ("s/step", "steps/s", "tokens/s", "times textbook", "MiB at most", "of textbook"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for arm, figures in run["summary"].items():
         speedup, share = figures.get("speedup"), figures.get("memory_share")
         table.add_row(

@@ -14,6 +14,7 @@ from hf_tinybert.cli import options
 from hf_tinybert.cli.loading import figures_alone, loading
 from hf_tinybert.cli.outcome import tell
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal, run_display
+from hf_tinybert.cli.tables import add_columns
 
 _TABLE_CAPTION = "undistilled: same shape, random start, as many passes"
 
@@ -78,9 +79,7 @@ def _quickstart_table(summary: dict[str, Any]) -> Table:
     """The figures of a quickstart, one model a column."""
     rows = summary["test_rows"]
     table = Table(title=f"Test split: {rows} rows, {len(summary['labels'])} classes", caption=_TABLE_CAPTION)
-    table.add_column("", no_wrap=True)
-    for name in ("teacher", "student", "undistilled"):
-        table.add_column(name, justify="right")
+    add_columns(table, ("teacher", "student", "undistilled"))
     table.add_row(
         "accuracy",
         *(f"{summary[f'{name}_test_accuracy']:.1%}" for name in ("teacher", "student", "undistilled")),
@@ -103,8 +102,7 @@ def _quickstart_table(summary: dict[str, Any]) -> Table:
 def _seconds_table(summary: dict[str, Any]) -> Table:
     """What a quickstart took, one stage a row; a phase that an earlier, interrupted run trained has no figure."""
     table = Table(title="Seconds")
-    table.add_column("", no_wrap=True)
-    table.add_column("", justify="right")
+    add_columns(table, ("",))
     for label, key in (
         ("teacher, fine-tuning", "teacher"),
         ("undistilled, training", "undistilled"),

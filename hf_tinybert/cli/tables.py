@@ -7,14 +7,25 @@ from rich.markup import escape
 from rich.table import Table
 
 
+def add_columns(table: Table, names: Iterable[str], of: str = "") -> None:
+    """A column that says what is told, broken on a narrow screen, and columns of figures, of which none is cut.
+
+    Args:
+        table: that has no columns yet.
+        names: of the columns of figures.
+        of: what the first column has.
+    """
+    table.add_column(of, overflow="fold")
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+
+
 def scores_table(figures: Mapping[str, Any]) -> Table:
     """What `finetune` gives: metrics by split, below each those without a model, then size and seconds."""
     splits, names = list(figures["scores"]), _names_without_model([figures])
     title = f"{figures['kind']}, {figures['rows']['train']:,} training rows"
     table = Table(title=title, caption=_caption(names), caption_justify="left")
-    table.add_column("", no_wrap=True)
-    for split in splits:
-        table.add_column(split, justify="right")
+    add_columns(table, splits)
     for metric in _metrics(figures["scores"].values()):
         table.add_row(metric, *(f"{figures['scores'][split][metric]:.4g}" for split in splits))
         for name in names:
@@ -34,9 +45,7 @@ def retention_table(figures: Mapping[str, Any]) -> Table:
     names = _names_without_model([figures])
     title = f"{figures['kind']}, {figures['rows']['train']:,} training rows"
     table = Table(title=title, caption=_caption(names), caption_justify="left")
-    table.add_column("", no_wrap=True)
-    for name in ("teacher", "student", "kept", *names):
-        table.add_column(name, justify="right")
+    add_columns(table, ("teacher", "student", "kept", *names))
     _add_scores(table, figures, names)
     for label, form in (("parameters", "{:,}"), ("megabytes", "{:.1f}")):
         teacher, student = figures[label]["teacher"], figures[label]["student"]
@@ -50,9 +59,7 @@ def tasks_table(figures: Mapping[str, Any]) -> Table:
     """What `distill` gives for several tasks: metrics of each by split and what was kept, then sizes and seconds."""
     names = _names_without_model(figures["tasks"].values())
     table = Table(title=f"{len(figures['tasks'])} tasks", caption=_caption(names), caption_justify="left")
-    table.add_column("", overflow="fold")  # on a narrow screen long names of tasks are broken, and no figure is cut
-    for name in ("teacher", "student", "kept", *names):
-        table.add_column(name, justify="right", no_wrap=True)
+    add_columns(table, ("teacher", "student", "kept", *names))
     for task, own in figures["tasks"].items():
         _add_scores(table, own, names, f"{task}, ")
     for label, form in (("parameters", "{:,}"), ("megabytes", "{:.1f}")):
@@ -65,9 +72,7 @@ def pretraining_table(figures: Mapping[str, Any]) -> Table:
     """What `pretrain` gives: terms on held-out blocks before and after, then text, size and speed."""
     before, after = figures["held_out"]["before"], figures["held_out"]["after"]
     table = Table(title=f"{figures['documents']:,} documents, {figures['tokens']:,} tokens")
-    table.add_column("", no_wrap=True)
-    for name in ("before", "after"):
-        table.add_column(name, justify="right")
+    add_columns(table, ("before", "after"))
     for term, value in after.items():
         table.add_row(escape(f"held-out {term}"), f"{before[term]:.4g}", f"{value:.4g}")
     for label, form, key in (
@@ -92,8 +97,7 @@ def pretraining_table(figures: Mapping[str, Any]) -> Table:
 def augmentation_table(figures: Mapping[str, Any]) -> Table:
     """What `augment` gives: rows, words that may change, and the time."""
     table = Table(title=f"{figures['kind']}, {figures['new_rows']:,} new rows")
-    table.add_column("", no_wrap=True)
-    table.add_column("", justify="right")
+    add_columns(table, ("",))
     for label, key in (
         ("rows", "rows"),
         ("of which gave none", "unchanged_rows"),
@@ -108,9 +112,7 @@ def augmentation_table(figures: Mapping[str, Any]) -> Table:
 def export_table(figures: Mapping[str, Any]) -> Table:
     """What `export` gives: metrics of model and exported model, the largest difference, sizes and seconds."""
     table = Table(title=escape(f"{figures['model']} to {figures['to']}"))
-    table.add_column("", no_wrap=True)
-    for name in ("model", "exported"):
-        table.add_column(name, justify="right")
+    add_columns(table, ("model", "exported"))
     scores = figures["scores"] or {}
     for metric in _metrics(scores.values()):
         table.add_row(metric, *(f"{scores[name][metric]:.4g}" for name in ("model", "exported")))
@@ -123,9 +125,7 @@ def export_table(figures: Mapping[str, Any]) -> Table:
 def vocabulary_table(figures: Mapping[str, Any]) -> Table:
     """What `trim-vocab` gives: sizes before and after, and what became of the texts."""
     table = Table(title=f"{figures['pieces']['after']:,} of {figures['pieces']['before']:,} pieces")
-    table.add_column("", no_wrap=True)
-    for name in ("before", "after", "left"):
-        table.add_column(name, justify="right")
+    add_columns(table, ("before", "after", "left"))
     for label, form, key in (
         ("pieces", "{:,}", "pieces"),
         ("parameters", "{:,}", "parameters"),
@@ -149,9 +149,7 @@ def metrics_table(
     """What `evaluate` gives: one metric a row, beside those of predictions without a model, by their names."""
     beside = without_model or {}
     table = Table(title=escape(title), caption=_caption(list(beside)), caption_justify="left")
-    table.add_column("metric", no_wrap=True)
-    for name in ("score", *beside):
-        table.add_column(name, justify="right")
+    add_columns(table, ("score", *beside), of="metric")
     for metric, value in metrics.items():
         table.add_row(metric, f"{value:.4g}", *(_cell(scores.get(metric)) for scores in beside.values()))
     return table
@@ -209,6 +207,7 @@ def _cell(score: float | None) -> str:
 
 
 __all__ = [
+    "add_columns",
     "augmentation_table",
     "export_table",
     "metrics_table",

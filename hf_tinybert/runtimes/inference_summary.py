@@ -73,9 +73,9 @@ def inference_tables(run: Mapping[str, Any]) -> Group:
 
 def _files_table(run: Mapping[str, Any]) -> Table:
     table = Table(title="Weights and graphs", box=SIMPLE_HEAD)
-    table.add_column("", no_wrap=True)
+    table.add_column("", overflow="fold")  # no figure is cut on a narrow screen
     for name in ("parameters", "file MB", "seconds to open"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for arm, figures in run["arms"].items():
         parameters = run["models"][arm.split()[0]]["parameters"]
         megabytes, seconds = figures["file_bytes"] / _MEGABYTE, figures["opening_seconds"]

@@ -87,10 +87,10 @@ class AugmentedParts:
         os.replace(partial, output)
 
     def remove(self, parts: int) -> None:
-        """Deletes the files of the parts."""
+        """Deletes the files of the parts, those that are still there of a call that was killed while it did."""
         for number in range(parts):
-            self._rows_file(number).unlink()
-            self._figures_file(number).unlink()
+            self._rows_file(number).unlink(missing_ok=True)
+            self._figures_file(number).unlink(missing_ok=True)
 
     def _write_part(self, number: int, first: int, rows: Sequence[Row], augmenter: Augmenter) -> None:
         """New rows, and then their counts: a part that has them is whole."""

@@ -80,6 +80,7 @@ class _Augmentation:
         if (self.folder / RUN_FILE).is_file():
             finished = RunFolder(self.folder, identity).finished(_STAGE)
             if finished is not None and self.output.is_file():
+                self.parts.remove(len(self.starts))
                 self.display.line("  finished before")
                 return finished
         start = time.perf_counter()

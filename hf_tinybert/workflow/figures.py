@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,20 +15,36 @@ from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.run_folder import RUN_FILE, RunFolder, check_free
 from hf_tinybert.workflow.evaluation import score_without_model
+from hf_tinybert.workflow.run_arguments import CHECKPOINTS
 from hf_tinybert.workflow.task_data import PreparedData
 
 FIGURES_FILE = "figures.json"
 _LOWER_IS_BETTER = frozenset({"perplexity"})
 
 
-def finished_figures(output: Path, settings: Mapping[str, Any], stage: str) -> dict[str, Any] | None:
+def finished_figures(
+    output: Path, settings: Mapping[str, Any], stage: str, *, working: Iterable[str] = (CHECKPOINTS,)
+) -> dict[str, Any] | None:
     """The figures of a run that an earlier call finished; None where there is none, or one that is unfinished.
+
+    Args:
+        output: folder of the run.
+        settings: of the run.
+        stage: its last.
+        working: folders in it that only an unfinished run needs; a call that was killed while it removed them left
+            them there, and they are removed now.
 
     Raises:
         ValueError: the folder holds a run with other settings, or something else.
     """
     check_free(output)
-    return RunFolder(output, settings).finished(stage) if (output / RUN_FILE).is_file() else None
+    if not (output / RUN_FILE).is_file():
+        return None
+    figures = RunFolder(output, settings).finished(stage)
+    if figures is not None:
+        for name in working:
+            shutil.rmtree(output / name, ignore_errors=True)
+    return figures
 
 
 def save_figures(folder: Path, figures: Mapping[str, Any]) -> None:

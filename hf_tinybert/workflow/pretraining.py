@@ -84,7 +84,7 @@ def pretrain(
     Source: TinyBERT (arXiv 1909.10351), "general distillation", section 3.2, whose code gives both models the same
         text, by default without masks; masked LM beside it as in DistilBERT (arXiv 1910.01108), section 3.
     """
-    finished = finished_figures(output, settings.to_json(), _STAGE)
+    finished = finished_figures(output, settings.to_json(), _STAGE, working=(CHECKPOINTS, _BLOCKS))
     if finished is not None:
         display.line("  finished before")
         return finished

@@ -116,6 +116,28 @@ def test_no_figure_of_a_task_with_a_long_name_is_cut_on_a_narrow_screen():
         assert figure in shown
 
 
+def test_no_figure_of_a_run_is_cut_on_a_narrow_screen():
+    """Prevents a table of names alone, with columns of no width where the figures were."""
+    scores = {"student": {"matthews_correlation": 0.4321}, "teacher": {"matthews_correlation": 0.5432}}
+    figures = {
+        "kind": "text-classification",
+        "rows": {"train": 96},
+        "scores": {"validation": scores},
+        "retention": {"validation": {"matthews_correlation": 0.795}},
+        "parameters": {"student": 4386048, "teacher": 22713601},
+        "megabytes": {"student": 17.5, "teacher": 90.9},
+        "seconds": {"total": 1234.5},
+    }
+    shown = _shown(retention_table(figures), width=46)
+    for figure in ("0.4321", "0.5432", "79.5%", "4,386,048", "22,713,601", "17.5", "90.9", "1234.5"):
+        assert figure in shown
+    before = {"validation": {"matthews_correlation": 0.4321}, "test": {"matthews_correlation": 0.5432}}
+    one = {"scores": before, "parameters": 22713601, "megabytes": 90.9, "seconds": 61.25}
+    shown = _shown(scores_table({**figures, **one}), width=30)
+    for figure in ("0.4321", "0.5432", "22,713,601", "90.9", "61.2"):
+        assert figure in shown
+
+
 def test_what_needs_no_model_stands_beside_the_scores():
     """Prevents a summariser that is judged without the first sentences, and these under the name of the oracle."""
     beside = {"validation": {"lead": {"rougeL": 0.238}, "oracle": {"rougeL": 0.393}}}

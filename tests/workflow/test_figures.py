@@ -8,10 +8,12 @@ from datasets import Dataset, DatasetDict
 from hf_tinybert import TinyBertConfig, TinyBertForMultiTask, TinyBertForSequenceClassification
 from hf_tinybert.data.tasks import Task, TaskKind, TaskSettings
 from hf_tinybert.distillation.projections import DistillationProjections, attach_projections
+from hf_tinybert.run_folder import RunFolder
 from hf_tinybert.workflow.figures import (
     FIGURES_FILE,
     describe_rows,
     figures_without_model,
+    finished_figures,
     model_size,
     retention,
     save_figures,
@@ -65,6 +67,17 @@ def test_figures_are_written_whole(tmp_path):
     save_figures(tmp_path, {"score": 1.0})
     assert json.loads((tmp_path / FIGURES_FILE).read_text()) == {"score": 1.0}
     assert [file.name for file in tmp_path.iterdir()] == [FIGURES_FILE]
+
+
+def test_what_only_an_unfinished_run_needs_is_gone_with_its_end(tmp_path):
+    """Prevents gigabytes of checkpoints that stay for good where a call was killed while it removed them."""
+    run = RunFolder(tmp_path / "run", {"seed": 0})
+    (tmp_path / "run" / ".checkpoints" / "checkpoint-1").mkdir(parents=True)
+    assert finished_figures(tmp_path / "run", {"seed": 0}, "training") is None
+    assert (tmp_path / "run" / ".checkpoints").is_dir()
+    run.finish("training", {"score": 1.0})
+    assert finished_figures(tmp_path / "run", {"seed": 0}, "training") == {"score": 1.0}
+    assert [file.name for file in (tmp_path / "run").iterdir()] == ["run.json"]
 
 
 def test_what_needs_no_model_is_told_by_split(display):
