@@ -187,10 +187,11 @@ class DistillationArguments(TrainingArguments):
 
     def __post_init__(self) -> None:
         """Check every range before anything is spent."""
+        # without it each of several processes on processors would train by itself, into one folder
+        self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
         if self.bf16_where_fast and not self.bf16 and not self.fp16:
             # before the stock checks, which derive the precision of the run from it
             self.bf16 = has_fast_bf16("cpu" if self.use_cpu else "auto")
-            self.use_cpu = self.use_cpu or (self.bf16 and not torch.accelerator.is_available())
         self.recipe = _choice(RecipeName, "recipe", self.recipe)
         recipe = self._recipe()
         self.num_train_epochs = _given(self.num_train_epochs, recipe.num_train_epochs)

@@ -228,6 +228,14 @@ def test_bf16_follows_the_hardware(build_arguments, monkeypatch, fast):
     assert build_arguments(bf16=True).bf16 is True
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_processes_without_a_gpu_train_together(tmp_path, monkeypatch, there):
+    """Prevents that each process of a launcher trains by itself, and all write to the same folder."""
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: there)
+    assert DistillationArguments(str(tmp_path), report_to="none", bf16_where_fast=False).use_cpu is not there
+    assert DistillationArguments(str(tmp_path), report_to="none", bf16_where_fast=False, use_cpu=True).use_cpu
+
+
 def test_everything_can_be_given_on_the_command_line(tmp_path):
     """Prevents an argument that only Python can set."""
     words = ["--output_dir", str(tmp_path), "--use_cpu", "true", "--report_to", "none"]
