@@ -130,8 +130,8 @@ def initialize_from_teacher(
     Raises:
         TypeError: If the student is not laid out as BERT, or the teacher as no family of `LAYOUTS` in `encoder_names`,
             but for `random` and the teacher of `trained`; or `layers` of a teacher that computes otherwise than BERT.
-        ValueError: If the shapes, vocabularies or activations do not fit, the mapping is none, the calibration holds
-            no usable tokens, or a teacher weight is not finite.
+        ValueError: If weights are not whole in this process, the shapes, vocabularies or activations do not fit, the
+            mapping is none, the calibration holds no usable tokens, or a teacher weight is not finite.
 
     Source: principal directions as in PCA-based compression; reduced-rank regression for heads (Izenman 1975); the
     choices between variants are measured in benchmarks/results/initialization.json.
@@ -194,14 +194,15 @@ def check_start(
 
     Raises:
         TypeError: As `initialize_from_teacher`.
-        ValueError: If the shapes, vocabularies or activations do not fit, the mapping is none, or a teacher weight is
-            not finite.
+        ValueError: If weights are not whole in this process, the shapes, vocabularies or activations do not fit, the
+            mapping is none, or a teacher weight is not finite.
     """
     method = InitializationMethod(method)
     if method is InitializationMethod.RANDOM:
         return _checked_mapping(layer_mapping, student.config.num_hidden_layers, teacher.config.num_hidden_layers)
     layout = student_layout(student)
     refuse_decoder(teacher, "teacher")
+    _refuse_absent_weights({"student": student, "teacher": teacher})
     _refuse_other_words(student.config.vocab_size, teacher.config.vocab_size)
     mapping = _checked_mapping(layer_mapping, len(layout.layers), teacher.config.num_hidden_layers)
     if method is not InitializationMethod.TRAINED:
@@ -388,6 +389,19 @@ def _refuse_misfits(
                 f"expected `{name}` as in the teacher, {other}, got {own}; because `method='layers'` copies whole "
                 "layers; use `method='projection'`"
             )
+
+
+def _refuse_absent_weights(models: Mapping[str, PreTrainedModel]) -> None:
+    """Refuse what `deepspeed.zero.Init` marked as partitioned, and what `device_map` left elsewhere."""
+    for role, model in models.items():
+        for name, parameter in model.named_parameters():
+            if hasattr(parameter, "ds_id") or parameter.is_meta:
+                where = "on the meta device" if parameter.is_meta else "partitioned by DeepSpeed ZeRO-3"
+                raise ValueError(
+                    f"expected a {role} whose weights are whole in this process, got `{name}` {where}; because a "
+                    f"start is computed from all of them; load the {role} before training arguments with ZeRO-3 are "
+                    "made, and without offloading"
+                )
 
 
 def _refuse_other_words(own: int, other: int) -> None:

@@ -363,6 +363,19 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(build_encoder, 
     assert all(torch.equal(value, before[name]) for name, value in student.state_dict().items())
 
 
+@pytest.mark.parametrize(("role", "elsewhere"), [("teacher", "ZeRO-3"), ("student", "ZeRO-3"), ("teacher", "meta")])
+def test_weights_that_are_not_whole_here_are_refused_by_name(build_encoder, batches, role, elsewhere):
+    """Prevents an error about the shape of an empty weight, far from the model that was loaded in parts."""
+    models = {"student": build_encoder(seed=9), "teacher": build_encoder()}
+    if elsewhere == "meta":
+        models[role].to("meta")
+    for parameter in models[role].parameters():
+        parameter.ds_id = 0
+    name = next(iter(dict(models[role].named_parameters())))
+    with pytest.raises(ValueError, match=rf"expected a {role} whose weights are whole.*`{name}`.*{elsewhere}"):
+        initialize_from_teacher(models["student"], models["teacher"], calibration=batches)
+
+
 @pytest.mark.parametrize("method", ["projection", "layers"])
 def test_a_teacher_that_holds_nan_is_refused_by_name(build_encoder, batches, method):
     """Would catch a student full of NaN after minutes of work."""
