@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import torch
 from transformers import TrainingArguments
-from transformers.utils import is_torch_xla_available
+from transformers.utils.import_utils import is_torch_xla_available
 
 from hf_tinybert.distillation.layer_mapping import MappingStrategy, is_learned
 from hf_tinybert.distillation.learned_mapping import LearnedMapping
