@@ -144,8 +144,9 @@ def initialize_from_teacher(
     if method is InitializationMethod.TRAINED:
         return _trained(student, teacher, mapping, calibration, seed)
     layouts = student_layout(student), teacher_layout(teacher)
-    if layouts[1].names.left_out:
-        logger.info(_LEFT_OUT, layouts[1].names.left_out, type(teacher).__name__)
+    left_out = left_out_of_start(teacher, method)
+    if left_out:
+        logger.info(_LEFT_OUT, left_out, type(teacher).__name__)
     if method is InitializationMethod.LAYERS:
         return _layers(student, teacher, layouts, mapping, seed)
     tokens = read_calibration(calibration, layouts[1], student=layouts[0], seed=seed)
