@@ -42,6 +42,10 @@ _Temperature = Annotated[str | None, typer.Option(help="Of the prediction terms;
 _ProbabilityShift = Annotated[
     bool, typer.Option("--probability-shift", help="Labels correct the teacher where its best class is another.")
 ]
+_Frozen = Annotated[
+    list[str] | None,
+    typer.Option(help="Part of the student that stays as it starts, like embeddings.word_embeddings; repeat it."),
+]
 _CacheDir = Annotated[str | None, typer.Option(help="Folder that keeps the teacher's outputs.")]
 _Report = Annotated[bool, typer.Option(help="At the end write report.html, the run on one page (matplotlib).")]
 
@@ -75,6 +79,7 @@ def distill(
     probability_shift: _ProbabilityShift = False,
     loss_weight: options.LossWeights = None,
     layer_mapping: options.LayerMapping = None,
+    frozen: _Frozen = None,
     batch_size: options.BatchSize = 32,
     max_length: options.MaxLength = None,
     stride: options.Stride = None,
@@ -119,6 +124,7 @@ def distill(
                 phases=tuple(phase) if phase else None,
                 temperature=options.parse_moving(temperature, "--temperature"),
                 loss_weights=options.parse_moving_factors(loss_weight, "--loss-weight") or None,
+                frozen=tuple(frozen or ()),
                 score_test=test,
             )
             figures = _distilled(context, given, output, console)

@@ -146,6 +146,13 @@ class DistillationArguments(TrainingArguments):
     )
 
     # how
+    frozen: list[str] | None = field(
+        default=None,
+        metadata={
+            "help": "Parts of the student that stay as they start, by the names of their modules, such as "
+            "embeddings.word_embeddings or encoder.layer.[01]; none if unset."
+        },
+    )
     attention_form: str = field(
         default=str(AttentionForm.AUTO),
         metadata={"help": "direct (score maps), factored (Gram matrices, linear in length) or auto (the faster)."},
@@ -210,6 +217,7 @@ class DistillationArguments(TrainingArguments):
         self.temperature = parse_temperature(temperature).to_json()
         if self.layer_mapping is None:
             self.layer_mapping = recipe.layer_mapping
+        self.frozen: list[str] = _as_list(self.frozen or [])
         self.loss_reduction = _choice(Reduction, "loss_reduction", self.loss_reduction)
         self.attention_form = _choice(AttentionForm, "attention_form", self.attention_form)
         self.projection_layout = _choice(ProjectionLayout, "projection_layout", self.projection_layout)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -43,6 +43,7 @@ class DistillationRecord:
         probability_shift: whether predictions of the teacher were corrected by the labels.
         beside_tasks: of a head that was taken out of a multi-task student, the tasks that the encoder learned besides;
             None otherwise.
+        frozen: parts of the student that stayed as they started, by the names of their modules.
     """
 
     teacher: str
@@ -69,6 +70,7 @@ class DistillationRecord:
     ensemble: dict[str, Any] | None = None
     probability_shift: bool = False
     beside_tasks: list[str] | None = None
+    frozen: list[str] = field(default_factory=list)
 
     def of_task(self, name: str) -> Self:
         """The story of one head of a multi-task student: its teacher, terms and figures, called as those of one task.

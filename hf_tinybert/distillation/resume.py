@@ -105,6 +105,26 @@ def warn_of_other_run(checkpoint: Path, now: DistillationRecord) -> None:
         )
 
 
+def check_same_frozen(checkpoint: Path, now: DistillationRecord) -> None:
+    """Refuse to go on with other parts of the student frozen; a checkpoint without record passes.
+
+    Args:
+        checkpoint: that is resumed from.
+        now: of the run, in the same phase.
+
+    Raises:
+        ValueError: an optimizer numbers what learns, so that its moments would be those of other weights.
+    """
+    before = DistillationRecord.load(checkpoint).frozen if (checkpoint / RECORD_FILE).is_file() else now.frozen
+    if sorted(before) != sorted(now.frozen):
+        was, given = (", ".join(f"`{one}`" for one in names) or "none" for names in (before, now.frozen))
+        raise ValueError(
+            f"expected `frozen` as in `{checkpoint}`, {was}, got {given}; because the optimizer of the checkpoint has "
+            "moments of what learned then, and no others; pass the same, or start a run of its own from the student "
+            "that was saved"
+        )
+
+
 def _compared(record: DistillationRecord) -> dict[str, tuple[object, object]]:
     """What decides the loss: what tells it apart, and how it is shown."""
     learned = record.learned_mapping
@@ -123,6 +143,7 @@ def _compared(record: DistillationRecord) -> dict[str, tuple[object, object]]:
 
 __all__ = [
     "FINISHED_FILE",
+    "check_same_frozen",
     "finished_step",
     "forget_finished",
     "mark_finished",

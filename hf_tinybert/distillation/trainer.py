@@ -26,6 +26,7 @@ from hf_tinybert.distillation.cache import ROW_COLUMN, with_row_ids
 from hf_tinybert.distillation.compatibility.rows import check_evaluation_rows
 from hf_tinybert.distillation.distributed_teacher import check_same_teacher, place_teacher
 from hf_tinybert.distillation.encodings import has_teacher_encoding, input_columns
+from hf_tinybert.distillation.frozen_parts import frozen_parameters, frozen_parts
 from hf_tinybert.distillation.learned_mapping import layer_weights_table
 from hf_tinybert.distillation.log_level import follow_log_level
 from hf_tinybert.distillation.objective import DistillationObjective
@@ -40,7 +41,7 @@ from hf_tinybert.distillation.projections import (
 )
 from hf_tinybert.distillation.record import DistillationRecord, public_name
 from hf_tinybert.distillation.refusals import check_devices, check_trainer_arguments, refuse_search
-from hf_tinybert.distillation.resume import warn_of_other_run
+from hf_tinybert.distillation.resume import check_same_frozen, warn_of_other_run
 from hf_tinybert.distillation.run_phases import RunPhases
 from hf_tinybert.distillation.sharding import gathered, reshard
 from hf_tinybert.distillation.task_distillation import TaskDistillation
@@ -102,15 +103,16 @@ class DistillationTrainer(ObjectiveTrainer):
     ) -> None:
         check_trainer_arguments(args, kwargs)
         follow_log_level(args)  # before the first thing is told
-        pair = pair_models(
-            model,
-            teacher,
-            args,
-            tokenizers=(kwargs.get("processing_class"), teacher_processing_class),
-            objectives=objectives,
-            initialization=initialization,
-            train_dataset=encoded_rows(kwargs.get("train_dataset")),
-        )
+        with frozen_parts(model, args.frozen):  # as in training, so that a phase without anything to learn is refused
+            pair = pair_models(
+                model,
+                teacher,
+                args,
+                tokenizers=(kwargs.get("processing_class"), teacher_processing_class),
+                objectives=objectives,
+                initialization=initialization,
+                train_dataset=encoded_rows(kwargs.get("train_dataset")),
+            )
         self.objectives, self.layer_mapping, self.teacher_name = pair.objectives, pair.layer_mapping, pair.teacher_name
         self._recipe = args.recipe if objectives is None else None
         self._tokenizers, self._mapping_table = pair.tokenizers, pair.mapping_table(str(args.layer_mapping))
@@ -202,6 +204,8 @@ class DistillationTrainer(ObjectiveTrainer):
         phases, checkpoint = self._phases.left(resume_from_checkpoint)
         if any(one.reads_layers for one in self._tasks.values()):
             self._tell(self._mapping_table)
+        if self.args.frozen:
+            logger.info("frozen: %s", ", ".join(frozen_parameters(self.model, self.args.frozen)))
         if self.args.preflight and checkpoint is None:
             report = self.preflight()
             logger.info("checks before training: %s\n%s", report.summary(), report.table())
@@ -257,7 +261,7 @@ class DistillationTrainer(ObjectiveTrainer):
         """
         whole = not (self.is_deepspeed_enabled or self.is_fsdp_enabled)
         data = {"train_dataset": encoded_rows(self.train_dataset), "eval_dataset": self.eval_dataset}
-        with gathered(self._student, self._plain_teacher):
+        with gathered(self._student, self._plain_teacher), frozen_parts(self.model, self.args.frozen):
             setup = Setup(
                 self._student,
                 self._plain_teacher,
@@ -314,6 +318,7 @@ class DistillationTrainer(ObjectiveTrainer):
         """One stock training run with the arguments and the objective of a phase."""
         self._enter(settings.phase)
         if checkpoint is not None:
+            check_same_frozen(checkpoint, self._record())
             warn_of_other_run(checkpoint, self._record())
         for task in self._active_tasks().values():
             logger.info("phase %s: %s", settings.phase, {name: str(w) for name, w in task.objective.weights.items()})
@@ -324,6 +329,7 @@ class DistillationTrainer(ObjectiveTrainer):
         read = any(task.reads_vocabulary for task in self._tasks.values())
         try:
             with (
+                frozen_parts(self._student, self.args.frozen),
                 self._phases.training(resumed=checkpoint is not None),
                 phase_arguments(self.args, settings, self._tasks, self._evaluation_parts),
                 without_vocabulary_logits(self._student, when=not read),
@@ -418,6 +424,7 @@ class DistillationTrainer(ObjectiveTrainer):
             global_step=self.state.global_step,
             loss_reduction=str(self.args.loss_reduction),
             seed=self.args.seed,
+            frozen=self.args.frozen or [],
             metrics={name: value for name, value in metrics.items() if isinstance(value, int | float)},
             seconds=round(self._phases.seconds_so_far(), 1),
             versions={

@@ -86,6 +86,7 @@ def method_words(facts: ModelFacts) -> str:
     """How the model was taught, in one sentence; empty where no file tells."""
     record, settings = facts.record or {}, facts.settings
     steps, start = record.get("global_step"), settings.get("start")
+    frozen = record.get("frozen") or settings.get("frozen") or ()
     parts = {
         "labels alone": settings.get("learn_from") == "labels",
         f"recipe `{record.get('recipe')}`": record.get("recipe"),
@@ -95,6 +96,7 @@ def method_words(facts: ModelFacts) -> str:
         f"other variants of the rows in every epoch (`augment: {settings.get('augment')}`)": settings.get("augment"),
         f"temperature {_temperature_words(record.get('temperature'))}": record.get("temperature") is not None,
         "predictions of the teacher corrected by the labels (`probability_shift`)": record.get("probability_shift"),
+        f"frozen: {', '.join(code_span(str(one)) for one in frozen)}": frozen,
         f"loss reduction `{record.get('loss_reduction')}`": record.get("loss_reduction"),
         f"seed {record.get('seed')}": record.get("seed") is not None,
         f"tasks sampled by {_sampling_words(record.get('task_sampling'))}": record.get("task_sampling"),

@@ -35,7 +35,7 @@ class AugmentMode(StrEnum):
     """They stand beside them, so that an epoch has twice the rows."""
 
 
-_ADDED = frozenset({"probability_shift", "teacher_weights"})
+_ADDED = frozenset({"frozen", "probability_shift", "teacher_weights"})
 _SIZES = ("shape", "layers", "width", "heads", "units")
 _FROM_TEACHER = tuple(str(method) for method in InitializationMethod if method is not InitializationMethod.TRAINED)
 
@@ -73,6 +73,8 @@ class DistilSettings(DataSettings):
         probability_shift: whether the labels correct the teacher where its most probable class is another.
         loss_weights: factors of terms.
         layer_mapping: teacher layer of each student layer.
+        frozen: parts of the student that stay as they start, by the names of their modules, such as
+            `embeddings.word_embeddings`; see `DistillationArguments`. They stay so where it learns from labels too.
         dropout: of the student. None, as in benchmarks/engine_quality.py: what the teacher says is target enough.
         calibration_rows: training rows that the student is fitted on before the first step. Source:
             benchmarks/results/initialization.json.
@@ -104,6 +106,7 @@ class DistilSettings(DataSettings):
     probability_shift: bool = False
     loss_weights: Mapping[str, Any] | None = None
     layer_mapping: str | None = None
+    frozen: tuple[str, ...] = ()
     dropout: float = 0.0
     calibration_rows: int = 256
     cache_dir: str | None = None
@@ -206,6 +209,7 @@ class DistilSettings(DataSettings):
             "probability_shift": self.probability_shift,
             "loss_weights": None if self.loss_weights is None else dict(self.loss_weights),
             "layer_mapping": self.layer_mapping,
+            "frozen": list(self.frozen),
             "teacher_cache_dir": self.cache_dir,
         }
         arguments = DistillationArguments(

@@ -13,6 +13,7 @@ from hf_tinybert.benchmark import machine
 from hf_tinybert.data.augmentation import FreshVariants
 from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.checkpoints import check_weights
+from hf_tinybert.distillation.frozen_parts import frozen_parts
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.refusals import check_before_data
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
@@ -135,9 +136,10 @@ class _Distillation:
         self.fresh_rows = self._fresh_rows()
         self.student = self._untrained_student()
         self.teacher, self.answers = teacher_model(settings, self.student, self._objectives())
-        if settings.learn_from == LearnFrom.TEACHER:  # else nothing is compared
-            tokenizers = self.tokenizer, self.teacher_tokenizer
-            check_before_data(self.student, self.teacher, self.arguments, tokenizers=tokenizers)
+        with frozen_parts(self.student, self.arguments.frozen):  # refuses names that the student does not have
+            if settings.learn_from == LearnFrom.TEACHER:  # else nothing is compared
+                tokenizers = self.tokenizer, self.teacher_tokenizer
+                check_before_data(self.student, self.teacher, self.arguments, tokenizers=tokenizers)
         token_map = find_token_map(self.tokenizer, self.teacher_tokenizer)
         check_student_start(self.student, teachers_of(self.teacher)[0], settings, token_map)
         self.seconds: dict[str, float] = {}
@@ -251,7 +253,8 @@ class _Distillation:
             learning_rate=self.arguments.learning_rate,
         )
         clock = TrainingClock(self.checkpoints)
-        epochs = train_on_labels(self.student, arguments, self.data, self.tokenizer, self.display, clock)
+        with frozen_parts(self.student, self.arguments.frozen):
+            epochs = train_on_labels(self.student, arguments, self.data, self.tokenizer, self.display, clock)
         self.earlier_seconds = clock.earlier
         if self.leads:
             self.student.save_pretrained(self.output)

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from hf_tinybert.benchmark import machine
 from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.checkpoints import check_weights
+from hf_tinybert.distillation.frozen_parts import frozen_parts
 from hf_tinybert.distillation.multitask.objectives import DistillationTask, task_objectives
 from hf_tinybert.distillation.multitask.run_checks import MEAN_SCORE, check_before_teachers
 from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
@@ -150,7 +151,8 @@ class _MultiTaskDistillation:
             if settings.is_taught(name):
                 self._load_teacher(name, part, objectives)
         self.tasks = {name: self._distillation_task(part) for name, part in self.parts.items()}
-        check_before_teachers(self.student, self.arguments, self.tasks, self.tokenizer)
+        with frozen_parts(self.student, self.arguments.frozen):
+            check_before_teachers(self.student, self.arguments, self.tasks, self.tokenizer)
         base = self.parts[settings.base].teacher
         if base is not None:
             token_map = find_token_map(self.tokenizer, self.teacher_tokenizer)

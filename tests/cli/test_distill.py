@@ -35,14 +35,16 @@ def test_a_finished_run_shows_its_table_again(student, distilled):
     assert Path(student, "model.safetensors").stat().st_mtime_ns == before
 
 
-def test_variants_are_asked_for_by_options(distilled, tmp_path, encoder):
-    """Prevents options of variants that do not reach the run."""
+def test_variants_and_frozen_parts_are_asked_for_by_options(distilled, tmp_path, encoder):
+    """Prevents options that do not reach the run."""
     words = ["--augment-words", f"vectors={encoder}", "--augment-words", "probability=0.3"]
-    done = distilled(tmp_path / "out", "--json", "--phase", "prediction-layer", "--augment", "replace", *words)
+    parts = ["--frozen", "word_embeddings", "--frozen", "encoder.layer.0"]
+    done = distilled(tmp_path / "out", "--json", "--phase", "prediction-layer", "--augment", "replace", *words, *parts)
     assert done.exit_code == 0, done.output
     settings = json.loads(done.stdout)["settings"]
     assert settings["augment"] == "replace"
     assert settings["augment_words"] == {"vectors": encoder, "probability": 0.3}
+    assert settings["frozen"] == ["word_embeddings", "encoder.layer.0"]
 
 
 def test_what_moves_and_a_probability_shift_come_from_options_and_recipes(distilled, run_cli, tmp_path, monkeypatch):
@@ -88,6 +90,7 @@ def test_what_fails_after_the_training_is_a_failed_run(distilled, monkeypatch, t
         ["--temperature", "8,4,1"],
         ["--probability-shift", "--phase", "intermediate-layer"],
         ["--start", "zeros"],
+        ["--frozen", "embedings"],
         ["--layers", "9"],
         ["--task", "news"],
         ["--unlabeled", "nowhere.jsonl"],

@@ -1,6 +1,7 @@
 """Two processes (DDP) train, log and resume as one process that accumulates over two batches."""
 
 import pytest
+import torch
 
 from tests.distillation import training_worker as worker
 
@@ -32,7 +33,7 @@ def test_two_processes_train_both_phases_as_one_that_accumulates(tmp_path):
 
 
 @pytest.mark.distributed
-def test_two_processes_with_a_cache_a_learned_mapping_an_adapter_two_teachers_or_the_best_model_are_as_one(
+def test_two_processes_with_a_cache_an_adapter_two_teachers_frozen_parts_or_another_variant_are_as_one(
     tmp_path,
 ):
     """Prevents rows that meet the teacher's outputs of others, and a best model that one process alone loads."""
@@ -41,6 +42,7 @@ def test_two_processes_with_a_cache_a_learned_mapping_an_adapter_two_teachers_or
         "learned": lambda count: {"arguments": {"layer_mapping": "attention"}},
         "adapter": lambda count: {"adapter": True},
         "joined": lambda count: {"joined": True},
+        "frozen": lambda count: {"arguments": {"frozen": ["word_embeddings", "encoder.layer.0"]}},
         "best": lambda count: {"arguments": worker.FIRST_IS_BEST},
     }
     ends = {}
@@ -58,4 +60,6 @@ def test_two_processes_with_a_cache_a_learned_mapping_an_adapter_two_teachers_or
         worker.check_close(two, one)
     taught = [[log["prediction_loss"] for log in end["history"] if "prediction_loss" in log] for end in ends[2]]
     assert taught[3] != pytest.approx(taught[0], rel=1e-3)  # the second teacher has its say
+    words = "bert.embeddings.word_embeddings.weight"
+    assert torch.equal(ends[2][4]["weights"][words], worker.models()[0].state_dict()[words])
     assert ends[2][-1]["best"].endswith(f"{worker.SECOND}/checkpoint-2")

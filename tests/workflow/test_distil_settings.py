@@ -75,6 +75,14 @@ def test_a_temperature_that_moves_and_a_probability_shift_reach_the_arguments(tm
     told = settings.to_json()
     assert (told["temperature"], told["probability_shift"]) == ([8.0, 1.0], True)
     assert "probability_shift" not in _settings().to_json()  # runs of before had no such key
+
+
+def test_frozen_parts_reach_the_arguments_and_runs_of_before_are_known_again(tmp_path):
+    """Prevents a setting without effect, and finished runs that are refused because they lack a key."""
+    settings = _settings(frozen=("embeddings.word_embeddings",))
+    assert settings.arguments(tmp_path, "loss").frozen == ["embeddings.word_embeddings"]
+    assert settings.to_json()["frozen"] == ["embeddings.word_embeddings"]
+    assert _settings().arguments(tmp_path, "loss").frozen == [] and "frozen" not in _settings().to_json()
     with pytest.raises(ValueError, match="expected a positive `temperature`"):
         _settings(temperature=(8.0, 0.0)).arguments(tmp_path, "loss")
     with pytest.raises(ValueError, match="expected `learn_from` teacher with `probability_shift`, got labels"):

@@ -18,12 +18,15 @@ from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
 from hf_tinybert.distillation.record import DistillationRecord
 from hf_tinybert.distillation.teacher_ensemble import join_teachers, teachers_of
 from hf_tinybert.distillation.trainer import DistillationTrainer
+from hf_tinybert.hub.card_tables import method_words
+from hf_tinybert.hub.model_facts import read_facts
 from hf_tinybert.progress import ProgressDisplay, TrainingProgress
 from hf_tinybert.workflow import (
     DistilSettings,
     PretrainSettings,
     TrimSettings,
     distil,
+    distilling,
     evaluate_folder,
     load_model_folder,
     predict,
@@ -117,6 +120,38 @@ def test_a_student_without_distillation_learns_from_labels_alone(data_of, teache
     figures = distil(settings, tmp_path / "out", display)
     assert figures["scores"]["validation"]["student"].keys() == {"accuracy", "f1", "matthews_correlation"}
     assert not (tmp_path / "out" / "distillation.json").exists()
+
+
+@pytest.mark.parametrize("learn_from", ["teacher", "labels"])
+def test_frozen_parts_are_those_of_the_start(learn_from, data_of, teacher_of, tmp_path, display, monkeypatch):
+    """Prevents a setting that one of the two ways to learn leaves out, and a card that does not tell of it."""
+    kept = "bert.embeddings.word_embeddings.weight"
+    seen = {}
+
+    def remembering(student, *args):
+        initial = start_student(student, *args)
+        seen.update({name: tensor.clone() for name, tensor in student.state_dict().items()})
+        return initial
+
+    start_student = distilling.start_student
+    monkeypatch.setattr(distilling, "start_student", remembering)
+    settings = _settings(
+        data_of, teacher_of, learn_from=learn_from, frozen=("word_embeddings",), phases=("prediction-layer",)
+    )
+    distil(settings, tmp_path / "out", display)
+    saved = load_file(tmp_path / "out" / "model.safetensors")
+    assert torch.equal(saved[kept], seen[kept])
+    assert not torch.equal(saved["classifier.weight"], seen["classifier.weight"])
+    assert "frozen: `word_embeddings`" in method_words(read_facts(tmp_path / "out"))
+
+
+def test_frozen_parts_that_the_student_does_not_have_are_refused_before_the_folder_is_claimed(
+    data_of, teacher_of, tmp_path, display
+):
+    """Prevents a teacher that is scored for a run that cannot begin."""
+    with pytest.raises(ValueError, match="got `heads`; because"):
+        distil(_settings(data_of, teacher_of, frozen=("heads",)), tmp_path / "out", display)
+    assert not (tmp_path / "out").exists()
 
 
 def test_logits_alone_are_one_phase(data_of, teacher_of, tmp_path, display):

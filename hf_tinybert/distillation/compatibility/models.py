@@ -102,8 +102,8 @@ def check_learns(student: PreTrainedModel, objectives: Sequence[DistillationObje
             part = "student" if not learned else "encoder"
             raise ValueError(
                 f"expected a student that learns {', '.join(f'`{name}`' for name in objective.weights)}, got a frozen "
-                f"{part}; because only projections would be trained, and not saved; set `requires_grad_(True)` on it, "
-                "or leave the phase out"
+                f"{part}; because only projections would be trained, and not saved; take it out of `frozen`, set "
+                "`requires_grad_(True)` on it, or leave the phase out"
             )
 
 

@@ -3,12 +3,13 @@
 import inspect
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.trainer_utils import IntervalStrategy
 
 from hf_tinybert.distillation.arguments import DistillationArguments
+from hf_tinybert.distillation.compatibility.models import check_learns
 from hf_tinybert.distillation.compatibility.rows import check_dataset, check_evaluation_rows
 from hf_tinybert.distillation.multitask.objectives import DistillationTask, task_objectives
 from hf_tinybert.distillation.multitask.pairing import MultiTaskModel
@@ -98,8 +99,9 @@ def check_before_teachers(
         tokenizer: of the student.
 
     Raises:
-        ValueError: see `distillation.refusals.check_before_data`, of a pair with the name of its task; a phase without
-            a task, two figures of one name, or a metric that no evaluation gives.
+        ValueError: see `distillation.refusals.check_before_data`, of a pair with the name of its task; a student of
+            which a phase trains nothing, a phase without a task, two figures of one name, or a metric that no evaluation
+            gives.
     """
     objectives = dict[str, dict[Phase, DistillationObjective]]()
     for name, task in tasks.items():
@@ -115,6 +117,7 @@ def check_before_teachers(
                 check_before_data(own, task.teacher, args, tokenizers=tokenizers, objectives=several)
         except ValueError as error:
             raise ValueError(f"task `{name}`: {error}") from error
+    check_learns(cast("PreTrainedModel", student), [one for phases in objectives.values() for one in phases.values()])
     check_phases(args, objectives)
     check_figures(tasks, objectives)
     check_best_of_tasks(args, tasks, objectives)

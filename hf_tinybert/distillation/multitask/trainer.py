@@ -26,6 +26,7 @@ from hf_tinybert.distillation.adapters import transformers_model
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.cache import with_row_ids
 from hf_tinybert.distillation.encodings import has_teacher_encoding, input_columns, model_input_names
+from hf_tinybert.distillation.frozen_parts import frozen_parts
 from hf_tinybert.distillation.log_level import follow_log_level
 from hf_tinybert.distillation.multitask.best_of_task import is_best, replace_folder, unfinished
 from hf_tinybert.distillation.multitask.objectives import DistillationTask
@@ -110,9 +111,10 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
         self.sampling = TaskSampling(sampling) if isinstance(sampling, str) else sampling
         rows = MultiTaskDataset({name: task.train_dataset for name, task in self.tasks.items()})
         tokenizer = kwargs.get("processing_class")
-        self.paired = pair_tasks(
-            model, args, self.tasks, teacher=teacher, tokenizer=tokenizer, initialization=initialization
-        )
+        with frozen_parts(model, args.frozen):
+            self.paired = pair_tasks(
+                model, args, self.tasks, teacher=teacher, tokenizer=tokenizer, initialization=initialization
+            )
         self._collators = {n: _collator(n, task, self.paired[n].pair, tokenizer) for n, task in self.tasks.items()}
         objectives = {name: task.objectives for name, task in self.paired.items()}
         check_phases(args, objectives)

@@ -60,6 +60,9 @@ def test_tasks_are_checked_as_the_trainer_will(build_arguments):
     tasks["ner"] = tiny.task("ner", teacher=three_heads, loss_weights=without)
     check_before_teachers(student, build_arguments(), tasks, tokenizer)
     assert before.keys() == student.state_dict().keys() and three_heads.training
+    student.bert.requires_grad_(False)
+    with pytest.raises(ValueError, match="got a frozen encoder"):
+        check_before_teachers(student, build_arguments(), tasks, tokenizer)
     with pytest.raises(ValueError, match="in the phase `intermediate-layer`"):
         check_before_teachers(student, build_arguments(), {"mood": tiny.task("mood", taught=False)}, tokenizer)
 

@@ -662,3 +662,15 @@ def test_a_frozen_student_is_refused(start):
     """Prevents a run that trains the projections alone."""
     with pytest.raises(ValueError, match="frozen student"):
         start(model=tiny.student(NAMES).requires_grad_(False))
+
+
+def test_frozen_parts_of_encoder_and_heads_are_bit_equal(start):
+    """Prevents a head's name from being looked for in the one-task student of another, and parts that move."""
+    trainer = start({"phases": ["joint"], "frozen": ["word_embeddings", "heads.mood"], "max_steps": 9})
+    before = _weights(trainer.model)
+    trainer.train()
+    tied = {"bert.embeddings.word_embeddings.weight", "heads.words.cls.predictions.decoder.weight"}
+    head = {name for name in before if name.startswith("heads.mood.")}
+    assert head and set(_unmoved(trainer.model, before)) == tied | head
+    with pytest.raises(ValueError, match="got `heads.news`"):
+        start({"frozen": ["heads.news"]})
