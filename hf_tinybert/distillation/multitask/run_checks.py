@@ -100,8 +100,8 @@ def check_before_teachers(
 
     Raises:
         ValueError: see `distillation.refusals.check_before_data`, of a pair with the name of its task; a student of
-            which a phase trains nothing, a phase without a task, two figures of one name, or a metric that no evaluation
-            gives.
+            which a phase trains nothing, a phase without a task, two figures of one name, or a metric that no
+            evaluation gives.
     """
     objectives = dict[str, dict[Phase, DistillationObjective]]()
     for name, task in tasks.items():
