@@ -151,8 +151,7 @@ def measure(task: str, arm: str, seed: int, changes: dict[str, Any], options: ar
     display = ProgressDisplay(Console(stderr=True))
     display.line(f"{task}, {arm}, seed {seed} {settings or ''}")
     folder = options.folder / _run_name(task, arm, seed, changes)
-    unlabeled = tuple(unlabelled_rows(name, options.data, options.folder) for name in settings.get("unlabeled", ()))
-    more: dict[str, Any] = {"unlabeled": unlabeled}
+    more: dict[str, Any] = {}
     if settings.get("start") == GENERAL:
         more["start"] = str(general_student(options.data, options.folder, display))
     figures = distil_task(task, seed, {**settings, **more}, folder, options)
@@ -180,7 +179,8 @@ def distil_task(
     Args:
         task: key of `TASKS`.
         seed: of the student.
-        settings: more fields of `DistilSettings`, or other ones in their place.
+        settings: more fields of `DistilSettings`, or other ones in their place; `unlabeled` names files as
+            `unlabelled_rows` takes them.
         folder: of the student.
         options: of the command: `data`, `folder`, `live_teacher` and `validation_only`.
     """
@@ -194,7 +194,8 @@ def distil_task(
         "score_test": not options.validation_only,
         "seed": seed,
     }
-    return distil(DistilSettings(**{**standard, **settings}), folder, display)
+    unlabeled = tuple(unlabelled_rows(name, options.data, options.folder) for name in settings.get("unlabeled", ()))
+    return distil(DistilSettings(**{**standard, **settings, "unlabeled": unlabeled}), folder, display)
 
 
 def fine_tuned_teacher(task: str, data: Path, folder: Path, display: ProgressDisplay, seed: int = 0) -> Path:
