@@ -5,11 +5,10 @@ import re
 from transformers import PreTrainedTokenizerBase
 
 from hf_tinybert.data.augmentation.word_spans import is_word
+from hf_tinybert.data.word_marks import BYTES, CONTINUED, SENTENCE_PIECE, word_mark
 
 __all__ = ["whole_words"]
 
-_CONTINUED = "##"  # WordPiece marks what goes on with a word
-_BYTES, _SENTENCE_PIECE = "\u0120", "\u2581"  # the others mark what begins one
 _IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+")
 
 
@@ -25,14 +24,15 @@ def whole_words(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
     special = set(tokenizer.all_special_tokens)
     vocabulary = sorted((index, token) for token, index in tokenizer.get_vocab().items() if token not in special)
     tokens = [token for _, token in vocabulary]
-    if any(token.startswith(_CONTINUED) for token in tokens):
-        words = ["" if token.startswith(_CONTINUED) else token for token in tokens]
-    elif any(token.startswith(_SENTENCE_PIECE) for token in tokens):
+    mark = word_mark(tokens)
+    if mark == CONTINUED:
+        words = ["" if token.startswith(CONTINUED) else token for token in tokens]
+    elif mark == SENTENCE_PIECE:
         words = [_of_marked(token) for token in tokens]
-    elif any(token.startswith(_BYTES) for token in tokens):
+    elif mark == BYTES:
         decoded = tokenizer.batch_decode([[index] for index, _ in vocabulary])
         words = [
-            text.strip() if token.startswith(_BYTES) or _IDEOGRAPHS.fullmatch(text) else ""
+            text.strip() if token.startswith(BYTES) or _IDEOGRAPHS.fullmatch(text) else ""
             for token, text in zip(tokens, decoded, strict=True)
         ]
     else:
@@ -41,6 +41,6 @@ def whole_words(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
 
 
 def _of_marked(token: str) -> str:
-    if token.startswith(_SENTENCE_PIECE):
+    if token.startswith(SENTENCE_PIECE):
         return token[1:]
     return token if _IDEOGRAPHS.fullmatch(token) else ""

@@ -24,6 +24,7 @@ from hf_tinybert.data.kinds.masking import TO_FILL, TOKEN_POSITIONS, MaskingColl
 from hf_tinybert.data.kinds.texts import check_columns, check_strings
 from hf_tinybert.data.kinds.windows import IGNORED, NOT_READ, check_window_settings, token_logits, window_tokenizer
 from hf_tinybert.data.length_grouping import row_lengths
+from hf_tinybert.data.word_marks import CONTINUED, SENTENCE_PIECE, word_mark
 
 __all__ = ["MASKED_LM", "encode_blocks", "reduce_vocabulary"]
 
@@ -156,22 +157,37 @@ def _blocks(encoded: Dataset) -> Iterator[dict[str, Any]]:
 def _in_words(predictions: Sequence[Prediction], tokenizer: PreTrainedTokenizerBase) -> list[Prediction]:
     """Tokens by name, and the text with its masks filled."""
     named: list[Prediction] = []
+    mark = word_mark(tokenizer.get_vocab())
     for prediction in predictions:
         tokens = [dict(token) for token in prediction["tokens"]]
+        words: list[tuple[str, bool]] = []
         for token in tokens:
+            goes_on = _goes_on_with_a_word(token["token"], tokenizer, mark)
             token["token"] = str(tokenizer.decode([token["token"]])).strip()
             if "gold" in token:
                 token["gold"] = str(tokenizer.decode([token["gold"]])).strip()
-        words = [token["token"] for token in tokens if "gold" not in token]
+            else:
+                word = token["token"].removeprefix(CONTINUED) if goes_on and mark == CONTINUED else token["token"]
+                words.append((word, goes_on))
         named.append({"text": _filled(prediction["text"], words, str(tokenizer.mask_token)), "tokens": tokens})
     return named
 
 
-def _filled(text: str, words: Sequence[str], mask: str) -> str:
+def _goes_on_with_a_word(token: int, tokenizer: PreTrainedTokenizerBase, mark: str | None) -> bool:
+    """Whether the word before a mask goes on with a piece, white space between them or not."""
+    piece = str(tokenizer.convert_ids_to_tokens(token))
+    if mark is None or mark == CONTINUED:
+        return mark is not None and piece.startswith(mark)
+    # bytes are a piece of white space, unless the mask takes that as its own
+    without_space = mark == SENTENCE_PIECE or tokenizer.added_tokens_decoder[int(tokenizer.mask_token_id)].lstrip
+    return bool(without_space) and not piece.startswith(mark)
+
+
+def _filled(text: str, words: Sequence[tuple[str, bool]], mask: str) -> str:
+    """A text with words in the place of its masks; of each, whether it goes on with the word before it."""
     first, *others = text.split(mask)
-    for word, rest in zip(words, others, strict=True):
-        # a piece that continues a word, as BERT writes it
-        first = first.rstrip() + word[2:] + rest if word.startswith("##") else first + word + rest
+    for (word, goes_on), rest in zip(words, others, strict=True):
+        first = first.rstrip() + word + rest if goes_on else first + word + rest
     return first
 
 

@@ -30,3 +30,6 @@ def test_other_vocabularies_mark_where_words_begin(mark, decoder):
     """Prevents the marks from standing in texts, and ends of words from standing alone."""
     words = whole_words(_tokenizer([f"{mark}film", "ing", f"{mark}3"], decoder))
     assert words == {1: "film"}
+    # as in RoBERTa's vocabulary, which has seen headings of Markdown: no WordPiece
+    words = whole_words(_tokenizer([f"{mark}film", "ing", "##", f"{mark}3"], decoder))
+    assert words == {1: "film"}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
-from tokenizers import decoders
+from tokenizers import AddedToken, decoders
 from transformers import BertForMaskedLM
 
 from hf_tinybert.data.kinds.definition import TaskKind, TaskSettings
@@ -122,6 +122,24 @@ def test_masks_of_other_families_are_filled(byte_level_tokenizer):
         (prediction,) = task.decode(parts, encoded, rows, byte_level_tokenizer)
         assert prediction["text"] == text
         assert [told["token"] for told in prediction["tokens"]] == [word]
+
+
+@pytest.mark.parametrize(
+    ("family", "decoder", "begins"),
+    [("byte_level", decoders.ByteLevel(), "Ġ"), ("sentence_piece", decoders.Metaspace(), "▁bank")],
+)
+def test_pieces_that_go_on_with_a_word_are_joined_to_it(family, decoder, begins, request):
+    """Prevents `film s` of RoBERTa and XLM-RoBERTa, whose masks have the space before them as part of themselves."""
+    tokenizer = request.getfixturevalue(f"{family}_tokenizer")
+    tokenizer.backend_tokenizer.decoder = decoder
+    tokenizer.add_special_tokens({"mask_token": AddedToken("<mask>", lstrip=True)})
+    task = Task(TaskSettings(TaskKind.MASKED_LM, max_length=16))
+    rows = Dataset.from_dict({"text": ["the <mask> a"]})
+    encoded = task.fix_masks(task.encode(rows, tokenizer), tokenizer, None)
+    for piece, text in (("s", "thes a"), (begins, f"the {begins[1:]} a")):
+        parts = _parts(encoded, tokenizer.convert_tokens_to_ids(piece))
+        (prediction,) = task.decode(parts, encoded, rows, tokenizer)
+        assert prediction["text"] == text
 
 
 def test_texts_without_hidden_tokens_are_not_scored(task, tokenizer):
