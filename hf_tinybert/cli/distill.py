@@ -46,6 +46,10 @@ _Frozen = Annotated[
     list[str] | None,
     typer.Option(help="Part of the student that stays as it starts, like embeddings.word_embeddings; repeat it."),
 ]
+_RateFactors = Annotated[
+    list[str] | None,
+    typer.Option("--learning-rate-factor", help="PART=FACTOR of the learning rate, like classifier=10; repeat it."),
+]
 _CacheDir = Annotated[str | None, typer.Option(help="Folder that keeps the teacher's outputs.")]
 _Report = Annotated[bool, typer.Option(help="At the end write report.html, the run on one page (matplotlib).")]
 
@@ -80,6 +84,7 @@ def distill(
     loss_weight: options.LossWeights = None,
     layer_mapping: options.LayerMapping = None,
     frozen: _Frozen = None,
+    learning_rate_factor: _RateFactors = None,
     batch_size: options.BatchSize = 32,
     max_length: options.MaxLength = None,
     stride: options.Stride = None,
@@ -125,6 +130,7 @@ def distill(
                 temperature=options.parse_moving(temperature, "--temperature"),
                 loss_weights=options.parse_moving_factors(loss_weight, "--loss-weight") or None,
                 frozen=tuple(frozen or ()),
+                learning_rate_factors=options.parse_factors(learning_rate_factor, "--learning-rate-factor") or None,
                 score_test=test,
             )
             figures = _distilled(context, given, output, console)

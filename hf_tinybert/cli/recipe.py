@@ -23,6 +23,7 @@ depends on them."""
 TASKS = "tasks"
 OPTIONS_OF_FIELD: Mapping[str, tuple[str, ...]] = {
     "columns": ("column",),
+    "learning_rate_factors": ("learning_rate_factor",),
     "loss_weights": ("loss_weight",),
     "phases": ("phase",),
     "score_test": ("test",),

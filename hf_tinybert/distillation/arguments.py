@@ -16,6 +16,7 @@ from hf_tinybert.distillation.losses import AttentionForm, ProblemType, Reductio
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.precision import has_fast_bf16
 from hf_tinybert.distillation.projections import ProjectionLayout
+from hf_tinybert.distillation.rate_factors import parse_rate_factors
 from hf_tinybert.distillation.recipes import RECIPES, Recipe, RecipeName, term_for_task
 from hf_tinybert.distillation.schedules import Schedule, parse_temperature
 from hf_tinybert.distillation.terms import (
@@ -66,6 +67,7 @@ class DistillationArguments(TrainingArguments):
         *TrainingArguments._VALID_DICT_FIELDS,
         "loss_weights",
         "loss_layers",
+        "learning_rate_factors",
     ]
 
     # stages
@@ -153,6 +155,13 @@ class DistillationArguments(TrainingArguments):
             "embeddings.word_embeddings or encoder.layer.[01]; none if unset."
         },
     )
+    learning_rate_factors: dict[str, Any] | str | None = field(
+        default=None,
+        metadata={
+            "help": "Factors of the learning rate for parts of the student, named likewise, such as "
+            '{"classifier": 10}, or for distillation_projections; 1 if unset.'
+        },
+    )
     attention_form: str = field(
         default=str(AttentionForm.AUTO),
         metadata={"help": "direct (score maps), factored (Gram matrices, linear in length) or auto (the faster)."},
@@ -238,6 +247,7 @@ class DistillationArguments(TrainingArguments):
         if not self.teacher_cache_max_gb > 0:
             raise ValueError(f"expected a positive `teacher_cache_max_gb`, got {self.teacher_cache_max_gb}")
         self._check_weights()
+        self.learning_rate_factors = parse_rate_factors(_as_dict(self.learning_rate_factors))
         self._check_label_smoothing()
         self._check_probability_shift()
 
@@ -315,7 +325,8 @@ class DistillationArguments(TrainingArguments):
         }
 
     def _check_weights(self) -> None:
-        for name, value in (("loss_weights", self.loss_weights), ("loss_layers", self.loss_layers)):
+        for name in ("loss_weights", "loss_layers", "learning_rate_factors"):
+            value = getattr(self, name)
             if isinstance(value, str):
                 raise ValueError(f"expected `{name}` as a dict or JSON object, got {value!r}")
         unknown = sorted(set(_as_dict(self.loss_layers)) - set(Term))

@@ -112,12 +112,23 @@ def inference_config(config: Mapping[str, Any]) -> dict[str, Any]:
     return settled
 
 
-def check_deepspeed_config(config: Mapping[str, Any] | None, phases: int) -> None:
-    """Refuse an optimizer or schedule of DeepSpeed's own where each phase needs another.
+def check_deepspeed_config(config: Mapping[str, Any] | None, phases: int, *, rates: bool = False) -> None:
+    """Refuse an optimizer or schedule of DeepSpeed's own where each phase, or part of the student, needs another.
+
+    Args:
+        config: of DeepSpeed, if it runs.
+        phases: how many there are.
+        rates: whether parts of the student have learning rates of their own.
 
     Raises:
-        ValueError: the configuration names an optimizer or a scheduler and there is more than one phase.
+        ValueError: the configuration names an optimizer or a scheduler and there is more than one phase, or an
+            optimizer beside rates of parts.
     """
+    if rates and "optimizer" in (config or {}):
+        raise ValueError(
+            "expected a DeepSpeed configuration without `optimizer` with `learning_rate_factors`, got one with; "
+            "because that optimizer has one learning rate; leave it out, so that the training arguments decide"
+        )
     own = [name for name in ("optimizer", "scheduler") if name in (config or {})]
     if own and phases > 1:
         raise ValueError(

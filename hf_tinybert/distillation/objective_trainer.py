@@ -11,8 +11,8 @@ from transformers import EvalPrediction, TrainingArguments
 from transformers.trainer_utils import EvalLoopOutput, PredictionOutput, has_length
 from transformers.utils.generic import ModelOutput
 
-from hf_tinybert.distillation.checkpointing_trainer import CheckpointingTrainer
 from hf_tinybert.distillation.embedding_teacher import gives_embeddings
+from hf_tinybert.distillation.optimizing_trainer import OptimizingTrainer
 from hf_tinybert.distillation.projections import DistillationOutput
 from hf_tinybert.distillation.running_means import RunningMeans
 from hf_tinybert.distillation.task_distillation import TaskDistillation
@@ -25,7 +25,7 @@ _LOSS = "loss"
 _PREDICTIONS = ("logits", "start_logits", "end_logits", "prediction_logits")
 
 
-class ObjectiveTrainer(CheckpointingTrainer):
+class ObjectiveTrainer(OptimizingTrainer):
     """Asks the task of each batch for its terms, and reports the mean of every term.
 
     Args:

@@ -119,7 +119,7 @@ def pair_models(
         check_two_models(student, merged)
     teach_embeddings(merged, student)
     check_distributed_teacher(student, merged, _deepspeed_config(args))
-    check_deepspeed_config(_deepspeed_config(args), len(args.stages))
+    check_deepspeed_config(_deepspeed_config(args), len(args.stages), rates=bool(args.learning_rate_factors))
     access = _recorded(student, merged) if any(one.reads_attention for one in several) else AttentionAccess.INTERFACE
     mapping = resolve_layer_mapping(
         str(args.layer_mapping), student.config.num_hidden_layers, merged.config.num_hidden_layers

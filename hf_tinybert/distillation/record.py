@@ -44,6 +44,7 @@ class DistillationRecord:
         beside_tasks: of a head that was taken out of a multi-task student, the tasks that the encoder learned besides;
             None otherwise.
         frozen: parts of the student that stayed as they started, by the names of their modules.
+        learning_rate_factors: of parts of the student that had another learning rate than the others.
     """
 
     teacher: str
@@ -71,6 +72,7 @@ class DistillationRecord:
     probability_shift: bool = False
     beside_tasks: list[str] | None = None
     frozen: list[str] = field(default_factory=list)
+    learning_rate_factors: dict[str, float] = field(default_factory=dict)
 
     def of_task(self, name: str) -> Self:
         """The story of one head of a multi-task student: its teacher, terms and figures, called as those of one task.

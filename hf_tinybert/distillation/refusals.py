@@ -37,8 +37,9 @@ def check_trainer_arguments(arguments: object, others: Mapping[str, Any]) -> Non
 
     Raises:
         ValueError: stock training arguments, a loss or a model maker of one's own, reentrant checkpointing, a static
-            graph of DDP that changes, an optimizer object or a checkpoint at SIGTERM for several phases, a phase of
-            unknown length, or a teacher cache of rows that change.
+            graph of DDP that changes, an optimizer object or a checkpoint at SIGTERM for several phases, an
+            optimizer object beside factors of learning rates, a phase of unknown length, or a teacher cache of rows
+            that change.
     """
     if not isinstance(arguments, DistillationArguments):
         raise ValueError(f"expected `DistillationArguments`, got `{type(arguments).__name__}`")
@@ -60,6 +61,11 @@ def check_trainer_arguments(arguments: object, others: Mapping[str, Any]) -> Non
         raise ValueError(
             "expected no `optimizers` with more than one phase, got some; because each phase starts a fresh "
             "optimizer; train one phase at a time, or choose the optimizer by `optim`"
+        )
+    if arguments.learning_rate_factors and others.get("optimizers", (None, None))[0] is not None:
+        raise ValueError(
+            "expected no `optimizers` with `learning_rate_factors`, got both; because an optimizer of the caller has "
+            "its rates already; give its groups theirs, or leave it out"
         )
     if len(arguments.stages) > 1 and arguments.enable_jit_checkpoint:
         raise ValueError(

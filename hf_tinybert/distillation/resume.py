@@ -105,24 +105,27 @@ def warn_of_other_run(checkpoint: Path, now: DistillationRecord) -> None:
         )
 
 
-def check_same_frozen(checkpoint: Path, now: DistillationRecord) -> None:
-    """Refuse to go on with other parts of the student frozen; a checkpoint without record passes.
+def check_same_optimizer(checkpoint: Path, now: DistillationRecord) -> None:
+    """Refuse to go on with other parts of the student frozen, or with factors of other parts' learning rates.
 
     Args:
-        checkpoint: that is resumed from.
+        checkpoint: that is resumed from; one without record passes.
         now: of the run, in the same phase.
 
     Raises:
-        ValueError: an optimizer numbers what learns, so that its moments would be those of other weights.
+        ValueError: an optimizer numbers what it trains group by group, so that its moments would be those of others.
     """
-    before = DistillationRecord.load(checkpoint).frozen if (checkpoint / RECORD_FILE).is_file() else now.frozen
-    if sorted(before) != sorted(now.frozen):
-        was, given = (", ".join(f"`{one}`" for one in names) or "none" for names in (before, now.frozen))
-        raise ValueError(
-            f"expected `frozen` as in `{checkpoint}`, {was}, got {given}; because the optimizer of the checkpoint has "
-            "moments of what learned then, and no others; pass the same, or start a run of its own from the student "
-            "that was saved"
-        )
+    before = DistillationRecord.load(checkpoint) if (checkpoint / RECORD_FILE).is_file() else now
+    for name, was, given in (
+        ("frozen", sorted(before.frozen), sorted(now.frozen)),
+        ("learning_rate_factors", before.learning_rate_factors, now.learning_rate_factors),
+    ):
+        if was != given:
+            raise ValueError(
+                f"expected `{name}` as in `{checkpoint}`, {was or 'none'}, got {given or 'none'}; because the "
+                "optimizer of the checkpoint has moments of what it trained then, in that order; pass the same, or "
+                "start a run of its own from the student that was saved"
+            )
 
 
 def _compared(record: DistillationRecord) -> dict[str, tuple[object, object]]:
@@ -143,7 +146,7 @@ def _compared(record: DistillationRecord) -> dict[str, tuple[object, object]]:
 
 __all__ = [
     "FINISHED_FILE",
-    "check_same_frozen",
+    "check_same_optimizer",
     "finished_step",
     "forget_finished",
     "mark_finished",

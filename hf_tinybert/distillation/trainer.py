@@ -10,8 +10,6 @@ import torch
 import transformers
 from datasets import Dataset
 from torch import nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, RandomSampler, Sampler
 from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
@@ -34,14 +32,11 @@ from hf_tinybert.distillation.objective_trainer import ONLY_TASK, ObjectiveTrain
 from hf_tinybert.distillation.pairing import pair_models
 from hf_tinybert.distillation.phase_arguments import check_best_metric, phase_arguments, warn_of_moving_loss
 from hf_tinybert.distillation.preflight import PreflightReport, Setup, run_preflight
-from hf_tinybert.distillation.projections import (
-    ProjectionStart,
-    attached_projections,
-    train_with,
-)
+from hf_tinybert.distillation.projections import ProjectionStart
+from hf_tinybert.distillation.rate_factors import check_rate_factors
 from hf_tinybert.distillation.record import DistillationRecord, public_name
 from hf_tinybert.distillation.refusals import check_devices, check_trainer_arguments, refuse_search
-from hf_tinybert.distillation.resume import check_same_frozen, warn_of_other_run
+from hf_tinybert.distillation.resume import check_same_optimizer, warn_of_other_run
 from hf_tinybert.distillation.run_phases import RunPhases
 from hf_tinybert.distillation.sharding import gathered, reshard
 from hf_tinybert.distillation.task_distillation import TaskDistillation
@@ -147,15 +142,11 @@ class DistillationTrainer(ObjectiveTrainer):
         """
         self._columns = columns
         super().__init__(model=model, args=args, **kwargs)
+        check_rate_factors(self.model, self._rate_factors, args.frozen or ())
         self._train_projections()  # an optimizer of the caller was made before there were any
         check_devices(self)
         self._phases = RunPhases(self.args)
         self._row_order: LengthGroupedRows | SingleTaskSteps | None = None
-
-    def _train_projections(self) -> None:
-        projections = attached_projections(self.model)
-        if self.optimizer is not None and projections is not None:
-            train_with(self.optimizer, projections)
 
     def _placed(self, teacher: PreTrainedModel, sha256: str) -> nn.Module:
         """A teacher where and how it runs; it is the same on every process."""
@@ -318,7 +309,7 @@ class DistillationTrainer(ObjectiveTrainer):
         """One stock training run with the arguments and the objective of a phase."""
         self._enter(settings.phase)
         if checkpoint is not None:
-            check_same_frozen(checkpoint, self._record())
+            check_same_optimizer(checkpoint, self._record())
             warn_of_other_run(checkpoint, self._record())
         for task in self._active_tasks().values():
             logger.info("phase %s: %s", settings.phase, {name: str(w) for name, w in task.objective.weights.items()})
@@ -372,13 +363,6 @@ class DistillationTrainer(ObjectiveTrainer):
         if self.is_world_process_zero() and not self.args.disable_tqdm:
             tqdm.write(text)
 
-    def create_scheduler(self, num_training_steps: int, optimizer: Optimizer | None = None) -> LRScheduler:
-        """As of the stock Trainer, for an optimizer that trains the projections, whoever made it."""
-        if not (self.is_deepspeed_enabled or self.is_fsdp_enabled):  # those have spread its parameters by now
-            self._train_projections()
-        schedule: LRScheduler = super().create_scheduler(num_training_steps, optimizer)
-        return schedule
-
     def get_train_dataloader(self) -> DataLoader[Any]:
         """As of the stock Trainer; with a cache, the teacher's outputs come in every batch."""
         dataset, collator = self.train_dataset, self.data_collator
@@ -425,6 +409,7 @@ class DistillationTrainer(ObjectiveTrainer):
             loss_reduction=str(self.args.loss_reduction),
             seed=self.args.seed,
             frozen=self.args.frozen or [],
+            learning_rate_factors=dict(self._rate_factors),
             metrics={name: value for name, value in metrics.items() if isinstance(value, int | float)},
             seconds=round(self._phases.seconds_so_far(), 1),
             versions={

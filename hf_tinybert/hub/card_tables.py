@@ -87,6 +87,7 @@ def method_words(facts: ModelFacts) -> str:
     record, settings = facts.record or {}, facts.settings
     steps, start = record.get("global_step"), settings.get("start")
     frozen = record.get("frozen") or settings.get("frozen") or ()
+    factors = record.get("learning_rate_factors") or {}
     parts = {
         "labels alone": settings.get("learn_from") == "labels",
         f"recipe `{record.get('recipe')}`": record.get("recipe"),
@@ -96,6 +97,7 @@ def method_words(facts: ModelFacts) -> str:
         f"other variants of the rows in every epoch (`augment: {settings.get('augment')}`)": settings.get("augment"),
         f"temperature {_temperature_words(record.get('temperature'))}": record.get("temperature") is not None,
         "predictions of the teacher corrected by the labels (`probability_shift`)": record.get("probability_shift"),
+        f"learning rate times {', '.join(f'{by:g} in {code_span(str(one))}' for one, by in factors.items())}": factors,
         f"frozen: {', '.join(code_span(str(one)) for one in frozen)}": frozen,
         f"loss reduction `{record.get('loss_reduction')}`": record.get("loss_reduction"),
         f"seed {record.get('seed')}": record.get("seed") is not None,

@@ -23,8 +23,10 @@ WEIGHTS = "model*.safetensors"
 _GRAPHS = ("*.onnx", "*.xml")
 # What is read by name or in order, by file and field; a field may be missing.
 _SHAPES: Mapping[str, Mapping[str, type]] = {
-    RECORD_FILE: dict.fromkeys(("ensemble", "loss_weights", "metrics", "tasks", "versions"), dict)
-    | {"layer_mapping": list},
+    RECORD_FILE: dict.fromkeys(
+        ("ensemble", "learning_rate_factors", "loss_weights", "metrics", "tasks", "versions"), dict
+    )
+    | {"frozen": list, "layer_mapping": list},
     FIGURES_FILE: dict.fromkeys(
         ("ensemble", "held_out", "machine", "retention", "rows", "scores", "settings", "tasks"), dict
     )

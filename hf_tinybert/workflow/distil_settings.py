@@ -8,6 +8,7 @@ from typing import Any
 
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.loss_weights import parse_loss_weights
+from hf_tinybert.distillation.rate_factors import parse_rate_factors
 from hf_tinybert.distillation.recipes import RecipeName
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.models.initialization import InitializationMethod
@@ -35,7 +36,7 @@ class AugmentMode(StrEnum):
     """They stand beside them, so that an epoch has twice the rows."""
 
 
-_ADDED = frozenset({"frozen", "probability_shift", "teacher_weights"})
+_ADDED = frozenset({"frozen", "learning_rate_factors", "probability_shift", "teacher_weights"})
 _SIZES = ("shape", "layers", "width", "heads", "units")
 _FROM_TEACHER = tuple(str(method) for method in InitializationMethod if method is not InitializationMethod.TRAINED)
 
@@ -75,6 +76,8 @@ class DistilSettings(DataSettings):
         layer_mapping: teacher layer of each student layer.
         frozen: parts of the student that stay as they start, by the names of their modules, such as
             `embeddings.word_embeddings`; see `DistillationArguments`. They stay so where it learns from labels too.
+        learning_rate_factors: by parts named likewise, or `distillation_projections`: what the learning rate is
+            multiplied by there.
         dropout: of the student. None, as in benchmarks/engine_quality.py: what the teacher says is target enough.
         calibration_rows: training rows that the student is fitted on before the first step. Source:
             benchmarks/results/initialization.json.
@@ -107,6 +110,7 @@ class DistilSettings(DataSettings):
     loss_weights: Mapping[str, Any] | None = None
     layer_mapping: str | None = None
     frozen: tuple[str, ...] = ()
+    learning_rate_factors: Mapping[str, float] | None = None
     dropout: float = 0.0
     calibration_rows: int = 256
     cache_dir: str | None = None
@@ -134,7 +138,13 @@ class DistilSettings(DataSettings):
             raise ValueError(
                 "expected `learn_from` teacher with `probability_shift`, got labels; because it corrects the teacher"
             )
+        if self.learning_rate_factors and self.learn_from == LearnFrom.LABELS:
+            raise ValueError(
+                "expected `learn_from` teacher with `learning_rate_factors`, got labels; because students without "
+                "distillation, which others are compared with, have one learning rate"
+            )
         parse_loss_weights(self.loss_weights or {})
+        parse_rate_factors(self.learning_rate_factors or {})
         self.student_shape  # noqa: B018 (checks the sizes)
         self._check_augmentation()
 
@@ -210,6 +220,7 @@ class DistilSettings(DataSettings):
             "loss_weights": None if self.loss_weights is None else dict(self.loss_weights),
             "layer_mapping": self.layer_mapping,
             "frozen": list(self.frozen),
+            "learning_rate_factors": self.learning_rate_factors,
             "teacher_cache_dir": self.cache_dir,
         }
         arguments = DistillationArguments(

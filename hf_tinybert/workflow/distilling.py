@@ -15,6 +15,7 @@ from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.frozen_parts import frozen_parts
 from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.rate_factors import check_rate_factors
 from hf_tinybert.distillation.refusals import check_before_data
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
 from hf_tinybert.distillation.teacher_ensemble import teachers_of, told_ensemble
@@ -137,6 +138,7 @@ class _Distillation:
         self.student = self._untrained_student()
         self.teacher, self.answers = teacher_model(settings, self.student, self._objectives())
         with frozen_parts(self.student, self.arguments.frozen):  # refuses names that the student does not have
+            check_rate_factors(self.student, settings.learning_rate_factors or {}, self.arguments.frozen or ())
             if settings.learn_from == LearnFrom.TEACHER:  # else nothing is compared
                 tokenizers = self.tokenizer, self.teacher_tokenizer
                 check_before_data(self.student, self.teacher, self.arguments, tokenizers=tokenizers)

@@ -21,6 +21,7 @@ from hf_tinybert.distillation.multitask.objectives import DistillationTask, task
 from hf_tinybert.distillation.multitask.run_checks import MEAN_SCORE, check_before_teachers
 from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
 from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.distillation.rate_factors import check_rate_factors
 from hf_tinybert.distillation.task_head import predicts_vocabulary
 from hf_tinybert.distillation.teacher_ensemble import teachers_of, told_ensemble
 from hf_tinybert.distillation.terms import Phase
@@ -152,6 +153,7 @@ class _MultiTaskDistillation:
                 self._load_teacher(name, part, objectives)
         self.tasks = {name: self._distillation_task(part) for name, part in self.parts.items()}
         with frozen_parts(self.student, self.arguments.frozen):
+            check_rate_factors(self.student, self.shared.learning_rate_factors or {}, self.arguments.frozen or ())
             check_before_teachers(self.student, self.arguments, self.tasks, self.tokenizer)
         base = self.parts[settings.base].teacher
         if base is not None:

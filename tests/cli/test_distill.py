@@ -35,16 +35,17 @@ def test_a_finished_run_shows_its_table_again(student, distilled):
     assert Path(student, "model.safetensors").stat().st_mtime_ns == before
 
 
-def test_variants_and_frozen_parts_are_asked_for_by_options(distilled, tmp_path, encoder):
+def test_variants_frozen_parts_and_learning_rates_are_asked_for_by_options(distilled, tmp_path, encoder):
     """Prevents options that do not reach the run."""
     words = ["--augment-words", f"vectors={encoder}", "--augment-words", "probability=0.3"]
-    parts = ["--frozen", "word_embeddings", "--frozen", "encoder.layer.0"]
+    parts = ["--frozen", "word_embeddings", "--frozen", "encoder.layer.0", "--learning-rate-factor", "classifier=10"]
     done = distilled(tmp_path / "out", "--json", "--phase", "prediction-layer", "--augment", "replace", *words, *parts)
     assert done.exit_code == 0, done.output
     settings = json.loads(done.stdout)["settings"]
     assert settings["augment"] == "replace"
     assert settings["augment_words"] == {"vectors": encoder, "probability": 0.3}
     assert settings["frozen"] == ["word_embeddings", "encoder.layer.0"]
+    assert settings["learning_rate_factors"] == {"classifier": 10.0}
 
 
 def test_what_moves_and_a_probability_shift_come_from_options_and_recipes(distilled, run_cli, tmp_path, monkeypatch):
@@ -91,6 +92,7 @@ def test_what_fails_after_the_training_is_a_failed_run(distilled, monkeypatch, t
         ["--probability-shift", "--phase", "intermediate-layer"],
         ["--start", "zeros"],
         ["--frozen", "embedings"],
+        ["--learning-rate-factor", "head=10"],
         ["--layers", "9"],
         ["--task", "news"],
         ["--unlabeled", "nowhere.jsonl"],

@@ -100,6 +100,9 @@ def test_an_optimizer_of_deepspeed_is_refused_with_two_phases():
     check_deepspeed_config(None, 2)
     check_deepspeed_config(ZERO_3, 2)
     check_deepspeed_config({**ZERO_3, "optimizer": {}}, 1)
+    check_deepspeed_config(ZERO_3, 2, rates=True)
+    with pytest.raises(ValueError, match="without `optimizer` with `learning_rate_factors`"):
+        check_deepspeed_config({**ZERO_3, "optimizer": {}}, 1, rates=True)
     with pytest.raises(ValueError, match=r"without `optimizer` and `scheduler` for 2 phases, got one with"):
         check_deepspeed_config({**ZERO_3, "optimizer": {}, "scheduler": {}}, 2)
 

@@ -4,8 +4,7 @@ import peft
 import pytest
 import torch
 
-from hf_tinybert.distillation.frozen_parts import frozen_parameters, frozen_parts
-from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE
+from hf_tinybert.distillation.frozen_parts import frozen_parts
 from hf_tinybert.distillation.record import DistillationRecord
 
 WORDS = "bert.embeddings.word_embeddings.weight"
@@ -24,24 +23,6 @@ def _unmoved(model, before):
 # what is meant
 
 
-def test_a_pattern_names_a_module_or_a_parameter_from_any_dot_on(build_student):
-    """Prevents layer 10 from being frozen with layer 1, and a name that needs the class of the head."""
-    student = build_student(num_hidden_layers=11)
-    assert frozen_parameters(student, []) == []
-    assert frozen_parameters(student, ["embeddings.word_embeddings"]) == [WORDS]
-    assert frozen_parameters(student, ["word_embeddings", "bert.embeddings.word_embeddings"]) == [WORDS]
-    layers = {name.split(".")[3] for name in frozen_parameters(student, ["layer.1"])}
-    assert layers == {"1"}
-    assert {name.split(".")[3] for name in frozen_parameters(student, ["layer.[0-2]", "encoder.layer.1?"])} == {
-        *("0", "1", "2", "10")
-    }
-    biases = frozen_parameters(student, ["LayerNorm.bias"])
-    assert len(biases) == 1 + 2 * 11 and all(name.endswith("LayerNorm.bias") for name in biases)
-    everything = [name for name, _ in student.named_parameters()]
-    assert frozen_parameters(student, ["*.weight"]) == [name for name in everything if name.endswith("weight")]
-    assert frozen_parameters(student, ["bert"]) == [name for name in everything if name.startswith("bert.")]
-
-
 def test_a_weight_that_two_modules_share_is_frozen_by_the_name_of_either(build_student):
     """Prevents word embeddings that are called frozen and move by the output that is tied to them."""
     student = build_student("ForMaskedLM")
@@ -49,21 +30,6 @@ def test_a_weight_that_two_modules_share_is_frozen_by_the_name_of_either(build_s
         with frozen_parts(student, [name]):
             assert not student.get_output_embeddings().weight.requires_grad
             assert not student.get_input_embeddings().weight.requires_grad
-
-
-def test_what_matches_nothing_is_refused_with_what_there_is(build_student, build_trainer):
-    """Prevents a mistyped name, or one without weights, by which everything is trained after all."""
-    student = build_student()
-    with pytest.raises(ValueError, match="got `embedding`, `dropout`; because") as refused:
-        frozen_parameters(student, ["classifier", "embedding", "dropout"])
-    parts = "`bert`, `bert.embeddings`, `bert.encoder`, `bert.pooler`, `classifier`"
-    assert "of `TinyBertForSequenceClassification`" in str(refused.value) and f"name {parts}, a" in str(refused.value)
-    with pytest.raises(ValueError, match="name `embeddings`, `encoder`, `pooler`, a part"):
-        frozen_parameters(build_student("Model"), ["bert.embeddings"])
-    trainer = build_trainer()
-    assert not any(PROJECTIONS_ATTRIBUTE in name for name in frozen_parameters(trainer.model, ["*.weight"]))
-    with pytest.raises(ValueError, match=f"got `{PROJECTIONS_ATTRIBUTE}`"):
-        frozen_parameters(trainer.model, [PROJECTIONS_ATTRIBUTE])
 
 
 def test_an_adapter_student_is_refused(build_student, build_trainer):
@@ -151,5 +117,7 @@ def test_a_resumed_run_ends_as_the_straight_one_and_is_told_and_refused_with_oth
     resumed.train(resume_from_checkpoint=str(checkpoint))
     assert _unmoved(resumed.model, _weights(straight.model)) == sorted(straight.model.state_dict())
     other = build_trainer({**settings, "frozen": ["word_embeddings"]}, model=build_student())
-    with pytest.raises(ValueError, match="expected `frozen` as in .*checkpoint-1`, `word_embeddings`, `layer.0`, got"):
+    with pytest.raises(
+        ValueError, match=r"expected `frozen` as in .*checkpoint-1`, \['layer.0', 'word_embeddings'\], got"
+    ):
         other.train(resume_from_checkpoint=str(checkpoint))

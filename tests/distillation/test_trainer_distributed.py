@@ -6,6 +6,10 @@ import torch
 from tests.distillation import training_worker as worker
 
 TOGETHER = {"eval_strategy": "steps", "eval_steps": 2}
+PARTS = {
+    "frozen": ["word_embeddings", "encoder.layer.0"],
+    "learning_rate_factors": {"classifier": 3.0, "layer.1": 0.5},
+}
 ALONE = {**TOGETHER, "gradient_accumulation_steps": 2}
 
 
@@ -42,7 +46,7 @@ def test_two_processes_with_a_cache_an_adapter_two_teachers_frozen_parts_or_anot
         "learned": lambda count: {"arguments": {"layer_mapping": "attention"}},
         "adapter": lambda count: {"adapter": True},
         "joined": lambda count: {"joined": True},
-        "frozen": lambda count: {"arguments": {"frozen": ["word_embeddings", "encoder.layer.0"]}},
+        "parts": lambda count: {"arguments": PARTS},
         "best": lambda count: {"arguments": worker.FIRST_IS_BEST},
     }
     ends = {}

@@ -22,6 +22,7 @@ def _settings(**changes):
         {"epochs": -1.0},
         {"intermediate_epochs": 0.0},
         {"unlabeled": ("more.txt",), "learn_from": "labels"},
+        {"learning_rate_factors": {"classifier": 0}},
         {"start": "trained"},
         {"start": ""},
         *({"start": "owner/general", name: 4} for name in ("layers", "width", "heads", "units")),
@@ -77,12 +78,17 @@ def test_a_temperature_that_moves_and_a_probability_shift_reach_the_arguments(tm
     assert "probability_shift" not in _settings().to_json()  # runs of before had no such key
 
 
-def test_frozen_parts_reach_the_arguments_and_runs_of_before_are_known_again(tmp_path):
+def test_parts_of_the_student_reach_the_arguments_and_runs_of_before_are_known_again(tmp_path):
     """Prevents a setting without effect, and finished runs that are refused because they lack a key."""
-    settings = _settings(frozen=("embeddings.word_embeddings",))
-    assert settings.arguments(tmp_path, "loss").frozen == ["embeddings.word_embeddings"]
-    assert settings.to_json()["frozen"] == ["embeddings.word_embeddings"]
-    assert _settings().arguments(tmp_path, "loss").frozen == [] and "frozen" not in _settings().to_json()
+    settings = _settings(frozen=("embeddings.word_embeddings",), learning_rate_factors={"classifier": 10})
+    made, told = settings.arguments(tmp_path, "loss"), settings.to_json()
+    assert made.frozen == told["frozen"] == ["embeddings.word_embeddings"]
+    assert made.learning_rate_factors == told["learning_rate_factors"] == {"classifier": 10}
+    plain = _settings()
+    assert plain.arguments(tmp_path, "loss").frozen == []
+    assert not {"frozen", "learning_rate_factors"} & plain.to_json().keys()
+    with pytest.raises(ValueError, match="expected `learn_from` teacher with `learning_rate_factors`, got labels"):
+        _settings(learn_from="labels", learning_rate_factors={"classifier": 10})
     with pytest.raises(ValueError, match="expected a positive `temperature`"):
         _settings(temperature=(8.0, 0.0)).arguments(tmp_path, "loss")
     with pytest.raises(ValueError, match="expected `learn_from` teacher with `probability_shift`, got labels"):

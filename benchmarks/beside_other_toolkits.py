@@ -1,23 +1,26 @@
-"""This package beside TextBrewer: the same teacher, rows, batches, steps and learning rate, from two starts.
+"""This package beside TextBrewer and torchdistill: the same teacher, rows, batches, steps and rate, from two starts.
 
 The teacher is all-MiniLM-L6-v2, fine-tuned on the task, the student 4 x 312. Arms:
 
 - `textbrewer`: its `GeneralDistiller` compares hidden states of mapped layers by linear projections and predictions at
   temperature 8, as its README gives for all its students; AdamW and a linear schedule;
+- `torchdistill`: its `DistillationBox` compares predictions at temperature 3, a tenth of the loss, beside gold labels,
+  as its samples for GLUE do; AdamW and a linear schedule;
 - `hf_tinybert`: `DistillationTrainer` with its defaults, one joint phase; from random weights the recipe
   `tinybert-scratch`;
 
-each from random weights (`-random`), and from `initialize_from_teacher` (`-projected`), which TextBrewer has not.
+each from random weights (`-random`), and from `initialize_from_teacher` (`-projected`), which the others have not.
 
-Batches are padded to their longest row on both sides; this package groups rows by length. Both take the last
+Batches are padded to their longest row on all sides; this package groups rows by length. All take the last
 weights, and the test split is scored once. Seconds are those of the process on its threads, loading of batches
 included, so that other work on the machine counts little.
 
-    pip install textbrewer==0.2.1.post1
-    python benchmarks/beside_textbrewer.py --data DATA            # rotten_tomatoes, 3 seeds
-    python benchmarks/beside_textbrewer.py --table                # the results as Markdown
+    pip install textbrewer==0.2.1.post1 torchdistill==1.1.5
+    python benchmarks/beside_other_toolkits.py --data DATA            # rotten_tomatoes, 3 seeds
+    python benchmarks/beside_other_toolkits.py --table                # the results as Markdown
 
-DATA holds a folder per task. Runs that the result file holds are not repeated.
+DATA holds a folder per task. Runs that the result file holds are not repeated. torchdistill imports torchvision, which
+has to be built for the torch that is there; no text is read by it.
 """
 
 import argparse
@@ -35,7 +38,7 @@ from result_file import Run, add_run, holds, read_results, spread
 from rich.console import Console
 from tasks import TASKS, fine_tuned_teacher
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, RandomSampler
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -58,14 +61,17 @@ from hf_tinybert.models.initialization import StudentInitialization
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow.task_data import read_data
 
-RESULTS = Path(__file__).parent / "results" / "beside_textbrewer.json"
-ARMS = ("textbrewer-random", "textbrewer-projected", "hf_tinybert-random", "hf_tinybert-projected")
+RESULTS = Path(__file__).parent / "results" / "beside_other_toolkits.json"
+TOOLKITS = ("textbrewer", "torchdistill", "hf_tinybert")
+ARMS = tuple(f"{toolkit}-{start}" for toolkit in TOOLKITS for start in ("random", "projected"))
 CLASSIFICATION = [name for name, run in TASKS.items() if run.kind == "text-classification"]
 BATCH = 32
 LEARNING_RATE = 3e-4
 WARMUP = 0.1
 TEMPERATURE = 8  # of TextBrewer's examples
+SAMPLE = {"temperature": 3.0, "alpha": 0.9, "reduction": "batchmean"}  # of torchdistill's samples for GLUE
 CALIBRATION = 256  # texts
+_LOGITS = {"path": "classifier", "io": "output"}
 
 
 def main() -> None:
@@ -112,8 +118,10 @@ def measure(arm: str, seed: int, options: argparse.Namespace) -> None:
     before = time.process_time()
     if arm.startswith("textbrewer"):
         train_by_textbrewer(student, teacher, rows["train"], pad, options.epochs)
+    elif arm.startswith("torchdistill"):
+        train_by_torchdistill(student, teacher, rows["train"], pad, options.epochs)
     else:
-        output = options.folder / f"beside-textbrewer-{arm}-{seed}"
+        output = options.folder / f"beside-other-toolkits-{arm}-{seed}"
         train_here(student, teacher, start, rows["train"], pad, options.epochs, seed, output)
     figures = {
         "start_seconds": round(started, 1),
@@ -183,6 +191,60 @@ def train_by_textbrewer(
             max_grad_norm=1.0,
             output_hidden_states=True,
         )
+
+
+def train_by_torchdistill(
+    student: PreTrainedModel, teacher: PreTrainedModel, rows: Dataset, pad: DataCollatorWithPadding, epochs: int
+) -> None:
+    """Its own box and the loop of its examples; the student is trained in place."""
+    distillation = importlib.import_module("torchdistill.core.distillation")
+    optim = importlib.import_module("torchdistill.optim.registry")
+    data = importlib.import_module("torchdistill.datasets.registry")
+    optim.register_scheduler(get_linear_schedule_with_warmup)
+    data.register_collate_func(lambda batch: dict(pad(batch)), key="pad")
+    steps = -(-len(rows) // BATCH) * epochs
+    model = {"forward_proc": "forward_batch_only_as_kwargs", "forward_hook": {"input": [], "output": ["classifier"]}}
+    loader = {
+        "dataset_id": "rows",
+        "sampler": {"class_or_func": RandomSampler},
+        "collate_fn": "pad",
+        "requires_supp": False,
+        "kwargs": {"batch_size": BATCH},
+    }
+    logits = {f"{role}_module_{key}": value for role in ("student", "teacher") for key, value in _LOGITS.items()}
+    criterion = {"key": "KDLoss", "kwargs": {**logits, **SAMPLE}}
+    box = distillation.get_distillation_box(
+        teacher,
+        student,
+        {"rows": rows.rename_column("labels", "gold")},
+        {
+            "num_epochs": epochs,
+            "train_data_loader": loader,
+            "teacher": {**model, "requires_grad": False},
+            "student": model,
+            "criterion": {
+                "key": "WeightedSumLoss",
+                "kwargs": {"sub_terms": {"kd": {"criterion": criterion, "weight": 1.0}}},
+            },
+            "optimizer": {"key": "AdamW", "kwargs": {"lr": LEARNING_RATE}, "max_grad_norm": 1.0},
+            "scheduler": {
+                "key": "get_linear_schedule_with_warmup",
+                "kwargs": {"num_warmup_steps": int(WARMUP * steps), "num_training_steps": steps},
+                "scheduling_step": 1,
+            },
+        },
+        torch.device("cpu"),
+        None,
+        distributed=False,
+        lr_factor=1,
+    )
+    for epoch in range(epochs):
+        box.pre_epoch_process(epoch=epoch)
+        for batch in box.train_data_loader:
+            labels = batch.pop("gold")
+            box.post_forward_process(loss=box.forward_process(batch, labels, None))
+        box.post_epoch_process()
+    box.clean_modules()
 
 
 def train_here(
