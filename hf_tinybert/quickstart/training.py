@@ -1,6 +1,7 @@
 """The stages that train: the teacher, the student without one, and the distilled student."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
     DataCollatorWithPadding,
+    PreTrainedConfig,
     PreTrainedModel,
     Trainer,
     TrainingArguments,
@@ -19,7 +21,7 @@ from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
 from hf_tinybert.distillation.recipes import RecipeName
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.trainer import DistillationTrainer
-from hf_tinybert.models.configuration_tinybert import TinyBertConfig
+from hf_tinybert.models.configuration_tinybert import TinyBertConfig, encoder_fields
 from hf_tinybert.models.initialization import StudentInitialization, initialize_from_teacher
 from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassification
 from hf_tinybert.progress import show_progress
@@ -38,19 +40,33 @@ _CALIBRATION_ROWS = 256
 
 def finetune_teacher(workspace: Workspace) -> dict[str, Any]:
     """Give the teacher a head and train both on the labels; no figures of its own."""
-    settings, labels = workspace.settings, workspace.labels
+    settings = workspace.settings
     set_seed(settings.seed)
-    model = AutoModelForSequenceClassification.from_pretrained(
-        workspace.teacher_source,
-        num_labels=len(labels),
-        id2label=dict(enumerate(labels)),
-        label2id={name: index for index, name in enumerate(labels)},
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-        ignore_mismatched_sizes=True,
-    )
+    model = teacher_with_new_head(workspace.teacher_source, workspace.labels)
     _train_on_labels(workspace, model, TEACHER_FOLDER, settings.teacher_epochs, settings.teacher_learning_rate)
     return {}
+
+
+def teacher_with_new_head(source: str, labels: Sequence[str]) -> PreTrainedModel:
+    """A pretrained encoder with a new head and without dropout, in float32.
+
+    Args:
+        source: Hub name or folder.
+        labels: names of the classes, by id.
+    """
+    config = AutoConfig.from_pretrained(
+        source, id2label=dict(enumerate(labels)), label2id={name: index for index, name in enumerate(labels)}
+    )
+    # each family has names of its own for them; None is that of another one
+    dropouts = [name for name, value in config.to_dict().items() if "dropout" in name and isinstance(value, float)]
+    config.update(dict.fromkeys(dropouts, 0.0))
+    model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
+        source,
+        config=config,
+        ignore_mismatched_sizes=True,
+        dtype=torch.float32,  # whatever its file is in: it is trained
+    )
+    return model
 
 
 def train_undistilled(workspace: Workspace) -> dict[str, Any]:
@@ -136,16 +152,23 @@ def _initialize(workspace: Workspace, student: PreTrainedModel, teacher: PreTrai
 
 
 def _student_config(workspace: Workspace) -> TinyBertConfig:
-    """The paper's 4 layers x 312, cut down to a smaller teacher, with its number of heads; no dropout."""
-    config = AutoConfig.from_pretrained(workspace.model_folder(TEACHER_FOLDER))
-    preset, heads = TinyBertConfig.from_preset("4L-312"), config.num_attention_heads
-    width = min(preset.hidden_size, config.hidden_size)
+    return cut_down(AutoConfig.from_pretrained(workspace.model_folder(TEACHER_FOLDER)))
+
+
+def cut_down(teacher: PreTrainedConfig) -> TinyBertConfig:
+    """The paper's 4 layers x 312, cut down to a smaller teacher, with its number of heads; no dropout.
+
+    Args:
+        teacher: its configuration, of any family that `check_layout` takes.
+    """
+    preset, heads = TinyBertConfig.from_preset("4L-312"), teacher.num_attention_heads
+    width = min(preset.hidden_size, teacher.hidden_size)
     return TinyBertConfig.from_teacher(
-        config,
-        num_hidden_layers=min(preset.num_hidden_layers, config.num_hidden_layers),
+        teacher,
+        num_hidden_layers=min(preset.num_hidden_layers, teacher.num_hidden_layers),
         num_attention_heads=heads,
         hidden_size=width - width % heads,
-        intermediate_size=min(preset.intermediate_size, config.intermediate_size),
+        intermediate_size=min(preset.intermediate_size, encoder_fields(teacher)["intermediate_size"]),
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
     )
@@ -170,4 +193,4 @@ def _resumes(workspace: Workspace, stage: str) -> bool:
     return any(last_whole_checkpoint(folder) is not None for folder in folders)
 
 
-__all__ = ["distil_student", "finetune_teacher", "train_undistilled"]
+__all__ = ["cut_down", "distil_student", "finetune_teacher", "teacher_with_new_head", "train_undistilled"]

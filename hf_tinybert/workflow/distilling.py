@@ -41,7 +41,7 @@ from hf_tinybert.workflow.fresh_rows import FreshRows
 from hf_tinybert.workflow.heads import STUDENT_CLASSES
 from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, keep_answers
 from hf_tinybert.workflow.loss_history import Curves
-from hf_tinybert.workflow.model_folder import answering_config, forget_last_call, load_tokenizer
+from hf_tinybert.workflow.model_folder import answering_config, load_tokenizer, ready_to_save
 from hf_tinybert.workflow.refused_run import given_back_if_refused
 from hf_tinybert.workflow.row_fingerprint import check_same_rows
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, place_models
@@ -260,7 +260,7 @@ class _Distillation:
         self.earlier_seconds = clock.earlier
         if self.leads:
             self.student.save_pretrained(self.output)
-            forget_last_call(self.tokenizer)
+            ready_to_save(self.tokenizer, self.student.config)
             self.tokenizer.save_pretrained(self.output)
         return epochs
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.markup import escape
 from transformers import PreTrainedConfig, PreTrainedModel, set_seed
 
@@ -138,9 +139,9 @@ def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay)
 
 
 def model_with_new_head(source: str, config: PreTrainedConfig, task: Task) -> PreTrainedModel:
-    """A pretrained encoder with a new head, or with its own where it fits."""
+    """A pretrained encoder with a new head, or with its own where it fits; in float32, whatever its file is in."""
     model: PreTrainedModel = head_class(task.definition.head, config).from_pretrained(
-        source, ignore_mismatched_sizes=True, **task.model_settings()
+        source, ignore_mismatched_sizes=True, dtype=torch.float32, **task.model_settings()
     )
     # a model loaded from LayerNorm.gamma/beta would write these names again and lose them when the best one is loaded
     vars(model).pop("_weight_conversions", None)

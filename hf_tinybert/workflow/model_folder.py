@@ -254,20 +254,23 @@ def folder_of_file(name: str | Path, file: str) -> Path | None:
 def save_model_folder(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: Task) -> None:
     """Write weights, tokenizer and `task.json`."""
     model.save_pretrained(folder)
-    forget_last_call(tokenizer)
+    ready_to_save(tokenizer, model.config)
     tokenizer.save_pretrained(folder)
     task.save(folder)
 
 
-def forget_last_call(tokenizer: PreTrainedTokenizerBase) -> None:
-    """Have a tokenizer cut and pad by what a call asks for alone; its file would keep what the last one asked for.
+def ready_to_save(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> None:
+    """Have a tokenizer cut and pad by what a call asks for alone, and say how many tokens its model reads.
 
-    Programs that read `tokenizer.json` without transformers would cut by it, and what the last call was depends on
-    whether the run was interrupted.
+    Its file would keep what the last call asked for: programs that read `tokenizer.json` without transformers would
+    cut by it, and what the last call was depends on whether the run was interrupted. That of a teacher with relative
+    positions, such as DeBERTa-v3, knows no limit; its student has one.
 
     Args:
         tokenizer: about to be saved; changed in place.
+        config: of the model that is saved with it.
     """
+    tokenizer.model_max_length = longest_input(tokenizer, config)
     if isinstance(tokenizer, PreTrainedTokenizerFast):
         tokenizer.backend_tokenizer.no_truncation()
         tokenizer.backend_tokenizer.no_padding()
@@ -339,7 +342,6 @@ __all__ = [
     "answering_config",
     "embedding_task",
     "folder_of_file",
-    "forget_last_call",
     "has_label_names",
     "heads_of",
     "is_adapter",
@@ -347,6 +349,7 @@ __all__ = [
     "load_model_folder",
     "load_task",
     "load_tokenizer",
+    "ready_to_save",
     "save_model_folder",
     "stored_folder",
     "task_folder",

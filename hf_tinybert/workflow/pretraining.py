@@ -28,7 +28,7 @@ from hf_tinybert.workflow.general_models import general_teacher, student_of_text
 from hf_tinybert.workflow.general_parts import GeneralParts
 from hf_tinybert.workflow.general_tasks import heads_of, read_tasks, save_tasks
 from hf_tinybert.workflow.loss_history import LossHistory
-from hf_tinybert.workflow.model_folder import forget_last_call, load_config, load_tokenizer
+from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, ready_to_save
 from hf_tinybert.workflow.pretrain_settings import PretrainSettings
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, place_models
 from hf_tinybert.workflow.student_start import show_what_is_left_out
@@ -148,7 +148,7 @@ class _Pretraining:
         with self.display.bar("distilling") as bar:
             show_progress(trainer, bar)
             trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-        forget_last_call(self.tokenizer)
+        ready_to_save(self.tokenizer, self.student.config)
         trainer.save_model(str(self.output))
         if self.leads:
             save_tasks(self.output, self.tasks, self.settings.block_length)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
@@ -97,6 +98,7 @@ def new_student(
     student, info = loader.from_pretrained(
         folder,
         config=config,
+        dtype=torch.float32,  # whatever its file is in: it is trained
         output_loading_info=True,
         ignore_mismatched_sizes=True,  # a head for other labels
     )

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.progress import ProgressDisplay, show_progress
 from hf_tinybert.workflow.loss_history import Curves, LossHistory
-from hf_tinybert.workflow.model_folder import forget_last_call
+from hf_tinybert.workflow.model_folder import ready_to_save
 from hf_tinybert.workflow.run_arguments import TRAINING_ARGUMENTS_FILE, resumes
 from hf_tinybert.workflow.supervised import evaluations
 from hf_tinybert.workflow.training_clock import TrainingClock
@@ -48,8 +48,9 @@ def train_student(
     with display.bar("distilling") as bar:
         show_progress(trainer, bar)
         trainer.train(resume_from_checkpoint=resumes(checkpoints, trainer.args.stages))
-    if isinstance(trainer.processing_class, PreTrainedTokenizerBase):
-        forget_last_call(trainer.processing_class)
+    tokenizer, student = trainer.processing_class, trainer.model
+    if isinstance(tokenizer, PreTrainedTokenizerBase) and isinstance(student, PreTrainedModel):
+        ready_to_save(tokenizer, student.config)
     trainer.save_model(str(output))
     if trainer.args.process_index == 0:  # paths of this machine, no part of a model
         (output / TRAINING_ARGUMENTS_FILE).unlink(missing_ok=True)

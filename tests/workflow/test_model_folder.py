@@ -9,6 +9,7 @@ import peft
 import pytest
 import torch
 from transformers import AutoTokenizer, BertForSequenceClassification, BertModel, DebertaV2Config, ModernBertConfig
+from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from hf_tinybert import TinyBertForMultiTask
 from hf_tinybert.data.tasks import TASK_FILE, Task, TaskKind, TaskSettings
@@ -19,11 +20,11 @@ from hf_tinybert.workflow import evaluate_folder, load_model_folder, model_folde
 from hf_tinybert.workflow.model_folder import (
     answering_config,
     folder_of_file,
-    forget_last_call,
     is_adapter,
     load_config,
     load_task,
     load_tokenizer,
+    ready_to_save,
     stored_folder,
     task_folder,
 )
@@ -169,14 +170,24 @@ def test_files_are_found_in_folders_and_in_the_cache(tmp_path, monkeypatch):
     assert [stored_folder(name) for name in ("my old teacher", "./gone", "a/b/c")] == [None] * 3
 
 
-def test_a_saved_tokenizer_cuts_and_pads_by_what_a_call_asks_for_alone(tokenizer, tmp_path, teacher_of, student_of):
+def test_a_saved_tokenizer_cuts_and_pads_by_what_a_call_asks_for_alone(
+    tokenizer, tiny_student_config, tmp_path, teacher_of, student_of
+):
     """Prevents a program that reads `tokenizer.json` without transformers from cutting texts as the last call did."""
     tokenizer("the film is good", truncation=True, max_length=4, padding="max_length")
-    forget_last_call(tokenizer)
+    ready_to_save(tokenizer, tiny_student_config)
     tokenizer.save_pretrained(tmp_path)
     for folder in (tmp_path, teacher_of("text-classification"), student_of("text-classification")[0]):
         saved = json.loads(Path(folder, "tokenizer.json").read_text(encoding="utf-8"))
         assert saved["truncation"] is saved["padding"] is None
+
+
+@pytest.mark.parametrize("said", [VERY_LARGE_INTEGER, 32])
+def test_a_saved_tokenizer_says_how_much_its_model_reads(said, tokenizer, tiny_student_config):
+    """Prevents an index error of `pipeline(..., truncation=True)`: DeBERTa-v3's tokenizer knows no limit."""
+    tokenizer.model_max_length = said
+    ready_to_save(tokenizer, tiny_student_config)
+    assert tokenizer.model_max_length == min(said, 64)
 
 
 def test_a_folder_that_does_not_exist_is_one_sentence(tmp_path):

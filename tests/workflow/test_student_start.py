@@ -122,6 +122,15 @@ def test_a_student_of_another_task_hands_on_its_encoder_alone(make, trained):
     assert student.config.problem_type is None and student.classifier.weight.shape == (3, 16)
 
 
+def test_a_trained_student_of_half_precision_trains_in_float32(make, trained, tmp_path):
+    """Prevents Adam in float16, in which small steps are lost."""
+    folder = trained()
+    AutoModel.from_pretrained(folder).half().save_pretrained(tmp_path)
+    load_tokenizer(folder).save_pretrained(tmp_path)
+    student, _ = make(str(tmp_path))
+    assert student.dtype is torch.float32
+
+
 def test_a_head_of_the_same_form_is_kept(make, trained):
     """Prevents a student that has learnt the task already from losing it before its teacher is read."""
     folder = trained(TinyBertForSequenceClassification, num_labels=3)
