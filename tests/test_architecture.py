@@ -17,7 +17,7 @@ TREES = {module: ast.parse(module.read_text(encoding="utf-8")) for module in MOD
 # What may import what inside the package: a module may import its own room and the rooms listed for it, nothing else.
 ROOMS_BELOW = {
     "models": set(),
-    "data": {"run_folder"},
+    "data": {"run_folder", "worker_processes"},
     "pictures": set(),
     "hub": {"models", "pictures", "weight_index"},
     "distillation": {"data", "hub", "weight_index"},
@@ -25,9 +25,10 @@ ROOMS_BELOW = {
     "progress": set(),
     "run_folder": set(),
     "weight_index": set(),
+    "worker_processes": set(),
     "registration": {"models"},
     "__init__": {"models", "data", "distillation", "registration"},
-    "workflow": {"models", "data", "distillation", "benchmark", "progress", "run_folder"},
+    "workflow": {"models", "data", "distillation", "benchmark", "progress", "run_folder", "worker_processes"},
     "quickstart": {"models", "data", "distillation", "benchmark", "progress", "run_folder"},
     "doctor": {"__init__", "models", "data", "distillation", "progress", "workflow"},
     "export": {"models", "data", "distillation", "benchmark", "progress", "workflow"},

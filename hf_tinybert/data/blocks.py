@@ -7,9 +7,8 @@ end as every input of the model. Source: RoBERTa (arXiv 1907.11692), "full-sente
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from datasets.arrow_writer import ArrowWriter
 from transformers import PreTrainedTokenizerBase
 
 from hf_tinybert.run_folder import RunFolder, wait_for_stage
+from hf_tinybert.worker_processes import worker_processes
 
 __all__ = ["PackedBlocks", "check_blocks", "pack_documents", "wait_for_blocks"]
 
@@ -156,7 +156,7 @@ def _read(folder: Path, last: Mapping[str, int], length: int) -> PackedBlocks:
 
 def _pack_in_processes(jobs: Iterator[tuple[Any, ...]], num_proc: int) -> None:
     """No more texts wait than the processes take up soon."""
-    with ProcessPoolExecutor(num_proc, mp_context=get_context("spawn")) as pool:
+    with worker_processes(num_proc, __name__) as pool:
         waiting: list[Future[None]] = []
         for job in jobs:
             waiting.append(pool.submit(_pack, *job))

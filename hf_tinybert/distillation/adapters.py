@@ -13,8 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.errors import LocalEntryNotFoundError
 from torch import Tensor
 from transformers import PreTrainedModel
+from transformers.utils import CONFIG_NAME
+from transformers.utils.hub import cached_file
 
 from hf_tinybert.distillation.head_kinds import head_kind
 from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE
@@ -35,6 +39,35 @@ _NO_STUDENTS = {
     "MULTITASK_PROMPT_TUNING": "every row would have to say its task",
     "P_TUNING": "only what its encoder gives is saved, and a resumed run starts its encoder anew",
 }
+
+
+def is_adapter(name: str | Path) -> bool:
+    """Whether a folder or a Hub model is an adapter, which is loaded on its base.
+
+    Args:
+        name: folder or Hub name; of one that neither can have it says nothing.
+
+    Raises:
+        FileNotFoundError: the Hub does not answer, or is not asked, and no such model lies in the local cache: whoever
+            asks for its files next would wait as long again.
+    """
+    if Path(name).is_dir():
+        return (Path(name) / ADAPTER_CONFIG_FILE).is_file()
+    try:
+        return cached_file(str(name), ADAPTER_CONFIG_FILE) is not None
+    except OSError as error:
+        unanswered = isinstance(error.__cause__, LocalEntryNotFoundError)
+        if unanswered and not isinstance(try_to_load_from_cache(str(name), CONFIG_NAME), str):
+            raise unknown_model(name, error) from error
+        return False
+
+
+def unknown_model(name: str | Path, error: OSError) -> FileNotFoundError:
+    """What is said of a model that is found neither on this machine nor on the Hub."""
+    return FileNotFoundError(
+        f"expected a model folder or a Hub name, got `{name}`; because there is no configuration ({error}); check "
+        "the spelling, the connection and HF_HUB_OFFLINE"
+    )
 
 
 def is_adapter_model(model: object) -> "TypeGuard[PeftModel]":
@@ -274,10 +307,12 @@ __all__ = [
     "ADAPTER_CONFIG_FILE",
     "check_adapter_student",
     "check_not_quantised",
+    "is_adapter",
     "is_adapter_model",
     "load_adapter",
     "merged_teacher",
     "register_lora_targets",
     "transformers_model",
+    "unknown_model",
     "without_projections",
 ]

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, cast
 
-import torch
 from transformers import TrainingArguments
-from transformers.utils.import_utils import is_torch_xla_available
 
+from hf_tinybert.distillation.accelerators import has_accelerator
 from hf_tinybert.distillation.layer_mapping import MappingStrategy, is_learned
 from hf_tinybert.distillation.learned_mapping import LearnedMapping
 from hf_tinybert.distillation.loss_weights import parse_loss_weights
@@ -204,8 +203,7 @@ class DistillationArguments(TrainingArguments):
 
     def __post_init__(self) -> None:
         """Check every range before anything is spent."""
-        # without it each of several processes on processors would train by itself, into one folder
-        self.use_cpu = self.use_cpu or not (torch.accelerator.is_available() or is_torch_xla_available())
+        self.use_cpu = self.use_cpu or not has_accelerator()
         if self.bf16_where_fast and not self.bf16 and not self.fp16:
             # before the stock checks, which derive the precision of the run from it
             self.bf16 = has_fast_bf16("cpu" if self.use_cpu else "auto")

@@ -31,7 +31,8 @@ class DistillationRecord:
         loss_reduction: `mean` or `reference`.
         seed: of the run.
         metrics: last logged value of each figure, losses and evaluation.
-        seconds: training time of the run so far, all stages, of the process that wrote it.
+        seconds: training time of the run so far, all stages, by the clock of the process that wrote it; of a resumed
+            run in all calls together.
         versions: of hf_tinybert, torch and transformers.
         tasks: of a multi-task student, what was told of each task: its teacher, layer mapping and loss weights; None
             of a student of one task.
@@ -41,6 +42,7 @@ class DistillationRecord:
         ensemble: of a teacher that is several models, `teachers`: name, class, hash and weight of each, and where they
             were scored `scores` by split; then beside them the `scores` of all as one. None of one model.
         probability_shift: whether predictions of the teacher were corrected by the labels.
+        phase_seconds: the same by stage; empty in records of before there was such a field.
         beside_tasks: of a head that was taken out of a multi-task student, the tasks that the encoder learned besides;
             None otherwise.
         frozen: parts of the student that stayed as they started, by the names of their modules.
@@ -70,6 +72,7 @@ class DistillationRecord:
     vocabulary: dict[str, Any] | None = None
     ensemble: dict[str, Any] | None = None
     probability_shift: bool = False
+    phase_seconds: dict[str, float] = field(default_factory=dict)
     beside_tasks: list[str] | None = None
     frozen: list[str] = field(default_factory=list)
     learning_rate_factors: dict[str, float] = field(default_factory=dict)

@@ -51,6 +51,19 @@ def resume_point(asked: str | bool | None, folders: Mapping[Phase, Path]) -> tup
     )
 
 
+def seconds_until(checkpoint: Path) -> dict[Phase, float]:
+    """How long each phase was trained until a checkpoint was written, in all calls of its run.
+
+    Args:
+        checkpoint: one without a record tells nothing.
+    """
+    if not (checkpoint / RECORD_FILE).is_file():
+        return {}
+    record = DistillationRecord.load(checkpoint)
+    by_phase = record.phase_seconds or {record.phase: record.seconds}
+    return {Phase(phase): seconds for phase, seconds in by_phase.items()}
+
+
 def mark_finished(folder: Path, global_step: int) -> None:
     """Note that a phase has ended at a step: early stopping leaves no other trace."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -151,6 +164,7 @@ __all__ = [
     "forget_finished",
     "mark_finished",
     "resume_point",
+    "seconds_until",
     "warn_of_earlier_run",
     "warn_of_other_run",
 ]

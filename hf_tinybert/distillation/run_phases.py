@@ -14,6 +14,7 @@ from hf_tinybert.distillation.resume import (
     forget_finished,
     mark_finished,
     resume_point,
+    seconds_until,
     warn_of_earlier_run,
 )
 from hf_tinybert.distillation.terms import Phase
@@ -27,12 +28,15 @@ class RunPhases:
 
     Attributes:
         current: the phase that is trained, or was last; the first one before.
-        seconds: that each phase was trained in this process.
+        seconds: that each phase was trained, of a resumed run in all calls together; what an earlier call did after
+            the checkpoint is done again, and is not counted.
+        earlier_seconds: those of earlier calls among them.
     """
 
     def __init__(self, args: DistillationArguments) -> None:
         self.current: Phase = args.stages[0]
         self.seconds: dict[Phase, float] = {}
+        self.earlier_seconds: dict[Phase, float] = {}
         self._args = args
         self._logs = PhaseLogs(Path(str(args.output_dir)))
         self._start: float | None = None
@@ -70,6 +74,8 @@ class RunPhases:
         first, checkpoint = resume_point(resume_from_checkpoint, folders)
         if not resume_from_checkpoint:
             warn_of_earlier_run(folders)
+        self.earlier_seconds = {} if checkpoint is None else seconds_until(checkpoint)
+        self.seconds = dict(self.earlier_seconds)
         return self._args.phase_settings()[self._args.stages.index(first) :], checkpoint
 
     def enter(self, phase: Phase, callbacks: Iterable[TrainerCallback]) -> None:
@@ -89,11 +95,13 @@ class RunPhases:
         if not resumed and self._args.should_save:
             forget_finished(folder)
         self._finished_at = finished_step(folder) if resumed else None
+        if not resumed:
+            self.seconds.pop(self.current, None)
         self._start = time.perf_counter()
         try:
             yield
         finally:
-            self.seconds[self.current] = time.perf_counter() - self._start
+            self.seconds = self.seconds_so_far()
             self._start = None
 
     def is_over(self, step: int, max_steps: int) -> bool:
@@ -105,10 +113,12 @@ class RunPhases:
         if step < max_steps and self.current is not self._args.stages[-1] and self._args.should_save:
             mark_finished(self.folder(self.current), step)
 
-    def seconds_so_far(self) -> float:
-        """Of all phases in this process, the running one included."""
-        running = 0.0 if self._start is None else time.perf_counter() - self._start
-        return sum(self.seconds.values()) + running
+    def seconds_so_far(self) -> dict[Phase, float]:
+        """As `seconds`, with those of the running phase up to now."""
+        if self._start is None:
+            return self.seconds
+        running = time.perf_counter() - self._start
+        return {**self.seconds, self.current: self.seconds.get(self.current, 0.0) + running}
 
 
 __all__ = ["RunPhases"]

@@ -33,9 +33,14 @@ from transformers import (
 )
 from transformers.utils import CONFIG_NAME
 from transformers.utils.hub import cached_file
-from transformers.utils.peft_utils import find_adapter_config_file
 
-from hf_tinybert.distillation.adapters import ADAPTER_CONFIG_FILE, check_not_quantised, load_adapter, merged_teacher
+from hf_tinybert.distillation.adapters import (
+    ADAPTER_CONFIG_FILE,
+    check_not_quantised,
+    is_adapter,
+    load_adapter,
+    merged_teacher,
+)
 from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.embedding_teacher import teach_embeddings
 from hf_tinybert.distillation.head_kinds import head_kind
@@ -106,7 +111,7 @@ def load_teacher(
             f"`{type(student).__name__}`; pass the teacher as a loaded model, or train the intermediate-layer phase "
             "only"
         )
-    if find_adapter_config_file(str(name)) is not None:
+    if is_adapter(name):
         teacher = _load_adapted(str(name), type(student).__name__, kind, needs_head=needs_head, dtype=dtype)
         teach_embeddings(teacher, student)
         return teacher
@@ -192,7 +197,7 @@ def load_teacher_with_trained_head(
     """
     check_weights(Path(name))
     kind = head_kind(student)
-    if kind is None or find_adapter_config_file(str(name)) is not None:
+    if kind is None or is_adapter(name):
         return None
     config = _load_config(str(name))
     if type(config) not in HEADS[kind].families:
@@ -214,7 +219,7 @@ def load_teacher_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
         ValueError: an adapter's base cannot be found.
     """
     source = str(name)
-    if find_adapter_config_file(source) is not None and cached_file(source, _TOKENIZER_FILE, **_IF_THERE) is None:
+    if is_adapter(source) and cached_file(source, _TOKENIZER_FILE, **_IF_THERE) is None:
         source = base_of_adapter(source)
     tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     if not isinstance(tokenizer, PreTrainedTokenizerBase):

@@ -62,8 +62,7 @@ class DistillationTrainer(ObjectiveTrainer):
     `train()` runs the phases of `args.phases` in turn, each with fresh optimizer and schedule. Every term is logged
     under its own name (`attention_scores_loss`, `eval_prediction_loss`, ...). Evaluation returns loss and logits only.
     `trainer.model` is the student; `save_model()` writes a folder without teacher or projections. With more than one
-    phase, checkpoints lie in `output_dir/<phase>/checkpoint-<step>`. `phase_seconds` says how long each phase trained
-    in this process.
+    phase, checkpoints lie in `output_dir/<phase>/checkpoint-<step>`.
 
     Args:
         model: the student, or a `PeftModel` of it; labels, if any, are not trained on.
@@ -162,8 +161,13 @@ class DistillationTrainer(ObjectiveTrainer):
 
     @property
     def phase_seconds(self) -> dict[Phase, float]:
-        """How long each phase trained in this process."""
+        """How long each phase trained; of a resumed run in all calls together, up to the checkpoint of each."""
         return self._phases.seconds
+
+    @property
+    def earlier_phase_seconds(self) -> dict[Phase, float]:
+        """Of `phase_seconds`, those of earlier calls of a resumed run."""
+        return self._phases.earlier_seconds
 
     @property
     def phase_objective(self) -> DistillationObjective:
@@ -358,9 +362,10 @@ class DistillationTrainer(ObjectiveTrainer):
                 self._tell(f"{term}, mean weights of the teacher's layers\n{layer_weights_table(weights)}")
 
     def _tell(self, text: str) -> None:
-        """Into the log, and above the progress bar where there is one."""
-        logger.info("%s", text)
-        if self.is_world_process_zero() and not self.args.disable_tqdm:
+        """Into the log where that is kept, else above the progress bar where there is one."""
+        if logger.isEnabledFor(logging.INFO) and logger.hasHandlers():
+            logger.info("%s", text)
+        elif self.is_world_process_zero() and not self.args.disable_tqdm:
             tqdm.write(text)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
@@ -399,6 +404,7 @@ class DistillationTrainer(ObjectiveTrainer):
 
     def _record(self) -> DistillationRecord:
         metrics = {name: value for logs in self.state.log_history for name, value in logs.items()}
+        seconds = self._phases.seconds_so_far()
         return DistillationRecord(
             **self._told_of_tasks(),
             student_class=type(self._student).__name__,
@@ -411,7 +417,8 @@ class DistillationTrainer(ObjectiveTrainer):
             frozen=self.args.frozen or [],
             learning_rate_factors=dict(self._rate_factors),
             metrics={name: value for name, value in metrics.items() if isinstance(value, int | float)},
-            seconds=round(self._phases.seconds_so_far(), 1),
+            seconds=round(sum(seconds.values()), 1),
+            phase_seconds={str(phase): round(of_phase, 3) for phase, of_phase in seconds.items()},
             versions={
                 "hf_tinybert": version("hf-tinybert"),
                 "torch": torch.__version__,

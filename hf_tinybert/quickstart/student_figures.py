@@ -46,10 +46,9 @@ def _student_figures(workspace: Workspace, summary: dict[str, Any]) -> dict[str,
             str(size): {name: summary[f"{name}_sentences_per_second_batch_{size}"] for name in pair}
             for size, _ in SPEED_RUNS
         },
-        "seconds": {  # a phase that an interrupted run finished has none
-            name: summary[key]
+        "seconds": {
+            name: summary[f"{name.replace('-', '_')}_seconds"]
             for name in ("initialization", str(Phase.INTERMEDIATE), str(Phase.PREDICTION))
-            if (key := f"{name.replace('-', '_')}_seconds") in summary
         },
         "settings": {  # by which `hf-tinybert report` finds teacher and rows
             "data": settings.dataset or "bbc-news",

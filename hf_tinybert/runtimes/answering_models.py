@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel
 
 from hf_tinybert.data.tasks import TaskKind
+from hf_tinybert.distillation.adapters import is_adapter
 from hf_tinybert.distillation.encodings import model_input_names
 from hf_tinybert.distillation.teacher import base_of_adapter
 from hf_tinybert.export.formats import WEIGHT_ENDINGS
@@ -19,7 +20,7 @@ from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassificati
 from hf_tinybert.runtimes.inference_settings import InferenceSettings
 from hf_tinybert.runtimes.runtime import Runtime
 from hf_tinybert.workflow.heads import head_class
-from hf_tinybert.workflow.model_folder import answering_config, heads_of, is_adapter, load_config, load_model_folder
+from hf_tinybert.workflow.model_folder import answering_config, heads_of, load_config, load_model_folder
 from hf_tinybert.workflow.teacher_search import recorded_teacher
 from hf_tinybert.workflow.teachers import is_finetuned
 

@@ -1,15 +1,12 @@
 """New rows in parts on disk, each written whole or not at all, by this process or by several."""
 
 import json
-import multiprocessing
 import os
 import shutil
-import signal
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
-from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ from datasets import ClassLabel, Features, List
 
 from hf_tinybert.data.augmentation import COPY, Augmenter
 from hf_tinybert.data.tasks import KINDS, TaskKind
+from hf_tinybert.worker_processes import worker_processes
 from hf_tinybert.workflow.augment_settings import AugmentSettings
 from hf_tinybert.workflow.augmentation_sources import ALIGNED_COLUMNS, make_augmenter
 
@@ -57,18 +55,14 @@ class AugmentedParts:
     def write_in_processes(self, parts: Iterable[Part], processes: int) -> Iterator[int]:
         """As `write`, by several processes, each of which reads vectors and models for itself."""
         threads = max(1, torch.get_num_threads() // processes)
-        context = _start_method()
         waiting: deque[Future[int]] = deque()
-        with ProcessPoolExecutor(processes, context, _start_process, (self, threads)) as pool:
-            try:
-                for part in parts:
-                    waiting.append(pool.submit(_write_in_process, part))
-                    if len(waiting) > 2 * processes:  # the rows of all parts need not be held at once
-                        yield waiting.popleft().result()
-                for written in waiting:
-                    yield written.result()
-            finally:
-                pool.shutdown(cancel_futures=True)  # interrupted, it waits for the parts begun alone
+        with worker_processes(processes, __name__, _start_process, self, threads) as pool:
+            for part in parts:
+                waiting.append(pool.submit(_write_in_process, part))
+                if len(waiting) > 2 * processes:  # the rows of all parts need not be held at once
+                    yield waiting.popleft().result()
+            for written in waiting:
+                yield written.result()
 
     def counts(self, parts: int) -> Counter[str]:
         """The counts of so many parts together."""
@@ -125,20 +119,7 @@ _own: dict[str, tuple[AugmentedParts, Augmenter]] = {}
 """Of a process that writes parts."""
 
 
-def _start_method() -> BaseContext:
-    """Forks of a process that has imported this module and computed nothing, as torch's threads survive no fork.
-
-    Where a machine has no such server, each process imports the module anew.
-    """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    return context
-
-
 def _start_process(parts: AugmentedParts, threads: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches all processes; the first one speaks for them
     torch.set_num_threads(threads)
     _own["parts"] = parts, make_augmenter(parts.settings, parts.kind, parts.vectors)
 

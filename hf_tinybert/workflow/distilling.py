@@ -145,7 +145,7 @@ class _Distillation:
         token_map = find_token_map(self.tokenizer, self.teacher_tokenizer)
         check_student_start(self.student, teachers_of(self.teacher)[0], settings, token_map)
         self.seconds: dict[str, float] = {}
-        self.earlier_seconds: dict[str, float] = {}
+        self.earlier_seconds = 0.0
         self.curves: Curves = {}
         self.ensemble: dict[str, Any] | None = None
 
@@ -172,7 +172,7 @@ class _Distillation:
         self.seconds["initialization"] = round(time.perf_counter() - start, 1)
         from_labels = self.settings.learn_from == LearnFrom.LABELS
         epochs = self._train_on_labels() if from_labels else self._train(initial, rows)
-        self.seconds["total"] = round(time.perf_counter() - start + sum(self.earlier_seconds.values()), 1)
+        self.seconds["total"] = round(time.perf_counter() - start + self.earlier_seconds, 1)
         if not self.leads:
             return wait_for_stage(self.output, STAGE)
         self.task.save(self.output)

@@ -112,7 +112,7 @@ def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay)
             model = model_with_new_head(source, config, task)
             clock = TrainingClock(output / CHECKPOINTS)
             epochs = train_on_labels(model, arguments, prepared, tokenizer, display, clock)
-        seconds = time.perf_counter() - start + sum(clock.earlier.values())
+        seconds = time.perf_counter() - start + clock.earlier
         if not leads:
             return wait_for_stage(output, _STAGE)
         save_model_folder(output, model, tokenizer, task)

@@ -33,7 +33,7 @@ def held_out_terms(trainer: DistillationTrainer, tasks: Mapping[str, PreparedDat
 
 
 def general_figures(
-    parts: GeneralParts, trainer: DistillationTrainer, before: Mapping[str, float], *, seconds: float, curves: Curves
+    parts: GeneralParts, trainer: DistillationTrainer, before: Mapping[str, float], *, curves: Curves
 ) -> dict[str, Any]:
     """What `pretrain` gives of a run that is trained; the held-out rows are evaluated for it.
 
@@ -41,12 +41,12 @@ def general_figures(
         parts: of the run.
         trainer: after training.
         before: `held_out_terms` before the first step.
-        seconds: of training, in all calls.
-        curves: of every term, of all calls too.
+        curves: of every term, of all calls.
     """
     settings, steps = parts.settings, trainer.state.global_step
     of_text = trainer.steps_of(TEXT_TASK) if isinstance(trainer, MultiTaskDistillationTrainer) else steps
     tokens = of_text * settings.batch_size * settings.block_length
+    seconds = sum(trainer.phase_seconds.values())
     speed = tokens / max(seconds, 1e-9)
     return {
         "teacher": parts.teacher_name,

@@ -18,7 +18,7 @@ from transformers import (
 from transformers.utils.hub import cached_file
 
 from hf_tinybert.data.tasks import KINDS, TASK_FILE, Task, TaskKind, TaskSettings
-from hf_tinybert.distillation.adapters import ADAPTER_CONFIG_FILE
+from hf_tinybert.distillation.adapters import ADAPTER_CONFIG_FILE, is_adapter, unknown_model
 from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.teacher import load_adapted_config, load_teacher_tokenizer
 from hf_tinybert.models.checkpoint_folder import CONFIG_FILE
@@ -136,14 +136,6 @@ def heads_of(config: PreTrainedConfig) -> Mapping[str, Mapping[str, Any]]:
     return tasks or {}
 
 
-def is_adapter(name: str | Path) -> bool:
-    """Whether a folder or a Hub model is an adapter, which is loaded on its base."""
-    try:
-        return folder_of_file(name, ADAPTER_CONFIG_FILE) is not None
-    except OSError:  # neither a folder nor a name that the Hub can have, as `load_config` says
-        return False
-
-
 def answering_config(name: str | Path) -> PreTrainedConfig:
     """As `load_config`, of an adapter too: that of its base, with the classes of the adapter."""
     return load_adapted_config(name) if is_adapter(name) else load_config(str(name))
@@ -164,10 +156,7 @@ def load_config(name: str) -> PreTrainedConfig:
     try:
         config: PreTrainedConfig = AutoConfig.from_pretrained(name, trust_remote_code=False)
     except OSError as error:
-        raise FileNotFoundError(
-            f"expected a model folder or a Hub name, got `{name}`; because there is no configuration ({error}); check "
-            "the spelling, the connection and HF_HUB_OFFLINE"
-        ) from error
+        raise unknown_model(name, error) from error
     except ValueError as error:
         raise ValueError(
             f"expected a model folder or a Hub name, got `{name}`; because it has no configuration of a known model "
@@ -344,7 +333,6 @@ __all__ = [
     "folder_of_file",
     "has_label_names",
     "heads_of",
-    "is_adapter",
     "load_config",
     "load_model_folder",
     "load_task",

@@ -160,7 +160,7 @@ class _MultiTaskDistillation:
             token_map = find_token_map(self.tokenizer, self.teacher_tokenizer)
             check_student_start(self.student, base, self.shared, token_map)
         self.seconds: dict[str, float] = {}
-        self.earlier_seconds: dict[str, float] = {}
+        self.earlier_seconds = 0.0
         self.curves: Curves = {}
 
     def run(self) -> dict[str, Any]:
@@ -187,7 +187,7 @@ class _MultiTaskDistillation:
             initial = self._initialize()
         self.seconds["initialization"] = round(time.perf_counter() - start, 1)
         epochs = self._train(initial)
-        self.seconds["total"] = round(time.perf_counter() - start + sum(self.earlier_seconds.values()), 1)
+        self.seconds["total"] = round(time.perf_counter() - start + self.earlier_seconds, 1)
         if not self.leads:
             return wait_for_stage(self.output, _STAGE)
         for name, part in self.parts.items():

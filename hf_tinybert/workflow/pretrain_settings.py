@@ -156,8 +156,6 @@ class PretrainSettings:
             report_to="none",
             disable_tqdm=True,
             log_level_replica="error",  # the first process warns for all
-            # without it accelerate takes each of several processes on processors for a run of its own
-            use_cpu=not torch.accelerator.is_available(),
             dataloader_pin_memory=torch.accelerator.is_available(),
             preflight=self.preflight,
             **{name: value for name, value in given.items() if value is not None},

@@ -20,7 +20,7 @@ from hf_tinybert.models.initialization import InitializationMethod, check_start
 from hf_tinybert.progress import ProgressDisplay, show_progress
 from hf_tinybert.run_folder import RunFolder, claim_folder
 from hf_tinybert.workflow.corpus import check_corpus, pack_corpus, split_corpus
-from hf_tinybert.workflow.earlier_calls import EarlierCalls
+from hf_tinybert.workflow.earlier_calls import terms_before
 from hf_tinybert.workflow.figures import finished_figures, save_figures
 from hf_tinybert.workflow.finetuning import PACKAGED_TEACHER
 from hf_tinybert.workflow.general_figures import general_figures, held_out_terms
@@ -142,9 +142,7 @@ class _Pretraining:
         trainer.remove_callback(PrinterCallback)  # the display shows what there is to see
         history = LossHistory(trainer, self.checkpoints)
         trainer.add_callback(history)
-        earlier = EarlierCalls(folder, checkpoint, leads=self.leads)
-        before = earlier.terms_before(lambda: held_out_terms(trainer, self.tasks))
-        seconds = earlier.seconds()
+        before = terms_before(folder, lambda: held_out_terms(trainer, self.tasks), leads=self.leads)
         with self.display.bar("distilling") as bar:
             show_progress(trainer, bar)
             trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
@@ -152,8 +150,7 @@ class _Pretraining:
         trainer.save_model(str(self.output))
         if self.leads:
             save_tasks(self.output, self.tasks, self.settings.block_length)
-        seconds += sum(trainer.phase_seconds.values())
-        figures = general_figures(parts, trainer, before, seconds=seconds, curves=history.curves())
+        figures = general_figures(parts, trainer, before, curves=history.curves())
         if self.leads:
             self._finish(folder, figures)
         return figures

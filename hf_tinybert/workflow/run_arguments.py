@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from transformers import TrainingArguments
 
+from hf_tinybert.distillation.accelerators import has_accelerator
 from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
 
 CHECKPOINTS = ".checkpoints"
@@ -127,8 +128,7 @@ def stock_arguments(settings: DataSettings, checkpoints: Path, *, metric: str) -
         "report_to": "none",
         "disable_tqdm": True,
         "log_level_replica": "error",  # the first process warns for all
-        # without it accelerate takes each of several processes on processors for a run of its own
-        "use_cpu": not torch.accelerator.is_available(),
+        "use_cpu": not has_accelerator(),
         "dataloader_pin_memory": torch.accelerator.is_available(),
     }
     if settings.keep_best:

@@ -11,7 +11,6 @@ from hf_tinybert.workflow.loss_history import Curves, LossHistory
 from hf_tinybert.workflow.model_folder import ready_to_save
 from hf_tinybert.workflow.run_arguments import TRAINING_ARGUMENTS_FILE, resumes
 from hf_tinybert.workflow.supervised import evaluations
-from hf_tinybert.workflow.training_clock import TrainingClock
 
 
 @dataclass(frozen=True)
@@ -20,13 +19,13 @@ class StudentTraining:
 
     Attributes:
         seconds: by phase.
-        earlier_seconds: those of earlier calls among them.
+        earlier_seconds: those of earlier calls among them, of all phases.
         curves: of every term, by phase.
         epochs: metrics of every evaluation.
     """
 
     seconds: dict[str, float]
-    earlier_seconds: dict[str, float]
+    earlier_seconds: float
     curves: Curves
     epochs: list[dict[str, float]]
 
@@ -42,9 +41,8 @@ def train_student(
         checkpoints: folder that outlives an interruption.
         display: where progress is shown.
     """
-    history, clock = LossHistory(trainer, checkpoints), TrainingClock(checkpoints, lambda: str(trainer.phase))
+    history = LossHistory(trainer, checkpoints)
     trainer.add_callback(history)
-    trainer.add_callback(clock)
     with display.bar("distilling") as bar:
         show_progress(trainer, bar)
         trainer.train(resume_from_checkpoint=resumes(checkpoints, trainer.args.stages))
@@ -54,8 +52,9 @@ def train_student(
     trainer.save_model(str(output))
     if trainer.args.process_index == 0:  # paths of this machine, no part of a model
         (output / TRAINING_ARGUMENTS_FILE).unlink(missing_ok=True)
-    by_phase = {phase: round(seconds, 1) for phase, seconds in clock.by_phase(trainer.phase_seconds).items()}
-    return StudentTraining(by_phase, clock.earlier, history.curves(), evaluations(trainer))
+    by_phase = {str(phase): round(seconds, 1) for phase, seconds in trainer.phase_seconds.items()}
+    earlier = sum(trainer.earlier_phase_seconds.values())
+    return StudentTraining(by_phase, earlier, history.curves(), evaluations(trainer))
 
 
 __all__ = ["StudentTraining", "train_student"]

@@ -23,7 +23,7 @@ def small_parts(monkeypatch):
 @pytest.fixture
 def forked(monkeypatch):
     """Processes that need not import; the tests of `hf-tinybert pretrain --num-proc` start those that do."""
-    monkeypatch.setattr("hf_tinybert.data.blocks.get_context", lambda method: fork_what_is_started(monkeypatch))
+    monkeypatch.setattr("hf_tinybert.worker_processes._start_method", lambda module: fork_what_is_started(monkeypatch))
 
 
 @pytest.fixture

@@ -5,11 +5,13 @@ import sys
 import peft
 import pytest
 import torch
+from huggingface_hub.errors import LocalEntryNotFoundError
 from transformers import AutoModelForSequenceClassification
 
 from hf_tinybert.distillation.adapters import (
     check_adapter_student,
     check_not_quantised,
+    is_adapter,
     is_adapter_model,
     load_adapter,
     merged_teacher,
@@ -46,6 +48,27 @@ def _adapted(model, config=None, shift=True):
 
 def _check(student, reads_layers=True, reads_predictions=True):
     check_adapter_student(student, reads_layers=reads_layers, reads_predictions=reads_predictions)
+
+
+# where one lies
+
+
+def test_a_hub_that_does_not_answer_is_asked_once(monkeypatch):
+    """Prevents waiting twice for the connection to fail, half a minute each; a cached model is found without."""
+    asked: list[str] = []
+
+    def unanswered(name, file, **options):
+        asked.append(file)
+        raise LocalEntryNotFoundError("no connection")
+
+    monkeypatch.setattr("transformers.utils.hub.hf_hub_download", unanswered)
+    with pytest.raises(FileNotFoundError, match=r"(?s)got `public/teacher`; because .*check the spelling"):
+        is_adapter("public/teacher")
+    assert asked == ["adapter_config.json"]
+    monkeypatch.setattr(
+        "hf_tinybert.distillation.adapters.try_to_load_from_cache", lambda name, file: f"/cache/{file}"
+    )
+    assert not is_adapter("public/teacher")
 
 
 # what is inside

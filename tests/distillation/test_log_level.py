@@ -66,3 +66,14 @@ def test_a_trainer_looks_before_it_tells_of_the_models(build_arguments, build_st
     with pytest.raises((ValueError, OSError)):
         trainer(build_student("ForSequenceClassification"), build_arguments(log_level="info"), **given)
     assert PACKAGE.level == logging.INFO
+
+
+@pytest.mark.parametrize("level", ["info", "passive"])
+def test_the_layer_mapping_is_told_once(build_trainer, monkeypatch, capsys, level):
+    """Prevents the same table in the log and above the progress bar, and one that nobody sees."""
+    with monkeypatch.context() as bare:  # without the handlers of pytest
+        bare.setattr(logging.root, "handlers", [])
+        trainer = build_trainer({"log_level": level, "disable_tqdm": False, "phases": ["joint"], "max_steps": 1})
+        trainer.train()
+    told = capsys.readouterr()
+    assert (told.out + told.err).count("mapping: ") == 1

@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import fields
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from hf_tinybert.distillation.resume import (
     forget_finished,
     mark_finished,
     resume_point,
+    seconds_until,
     warn_of_earlier_run,
     warn_of_other_run,
 )
@@ -70,6 +72,18 @@ def test_a_checkpoint_of_another_runs_phase_is_refused(folders, build_trainer, t
         ValueError, match="expected a checkpoint of intermediate-layer, prediction-layer, got one of joint"
     ):
         resume_point(str(checkpoint), folders)
+
+
+@pytest.mark.parametrize(
+    ("told", "by_phase"),
+    [({FIRST: 4.0, SECOND: 1.5}, {FIRST: 4.0, SECOND: 1.5}), ({}, {SECOND: 5.5})],
+    ids=["new", "old"],
+)
+def test_a_checkpoint_tells_the_seconds_of_all_calls_until_it(folders, told, by_phase):
+    """Prevents a run that was begun with an earlier version, or goes on from strange weights, from being refused."""
+    record = {field.name: None for field in fields(DistillationRecord)} | {"phase": SECOND, "seconds": 5.5}
+    assert seconds_until(_checkpoint(folders[SECOND], 4, {**record, "phase_seconds": told})) == by_phase
+    assert seconds_until(_checkpoint(folders[SECOND], 6)) == {}
 
 
 def test_the_end_of_a_phase_is_noted_and_forgotten(tmp_path):

@@ -2,11 +2,13 @@
 
 import itertools
 import json
+from dataclasses import fields
 from types import SimpleNamespace
 
 import pytest
 
 from hf_tinybert.distillation import run_phases
+from hf_tinybert.distillation.record import DistillationRecord
 from hf_tinybert.distillation.run_phases import RunPhases
 from hf_tinybert.distillation.terms import Phase
 
@@ -72,9 +74,28 @@ def test_seconds_are_those_of_each_phase_also_of_one_that_fails(phases, monkeypa
     monkeypatch.setattr(run_phases, "time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
     phases.enter(FIRST, [])
     with phases.training(resumed=False):
-        assert phases.seconds_so_far() == 1.0
+        assert phases.seconds_so_far() == {FIRST: 1.0}
     next(ticks)
     phases.enter(SECOND, [])
     with pytest.raises(KeyboardInterrupt), phases.training(resumed=False):
         raise KeyboardInterrupt
-    assert phases.seconds == {FIRST: 2.0, SECOND: 1.0} and phases.seconds_so_far() == 3.0
+    assert phases.seconds == phases.seconds_so_far() == {FIRST: 2.0, SECOND: 1.0}
+
+
+def test_a_resumed_run_counts_the_seconds_until_its_checkpoint_once(phases, monkeypatch):
+    """Prevents the cost of the last call alone, and seconds after the checkpoint from being counted twice."""
+    ticks = itertools.count()
+    monkeypatch.setattr(run_phases, "time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
+    written = _checkpoint(phases.folder(SECOND), 3)
+    told = {field.name: None for field in fields(DistillationRecord)}
+    told |= {"phase": str(SECOND), "seconds": 12.0, "phase_seconds": {str(FIRST): 10.0, str(SECOND): 2.0}}
+    DistillationRecord(**told).save(written)
+    for _ in range(2):  # a second try in the same process
+        phases.left(True)
+        phases.enter(SECOND, [])
+        with phases.training(resumed=True):
+            assert phases.seconds_so_far() == {FIRST: 10.0, SECOND: 3.0}
+        assert phases.seconds == {FIRST: 10.0, SECOND: 4.0}
+        assert phases.earlier_seconds == {FIRST: 10.0, SECOND: 2.0}
+    phases.left(None)
+    assert phases.seconds == phases.earlier_seconds == {}

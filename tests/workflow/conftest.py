@@ -234,9 +234,12 @@ def earlier_calls_took():
     """Sets the seconds that an interrupted run says of each of its phases."""
 
     def change(folder, seconds):
-        file = folder / ".checkpoints" / "training-seconds.json"
-        notes = json.loads(file.read_text())
-        file.write_text(json.dumps({phase: dict.fromkeys(steps, seconds) for phase, steps in notes.items()}))
+        for file in (folder / ".checkpoints").rglob("distillation.json"):
+            told = json.loads(file.read_text())
+            file.write_text(json.dumps({**told, "phase_seconds": dict.fromkeys(told["phase_seconds"], seconds)}))
+        clock = folder / ".checkpoints" / "seconds.json"  # of a training on labels
+        if clock.is_file():
+            clock.write_text(json.dumps(dict.fromkeys(json.loads(clock.read_text()), seconds)))
 
     return change
 

@@ -296,6 +296,7 @@ def test_interrupted_it_ends_with_the_same_student(
     seconds = distil(settings, tmp_path / "resumed", display)["seconds"]
     earlier = 5000.0 if interrupted_after == 4 else 10000.0  # in one phase or both
     assert earlier < seconds["total"] < earlier + 1000 and 5000.0 <= seconds["intermediate-layer"] < 6000.0
+    assert earlier <= DistillationRecord.load(tmp_path / "resumed").seconds < earlier + 1000
     straight, resumed = (load_file(tmp_path / name / "model.safetensors") for name in ("straight", "resumed"))
     assert all(torch.equal(straight[name], resumed[name]) for name in straight)
     kept = read_answers(tmp_path / "resumed")

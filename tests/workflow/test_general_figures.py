@@ -25,10 +25,11 @@ def test_held_out_terms_are_losses_alone(trained):
     assert terms["loss"] == pytest.approx(sum(value for name, value in terms.items() if name != "loss"), rel=1e-4)
 
 
-def test_speed_and_cost_are_those_of_the_tokens_that_were_trained_on(trained):
+def test_speed_and_cost_are_those_of_the_tokens_that_were_trained_on(trained, monkeypatch):
     """Prevents a forecast from blocks instead of tokens, or from the seconds of one call."""
     parts, trainer = trained
-    figures = general_figures(parts, trainer, {"loss": 2.0}, seconds=20.0, curves={})
+    monkeypatch.setitem(trainer.phase_seconds, trainer.phase, 20.0)
+    figures = general_figures(parts, trainer, {"loss": 2.0}, curves={})
     length, tokens = parts.settings.block_length, STEPS * parts.settings.batch_size * parts.settings.block_length
     assert (figures["steps"], figures["tokens_seen"], figures["seconds"]) == (STEPS, tokens, 20.0)
     assert figures["tokens_per_second"] == tokens / 20
@@ -45,4 +46,4 @@ def test_speed_and_cost_are_those_of_the_tokens_that_were_trained_on(trained):
 def test_a_run_that_went_on_after_its_last_step_has_figures(trained):
     """Prevents a division by no second at all, when hours of training are done."""
     parts, trainer = trained
-    assert general_figures(parts, trainer, {}, seconds=0.0, curves={})["seconds"] == 0.0
+    assert general_figures(parts, trainer, {}, curves={})["seconds"] == 0.0

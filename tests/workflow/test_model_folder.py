@@ -13,6 +13,7 @@ from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from hf_tinybert import TinyBertForMultiTask
 from hf_tinybert.data.tasks import TASK_FILE, Task, TaskKind, TaskSettings
+from hf_tinybert.distillation.adapters import is_adapter
 from hf_tinybert.hub import PublishedForm
 from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
 from hf_tinybert.models.sentence_transformers import save_as_sentence_transformer
@@ -20,7 +21,6 @@ from hf_tinybert.workflow import evaluate_folder, load_model_folder, model_folde
 from hf_tinybert.workflow.model_folder import (
     answering_config,
     folder_of_file,
-    is_adapter,
     load_config,
     load_task,
     load_tokenizer,
