@@ -142,7 +142,7 @@ class DistillationTrainer(ObjectiveTrainer):
         """
         self._columns = columns
         super().__init__(model=model, args=args, **kwargs)
-        check_rate_factors(self.model, self._rate_factors, args.frozen or ())
+        check_rate_factors(self.model, self._rate_factors, args.frozen or (), is_paired=True)
         self._train_projections()  # an optimizer of the caller was made before there were any
         check_devices(self)
         self._phases = RunPhases(self.args)
