@@ -188,11 +188,13 @@ class DistillationTrainer(ObjectiveTrainer):
             Steps of all phases, loss of the last, and the metrics of the last plus `train_runtime` (seconds) of all.
 
         Raises:
-            ValueError: no checkpoint to resume from, a damaged one, or a metric of the best model that no evaluation
-                gives.
+            ValueError: no checkpoint to resume from, a damaged one, one of other frozen parts or rates of parts, or a
+                metric of the best model that no evaluation gives.
         """
         self._check_evaluations()
         phases, checkpoint = self._phases.left(resume_from_checkpoint)
+        if checkpoint is not None:
+            check_same_optimizer(checkpoint, self._record())
         if any(one.reads_layers for one in self._tasks.values()):
             self._tell(self._mapping_table)
         if self.args.frozen:
@@ -309,7 +311,6 @@ class DistillationTrainer(ObjectiveTrainer):
         """One stock training run with the arguments and the objective of a phase."""
         self._enter(settings.phase)
         if checkpoint is not None:
-            check_same_optimizer(checkpoint, self._record())
             warn_of_other_run(checkpoint, self._record())
         for task in self._active_tasks().values():
             logger.info("phase %s: %s", settings.phase, {name: str(w) for name, w in task.objective.weights.items()})
