@@ -29,19 +29,22 @@ def parse_rate_factors(given: Mapping[str, Any]) -> dict[str, float]:
     return {str(pattern): float(factor) for pattern, factor in given.items()}
 
 
-def check_rate_factors(model: nn.Module, factors: Mapping[str, float], frozen: Sequence[str] = ()) -> None:
+def check_rate_factors(
+    model: nn.Module, factors: Mapping[str, float], frozen: Sequence[str] = (), *, is_paired: bool = False
+) -> None:
     """Refuse factors of what there is not, or of what does not learn.
 
     Args:
-        model: the student as given, before or after its projections are attached.
+        model: the student as given.
         factors: by pattern.
         frozen: patterns of what does not learn.
+        is_paired: whether the projections are attached, if a term reads any; those that may come are not looked for.
 
     Raises:
         ValueError: see `parts_by_pattern`; or a part of which all is frozen.
     """
-    own = [pattern for pattern in factors if not pattern.startswith(PROJECTIONS_ATTRIBUTE)]
-    found = parts_by_pattern(model, own, "learning_rate_factors")
+    own = [pattern for pattern in factors if is_paired or not pattern.startswith(PROJECTIONS_ATTRIBUTE)]
+    found = parts_by_pattern(model, own, "learning_rate_factors", projections=is_paired)
     still = set[str]().union(*parts_by_pattern(model, frozen, "frozen").values())
     still |= {name for name, one in model.named_parameters(remove_duplicate=False) if not one.requires_grad}
     idle = [pattern for pattern, names in found.items() if still.issuperset(names)]

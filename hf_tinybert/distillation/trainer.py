@@ -141,7 +141,7 @@ class DistillationTrainer(ObjectiveTrainer):
         """
         self._columns = columns
         super().__init__(model=model, args=args, **kwargs)
-        check_rate_factors(self.model, self._rate_factors, args.frozen or ())
+        check_rate_factors(self.model, self._rate_factors, args.frozen or (), is_paired=True)
         self._train_projections()  # an optimizer of the caller was made before there were any
         check_devices(self)
         self._phases = RunPhases(self.args)
@@ -192,11 +192,13 @@ class DistillationTrainer(ObjectiveTrainer):
             Steps of all phases, loss of the last, and the metrics of the last plus `train_runtime` (seconds) of all.
 
         Raises:
-            ValueError: no checkpoint to resume from, a damaged one, or a metric of the best model that no evaluation
-                gives.
+            ValueError: no checkpoint to resume from, a damaged one, one of other frozen parts or rates of parts, or a
+                metric of the best model that no evaluation gives.
         """
         self._check_evaluations()
         phases, checkpoint = self._phases.left(resume_from_checkpoint)
+        if checkpoint is not None:
+            check_same_optimizer(checkpoint, self._record())
         if any(one.reads_layers for one in self._tasks.values()):
             self._tell(self._mapping_table)
         if self.args.frozen:
@@ -313,7 +315,6 @@ class DistillationTrainer(ObjectiveTrainer):
         """One stock training run with the arguments and the objective of a phase."""
         self._enter(settings.phase)
         if checkpoint is not None:
-            check_same_optimizer(checkpoint, self._record())
             warn_of_other_run(checkpoint, self._record())
         for task in self._active_tasks().values():
             logger.info("phase %s: %s", settings.phase, {name: str(w) for name, w in task.objective.weights.items()})

@@ -58,6 +58,8 @@ def test_what_has_no_learning_rate_of_its_own_is_refused(build_student):
     """Prevents factors without effect: of what there is not, of what is frozen, by an optimizer without rates."""
     student = build_student()
     check_rate_factors(student, FACTORS)
+    with pytest.raises(ValueError, match=f"got `{PROJECTIONS_ATTRIBUTE}`; because"):
+        check_rate_factors(student, FACTORS, is_paired=True)
     check_rate_factors(student, {"embeddings": 2.0}, ["word_embeddings"])
     with pytest.raises(ValueError, match="expected `learning_rate_factors` to name parts .* got `head`"):
         check_rate_factors(student, {"head": 2.0})

@@ -65,7 +65,9 @@ def test_the_method_tells_variants_start_and_sampling(student_folder):
     )
     assert "temperature 1.0;" in told and "probability_shift" not in told
     facts.record.update(temperature={"start": 8.0, "end": 1.0, "kind": "linear"}, probability_shift=True)
+    facts.record.update(frozen=["embeddings", "layer.0"], learning_rate_factors={"classifier": 10.0})
     corrected = method_words(facts)
+    assert "learning rate times 10 in `classifier`; frozen: `embeddings`, `layer.0`;" in corrected
     assert "temperature from 8.0 to 1.0 (linear)" in corrected and "corrected by the labels" in corrected
     assert "started as the trained `general`" in told and "somebody" not in told
     facts.figures["settings"] = {"tasks": {}, "shared": {"augment": "replace", "start": "projection"}}

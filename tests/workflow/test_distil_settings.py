@@ -84,6 +84,7 @@ def test_parts_of_the_student_reach_the_arguments_and_runs_of_before_are_known_a
     made, told = settings.arguments(tmp_path, "loss"), settings.to_json()
     assert made.frozen == told["frozen"] == ["embeddings.word_embeddings"]
     assert made.learning_rate_factors == told["learning_rate_factors"] == {"classifier": 10}
+    assert _settings(frozen="embeddings").frozen == _settings(frozen=["embeddings"]).frozen == ("embeddings",)
     plain = _settings()
     assert plain.arguments(tmp_path, "loss").frozen == []
     assert not {"frozen", "learning_rate_factors"} & plain.to_json().keys()
