@@ -109,7 +109,7 @@ class DistilSettings(DataSettings):
     probability_shift: bool = False
     loss_weights: Mapping[str, Any] | None = None
     layer_mapping: str | None = None
-    frozen: tuple[str, ...] = ()
+    frozen: str | tuple[str, ...] = ()
     learning_rate_factors: Mapping[str, float] | None = None
     dropout: float = 0.0
     calibration_rows: int = 256
