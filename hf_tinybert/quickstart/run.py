@@ -11,12 +11,13 @@ from typing import Any
 import torch
 from datasets.utils.logging import disable_progress_bar
 from rich.markup import escape
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from hf_tinybert.benchmark import machine
 from hf_tinybert.data.packages import packaged_teacher
 from hf_tinybert.data.preprocessing import label_names, tokenize_texts
 from hf_tinybert.distillation.checkpoints import check_weights
+from hf_tinybert.models.configuration_tinybert import encoder_fields
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.quickstart.measuring import measure_speed, score
 from hf_tinybert.quickstart.settings import QuickstartSettings
@@ -62,6 +63,8 @@ class Quickstart:
         check_weights(Path(teacher_source))
         check_layout(teacher_source)
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(teacher_source)
+        positions = encoder_fields(AutoConfig.from_pretrained(teacher_source))["max_position_embeddings"]
+        tokenizer.model_max_length = min(tokenizer.model_max_length, positions)  # DeBERTa-v3's knows no limit
         with display.bar("reading the texts"):
             texts = load_texts(settings)
         folder = RunFolder(output, asdict(settings))

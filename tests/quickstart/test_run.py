@@ -3,15 +3,18 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from rich.console import Console
 from safetensors.torch import load_file
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
 from hf_tinybert.progress import ProgressDisplay, TrainingProgress
@@ -22,6 +25,16 @@ NO_NETWORK = Path(__file__).parent.parent / "no_network"
 
 def _quickstart(settings, output) -> Quickstart:
     return Quickstart(settings, output, ProgressDisplay(Console(file=io.StringIO())))
+
+
+def test_a_tokenizer_without_a_limit_has_that_of_its_model(settings, tmp_path):
+    """Prevents students of DeBERTa-v3 whose folder lets texts through that they have no positions for."""
+    shutil.copytree(settings.teacher, tmp_path / "teacher")
+    tokenizer = AutoTokenizer.from_pretrained(settings.teacher, model_max_length=VERY_LARGE_INTEGER)
+    tokenizer.save_pretrained(tmp_path / "teacher")
+    unlimited = replace(settings, teacher=str(tmp_path / "teacher"), max_length=65)
+    with pytest.raises(ValueError, match="to 64 .*, got 65"):
+        _quickstart(unlimited, tmp_path / "out")
 
 
 def test_it_writes_a_student_and_every_figure(settings, straight):

@@ -216,7 +216,8 @@ def _attention_layout(record: Any) -> AttentionLayout:  # noqa: ANN401 (whatever
     if not isinstance(record, AttentionRecord):
         raise UncacheableError(
             f"expected attention records, got `{type(record).__name__}`; because the maps of a teacher off the "
-            "attention interface grow with the square of the length; set `teacher_cache_dir` to None, or to auto"
+            "attention interface grow with the square of the length; leave out `teacher_cache_dir`, or set "
+            '`teacher_cache_contents` to "auto", which keeps predictions where they serve a phase'
         )
     heads, head_width = record.query.shape[1], record.query.shape[3]
     vectors = [record.key] if record.value is None else [record.key, record.value]

@@ -116,7 +116,7 @@ def _check_phase(setup: Setup, objective: DistillationObjective, name: str) -> C
         )
     found = ", ".join(f"{term} {_shown(start)}" for term, start in starts.items())
     for term, start in starts.items():
-        problem = _problem(term, start)
+        problem = None if _has_embeddings_of_teacher(term, starts) else _problem(term, start)
         if problem is not None:
             status, why, cure = problem
             return Check(name, status, f"{why}; {found}", cure)
@@ -124,6 +124,12 @@ def _check_phase(setup: Setup, objective: DistillationObjective, name: str) -> C
     if heavy is not None:
         return Check(name, Status.WARN, f"{heavy}; {found}", _GENTLER)
     return Check(name, Status.OK, found)
+
+
+def _has_embeddings_of_teacher(term: str, starts: Mapping[str, TermStart]) -> bool:
+    """Whether only the states behind the embeddings are to be learned, as where a student has its teacher's layers."""
+    hidden = starts.get(Term.HIDDEN_STATES)
+    return term == Term.EMBEDDING and starts[term].value <= _NOTHING and hidden is not None and hidden.value > _NOTHING
 
 
 def _heavy_attention(objective: DistillationObjective, starts: Mapping[str, TermStart]) -> str | None:

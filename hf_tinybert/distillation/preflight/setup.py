@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Protocol
 
 import torch
@@ -17,6 +18,7 @@ from transformers import (
     default_data_collator,
 )
 
+from hf_tinybert.data.kinds.definition import ROW_NUMBER
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
 from hf_tinybert.distillation.compatibility.rows import LABEL_COLUMNS
 from hf_tinybert.distillation.encodings import (
@@ -113,6 +115,15 @@ class Setup:
         own = f"{TEACHER_PREFIX}input_ids"
         return [_length(row[own]) for row in self._sample if row.get(own) is not None] or self.lengths
 
+    @property
+    def in_windows(self) -> bool:
+        """Whether a long text is several rows, one after another, so that nothing of it is cut off."""
+        dataset = self._dataset
+        if dataset is None:
+            return False
+        numbers = [dataset[row].get(ROW_NUMBER) for row in range(min(len(dataset), _LENGTH_ROWS))]
+        return any(number is not None and number == following for number, following in pairwise(numbers))
+
     def batch(self, dataset: Rows, rows: Sequence[int]) -> dict[str, Tensor]:
         """Rows as the models read them, labels included, on the student's device."""
         chosen = [self._kept(dataset[row]) for row in rows]
@@ -144,9 +155,13 @@ class Setup:
             return None
         return find_token_map(student, teacher)
 
+    @property
+    def _dataset(self) -> Rows | None:
+        return self.train_dataset if self.train_dataset is not None else self.eval_dataset
+
     @cached_property
     def _sample(self) -> list[Mapping[str, Any]]:
-        dataset = self.train_dataset if self.train_dataset is not None else self.eval_dataset
+        dataset = self._dataset
         return [] if dataset is None else [dataset[row] for row in spread(len(dataset), _LENGTH_ROWS)]
 
     def forward(

@@ -160,7 +160,7 @@ def check_lengths(setup: Setup) -> Check:
     # without a known limit: a heap of rows at the longest length, unless all rows are that long, as packed ones are
     almost = sum(length == longest - 1 for length in lengths)
     told = setup.max_length is not None or (cut > _HEAP * max(almost, 1) and min(lengths) < longest)
-    if told and cut / len(lengths) > _CUT_SHARE:
+    if told and cut / len(lengths) > _CUT_SHARE and not setup.in_windows:
         return Check(
             name,
             Status.WARN,

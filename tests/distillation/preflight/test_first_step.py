@@ -8,7 +8,8 @@ from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.layer_mapping import MappingStrategy
 from hf_tinybert.distillation.learned_mapping import LearnedMapping
 from hf_tinybert.distillation.objective import DistillationObjective
-from hf_tinybert.distillation.preflight.first_step import check_first_losses, check_mean_loss, first_losses
+from hf_tinybert.distillation.preflight import first_step
+from hf_tinybert.distillation.preflight.first_step import TermStart, check_first_losses, check_mean_loss, first_losses
 from hf_tinybert.distillation.preflight.report import Status
 from hf_tinybert.distillation.recipes import RecipeName
 from hf_tinybert.distillation.terms import CustomTerm, Reads, Term
@@ -51,6 +52,15 @@ def test_a_student_that_is_its_teacher_is_warned_of(setup, teacher):
     twin = replace(setup, student=teacher, mapping=(0, 1, 2, 3, 4), objectives=setup.objectives[1:])
     (row,) = check_first_losses(twin)
     assert row.status is Status.WARN and "expected something to learn in `prediction_loss`" in row.found
+
+
+@pytest.mark.parametrize(("hidden", "status"), [(0.2, Status.OK), (0.0, Status.WARN)])
+def test_a_student_of_its_teachers_own_layers_may_have_its_embeddings(setup, monkeypatch, hidden, status):
+    """Prevents a warning at each `--start layers`, where states behind the embeddings are still to be learned."""
+    starts = {"embedding_loss": TermStart(0.0, 0.0, 1.0), "hidden_states_loss": TermStart(hidden, 0.0, 2.0)}
+    monkeypatch.setattr(first_step, "first_losses", lambda *_: starts)
+    row, *_ = check_first_losses(setup)
+    assert row.status is status
 
 
 def test_a_teacher_that_knows_nothing_is_not_taken_for_the_student(setup):

@@ -103,3 +103,12 @@ def test_rows_that_were_cut_are_warned_of(setup):
     packed = _rows([16] * 5)
     assert check_lengths(replace(setup, train_dataset=packed)).status is Status.OK
     assert check_lengths(replace(setup, train_dataset=_rows([4, 6, 7, 8]))).status is Status.OK
+
+
+def test_windows_of_long_texts_are_no_cut_texts(setup):
+    """Prevents a warning at each ordinary question answering, whose long contexts are read in several windows."""
+    rows = _rows([16] * 6 + [5, 6])
+    for numbers, status in (([0, 0, 0, 1, 1, 1, 1, 2], Status.OK), (list(range(8)), Status.WARN)):
+        for known in (None, 16):
+            numbered = rows.add_column("row_number", numbers)
+            assert check_lengths(replace(setup, train_dataset=numbered, max_length=known)).status is status
