@@ -115,7 +115,8 @@ def refuse_search() -> NoReturn:
 
 def _check_even_batches(arguments: DistillationArguments) -> None:
     """A process without a last batch would wait for the others, and they for its gradients, until torch gives up."""
-    even = arguments.accelerator_config.even_batches or arguments.dataloader_drop_last
+    batches: Any = arguments.accelerator_config  # an object by now, whatever was given
+    even = batches.even_batches or arguments.dataloader_drop_last
     if arguments.world_size > 1 and not even:
         raise ValueError(
             f"expected `even_batches` True with {arguments.world_size} processes, got False; because all of them take "
