@@ -46,6 +46,8 @@ EXIT_CODES = "Exit codes: 0 done, 1 the run failed, 2 something given cannot be 
 EXPECTED_ERRORS = (ValueError, TypeError, OSError, ModuleNotFoundError, StrictDataclassError)
 # torch.save on a full disk, or on one that may not be written
 _TORCH_CANNOT_WRITE = re.compile(r"inline_container\.cc.*(unexpected pos|PytorchStreamWriter|open file failed)")
+# what gloo and NCCL say in the processes that are left
+_PROCESS_LOST = re.compile(r"gloo/transport/\S+\] .*|NCCL error.*remote process.*")
 _OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE})
 # request timed out, another commit came between, too many requests, and all that is the server's fault
 _LATER = frozenset({408, 412, 429, *range(500, 600)})
@@ -131,10 +133,10 @@ def errors_told(as_json: bool, *, goes_on: bool = False) -> Iterator[None]:
             raise typer.Exit(int(ExitCode.TERMINATED)) from None
         raise
     except Exception as error:
-        unwritten = _unwritten(error)
-        if unwritten is not None:
-            _tell(as_json, str(unwritten), ExitCode.FAILED)
-            raise refusal(unwritten, of_training=True) from error  # or after it: no option is to blame
+        told = _unwritten(error) or _process_lost(error)
+        if told is not None:
+            _tell(as_json, str(told), ExitCode.FAILED)
+            raise refusal(told, of_training=True) from error  # or after it: no option is to blame
         _tell(as_json, f"{type(error).__name__}: {error}", ExitCode.FAILED)
         raise
 
@@ -148,6 +150,17 @@ def _unwritten(error: Exception) -> OSError | None:
     return OSError(
         f"expected room for the files of the run, got `{error}`; because a file could not be written whole; look "
         "whether the disk is full or read-only, and give the same command again",
+    )
+
+
+def _process_lost(error: Exception) -> ConnectionError | None:
+    """What is said of another process of the run that has ended, in the place of a traceback that hides its own."""
+    found = _PROCESS_LOST.search(str(error)) if isinstance(error, RuntimeError) else None
+    if found is None:
+        return None
+    return ConnectionError(
+        f"expected all processes of the run at work, got one that has ended (`{found[0].strip()}`); because they take "
+        "every step together; look at what that one said, and give the same command again"
     )
 
 

@@ -37,9 +37,9 @@ def check_trainer_arguments(arguments: object, others: Mapping[str, Any]) -> Non
 
     Raises:
         ValueError: stock training arguments, a loss or a model maker of one's own, reentrant checkpointing, a static
-            graph of DDP that changes, an optimizer object or a checkpoint at SIGTERM for several phases, an
-            optimizer object beside factors of learning rates, a phase of unknown length, or a teacher cache of rows
-            that change.
+            graph of DDP that changes, processes with different numbers of batches, an optimizer object or a checkpoint
+            at SIGTERM for several phases, an optimizer object beside factors of learning rates, a phase of unknown
+            length, or a teacher cache of rows that change.
     """
     if not isinstance(arguments, DistillationArguments):
         raise ValueError(f"expected `DistillationArguments`, got `{type(arguments).__name__}`")
@@ -57,6 +57,7 @@ def check_trainer_arguments(arguments: object, others: Mapping[str, Any]) -> Non
             "checkpointing carries no gradient, so that its terms would train nothing; leave it out"
         )
     _check_static_graph(arguments)
+    _check_even_batches(arguments)
     if len(arguments.stages) > 1 and others.get("optimizers") not in (None, (None, None)):
         raise ValueError(
             "expected no `optimizers` with more than one phase, got some; because each phase starts a fresh "
@@ -116,6 +117,18 @@ def refuse_search() -> NoReturn:
         f"expected no `hyperparameter_search`, got it; because {_MADE_BEFORE}, and each trial needs its own; make a "
         "trainer for each trial in the objective of optuna, Ray Tune or a loop of your own"
     )
+
+
+def _check_even_batches(arguments: DistillationArguments) -> None:
+    """A process without a last batch would wait for the others, and they for its gradients, until torch gives up."""
+    batches: Any = arguments.accelerator_config  # an object by now, whatever was given
+    even = batches.even_batches or arguments.dataloader_drop_last
+    if arguments.world_size > 1 and not even:
+        raise ValueError(
+            f"expected `even_batches` True with {arguments.world_size} processes, got False; because all of them take "
+            "every step together, and one would have no batch left for the last; leave it out of "
+            "`accelerator_config`: an evaluation counts each row once; or set `dataloader_drop_last`"
+        )
 
 
 def _check_static_graph(arguments: DistillationArguments) -> None:

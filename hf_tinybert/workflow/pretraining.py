@@ -18,7 +18,7 @@ from hf_tinybert.distillation.refusals import check_before_data
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.initialization import InitializationMethod, check_start
 from hf_tinybert.progress import ProgressDisplay, show_progress
-from hf_tinybert.run_folder import RunFolder, claim_folder
+from hf_tinybert.run_folder import RunFolder, claim_folder, wait_for_stage
 from hf_tinybert.workflow.corpus import check_corpus, pack_corpus, split_corpus
 from hf_tinybert.workflow.earlier_calls import terms_before
 from hf_tinybert.workflow.figures import finished_figures, save_figures
@@ -151,8 +151,9 @@ class _Pretraining:
         if self.leads:
             save_tasks(self.output, self.tasks, self.settings.block_length)
         figures = general_figures(parts, trainer, before, curves=history.curves())
-        if self.leads:
-            self._finish(folder, figures)
+        if not self.leads:
+            return wait_for_stage(self.output, _STAGE)
+        self._finish(folder, figures)
         return figures
 
     def _finish(self, folder: RunFolder, figures: dict[str, Any]) -> None:

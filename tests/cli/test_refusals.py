@@ -127,6 +127,23 @@ def test_a_full_disk_is_a_sentence_whichever_library_meets_it(save, capsys):
     assert "whether the disk is full" in json.loads(shown.out)["error"]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:24985.",
+        "NCCL error in: ProcessGroupNCCL.cpp:1970, remote process exited or there was a network error",
+    ],
+    ids=["gloo", "nccl"],
+)
+def test_the_end_of_another_process_is_a_sentence(capsys, said):
+    """Prevents a traceback of the processes that are left, below which nobody finds the error of the first."""
+    with pytest.raises(typer.Exit) as leaving, errors_told(False):
+        raise RuntimeError(said)
+    assert leaving.value.exit_code == ExitCode.FAILED
+    shown = capsys.readouterr().err
+    assert "got one that has ended" in shown and "look at what that one said" in shown and "Traceback" not in shown
+
+
 def test_the_help_names_every_exit_code():
     """Prevents a code that is told nowhere."""
     assert [int(word) for word in re.findall(r"\d+", EXIT_CODES)] == [int(code) for code in ExitCode]

@@ -45,6 +45,17 @@ def test_a_static_graph_that_changes_is_refused(build_arguments, monkeypatch, se
     check_trainer_arguments(build_arguments(ddp_static_graph=True, phases=["joint"]), {})
 
 
+def test_processes_with_different_numbers_of_batches_are_refused(build_arguments, monkeypatch):
+    """Prevents processes that wait for each other at the last step of an epoch, half an hour long."""
+    uneven = {"accelerator_config": {"even_batches": False}}
+    arguments = build_arguments(**uneven)
+    check_trainer_arguments(arguments, {})  # of one process, which waits for nobody
+    monkeypatch.setattr(type(arguments), "world_size", 2)
+    with pytest.raises(ValueError, match="expected `even_batches` True with 2 processes, got False"):
+        check_trainer_arguments(arguments, {})
+    check_trainer_arguments(build_arguments(**uneven, dataloader_drop_last=True), {})
+
+
 def test_the_trainers_own_search_is_refused_as_its_model_maker_is(build_trainer):
     """Prevents advice to pass the `model_init` that is refused."""
     with pytest.raises(ValueError, match="expected no `hyperparameter_search`.* make a trainer for each trial"):

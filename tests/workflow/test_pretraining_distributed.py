@@ -61,7 +61,7 @@ def together(processes):
 
 @pytest.mark.distributed
 def test_two_processes_share_the_steps_of_one(left):
-    """Prevents a corpus that is packed twice, blocks that come twice or never, and tokens of one process alone."""
+    """Prevents a corpus packed twice, blocks that come twice or never, and a process that ends before the first."""
     folder, told = left
     one, (first, second) = told["one"][0], told["two"]
     assert (first["packed"], second["packed"]) == (True, False)
@@ -74,11 +74,11 @@ def test_two_processes_share_the_steps_of_one(left):
     ]
     assert passes[0] == passes[1] and len(passes[0]) == first["figures"]["blocks"]
     for name in ("steps", "tokens_seen", "tokens", "blocks"):
-        assert first["figures"][name] == second["figures"][name] == one["figures"][name], name
+        assert first["figures"][name] == one["figures"][name], name
     assert (one["figures"]["processes"], first["figures"]["processes"]) == (1, 2)
     for when in ("before", "after"):
         assert first["figures"]["held_out"][when] == pytest.approx(one["figures"]["held_out"][when], rel=1e-3)
-    assert json.loads((folder / "two" / "figures.json").read_text()) == first["figures"]
+    assert json.loads((folder / "two" / "figures.json").read_text()) == first["figures"] == second["figures"]
     assert not {".checkpoints", ".blocks", "training_args.bin"} & {file.name for file in (folder / "two").iterdir()}
 
 
