@@ -123,7 +123,8 @@ class DistilSettings(DataSettings):
         names = self.teacher_source.names
         # one that stands alone in a list is the same run as one that stands alone
         object.__setattr__(self, "teacher", names if len(names) > 1 else names[0])
-        object.__setattr__(self, "frozen", (self.frozen,) if isinstance(self.frozen, str) else tuple(self.frozen))
+        parts: Any = self.frozen  # one alone may stand without a list
+        object.__setattr__(self, "frozen", (parts,) if isinstance(parts, str) else tuple(parts))
         if self.learn_from not in list(LearnFrom):
             raise ValueError(f"expected `learn_from` of {', '.join(LearnFrom)}, got {self.learn_from!r}")
         self._check_start()
