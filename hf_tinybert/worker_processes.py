@@ -18,8 +18,9 @@ def worker_processes(
     """For `with`: so many processes that take work.
 
     Where an error or an interruption leaves the block, work that waits is not begun. Ctrl-C, which reaches all
-    processes, ends the workers in silence. A worker whose first process was killed ends too: it would go on for ever
-    otherwise, and write into files that the same command given again writes at the same time.
+    processes, ends the workers in silence, but where the first process ignores it. A worker whose first process was
+    killed ends too: it would go on for ever otherwise, and write into files that the same command given again writes
+    at the same time.
 
     Args:
         count: of the processes.
@@ -47,7 +48,8 @@ def _start_method(module: str) -> BaseContext:
 
 
 def _start_worker(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the first process speaks for them
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as in the background of a script
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # the first process speaks for them
     threading.Thread(target=_end_with_the_first, daemon=True).start()
     if start is not None:
         start(*arguments)

@@ -13,11 +13,14 @@ from hf_tinybert import worker_processes
 
 _AT_WORK = """
 import os
+import signal
+import sys
 import time
 from concurrent.futures import wait
 from worker_processes import worker_processes
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, getattr(signal, sys.argv[1]))
     with worker_processes(1, "time") as workers:
         print(workers.submit(os.getpid).result(), flush=True)
         wait([workers.submit(time.sleep, 60) for _ in range(5)])
@@ -45,11 +48,11 @@ if __name__ == "__main__":
 def run_script(tmp_path):
     """Starts a script in a group of its own; neither it nor its workers import more than the standard library."""
 
-    def run(text):
+    def run(text, *arguments):
         script = tmp_path / "script.py"
         script.write_text(text)
         return subprocess.Popen(
-            [sys.executable, str(script)],
+            [sys.executable, str(script), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": str(Path(worker_processes.__file__).parent)},
@@ -62,9 +65,10 @@ def run_script(tmp_path):
 
 
 @pytest.fixture
-def at_work(run_script):
+def at_work(run_script, request):
     """A process with a worker that sleeps and work that waits, and the id of the worker."""
-    with run_script(_AT_WORK) as first:
+    # as in a shell, or as the parameter says: the tests themselves may run where Ctrl-C is ignored
+    with run_script(_AT_WORK, getattr(request, "param", "default_int_handler")) as first:
         yield first, int(first.stdout.readline())
         first.kill()
 
@@ -100,6 +104,15 @@ def test_ctrl_c_ends_all_at_once_with_one_traceback(at_work):
     said = first.communicate(timeout=20)[1]
     assert said.count("Traceback") == 1 and said.rstrip().endswith("KeyboardInterrupt")
     assert _ends(worker)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="looks at processes as Linux shows them")
+@pytest.mark.parametrize("at_work", ["SIG_IGN"], indirect=True)
+def test_ctrl_c_that_the_first_process_ignores_ends_no_worker(at_work):
+    """Prevents a command in the background of a script from losing its workers to a Ctrl-C meant for another."""
+    first, worker = at_work
+    os.killpg(first.pid, signal.SIGINT)
+    assert not _ends(worker, within=0.3) and first.poll() is None
 
 
 def test_what_waits_is_not_begun_after_an_error(run_script, tmp_path):

@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+import transformers
 
 from hf_tinybert import DistillationArguments, DistillationTrainer, MultiTaskDistillationTrainer
 from hf_tinybert.distillation.log_level import follow_log_level
@@ -14,10 +15,11 @@ PACKAGE = logging.getLogger("hf_tinybert")
 def fresh_loggers(monkeypatch):
     """Of this package as a program finds them; what a test changes of them is undone."""
     monkeypatch.setattr(PACKAGE, "handlers", [])
-    level = PACKAGE.level
+    level, verbosity = PACKAGE.level, transformers.utils.logging.get_verbosity()
     PACKAGE.setLevel(logging.NOTSET)
     yield
     PACKAGE.setLevel(level)
+    transformers.utils.logging.set_verbosity(verbosity)  # a Trainer sets it
 
 
 @pytest.mark.parametrize(
