@@ -43,7 +43,8 @@ LossWeights = Annotated[
     list[str] | None, typer.Option("--loss-weight", help="TERM=FACTOR, or TERM=1,0: from 1 to 0; repeat it.")
 ]
 LayerMapping = Annotated[
-    str | None, typer.Option(help="uniform, last, first, layers like 2,3,4,6, or learned: attention or transport.")
+    str | None,
+    typer.Option(help="uniform, last, first, search, layers like 2,3,4,6, or learned: attention or transport."),
 ]
 BatchSize = Annotated[int, typer.Option(help="Rows per step.")]
 TrainRows = Annotated[int | None, typer.Option(help="Training rows at most.")]

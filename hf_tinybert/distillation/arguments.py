@@ -108,8 +108,8 @@ class DistillationArguments(TrainingArguments):
     layer_mapping: str | None = field(
         default=None,
         metadata={
-            "help": "uniform, last, first, one teacher layer per student layer like 2,3,4,6, or learned: attention or "
-            "transport. The recipe's if unset."
+            "help": "uniform, last, first, one teacher layer per student layer like 2,3,4,6, those that the student "
+            "starts from (search), or learned: attention or transport. The recipe's if unset."
         },
     )
     loss_weights: dict[str, Any] | str | None = field(

@@ -8,17 +8,21 @@ from typing import NamedTuple, Self
 
 from transformers import PreTrainedConfig
 
+from hf_tinybert.models.layer_search import SEARCH
+
 
 class MappingStrategy(StrEnum):
     """Ways of choosing teacher layers.
 
-    The first three go by rule (TinyBERT, section 4.4, compares them); with `attention` and `transport` each student
-    layer learns from the data which teacher layers to imitate (`learned_mapping.LearnedMapping`).
+    The first three go by rule (TinyBERT, section 4.4, compares them); `search` takes the layers that
+    `initialize_from_teacher` found for the student to start from; with `attention` and `transport` each student layer
+    learns from the data which teacher layers to imitate (`learned_mapping.LearnedMapping`).
     """
 
     UNIFORM = "uniform"
     LAST = "last"
     FIRST = "first"
+    SEARCH = SEARCH
     ATTENTION = "attention"
     TRANSPORT = "transport"
 
@@ -53,14 +57,16 @@ def is_learned(mapping: str | Sequence[int]) -> bool:
 def resolve_layer_mapping(mapping: str | Sequence[int], student_layers: int, teacher_layers: int) -> tuple[int, ...]:
     """The teacher layer of every student state; of a learned mapping those that it starts from.
 
+    Of a searched one, which the student's start alone knows (`start_mapping`), the uniform layers stand for it.
+
     Layer 0 is the embedding output and layers 1..L are the transformer layers, on both sides. The embedding output
     always imitates the embedding output.
 
     Args:
         mapping: `"uniform"` (`round(i * teacher_layers / student_layers)`, ties to even), `"last"`, `"first"`;
-            `"attention"` or `"transport"`, which start from the uniform one; or the teacher layers themselves, as
-            integers or as text like `"2,3,5,6"`: one for each transformer layer of the student, or one more when a
-            leading 0 for the embedding output is given.
+            `"attention"`, `"transport"` or `"search"`, which begin with the uniform one; or the teacher layers
+            themselves, as integers or as text like `"2,3,5,6"`: one for each transformer layer of the student, or one
+            more when a leading 0 for the embedding output is given.
         student_layers: transformer layers of the student.
         teacher_layers: transformer layers of the teacher.
 
@@ -141,7 +147,7 @@ def _state_name(layer: int) -> str:
 
 
 def _by_rule(strategy: MappingStrategy, student_layers: int, teacher_layers: int) -> tuple[int, ...]:
-    if strategy is MappingStrategy.UNIFORM or is_learned(strategy):
+    if strategy in {MappingStrategy.UNIFORM, MappingStrategy.SEARCH} or is_learned(strategy):
         return tuple(round(layer * teacher_layers / student_layers) for layer in range(student_layers + 1))
     offset = teacher_layers - student_layers if strategy is MappingStrategy.LAST else 0
     return (0, *(layer + offset for layer in range(1, student_layers + 1)))

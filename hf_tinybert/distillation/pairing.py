@@ -1,6 +1,5 @@
 """A student and a teacher made ready for each other, before anything is spent."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from hf_tinybert.distillation.compatibility.models import check_two_models
 from hf_tinybert.distillation.distributed_teacher import check_deepspeed_config, check_distributed_teacher
 from hf_tinybert.distillation.embedding_teacher import teach_embeddings
 from hf_tinybert.distillation.encodings import has_teacher_encoding
-from hf_tinybert.distillation.layer_mapping import EncoderShape, mapping_table, resolve_layer_mapping
+from hf_tinybert.distillation.layer_mapping import EncoderShape, mapping_table
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.projections import (
     ProjectionLayout,
@@ -29,6 +28,7 @@ from hf_tinybert.distillation.projections import (
 )
 from hf_tinybert.distillation.refusals import check_pair
 from hf_tinybert.distillation.sharding import gathered
+from hf_tinybert.distillation.start_mapping import mapping_of_run
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
 from hf_tinybert.distillation.teacher import freeze, load_teacher, load_teacher_tokenizer
 from hf_tinybert.distillation.teacher_ensemble import teacher_name
@@ -39,8 +39,6 @@ from hf_tinybert.distillation.token_map import find_token_map
 
 if TYPE_CHECKING:
     from peft import PeftModel
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -90,6 +88,8 @@ def pair_models(
     tokenizers: tuple[PreTrainedTokenizerBase | None, PreTrainedTokenizerBase | None] = (None, None),
     objectives: Mapping[Phase, DistillationObjective] | None = None,
     initialization: ProjectionStart | str | Path | None = None,
+    start: ProjectionStart | str | Path | None = None,
+    task: str | None = None,
     train_dataset: object = None,
 ) -> Pair:
     """Load, check and prepare both models: recorded attention, a frozen teacher, projections on the student.
@@ -101,6 +101,8 @@ def pair_models(
         tokenizers: of student and teacher; the teacher's is found by itself when the teacher is a name.
         objectives: one of one's own for each phase, instead of those that `args` describe.
         initialization: where the projections start, see `DistillationTrainer`.
+        start: how the student was built, where its projections start elsewhere.
+        task: of a multi-task student.
         train_dataset: looked at if it is a `datasets.Dataset`.
 
     Raises:
@@ -121,10 +123,8 @@ def pair_models(
     check_distributed_teacher(student, merged, _deepspeed_config(args))
     check_deepspeed_config(_deepspeed_config(args), len(args.stages), rates=bool(args.learning_rate_factors))
     access = _recorded(student, merged) if any(one.reads_attention for one in several) else AttentionAccess.INTERFACE
-    mapping = resolve_layer_mapping(
-        str(args.layer_mapping), student.config.num_hidden_layers, merged.config.num_hidden_layers
-    )
-    warn_of_other_mapping(mapping, initialization)
+    depths = student.config.num_hidden_layers, merged.config.num_hidden_layers
+    mapping = mapping_of_run(str(args.layer_mapping), depths, initialization if start is None else start, task=task)
     alignment = _alignment(several, mapping, merged.config.num_hidden_layers)
     for objective in several:
         objective.request(student.config.num_hidden_layers)  # refuses layers that the student does not have
@@ -201,19 +201,8 @@ def _alignment(
     return tuple(range(teacher_layers + 1)) if True in learned else mapping
 
 
-def warn_of_other_mapping(mapping: tuple[int, ...], initialization: ProjectionStart | str | Path | None) -> None:
-    """A student built from other teacher layers than it imitates starts far from them."""
-    if initialization is None or isinstance(initialization, str | Path) or tuple(initialization.mapping) == mapping:
-        return
-    logger.warning(
-        "the student was initialised by the layer mapping %s and imitates %s; pass the same mapping to both",
-        tuple(initialization.mapping),
-        mapping,
-    )
-
-
 def _deepspeed_config(args: DistillationArguments) -> dict[str, Any] | None:
     return None if args.deepspeed_plugin is None else args.deepspeed_plugin.hf_ds_config.config
 
 
-__all__ = ["Pair", "pair_models", "token_map_of", "warn_of_other_mapping"]
+__all__ = ["Pair", "pair_models", "token_map_of"]

@@ -31,12 +31,31 @@ class CalibrationBatch:
         parts = (one.split(sequences) for one in (self.input_ids, self.token_type_ids, self.mask))
         return [CalibrationBatch(*part) for part in zip(*parts, strict=True)]
 
+    def select(self, flags: Tensor) -> "CalibrationBatch":
+        """The sequences whose flag, bool `(sequences,)`, is set."""
+        return CalibrationBatch(self.input_ids[flags], self.token_type_ids[flags], self.mask[flags])
+
 
 @dataclass(frozen=True)
 class CalibrationTokens:
     """All calibration sequences; states of their valid tokens are kept in one flat `(tokens, width)` matrix."""
 
     batches: tuple[CalibrationBatch, ...]
+
+    def select(self, flags: Tensor) -> "CalibrationTokens":
+        """Some of the sequences.
+
+        Args:
+            flags: bool, `(sequences,)`, those of all batches.
+        """
+        parts = flags.split([len(batch.mask) for batch in self.batches])
+        chosen = (batch.select(part) for batch, part in zip(self.batches, parts, strict=True))
+        return CalibrationTokens(tuple(batch for batch in chosen if len(batch.mask)))
+
+    @property
+    def lengths(self) -> Tensor:
+        """Valid tokens, int64 `(sequences,)`."""
+        return torch.cat([batch.mask.sum(1) for batch in self.batches])
 
     @property
     def first_tokens(self) -> Tensor:
@@ -54,8 +73,7 @@ class CalibrationTokens:
         first = self.first_tokens
         if not mean:
             return states[first]
-        lengths = torch.cat([batch.mask.sum(1) for batch in self.batches])
-        chunks = states.split(lengths.tolist())
+        chunks = states.split(self.lengths.tolist())
         kept = torch.cat([batch.mask[:, 0] for batch in self.batches]).tolist()
         means = [chunk.mean(0) for chunk, one in zip(chunks, kept, strict=True) if one]
         return torch.stack(means) if means else states[first]

@@ -17,6 +17,7 @@ from hf_tinybert.models.encoder_layout import EncoderLayout, embedding_rows
 from hf_tinybert.models.encoder_projection import LayerNormTreatment, project_encoder, read_encoder
 from hf_tinybert.models.head_names import head_left_out
 from hf_tinybert.models.head_projection import HeadProjection
+from hf_tinybert.models.layer_search import SEARCH, search_layer_mapping
 from hf_tinybert.models.layout_reading import refuse_decoder, student_layout, teacher_layout
 from hf_tinybert.models.teacher_states import read_hidden_states, read_states
 
@@ -98,7 +99,7 @@ def initialize_from_teacher(
     teacher: PreTrainedModel,
     *,
     method: InitializationMethod | str = InitializationMethod.PROJECTION,
-    layer_mapping: Sequence[int] | None = None,
+    layer_mapping: Sequence[int] | str | None = None,
     calibration: Iterable[Mapping[str, Tensor]] | None = None,
     layer_norm: LayerNormTreatment | str = LayerNormTreatment.RECONSTRUCTION,
     seed: int = 0,
@@ -118,7 +119,8 @@ def initialize_from_teacher(
         teacher: Model to read, with or without a head.
         method: `projection`, `layers`, `random` or `trained`.
         layer_mapping: `mapping[student_layer] = teacher_layer` with `mapping[0] = 0` for the embedding output; by
-            default `round(i * teacher_layers / student_layers)`.
+            default `round(i * teacher_layers / student_layers)`. "search" tries mappings for `projection`, see
+            `search_layer_mapping`.
         calibration: Batches of tokenised text (a DataLoader, say) of which up to 16384 tokens are used by
             `projection` and `trained`; None makes them do with random tokens, which is much worse.
         layer_norm: What `projection` does with LayerNorms when the width shrinks.
@@ -150,6 +152,8 @@ def initialize_from_teacher(
     if method is InitializationMethod.LAYERS:
         return _layers(student, teacher, layouts, mapping, seed)
     tokens = read_calibration(calibration, layouts[1], student=layouts[0], seed=seed)
+    if layer_mapping == SEARCH:
+        mapping = search_layer_mapping(student, teacher, tokens, seed=seed)
     with torch.no_grad():
         _draw(student, seed)
         states = read_states(teacher, layouts[1], tokens, mapping)
@@ -180,7 +184,7 @@ def check_start(
     teacher: PreTrainedModel,
     *,
     method: InitializationMethod | str = InitializationMethod.PROJECTION,
-    layer_mapping: Sequence[int] | None = None,
+    layer_mapping: Sequence[int] | str | None = None,
 ) -> tuple[int, ...]:
     """Refuses what `initialize_from_teacher` would refuse, before there is a text to fit on.
 
@@ -191,7 +195,7 @@ def check_start(
         layer_mapping: As of `initialize_from_teacher`.
 
     Returns:
-        The layer mapping.
+        The layer mapping; the uniform one where one is to be searched.
 
     Raises:
         TypeError: As `initialize_from_teacher`.
@@ -199,6 +203,12 @@ def check_start(
             mapping is none, or a teacher weight is not finite.
     """
     method = InitializationMethod(method)
+    if layer_mapping == SEARCH and method is not InitializationMethod.PROJECTION:
+        raise ValueError(
+            f"expected `layer_mapping` of teacher layers for the start `{method}`, got {SEARCH!r}; because mappings "
+            "are compared by what each gives as a `projection` start; name the layers, or leave it out for a uniform "
+            "mapping"
+        )
     if method is InitializationMethod.RANDOM:
         return _checked_mapping(layer_mapping, student.config.num_hidden_layers, teacher.config.num_hidden_layers)
     layout = student_layout(student)
@@ -340,14 +350,16 @@ def random_parameters(student: PreTrainedModel, layout: EncoderLayout, filled: l
     return names
 
 
-def _checked_mapping(layer_mapping: Sequence[int] | None, student_layers: int, teacher_layers: int) -> tuple[int, ...]:
+def _checked_mapping(
+    layer_mapping: Sequence[int] | str | None, student_layers: int, teacher_layers: int
+) -> tuple[int, ...]:
     if student_layers > teacher_layers:
         raise ValueError(
             f"expected a student no deeper than its teacher, got {student_layers} student and {teacher_layers} "
             "teacher layers; because each student layer starts from a teacher layer of its own; lower "
             "`num_hidden_layers`"
         )
-    if layer_mapping is None:
+    if layer_mapping is None or layer_mapping == SEARCH:
         return tuple(round(layer * teacher_layers / student_layers) for layer in range(student_layers + 1))
     mapping = tuple(int(layer) for layer in layer_mapping)
     rising = all(lower < upper for lower, upper in pairwise(mapping))

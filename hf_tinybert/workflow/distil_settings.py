@@ -73,7 +73,7 @@ class DistilSettings(DataSettings):
         temperature: of the prediction terms; two numbers, or `start`, `end` and `kind`, where it moves over a phase.
         probability_shift: whether the labels correct the teacher where its most probable class is another.
         loss_weights: factors of terms.
-        layer_mapping: teacher layer of each student layer.
+        layer_mapping: teacher layer of each student layer, which it starts from and imitates; `search` finds them.
         frozen: parts of the student that stay as they start, by the names of their modules, such as
             `embeddings.word_embeddings`; see `DistillationArguments`. They stay so where it learns from labels too.
         learning_rate_factors: by parts named likewise, or `distillation_projections`: what the learning rate is

@@ -48,6 +48,7 @@ from hf_tinybert.workflow.run_arguments import CHECKPOINTS, place_models
 from hf_tinybert.workflow.student_start import (
     check_student_start,
     new_student,
+    show_found_layers,
     show_what_is_left_out,
     start_student,
     student_config,
@@ -143,7 +144,8 @@ class _Distillation:
                 tokenizers = self.tokenizer, self.teacher_tokenizer
                 check_before_data(self.student, self.teacher, self.arguments, tokenizers=tokenizers)
         token_map = find_token_map(self.tokenizer, self.teacher_tokenizer)
-        check_student_start(self.student, teachers_of(self.teacher)[0], settings, token_map)
+        mapping = str(self.arguments.layer_mapping)
+        check_student_start(self.student, teachers_of(self.teacher)[0], settings, mapping, token_map)
         self.seconds: dict[str, float] = {}
         self.earlier_seconds = 0.0
         self.curves: Curves = {}
@@ -227,7 +229,10 @@ class _Distillation:
         show_what_is_left_out(self.display, first, self.settings.start_method)
         texts = calibration_texts(self.data, first, self.tokenizer, self.settings)
         token_map = find_token_map(self.tokenizer, self.teacher_tokenizer)
-        return start_student(self.student, first, self.settings, texts, token_map)
+        mapping = str(self.arguments.layer_mapping)
+        initial = start_student(self.student, first, self.settings, texts, mapping, token_map)
+        show_found_layers(self.display, mapping, initial)
+        return initial
 
     def _train(self, initial: StudentInitialization, rows: Dataset | FreshVariants) -> list[dict[str, float]]:
         data = trainer_data(self.data, self.tokenizer, self.settings.seed)

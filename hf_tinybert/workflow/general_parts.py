@@ -21,6 +21,7 @@ from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 from hf_tinybert.models.multitask_initialization import initialize_tasks_from_teachers
 from hf_tinybert.workflow.general_tasks import distillation_tasks
 from hf_tinybert.workflow.pretrain_settings import TEXT_TASK, PretrainSettings
+from hf_tinybert.workflow.student_start import start_layers
 from hf_tinybert.workflow.task_data import PreparedData
 
 _CALIBRATION_BLOCKS = 128  # what `read_calibration` takes at the usual length
@@ -66,13 +67,19 @@ class GeneralParts:
             self.teacher,
             method=self.settings.start,
             calibration=texts if projects else None,
+            layer_mapping=start_layers(str(self.arguments.layer_mapping), self.student, self.teacher),
             seed=self.settings.seed,
         )
         starts_head = predicts_vocabulary(self.teacher) and self.settings.start != InitializationMethod.RANDOM
         if isinstance(self.student, TinyBertForMultiTask) and starts_head:
             teachers, calibration = {TEXT_TASK: self.teacher}, {TEXT_TASK: texts}
             initialize_tasks_from_teachers(
-                self.student, teachers, calibration=calibration, start=initial, seed=self.settings.seed
+                self.student,
+                teachers,
+                calibration=calibration,
+                start=initial,
+                layer_mapping=initial.mapping,
+                seed=self.settings.seed,
             )
         return initial
 

@@ -55,6 +55,7 @@ from hf_tinybert.workflow.run_arguments import CHECKPOINTS, place_models
 from hf_tinybert.workflow.student_start import (
     check_student_start,
     new_student,
+    show_found_layers,
     show_what_is_left_out,
     start_student,
     student_config,
@@ -158,7 +159,8 @@ class _MultiTaskDistillation:
         base = self.parts[settings.base].teacher
         if base is not None:
             token_map = find_token_map(self.tokenizer, self.teacher_tokenizer)
-            check_student_start(self.student, base, self.shared, token_map)
+            mapping = str(self.arguments.layer_mapping)
+            check_student_start(self.student, base, self.shared, mapping, token_map)
         self.seconds: dict[str, float] = {}
         self.earlier_seconds = 0.0
         self.curves: Curves = {}
@@ -275,14 +277,23 @@ class _MultiTaskDistillation:
         token_map = find_token_map(self.tokenizer, self.teacher_tokenizer)
         base, every_text = taught[self.settings.base], _in_turns(list(texts.values()))
         show_what_is_left_out(self.display, base, self.shared.start_method)
-        initial = start_student(self.student, base, self.shared, every_text, token_map)
+        mapping = str(self.arguments.layer_mapping)
+        initial = start_student(self.student, base, self.shared, every_text, mapping, token_map)
+        show_found_layers(self.display, mapping, initial)
         if self.shared.start_method is InitializationMethod.RANDOM:
             return {}
         if token_map is not None:
             taught = {name: trim_model(one, token_map.tolist()) for name, one in taught.items()}
         answering = [name for name in taught if self.parts[name].answers]
+        depths = {one.config.num_hidden_layers for one in taught.values()}
         return initialize_tasks_from_teachers(
-            self.student, taught, calibration=texts, start=initial, heads=answering, seed=self.shared.seed
+            self.student,
+            taught,
+            calibration=texts,
+            start=initial,
+            heads=answering,
+            layer_mapping=initial.mapping if len(depths) == 1 else None,
+            seed=self.shared.seed,
         )
 
     def _train(self, initial: dict[str, StudentInitialization]) -> list[dict[str, float]]:

@@ -60,7 +60,7 @@ class PretrainSettings:
             of the student's head, `data`, and where wanted `kind`, `columns`, `max_length`, `stride`, `train_rows` and
             `validation_rows` as of `DataSettings`, and `weight`, the factor of the task's loss, 1 if unset.
         sampling: how often the text and each task come: `proportional`, `temperature` or `annealed`.
-        layer_mapping: teacher layer of each student layer.
+        layer_mapping: teacher layer of each student layer, which it starts from and imitates; `search` finds them.
         checkpoint_steps: optimizer steps between checkpoints; an interrupted run loses fewer.
         preflight: whether the run is examined before its first step.
         seed: of everything random.

@@ -31,7 +31,7 @@ from hf_tinybert.workflow.loss_history import LossHistory
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, ready_to_save
 from hf_tinybert.workflow.pretrain_settings import PretrainSettings
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, place_models
-from hf_tinybert.workflow.student_start import show_what_is_left_out
+from hf_tinybert.workflow.student_start import show_found_layers, show_what_is_left_out, start_layers
 from hf_tinybert.workflow.task_data import longest_input
 
 _BLOCKS = ".blocks"
@@ -113,7 +113,8 @@ class _Pretraining:
         self.student: PreTrainedModel = untrained_student(settings, config, heads_of(self.tasks))
         of_text = student_of_text(self.student)
         self.teacher: PreTrainedModel = general_teacher(source, of_text, self.arguments)
-        check_start(of_text, self.teacher, method=settings.start)
+        layers = start_layers(str(self.arguments.layer_mapping), of_text, self.teacher)
+        check_start(of_text, self.teacher, method=settings.start, layer_mapping=layers)
         self._check_run(of_text)
         self.leads = self.arguments.process_index == 0
         if self.leads:
@@ -138,6 +139,7 @@ class _Pretraining:
         show_what_is_left_out(self.display, self.teacher, InitializationMethod(self.settings.start))
         with self.display.bar("initialising the student"):
             initial = parts.initialize()
+        show_found_layers(self.display, str(self.arguments.layer_mapping), initial)
         trainer = parts.trainer(initial)
         trainer.remove_callback(PrinterCallback)  # the display shows what there is to see
         history = LossHistory(trainer, self.checkpoints)

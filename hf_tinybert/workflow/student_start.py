@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from hf_tinybert.distillation.checkpoints import check_weights
+from hf_tinybert.distillation.layer_mapping import MappingStrategy, resolve_layer_mapping
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.initialization import (
@@ -112,8 +113,30 @@ def new_student(
     return trained
 
 
+def start_layers(
+    layer_mapping: str, student: PreTrainedModel, teacher: PreTrainedModel
+) -> MappingStrategy | tuple[int, ...]:
+    """The teacher layers that a student starts from: those that it imitates; `search` where they are to be found.
+
+    Args:
+        layer_mapping: of the run's `DistillationArguments`.
+        student: its shape is read.
+        teacher: likewise.
+
+    Raises:
+        ValueError: see `resolve_layer_mapping`.
+    """
+    if layer_mapping == MappingStrategy.SEARCH:
+        return MappingStrategy.SEARCH
+    return resolve_layer_mapping(layer_mapping, student.config.num_hidden_layers, teacher.config.num_hidden_layers)
+
+
 def check_student_start(
-    student: PreTrainedModel, teacher: PreTrainedModel, settings: DistilSettings, token_map: Tensor | None = None
+    student: PreTrainedModel,
+    teacher: PreTrainedModel,
+    settings: DistilSettings,
+    layer_mapping: str,
+    token_map: Tensor | None = None,
 ) -> None:
     """Refuse what `start_student` would refuse, before the teacher is scored.
 
@@ -121,13 +144,15 @@ def check_student_start(
         student: as of `start_student`, like the others.
         teacher: it is read only.
         settings: of the run.
+        layer_mapping: as of `start_student`.
         token_map: as of `start_student`.
 
     Raises:
         TypeError: a start for which the teacher has to be of a family that `encoder_names` knows, and is not.
         ValueError: see `check_start`, and `trim_model` of a teacher that the student knows a part of.
     """
-    check_start(student, _as_student_reads(teacher, token_map), method=settings.start_method)
+    layers = start_layers(layer_mapping, student, teacher)
+    check_start(student, _as_student_reads(teacher, token_map), method=settings.start_method, layer_mapping=layers)
 
 
 def show_what_is_left_out(display: ProgressDisplay, teacher: PreTrainedModel, method: InitializationMethod) -> None:
@@ -143,11 +168,24 @@ def show_what_is_left_out(display: ProgressDisplay, teacher: PreTrainedModel, me
         display.line(f"  start: without the teacher's {left_out}, which a BERT does not have")
 
 
+def show_found_layers(display: ProgressDisplay, layer_mapping: str, initial: StudentInitialization) -> None:
+    """Say in a line which layers a search found.
+
+    Args:
+        display: of the run.
+        layer_mapping: of the run's `DistillationArguments`.
+        initial: how the student was started.
+    """
+    if layer_mapping == MappingStrategy.SEARCH:
+        display.line(f"  start: from the teacher's layers {', '.join(map(str, initial.mapping[1:]))}")
+
+
 def start_student(
     student: PreTrainedModel,
     teacher: PreTrainedModel,
     settings: DistilSettings,
     calibration: Iterable[Mapping[str, Tensor]],
+    layer_mapping: str,
     token_map: Tensor | None = None,
 ) -> StudentInitialization:
     """Fill what a student takes over from its teacher: all of it, or what a trained student lacks.
@@ -157,6 +195,7 @@ def start_student(
         teacher: to read.
         settings: of the run.
         calibration: batches of texts to fit on, in the student's ids; not read where nothing is fitted.
+        layer_mapping: of the run's `DistillationArguments`; the student starts from the layers that it imitates.
         token_map: the teacher's id of each id of the student where the student's vocabulary is a part of it.
     """
     teacher, method = _as_student_reads(teacher, token_map), settings.start_method
@@ -165,6 +204,7 @@ def start_student(
         teacher,
         method=method,
         calibration=calibration if method in _CALIBRATED else None,
+        layer_mapping=start_layers(layer_mapping, student, teacher),
         seed=settings.seed,
     )
 
@@ -177,7 +217,9 @@ def _as_student_reads(teacher: PreTrainedModel, token_map: Tensor | None) -> Pre
 __all__ = [
     "check_student_start",
     "new_student",
+    "show_found_layers",
     "show_what_is_left_out",
+    "start_layers",
     "start_student",
     "student_config",
     "student_tokenizer",

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -221,9 +222,10 @@ def one_teacher(
 def calibration_texts(
     prepared: PreparedData, teacher: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: DistilSettings
 ) -> DataLoader[Any]:
-    """Training rows on which a student is fitted to its teacher before the first step."""
+    """Training rows, from all over the split, on which a student is fitted to its teacher before the first step."""
     names, rows = model_input_names(teacher), prepared.encoded["train"]
-    rows = rows.select(range(min(settings.calibration_rows, len(rows))))
+    taken = min(settings.calibration_rows, len(rows))
+    rows = rows.select(np.linspace(0, len(rows) - 1, taken, dtype=int))
     return DataLoader(
         rows.select_columns([name for name in rows.column_names if name in names]),
         batch_size=settings.batch_size,

@@ -70,7 +70,9 @@ def test_explicit_layers_that_do_not_fit_are_refused(mapping):
 @pytest.mark.parametrize("mapping", ["middle", "", "1,,2", "2;4"])
 def test_text_that_is_no_mapping_is_refused_with_the_choices(mapping):
     """Prevents a typing error from falling back to some mapping."""
-    with pytest.raises(ValueError, match="'uniform', 'last', 'first', 'attention', 'transport' or teacher layers"):
+    with pytest.raises(
+        ValueError, match="'uniform', 'last', 'first', 'search', 'attention', 'transport' or teacher layers"
+    ):
         resolve_layer_mapping(mapping, 2, 4)
 
 

@@ -122,6 +122,41 @@ def test_a_student_without_distillation_learns_from_labels_alone(data_of, teache
     assert not (tmp_path / "out" / "distillation.json").exists()
 
 
+@pytest.mark.parametrize("mapping", ["1,4", "last", "search"])
+def test_a_student_starts_from_the_layers_that_it_imitates(
+    mapping, data_of, teacher_of, tmp_path, monkeypatch, caplog
+):
+    """Prevents a mapping that is imitated by a student that was built from other layers."""
+    starts = []
+
+    def remembering(student, *args):
+        starts.append(start_student(student, *args))
+        return starts[-1]
+
+    start_student = distilling.start_student
+    monkeypatch.setattr(distilling, "start_student", remembering)
+    shown = io.StringIO()
+    settings = _settings(data_of, teacher_of, layer_mapping=mapping)
+    distil(settings, tmp_path / "out", ProgressDisplay(Console(file=shown)))
+    imitated = DistillationRecord.load(tmp_path / "out").layer_mapping
+    assert [list(start.mapping) for start in starts] == [imitated]
+    assert "initialised by the layer mapping" not in caplog.text
+    expected = {"1,4": [0, 1, 4], "last": [0, 3, 4]}.get(mapping, imitated)
+    assert imitated == expected
+    told = f"from the teacher's layers {imitated[1]}, {imitated[2]}"
+    assert (told in shown.getvalue()) is (mapping == "search")
+
+
+def test_a_search_for_another_start_than_projection_is_refused_before_the_folder_is_claimed(
+    data_of, teacher_of, tmp_path, display
+):
+    """Prevents a search whose layers nothing is built from."""
+    settings = _settings(data_of, teacher_of, layer_mapping="search", start="random")
+    with pytest.raises(ValueError, match="for the start `random`, got 'search'"):
+        distil(settings, tmp_path / "out", display)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("learn_from", ["teacher", "labels"])
 def test_frozen_parts_are_those_of_the_start(learn_from, data_of, teacher_of, tmp_path, display, monkeypatch):
     """Prevents a setting that one of the two ways to learn leaves out, and a card that does not tell of it."""

@@ -1,5 +1,6 @@
 """Tests of the parts of a general distillation: how they start a student, and what its trainer is made of."""
 
+import pytest
 import torch
 
 from hf_tinybert.data.block_masking import MaskingPasses
@@ -21,6 +22,15 @@ def test_a_student_starts_nearer_to_its_teacher_than_at_random(build_parts):
     parts.initialize()
     own, other = (model.get_input_embeddings().weight for model in (parts.student, parts.teacher))
     assert torch.equal(own, other)
+
+
+@pytest.mark.parametrize("mapping", ["1,4", "search"])
+def test_a_student_starts_from_the_layers_that_it_imitates(build_parts, mapping):
+    """Prevents a mapping that is imitated by a student that was built from other layers."""
+    parts = build_parts(layer_mapping=mapping)
+    initial = parts.initialize()
+    assert parts.trainer(initial).layer_mapping == initial.mapping
+    assert mapping == "search" or initial.mapping == (0, 1, 4)
 
 
 def test_the_trainer_reads_the_blocks_and_names_the_teacher_as_others_may(build_parts):

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from hf_tinybert import TinyBertConfig, TinyBertForMultiTask, TinyBertModel
 from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
+from hf_tinybert.distillation.record import DistillationRecord
 from hf_tinybert.models.tokenizer_trimming import trim_tokenizer
 from hf_tinybert.models.vocabulary import trim_model
 from hf_tinybert.progress import TrainingProgress
@@ -114,6 +115,17 @@ def test_a_task_without_a_teacher_learns_from_its_labels(settings_of, tmp_path, 
     figures = distil_tasks(settings_of("news", "things", changes=changes), tmp_path / "out", display)
     own = figures["tasks"]["things"]
     assert own["teacher"] is None and own["retention"] == {} and "f1" in own["scores"]["validation"]["student"]
+
+
+def test_tasks_imitate_the_layers_that_the_encoder_starts_from(settings_of, tmp_path, display, caplog):
+    """Prevents tasks of one encoder from imitating other layers than those that it was built from."""
+    distil_tasks(settings_of("news", "things", layer_mapping="search"), tmp_path / "out", display)
+    found = DistillationRecord.load(tmp_path / "out").tasks
+    assert found["news"]["layer_mapping"] == found["things"]["layer_mapping"]
+    assert len(found["news"]["layer_mapping"]) == 3
+    distil_tasks(settings_of("news", "things", layer_mapping="1,4"), tmp_path / "named", display)
+    assert DistillationRecord.load(tmp_path / "named").tasks["things"]["layer_mapping"] == [0, 1, 4]
+    assert "initialised by the layer mapping" not in caplog.text
 
 
 def test_interrupted_it_ends_with_the_same_student(settings_of, tmp_path, display, monkeypatch, earlier_calls_took):

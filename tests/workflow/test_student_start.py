@@ -157,7 +157,7 @@ def test_starting_leaves_a_trained_encoder_and_fits_its_head(make, trained, enco
     teacher = BertForSequenceClassification.from_pretrained(encoder, num_labels=3).eval()
     texts = [{"input_ids": torch.randint(5, 40, (8, 16))} for _ in range(8)]
     before = student.classifier.weight.clone()
-    initial = start_student(student, teacher, settings, texts)
+    initial = start_student(student, teacher, settings, texts, "uniform")
     assert initial.method is InitializationMethod.TRAINED and initial.random_parameters == ()
     assert same_encoder(student, folder) and not torch.equal(student.classifier.weight, before)
 
@@ -175,7 +175,7 @@ def test_texts_are_read_where_something_is_fitted(encoder, start, reads):
         asked.append(True)
         yield {"input_ids": torch.randint(5, 40, (8, 16))}
 
-    assert start_student(student, BertModel(config), settings, texts()).method == start
+    assert start_student(student, BertModel(config), settings, texts(), "uniform").method == start
     assert bool(asked) is reads
 
 
@@ -257,10 +257,11 @@ def test_the_start_is_fitted_to_what_the_teacher_reads(encoder, trimmed, tokeniz
     for token_map in (torch.arange(20), torch.arange(20).flip(0)):
         student = new_student(TinyBertForSequenceClassification, config, settings, own)
         rows = [own(texts, padding=True, return_tensors="pt")]
-        starts.append(start_student(student, teacher, settings, rows, token_map).projection)
+        starts.append(start_student(student, teacher, settings, rows, "uniform", token_map).projection)
     student = TinyBertForSequenceClassification(TinyBertConfig.from_pretrained(trimmed, vocab_size=40))
     student.bert.load_state_dict(AutoModel.from_pretrained(Path(trimmed).parent / "whole").state_dict(), strict=False)
-    whole = start_student(student, teacher, settings, [tokenizer(texts, padding=True, return_tensors="pt")])
+    rows = [tokenizer(texts, padding=True, return_tensors="pt")]
+    whole = start_student(student, teacher, settings, rows, "uniform")
     torch.testing.assert_close(starts[0], whole.projection, rtol=1e-3, atol=1e-4)
     assert (starts[0] - starts[1]).abs().max() > 1e-2
     assert teacher.config.vocab_size == 40
@@ -279,10 +280,10 @@ def test_a_start_by_a_part_of_the_pieces_is_refused_before_anything_is_scored(en
     settings = DistilSettings(data="unused", teacher=encoder, start=trimmed)
     student = TinyBertForSequenceClassification(student_config(settings, load_config(encoder)))
     teacher = BertForSequenceClassification.from_pretrained(encoder)
-    check_student_start(student, teacher, settings, torch.arange(20))
+    check_student_start(student, teacher, settings, "uniform", torch.arange(20))
     spoil(teacher)
     with pytest.raises(ValueError, match=match):
-        check_student_start(student, teacher, settings, torch.arange(20))
+        check_student_start(student, teacher, settings, "uniform", torch.arange(20))
 
 
 @pytest.mark.parametrize(("method", "told"), [("projection", True), ("layers", True), ("random", False)])

@@ -18,7 +18,7 @@ from hf_tinybert.distillation.distributed_teacher import check_distributed_teach
 from hf_tinybert.distillation.multitask.objectives import DistillationTask, task_objectives
 from hf_tinybert.distillation.multitask.projections import TaskProjections
 from hf_tinybert.distillation.objective import DistillationObjective
-from hf_tinybert.distillation.pairing import Pair, pair_models, warn_of_other_mapping
+from hf_tinybert.distillation.pairing import Pair, pair_models
 from hf_tinybert.distillation.projections import (
     PROJECTIONS_ATTRIBUTE,
     DistillationProjections,
@@ -109,7 +109,8 @@ def pair_tasks(
                 taught_by = copy.deepcopy(taught_by)  # each task asks its teacher for states of its own
             used.append(taught_by)
             other = task.teacher_processing_class or (shared_tokenizer if task.teacher is None else None)
-            pair = _pair(name, (own, student), taught_by, args, task, objectives, (tokenizer, other))
+            start = initialization.get(name) if isinstance(initialization, Mapping) else initialization
+            pair = _pair(name, (own, student), taught_by, args, task, objectives, (tokenizer, other), start)
             pair = pair if source is None else replace(pair, teacher_name=source)
         paired[name] = PairedTask(objectives, pair, predicts_vocabulary(own))
         attached = own._modules.get(PROJECTIONS_ATTRIBUTE)
@@ -119,7 +120,7 @@ def pair_tasks(
     if any(one.reads_attention for task in paired.values() for one in task.objectives.values()):
         record_attention(student)
     if projections:
-        _attach(student, TaskProjections(projections), initialization, paired)
+        _attach(student, TaskProjections(projections), initialization)
     else:
         detach_projections(student)
     return paired
@@ -175,6 +176,7 @@ def _pair(
     task: DistillationTask,
     objectives: dict[Phase, DistillationObjective],
     tokenizers: tuple[PreTrainedTokenizerBase | None, PreTrainedTokenizerBase | None],
+    start: ProjectionStart | str | Path | None,
 ) -> Pair:
     """The pair of one task, by its one-task student and then the whole; errors tell the task's name."""
     own, student = students
@@ -188,6 +190,8 @@ def _pair(
             args,
             tokenizers=tokenizers,
             objectives=objectives,
+            start=start,
+            task=name,
             train_dataset=task.train_dataset,
         )
     except ValueError as error:
@@ -201,7 +205,6 @@ def _attach(
     student: PreTrainedModel,
     projections: TaskProjections,
     initialization: TaskStarts | ProjectionStart | str | Path | None,
-    paired: Mapping[str, PairedTask],
 ) -> None:
     if isinstance(initialization, str | Path):
         projections.load(Path(initialization))
@@ -210,10 +213,6 @@ def _attach(
         if isinstance(initialization, Mapping):
             starts = dict(initialization)
         projections.start_at(starts)
-        for name, start in starts.items():
-            pair = paired[name].pair
-            if pair is not None:
-                warn_of_other_mapping(pair.layer_mapping, start)
     attach_projections(student, projections)
 
 
