@@ -7,6 +7,7 @@ last epoch.
 
     python benchmarks/shapes.py --data DATA                         # every shape of every task, seed 0
     python benchmarks/shapes.py --data DATA --task banking77 --shape 2x192
+    python benchmarks/shapes.py --data DATA --task ud_ewt_pos --layer-mapping search
     python benchmarks/shapes.py --data DATA --time                  # milliseconds, when nothing else runs
     python benchmarks/shapes.py --data DATA --plot shapes.png       # needs matplotlib
 
@@ -33,6 +34,7 @@ from hf_tinybert.workflow import load_model_folder
 RESULTS = Path(__file__).parent / "results" / "shapes.json"
 SHAPED = ("rotten_tomatoes", "banking77", "ud_ewt_pos")
 SHAPES = ("4x312", "3x312", "2x312", "1x312", "4x192", "3x192", "2x192", "1x192", "2x128")  # layers x width
+MAPPINGS = ("uniform", "search")
 ENOUGH = 0.97
 _BATCHES = (1, 32)
 _TIMED_RUNS = 60
@@ -44,6 +46,9 @@ def main() -> None:
     parser.add_data()
     parser.add_only("--task", SHAPED)
     parser.add_only("--shape", SHAPES)
+    parser.add_argument(
+        "--layer-mapping", choices=MAPPINGS, default="uniform", help="of the teacher's layers (default uniform)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the students (default 0)")
     parser.add_argument("--time", action="store_true", help="time the students that are there, and nothing else")
     parser.add_argument("--plot", type=Path, help="draw the results into this file, and nothing else")
@@ -69,13 +74,14 @@ def main() -> None:
 
 def measure(task: str, shape: str, options: argparse.Namespace) -> None:
     """One student, unless the result file holds it."""
-    key = {"task": task, "shape": shape, "seed": options.seed}
+    key = {"task": task, "shape": shape, "layer_mapping": options.layer_mapping, "seed": options.seed}
     if holds(options.output, key):
         return
     display = ProgressDisplay(Console(stderr=True))
-    display.line(f"{task}, {shape}, seed {options.seed}")
+    display.line(f"{task}, {shape}, {options.layer_mapping}, seed {options.seed}")
     layers, width = (int(number) for number in shape.split("x"))
     settings: dict[str, Any] = {**PASSES, "phases": ["joint"], "layers": layers, "width": width}
+    settings |= {} if options.layer_mapping == "uniform" else {"layer_mapping": options.layer_mapping}
     figures = distil_task(task, options.seed, settings, _student(task, shape, options), options)
     kept = ("main_metric", "scores", "retention", "parameters", "seconds", "machine")
     add_run(options.output, {**key, "settings": settings, **{name: figures[name] for name in kept}})
@@ -83,7 +89,8 @@ def measure(task: str, shape: str, options: argparse.Namespace) -> None:
 
 def time_students(task: str, options: argparse.Namespace) -> None:
     """Milliseconds a text of teacher and students, in turns, on the texts of the validation split."""
-    runs = [run for run in read_results(options.output)["runs"] if run["task"] == task and run["seed"] == options.seed]
+    wanted = {"task": task, "layer_mapping": options.layer_mapping, "seed": options.seed}
+    runs = [run for run in read_results(options.output)["runs"] if wanted.items() <= run.items()]
     display = ProgressDisplay(Console(stderr=True))
     teacher = load_model_folder(fine_tuned_teacher(task, options.data, options.folder, display))
     models = {"teacher": teacher.model} | {
@@ -118,6 +125,7 @@ def smallest(runs: list[dict[str, Any]]) -> dict[str, Any]:
             best = min(enough, key=lambda run: run["parameters"]["student"])
             found[task] = {
                 "shape": best["shape"],
+                "layer_mapping": best["layer_mapping"],
                 "parameters": best["parameters"],
                 "validation": _kept(best, "validation"),
                 "test": _kept(best, "test"),
@@ -144,7 +152,7 @@ def draw(results: dict[str, Any], file: Path) -> None:
         sizes = [run["parameters"]["student"] / 1e6 for run in runs]
         for panel, values in zip(panels, (sizes, [times.get(run["shape"]) for run in runs]), strict=True):
             points = sorted(
-                (value, 100 * _kept(run, "test"), run["shape"])
+                (value, 100 * _kept(run, "test"), _label(run))
                 for value, run in zip(values, runs, strict=True)
                 if value is not None
             )
@@ -153,9 +161,9 @@ def draw(results: dict[str, Any], file: Path) -> None:
             panel.plot(
                 [point[0] for point in points], [point[1] for point in points], "o", color=line.get_color(), label=task
             )
-            for value, kept, shape in points:
+            for value, kept, label in points:
                 panel.annotate(
-                    shape,
+                    label,
                     (value, kept),
                     textcoords="offset points",
                     xytext=(0, 6),
@@ -178,8 +186,13 @@ def _kept(run: dict[str, Any], split: str) -> float:
 
 
 def _student(task: str, shape: str, options: argparse.Namespace) -> Path:
-    folder: Path = options.folder / f"{task}-shape-{shape}-{options.seed}"
+    mapping = "" if options.layer_mapping == "uniform" else f"-{options.layer_mapping}"
+    folder: Path = options.folder / f"{task}-shape-{shape}{mapping}-{options.seed}"
     return folder
+
+
+def _label(run: dict[str, Any]) -> str:
+    return str(run["shape"]) if run["layer_mapping"] == "uniform" else f"{run['shape']}, {run['layer_mapping']}"
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
 from hf_tinybert.distillation.checkpoints import check_weights
-from hf_tinybert.distillation.layer_mapping import resolve_layer_mapping
+from hf_tinybert.distillation.layer_mapping import MappingStrategy, resolve_layer_mapping
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.preflight import PreflightReport, Setup, run_preflight
 from hf_tinybert.distillation.preflight.report import Check, Status, failed, skipped
@@ -300,12 +300,15 @@ def _prepare(
 def _mapping(
     arguments: DistillationArguments, student: PreTrainedModel, teacher: PreTrainedModel
 ) -> str | tuple[int, ...]:
-    """The layers, or what was asked for when it does not resolve: the preflight says why."""
+    """The layers; what was asked for where they are searched, or do not resolve, of which the preflight says why."""
     layers = student.config.num_hidden_layers, teacher.config.num_hidden_layers
+    mapping = str(arguments.layer_mapping)
+    if mapping == MappingStrategy.SEARCH:
+        return mapping
     try:
-        return resolve_layer_mapping(str(arguments.layer_mapping), *layers)
+        return resolve_layer_mapping(mapping, *layers)
     except ValueError:
-        return str(arguments.layer_mapping)
+        return mapping
 
 
 def _student_tokenizer(examination: Examination, teacher: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:

@@ -211,6 +211,12 @@ def test_what_cannot_be_loaded_is_a_failed_check(teacher_folder, tiny_preset, tm
     assert any(check.name.startswith(name) and "nowhere" in check.found for check in report.failed), report.table()
 
 
+def test_a_mapping_that_is_searched_is_not_told_as_the_uniform_one(teacher_folder, data_folder, tiny_preset):
+    """Prevents layers that the run will not take from being told as its mapping."""
+    report = examine(Examination(str(teacher_folder), dataset=str(data_folder), max_length=16, layer_mapping="search"))
+    assert _statuses(report)["layer mapping"] == "ok" and "searched among" in report.table()
+
+
 def test_a_mapping_that_does_not_fit_is_a_failed_check(teacher_folder, data_folder, tiny_preset):
     """Prevents one wrong option from hiding what else is wrong."""
     report = examine(Examination(str(teacher_folder), dataset=str(data_folder), max_length=16, layer_mapping="2,9"))

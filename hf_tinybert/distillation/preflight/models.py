@@ -2,7 +2,7 @@
 
 from hf_tinybert.distillation.attention_access import AttentionAccess
 from hf_tinybert.distillation.compatibility import models
-from hf_tinybert.distillation.layer_mapping import resolve_layer_mapping
+from hf_tinybert.distillation.layer_mapping import MappingStrategy, resolve_layer_mapping
 from hf_tinybert.distillation.preflight.report import Check, Status, checked, failed, skipped
 from hf_tinybert.distillation.preflight.setup import Setup
 
@@ -35,6 +35,8 @@ def check_layer_mapping(setup: Setup) -> Check:
     if mapping is None:
         return skipped(name, "none given")
     layers = setup.student.config.num_hidden_layers, setup.teacher.config.num_hidden_layers
+    if mapping == MappingStrategy.SEARCH and layers[0] <= layers[1]:
+        return Check(name, Status.OK, f"searched among the teacher's {layers[1]} layers when the student starts")
     pairs = ""
 
     def refusal() -> None:

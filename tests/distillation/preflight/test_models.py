@@ -36,13 +36,15 @@ def test_a_teacher_that_is_not_frozen_or_not_apart_fails(setup):
 
 
 @pytest.mark.parametrize(
-    ("mapping", "status"), [("uniform", "ok"), ((0, 1, 4), "ok"), ((0, 1, 5), "fail"), (None, "skip")]
+    ("mapping", "status"),
+    [("uniform", "ok"), ("search", "ok"), ((0, 1, 4), "ok"), ((0, 1, 5), "fail"), (None, "skip")],
 )
 def test_a_mapping_out_of_range_fails(setup, mapping, status):
     """Prevents a layer that the teacher does not have."""
     row = check_layer_mapping(replace(setup, mapping=mapping))
     assert row.status == status
     assert mapping != (0, 1, 4) or row.found == "student<-teacher layer: 0<-0, 1<-1, 2<-4"
+    assert mapping != "search" or "searched among the teacher's 4 layers" in row.found
 
 
 @pytest.mark.parametrize(
