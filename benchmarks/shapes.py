@@ -152,9 +152,12 @@ def draw(results: dict[str, Any], file: Path) -> None:
         sizes = [run["parameters"]["student"] / 1e6 for run in runs]
         for panel, values in zip(panels, (sizes, [times.get(run["shape"]) for run in runs]), strict=True):
             points = sorted(
-                (value, 100 * _kept(run, "test"), _label(run))
-                for value, run in zip(values, runs, strict=True)
-                if value is not None
+                (
+                    (value, 100 * _kept(run, "test"), _label(run))
+                    for value, run in zip(values, runs, strict=True)
+                    if value is not None
+                ),
+                key=lambda point: (point[0], -point[1]),
             )
             best = [point for index, point in enumerate(points) if all(point[1] > one[1] for one in points[:index])]
             (line,) = panel.plot([point[0] for point in best], [point[1] for point in best], "-")
