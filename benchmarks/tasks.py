@@ -191,6 +191,7 @@ def distil_task(
         "max_length": TASKS[task].max_length,
         "teacher": str(fine_tuned_teacher(task, options.data, options.folder, display)),
         "cache_dir": None if options.live_teacher else str(options.folder / "cache"),
+        "cache_max_gb": 20.0,
         "score_test": not options.validation_only,
         "seed": seed,
     }

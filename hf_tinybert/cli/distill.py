@@ -51,6 +51,7 @@ _RateFactors = Annotated[
     typer.Option("--learning-rate-factor", help="PART=FACTOR of the learning rate, like classifier=10; repeat it."),
 ]
 _CacheDir = Annotated[str | None, typer.Option(help="Folder that keeps the teacher's outputs.")]
+_CacheMaxGb = Annotated[float | None, typer.Option(help="Most gigabytes of it; with more nothing is kept (10).")]
 _Report = Annotated[bool, typer.Option(help="At the end write report.html, the run on one page (matplotlib).")]
 
 
@@ -91,6 +92,7 @@ def distill(
     train_rows: options.TrainRows = None,
     validation_rows: options.ValidationRows = None,
     cache_dir: _CacheDir = None,
+    cache_max_gb: _CacheMaxGb = None,
     test: options.ScoreTest = False,
     seed: options.Seed = 0,
     report: _Report = True,

@@ -36,7 +36,7 @@ class AugmentMode(StrEnum):
     """They stand beside them, so that an epoch has twice the rows."""
 
 
-_ADDED = frozenset({"frozen", "learning_rate_factors", "probability_shift", "teacher_weights"})
+_ADDED = frozenset({"cache_max_gb", "frozen", "learning_rate_factors", "probability_shift", "teacher_weights"})
 _SIZES = ("shape", "layers", "width", "heads", "units")
 _FROM_TEACHER = tuple(str(method) for method in InitializationMethod if method is not InitializationMethod.TRAINED)
 
@@ -82,6 +82,7 @@ class DistilSettings(DataSettings):
         calibration_rows: training rows that the student is fitted on before the first step. Source:
             benchmarks/results/initialization.json.
         cache_dir: folder where the teacher's outputs are kept; without, a forward every step.
+        cache_max_gb: most gigabytes (1e9 bytes) of this run's outputs there; with more the teacher runs at every step.
         score_teacher: whether the teacher is scored beside the student.
         preflight: whether the run is examined before its first step.
     """
@@ -114,6 +115,7 @@ class DistilSettings(DataSettings):
     dropout: float = 0.0
     calibration_rows: int = 256
     cache_dir: str | None = None
+    cache_max_gb: float | None = None
     score_teacher: bool = True
     preflight: bool = True
 
@@ -224,6 +226,7 @@ class DistilSettings(DataSettings):
             "frozen": list(self.frozen),
             "learning_rate_factors": self.learning_rate_factors,
             "teacher_cache_dir": self.cache_dir,
+            "teacher_cache_max_gb": self.cache_max_gb,
         }
         arguments = DistillationArguments(
             **stock_arguments(self, checkpoints, metric=metric),

@@ -47,10 +47,17 @@ def test_what_is_not_given_is_as_in_the_arguments(tmp_path):
 def test_what_is_given_reaches_the_arguments(tmp_path):
     """Prevents options without effect."""
     made = _settings(
-        recipe="distilbert", epochs=2, learning_rate=1e-5, temperature=3.0, cache_dir="cache", layer_mapping="last"
+        recipe="distilbert",
+        epochs=2,
+        learning_rate=1e-5,
+        temperature=3.0,
+        cache_dir="cache",
+        cache_max_gb=20,
+        layer_mapping="last",
     ).arguments(tmp_path, "loss")
     assert (made.recipe, made.num_train_epochs, made.learning_rate, made.temperature) == ("distilbert", 2, 1e-5, 3.0)
     assert not made.probability_shift
+    assert made.teacher_cache_max_gb == 20 and _settings().arguments(tmp_path, "loss").teacher_cache_max_gb == 10
     assert made.teacher_cache_dir == "cache" and made.layer_mapping == "last" and made.greater_is_better is False
 
 
