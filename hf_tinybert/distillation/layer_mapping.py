@@ -8,8 +8,6 @@ from typing import NamedTuple, Self
 
 from transformers import PreTrainedConfig
 
-from hf_tinybert.models.layer_search import SEARCH
-
 
 class MappingStrategy(StrEnum):
     """Ways of choosing teacher layers.
@@ -22,7 +20,7 @@ class MappingStrategy(StrEnum):
     UNIFORM = "uniform"
     LAST = "last"
     FIRST = "first"
-    SEARCH = SEARCH
+    SEARCH = "search"
     ATTENTION = "attention"
     TRANSPORT = "transport"
 

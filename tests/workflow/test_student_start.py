@@ -27,7 +27,9 @@ from hf_tinybert import (
     TinyBertForTokenClassification,
     TinyBertModel,
 )
+from hf_tinybert.distillation.layer_mapping import MappingStrategy
 from hf_tinybert.models.initialization import InitializationMethod
+from hf_tinybert.models.layer_search import SEARCH
 from hf_tinybert.models.tokenizer_trimming import trim_tokenizer
 from hf_tinybert.models.vocabulary import trim_model
 from hf_tinybert.progress import ProgressDisplay
@@ -160,6 +162,11 @@ def test_starting_leaves_a_trained_encoder_and_fits_its_head(make, trained, enco
     initial = start_student(student, teacher, settings, texts, "uniform")
     assert initial.method is InitializationMethod.TRAINED and initial.random_parameters == ()
     assert same_encoder(student, folder) and not torch.equal(student.classifier.weight, before)
+
+
+def test_a_search_is_called_alike_on_both_sides():
+    """Prevents a run that is told to search and a start that takes the word for layers."""
+    assert MappingStrategy.SEARCH == SEARCH
 
 
 @pytest.mark.parametrize(("start", "reads"), [("projection", True), ("layers", False), ("random", False)])
