@@ -23,7 +23,7 @@ MAXIMUM_TOKENS = 8_192
 _HELD_OUT = 4  # every fourth sequence: a start fits its own texts too well to be judged by them
 _TRIED_ONE_AND_ALL = 24
 
-Mapping = tuple[int, ...]
+_LayerMapping = tuple[int, ...]
 
 
 def search_layer_mapping(
@@ -63,7 +63,7 @@ def search_layer_mapping(
         states = read_states(teacher, other, fitted, every)
         wanted = read_hidden_states(teacher, held_out, {layers})[layers]
 
-        def unexplained(mapping: Mapping) -> float:
+        def unexplained(mapping: _LayerMapping) -> float:
             trial = student_layout(copy.deepcopy(student))
             generator = torch.Generator().manual_seed(seed)
             encoder = project_encoder(trial, states, fitted, mapping, LayerNormTreatment.RECONSTRUCTION, generator)
@@ -92,11 +92,11 @@ def _split(tokens: CalibrationTokens) -> tuple[CalibrationTokens, CalibrationTok
     return tokens.select(used & ~held_out), tokens.select(used & held_out)
 
 
-def _try(depth: int, layers: int, unexplained: Callable[[Mapping], float]) -> dict[Mapping, float]:
+def _try(depth: int, layers: int, unexplained: Callable[[_LayerMapping], float]) -> dict[_LayerMapping, float]:
     """What every tried mapping leaves unexplained."""
-    tried: dict[Mapping, float] = {}
+    tried: dict[_LayerMapping, float] = {}
 
-    def measure(mapping: Mapping) -> float:
+    def measure(mapping: _LayerMapping) -> float:
         if mapping not in tried:
             tried[mapping] = unexplained(mapping)
         return tried[mapping]
