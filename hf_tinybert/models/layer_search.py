@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 SEARCH = "search"
 """In the place of a layer mapping: find one."""
-MAXIMUM_TOKENS = 8_192
+_MAXIMUM_TOKENS = 8_192
 _HELD_OUT = 4  # every fourth sequence: a start fits its own texts too well to be judged by them
 _TRIED_ONE_AND_ALL = 24
 
@@ -81,7 +81,7 @@ def search_layer_mapping(
 def _split(tokens: CalibrationTokens) -> tuple[CalibrationTokens, CalibrationTokens]:
     """The sequences to fit on and those to judge by."""
     lengths = tokens.lengths
-    used = lengths.cumsum(0) <= MAXIMUM_TOKENS
+    used = lengths.cumsum(0) <= _MAXIMUM_TOKENS
     used[:_HELD_OUT] = True
     held_out = torch.arange(len(lengths), device=lengths.device) % _HELD_OUT == _HELD_OUT - 1
     if not held_out.any():
@@ -117,4 +117,4 @@ def _try(depth: int, layers: int, unexplained: Callable[[_LayerMapping], float])
     return tried
 
 
-__all__ = ["MAXIMUM_TOKENS", "SEARCH", "search_layer_mapping"]
+__all__ = ["SEARCH", "search_layer_mapping"]

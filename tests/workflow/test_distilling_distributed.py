@@ -35,7 +35,11 @@ def folder(tmp_path_factory, encoder, data_of):
                     "topic": {"data": shared["data"], "teacher": shared["teacher"], "kind": FEW["kind"]},
                     "score": {"data": data_of("regression"), "kind": "regression"},
                 },
-                "shared": {name: value for name, value in {**FEW, **SMALL}.items() if name != "kind"},
+                "shared": {
+                    name: value
+                    for name, value in {**FEW, **SMALL, "layer_mapping": "search"}.items()
+                    if name != "kind"
+                },
             },
         ),
     }
