@@ -47,8 +47,9 @@ from hf_tinybert.workflow.row_fingerprint import check_same_rows
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, place_models
 from hf_tinybert.workflow.student_start import (
     check_student_start,
+    keep_found_layers,
+    layers_of_run,
     new_student,
-    show_found_layers,
     show_what_is_left_out,
     start_student,
     student_config,
@@ -170,7 +171,7 @@ class _Distillation:
         teacher_scores = self._teacher_scores(folder)
         start = time.perf_counter()
         with self.display.bar("initialising the student"):
-            initial = self._initialize()
+            initial = self._initialize(folder)
         self.seconds["initialization"] = round(time.perf_counter() - start, 1)
         from_labels = self.settings.learn_from == LearnFrom.LABELS
         epochs = self._train_on_labels() if from_labels else self._train(initial, rows)
@@ -224,14 +225,15 @@ class _Distillation:
             )
         return objectives
 
-    def _initialize(self) -> StudentInitialization:
+    def _initialize(self, folder: RunFolder) -> StudentInitialization:
         first = teachers_of(self.teacher)[0]  # several have no common weights to start from
         show_what_is_left_out(self.display, first, self.settings.start_method)
         texts = calibration_texts(self.data, first, self.tokenizer, self.settings)
         token_map = find_token_map(self.tokenizer, self.teacher_tokenizer)
         mapping = str(self.arguments.layer_mapping)
-        initial = start_student(self.student, first, self.settings, texts, mapping, token_map)
-        show_found_layers(self.display, mapping, initial)
+        layers = layers_of_run(folder, mapping, leads=self.leads)
+        initial = start_student(self.student, first, self.settings, texts, layers, token_map)
+        keep_found_layers(folder, mapping, initial, self.display, leads=self.leads)
         return initial
 
     def _train(self, initial: StudentInitialization, rows: Dataset | FreshVariants) -> list[dict[str, float]]:

@@ -57,8 +57,13 @@ class GeneralParts:
     masks: BlockMaskingCollator | None
     tasks: Mapping[str, PreparedData]
 
-    def initialize(self) -> StudentInitialization:
-        """Fill what the student takes over from its teacher, in place; some blocks of the text are fitted on."""
+    def initialize(self, layer_mapping: str | None = None) -> StudentInitialization:
+        """Fill what the student takes over from its teacher, in place; some blocks of the text are fitted on.
+
+        Args:
+            layer_mapping: see `layers_of_run`; by default that of the run's arguments.
+        """
+        mapping = str(layer_mapping or self.arguments.layer_mapping)
         rows = self.train_rows.select(np.linspace(0, len(self.train_rows) - 1, _CALIBRATION_BLOCKS, dtype=int))
         projects = self.settings.start == InitializationMethod.PROJECTION
         texts = DataLoader(rows, batch_size=self.settings.batch_size, collate_fn=default_data_collator)
@@ -67,7 +72,7 @@ class GeneralParts:
             self.teacher,
             method=self.settings.start,
             calibration=texts if projects else None,
-            layer_mapping=start_layers(str(self.arguments.layer_mapping), self.student, self.teacher),
+            layer_mapping=start_layers(mapping, self.student, self.teacher),
             seed=self.settings.seed,
         )
         starts_head = predicts_vocabulary(self.teacher) and self.settings.start != InitializationMethod.RANDOM

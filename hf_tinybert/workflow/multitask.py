@@ -54,8 +54,9 @@ from hf_tinybert.workflow.row_fingerprint import check_same_rows
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, place_models
 from hf_tinybert.workflow.student_start import (
     check_student_start,
+    keep_found_layers,
+    layers_of_run,
     new_student,
-    show_found_layers,
     show_what_is_left_out,
     start_student,
     student_config,
@@ -186,7 +187,7 @@ class _MultiTaskDistillation:
         teacher_scores = {name: self._teacher_scores(name, folder) for name in self.parts}
         start = time.perf_counter()
         with self.display.bar("initialising the student"):
-            initial = self._initialize()
+            initial = self._initialize(folder)
         self.seconds["initialization"] = round(time.perf_counter() - start, 1)
         epochs = self._train(initial)
         self.seconds["total"] = round(time.perf_counter() - start + self.earlier_seconds, 1)
@@ -267,7 +268,7 @@ class _MultiTaskDistillation:
     def _load_teacher(self, name: str, part: _Part, objectives: Mapping[Phase, DistillationObjective]) -> None:
         part.teacher, part.answers = teacher_model(part.settings, self.student.for_task(name), objectives.values())
 
-    def _initialize(self) -> dict[str, StudentInitialization]:
+    def _initialize(self, folder: RunFolder) -> dict[str, StudentInitialization]:
         """The encoder from the base's teacher, on texts of all tasks; every head, and every map, from its own."""
         taught = {name: teachers_of(part.teacher)[0] for name, part in self.parts.items() if part.teacher is not None}
         texts = {
@@ -278,8 +279,9 @@ class _MultiTaskDistillation:
         base, every_text = taught[self.settings.base], _in_turns(list(texts.values()))
         show_what_is_left_out(self.display, base, self.shared.start_method)
         mapping = str(self.arguments.layer_mapping)
-        initial = start_student(self.student, base, self.shared, every_text, mapping, token_map)
-        show_found_layers(self.display, mapping, initial)
+        layers = layers_of_run(folder, mapping, leads=self.leads)
+        initial = start_student(self.student, base, self.shared, every_text, layers, token_map)
+        keep_found_layers(folder, mapping, initial, self.display, leads=self.leads)
         if self.shared.start_method is InitializationMethod.RANDOM:
             return {}
         if token_map is not None:

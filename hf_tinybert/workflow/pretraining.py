@@ -31,7 +31,7 @@ from hf_tinybert.workflow.loss_history import LossHistory
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, ready_to_save
 from hf_tinybert.workflow.pretrain_settings import PretrainSettings
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, place_models
-from hf_tinybert.workflow.student_start import show_found_layers, show_what_is_left_out, start_layers
+from hf_tinybert.workflow.student_start import keep_found_layers, layers_of_run, show_what_is_left_out, start_layers
 from hf_tinybert.workflow.task_data import longest_input
 
 _BLOCKS = ".blocks"
@@ -137,9 +137,10 @@ class _Pretraining:
             f"{rows:,} blocks of {self.settings.block_length}"
         )
         show_what_is_left_out(self.display, self.teacher, InitializationMethod(self.settings.start))
+        mapping = str(self.arguments.layer_mapping)
         with self.display.bar("initialising the student"):
-            initial = parts.initialize()
-        show_found_layers(self.display, str(self.arguments.layer_mapping), initial)
+            initial = parts.initialize(layers_of_run(folder, mapping, leads=self.leads))
+        keep_found_layers(folder, mapping, initial, self.display, leads=self.leads)
         trainer = parts.trainer(initial)
         trainer.remove_callback(PrinterCallback)  # the display shows what there is to see
         history = LossHistory(trainer, self.checkpoints)

@@ -21,12 +21,14 @@ from hf_tinybert.models.initialization import (
 )
 from hf_tinybert.models.vocabulary import trim_model
 from hf_tinybert.progress import ProgressDisplay
+from hf_tinybert.run_folder import RunFolder, wait_for_stage
 from hf_tinybert.workflow.distil_settings import DistilSettings
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 
 _Model = TypeVar("_Model", bound=PreTrainedModel)
 _LAYOUTS = ("bert", "tinybert")
 _SIZES = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")
+_LAYERS_STAGE = "layers"
 _CALIBRATED = frozenset({InitializationMethod.PROJECTION, InitializationMethod.TRAINED})
 
 
@@ -168,16 +170,41 @@ def show_what_is_left_out(display: ProgressDisplay, teacher: PreTrainedModel, me
         display.line(f"  start: without the teacher's {left_out}, which a BERT does not have")
 
 
-def show_found_layers(display: ProgressDisplay, layer_mapping: str, initial: StudentInitialization) -> None:
-    """Say in a line which layers a search found.
+def layers_of_run(folder: RunFolder, layer_mapping: str, *, leads: bool) -> str:
+    """The layer mapping to start a student by: of a search the layers that this run has found, if it has.
+
+    So an interrupted run goes on with its own layers wherever it does, and several processes with those of the first,
+    for which the others wait.
 
     Args:
-        display: of the run.
+        folder: of the run.
+        layer_mapping: of the run's `DistillationArguments`.
+        leads: whether this process is the first of them, or the only one.
+    """
+    if layer_mapping != MappingStrategy.SEARCH:
+        return layer_mapping
+    found = folder.finished(_LAYERS_STAGE) if leads else wait_for_stage(folder.path, _LAYERS_STAGE)
+    return layer_mapping if found is None else ",".join(map(str, found["layers"]))
+
+
+def keep_found_layers(
+    folder: RunFolder, layer_mapping: str, initial: StudentInitialization, display: ProgressDisplay, *, leads: bool
+) -> None:
+    """Say in a line which layers a search found, and keep them for `layers_of_run`.
+
+    Args:
+        folder: of the run.
         layer_mapping: of the run's `DistillationArguments`.
         initial: how the student was started.
+        display: of the run.
+        leads: as of `layers_of_run`.
     """
-    if layer_mapping == MappingStrategy.SEARCH:
-        display.line(f"  start: from the teacher's layers {', '.join(map(str, initial.mapping[1:]))}")
+    if layer_mapping != MappingStrategy.SEARCH:
+        return
+    layers = list(initial.mapping[1:])
+    display.line(f"  start: from the teacher's layers {', '.join(map(str, layers))}")
+    if leads:
+        folder.finish(_LAYERS_STAGE, {"layers": layers})
 
 
 def start_student(
@@ -195,7 +222,7 @@ def start_student(
         teacher: to read.
         settings: of the run.
         calibration: batches of texts to fit on, in the student's ids; not read where nothing is fitted.
-        layer_mapping: of the run's `DistillationArguments`; the student starts from the layers that it imitates.
+        layer_mapping: see `layers_of_run`; the student starts from the layers that it imitates.
         token_map: the teacher's id of each id of the student where the student's vocabulary is a part of it.
     """
     teacher, method = _as_student_reads(teacher, token_map), settings.start_method
@@ -216,8 +243,9 @@ def _as_student_reads(teacher: PreTrainedModel, token_map: Tensor | None) -> Pre
 
 __all__ = [
     "check_student_start",
+    "keep_found_layers",
+    "layers_of_run",
     "new_student",
-    "show_found_layers",
     "show_what_is_left_out",
     "start_layers",
     "start_student",

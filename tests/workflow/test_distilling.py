@@ -309,8 +309,9 @@ def test_variants_of_all_rows_are_trained_on_and_no_label_is(data_of, teacher_of
 def test_interrupted_it_ends_with_the_same_student(
     data_of, teacher_of, tmp_path, display, monkeypatch, earlier_calls_took, interrupted_after
 ):
-    """Prevents a resumed run that starts again, ends elsewhere than the straight one, or tells half of its cost."""
-    settings = _settings(data_of, teacher_of, recipe="tinybert", epochs=2, intermediate_epochs=2, train_rows=24)
+    """Prevents a resumed run that starts again, from other layers too, ends elsewhere, or tells half of its cost."""
+    passes = {"epochs": 2, "intermediate_epochs": 2, "train_rows": 24}
+    settings = _settings(data_of, teacher_of, recipe="tinybert", layer_mapping="search", **passes)
     distil(settings, tmp_path / "straight", display)
     steps = 0
     original = TrainingProgress.on_step_end
@@ -327,6 +328,7 @@ def test_interrupted_it_ends_with_the_same_student(
         distil(settings, tmp_path / "resumed", display)
     assert list((tmp_path / "resumed" / ".checkpoints").rglob("checkpoint-*"))
     monkeypatch.undo()
+    monkeypatch.setattr("hf_tinybert.models.initialization.search_layer_mapping", None)  # it is not searched again
     earlier_calls_took(tmp_path / "resumed", 5000.0)
     seconds = distil(settings, tmp_path / "resumed", display)["seconds"]
     earlier = 5000.0 if interrupted_after == 4 else 10000.0  # in one phase or both

@@ -130,7 +130,7 @@ def test_tasks_imitate_the_layers_that_the_encoder_starts_from(settings_of, tmp_
 
 def test_interrupted_it_ends_with_the_same_student(settings_of, tmp_path, display, monkeypatch, earlier_calls_took):
     """Prevents a resumed run that starts again, ends elsewhere than the straight one, or tells half of its cost."""
-    settings = settings_of("news", "things", epochs=2, recipe="tinybert")
+    settings = settings_of("news", "things", epochs=2, recipe="tinybert", layer_mapping="search")
     distil_tasks(settings, tmp_path / "straight", display)
     original, steps = TrainingProgress.on_step_end, 0
 
@@ -145,6 +145,7 @@ def test_interrupted_it_ends_with_the_same_student(settings_of, tmp_path, displa
     with pytest.raises(KeyboardInterrupt):
         distil_tasks(settings, tmp_path / "resumed", display)
     monkeypatch.undo()
+    monkeypatch.setattr("hf_tinybert.models.initialization.search_layer_mapping", None)  # it is not searched again
     earlier_calls_took(tmp_path / "resumed", 5000.0)
     resumed = distil_tasks(settings, tmp_path / "resumed", display)
     assert resumed["seconds"]["total"] > 5000.0 and resumed["seconds"]["intermediate-layer"] >= 5000.0

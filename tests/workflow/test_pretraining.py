@@ -145,7 +145,8 @@ def test_interrupted_it_ends_with_the_same_student_and_no_block_is_lost_or_seen_
 
 
 def test_interrupted_twice_it_ends_with_the_same_student(settings, tmp_path, display, monkeypatch, seen):
-    """Prevents what is right after one interruption only."""
+    """Prevents what is right after one interruption only, and layers that are searched anew."""
+    settings = replace(settings, layer_mapping="search")
     pretrain(settings, tmp_path / "straight", display)
     wanted = list(seen)
     seen.clear()
@@ -155,6 +156,7 @@ def test_interrupted_twice_it_ends_with_the_same_student(settings, tmp_path, dis
         with pytest.raises(KeyboardInterrupt):
             pretrain(settings, tmp_path / "resumed", display)
         go_on()
+        monkeypatch.setattr("hf_tinybert.models.initialization.search_layer_mapping", None)
         done += seen[:3]
         seen.clear()
     pretrain(settings, tmp_path / "resumed", display)

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -33,10 +34,13 @@ from hf_tinybert.models.layer_search import SEARCH
 from hf_tinybert.models.tokenizer_trimming import trim_tokenizer
 from hf_tinybert.models.vocabulary import trim_model
 from hf_tinybert.progress import ProgressDisplay
+from hf_tinybert.run_folder import RunFolder
 from hf_tinybert.workflow import DistilSettings
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 from hf_tinybert.workflow.student_start import (
     check_student_start,
+    keep_found_layers,
+    layers_of_run,
     new_student,
     show_what_is_left_out,
     start_student,
@@ -167,6 +171,16 @@ def test_starting_leaves_a_trained_encoder_and_fits_its_head(make, trained, enco
 def test_a_search_is_called_alike_on_both_sides():
     """Prevents a run that is told to search and a start that takes the word for layers."""
     assert MappingStrategy.SEARCH == SEARCH
+
+
+def test_an_interrupted_run_goes_on_with_the_layers_that_it_found(tmp_path, display):
+    """Prevents layers that another machine finds for the rest of a run, and a search by every process."""
+    folder = RunFolder(tmp_path / "run", {})
+    assert layers_of_run(folder, "search", leads=True) == "search"
+    keep_found_layers(folder, "search", SimpleNamespace(mapping=(0, 1, 4)), display, leads=True)
+    for leads in (True, False):
+        assert layers_of_run(RunFolder(tmp_path / "run", {}), "search", leads=leads) == "1,4"
+    assert layers_of_run(folder, "last", leads=True) == "last"
 
 
 @pytest.mark.parametrize(("start", "reads"), [("projection", True), ("layers", False), ("random", False)])
