@@ -29,10 +29,10 @@ from result_file import Run, add_run, holds, read_results, spread
 from rich.console import Console
 from tasks import (
     ARMS,
-    PASSES,
     TASKS,
     fine_tuned_teacher,
     general_student,
+    own_rows_alone,
     standard_settings,
 )
 from tasks import RESULTS as SINGLE_TASK_RESULTS
@@ -45,8 +45,6 @@ from hf_tinybert.workflow import MultiTaskSettings, distil_tasks
 RESULTS = Path(__file__).parent / "results" / "multitask.json"
 NAMES = {"rotten_tomatoes": "sentiment", "wnut17": "entities", "stsb": "similarity"}
 ARM_OF = {"general": "distilled", "projection": "distilled-projected"}  # by where the students start
-# both kinds of student learn from the labelled rows of the three tasks alone, in as many passes
-OWN_ROWS: dict[str, dict[str, Any]] = {"wnut17": {"unlabeled": [], "epochs": PASSES["epochs"]}}
 
 
 def main() -> None:
@@ -102,11 +100,11 @@ def _own(task: str, options: argparse.Namespace, display: ProgressDisplay) -> di
 
 
 def _single_task(task: str, arm: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
-    """The run of the single-task student, measured unless it is there."""
+    """The run of the single-task student, which learns from as many rows as the other; measured unless it is there."""
     single = argparse.Namespace(
         **{**vars(options), "output": SINGLE_TASK_RESULTS, "validation_only": False, "live_teacher": False}
     )
-    changes = OWN_ROWS.get(task, {})
+    changes = own_rows_alone(task, arm)
     measure_single_task(task, arm, seed, changes, single)
     settings = {**standard_settings(task, arm), **changes}
     key = {"task": task, "arm": arm, "seed": seed, "settings": json.loads(json.dumps(settings))}

@@ -29,16 +29,16 @@ from command_line import SEEDS, BenchmarkParser, changes_of
 from result_file import Run, add_run, holds, read_results, spread
 from rich.console import Console
 from tasks import (
-    PASSES,
+    RESULTS as TASK_RESULTS,
+)
+from tasks import (
     TASKS,
     distil_task,
     fine_tuned_teacher,
     general_student,
+    own_rows_alone,
     score_cell,
     standard_settings,
-)
-from tasks import (
-    RESULTS as TASK_RESULTS,
 )
 
 from hf_tinybert.progress import ProgressDisplay
@@ -119,8 +119,8 @@ def table(runs: list[Run]) -> str:
 
 def _standard(task: str, start: str) -> dict[str, Any]:
     """The settings of `tasks.py`, on the labelled rows of the task alone."""
-    own = standard_settings(task, ARM_OF[start])
-    return {**own, "unlabeled": [], "epochs": PASSES["epochs"]} if own.get("unlabeled") else own
+    arm = ARM_OF[start]
+    return {**standard_settings(task, arm), **own_rows_alone(task, arm)}
 
 
 def _cells(runs: list[Run], split: str) -> str:
