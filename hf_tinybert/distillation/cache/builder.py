@@ -34,11 +34,13 @@ from hf_tinybert.distillation.cache.plan import (
 )
 from hf_tinybert.distillation.cache.rows import ROW_COLUMN, RowTable, read_rows, token_checksums
 from hf_tinybert.distillation.cache.store import (
+    MANIFEST_FILE,
     PARTIAL_SUFFIX,
     DamagedStoreError,
     StoreWriter,
     folder_bytes,
     open_store,
+    published_description,
 )
 from hf_tinybert.distillation.cache.teacher_cache import TeacherCache, batch_tokens
 from hf_tinybert.distillation.states import DistillationStates
@@ -94,7 +96,7 @@ def open_teacher_cache(
     tokens_per_batch: int = 8192,
     commit_seconds: float = 30.0,
 ) -> TeacherCache | None:
-    """The cache of these contents, from disk or from the teacher.
+    """A cache of these contents, from disk or from the teacher; one that keeps more serves as well.
 
     Several processes may call this at once: the first to get the lock computes, the others wait for it without any
     collective call, and open what it wrote. A process killed in between is taken up where it stopped.
@@ -111,7 +113,7 @@ def open_teacher_cache(
         commit_seconds: seconds of work that a kill may cost.
 
     Returns:
-        The cache; None only with `fall_back`: the teacher has to run live.
+        The cache, whose own contents may be more; None only with `fall_back`: the teacher has to run live.
 
     Raises:
         ValueError: the folder cannot be written, the collator draws at random, or the data cannot be cached.
@@ -149,7 +151,8 @@ class _Build:
 
     def open_or_build(self, contents: CacheContents) -> TeacherCache:
         key = cache_key(self.source.teacher, self.table, contents)
-        cache = self._open(key, say=logging.DEBUG)  # without a lock: the folder may be one that can only be read
+        # without a lock: the folder may be one that can only be read
+        cache = self._open(key, say=logging.DEBUG) or self._open_wider(contents)
         if cache is not None:
             return cache
         check_cache_folder(self.directory)
@@ -184,6 +187,21 @@ class _Build:
             return None
         logger.info("teacher cache `%s`: %d rows", folder, cache.rows)
         return cache
+
+    def _open_wider(self, contents: CacheContents) -> TeacherCache | None:
+        """The smallest whole cache of these rows and this teacher that keeps more than these contents."""
+        found = []
+        for folder in (manifest.parent for manifest in self.directory.glob(f"*/{MANIFEST_FILE}")):
+            try:
+                description, size = published_description(folder)
+                kept = CacheContents.from_json(description["contents"])
+            except (DamagedStoreError, LookupError, TypeError):  # or another's folder
+                continue
+            # the name is a hash of what it holds: rows and teacher are these if they give that name
+            if kept.covers(contents) and cache_key(self.source.teacher, self.table, kept) == folder.name:
+                found.append((size, folder.name))
+        opened = (self._open(key, say=logging.DEBUG) for _, key in sorted(found))
+        return next((cache for cache in opened if cache is not None), None)
 
     def _build(self, key: str, contents: CacheContents) -> None:
         partial = self.directory / f"{key}{PARTIAL_SUFFIX}"

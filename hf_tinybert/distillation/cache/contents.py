@@ -1,6 +1,8 @@
 """What of a teacher's states a cache keeps."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,13 @@ class CacheContents:
     def logits_only(self) -> "CacheContents":
         """The same without states."""
         return CacheContents(logits=self.logits)
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "CacheContents":
+        """What `dataclasses.asdict` gave, back from a file."""
+        return cls(
+            tuple(fields["hidden_layers"]), tuple(fields["attention_layers"]), fields["value"], fields["logits"]
+        )
 
     def covers(self, other: "CacheContents") -> bool:
         """Whether everything that `other` asks for is kept here."""

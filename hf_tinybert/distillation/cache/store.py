@@ -153,6 +153,16 @@ class StoreWriter:
         return file
 
 
+def published_description(folder: Path) -> tuple[dict[str, Any], int]:
+    """What the writer said of the arrays of a published folder, and their bytes; the arrays are not looked at.
+
+    Raises:
+        DamagedStoreError: it is no published folder, or of another format.
+    """
+    manifest = _read_manifest(folder)
+    return manifest["description"], sum(entry["bytes"] for entry in manifest["files"].values())
+
+
 def open_store(folder: Path, key: str) -> Store:
     """A published folder, every byte of it checked.
 
@@ -166,9 +176,7 @@ def open_store(folder: Path, key: str) -> Store:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"expected a cache in `{folder}`, got no such folder")
-    manifest = _read_signed(folder / MANIFEST_FILE)
-    if manifest.get("format") != FORMAT_VERSION:
-        raise DamagedStoreError(f"expected format {FORMAT_VERSION}, got {manifest.get('format')!r}")
+    manifest = _read_manifest(folder)
     if manifest["key"] != key:
         raise DamagedStoreError(f"expected the contents of key {key}, got those of {manifest['key']}")
     for name, entry in manifest["files"].items():
@@ -192,6 +200,13 @@ def folder_bytes(folder: Path) -> int:
         except FileNotFoundError:  # another process removed it meanwhile
             continue
     return total
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    manifest = _read_signed(folder / MANIFEST_FILE)
+    if manifest.get("format") != FORMAT_VERSION:
+        raise DamagedStoreError(f"expected format {FORMAT_VERSION}, got {manifest.get('format')!r}")
+    return manifest
 
 
 def _digest(file: Path, size: int) -> xxhash.xxh3_128:
@@ -257,4 +272,5 @@ __all__ = [
     "StoreWriter",
     "folder_bytes",
     "open_store",
+    "published_description",
 ]

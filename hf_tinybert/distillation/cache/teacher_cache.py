@@ -73,7 +73,7 @@ class TeacherCache:
 
     def __init__(self, store: Store) -> None:
         description = store.description
-        self.contents = _contents(description["contents"])
+        self.contents = CacheContents.from_json(description["contents"])
         self.layout = CacheLayout.from_json(description["layout"])
         self.rows: int = description["rows"]
         self.sequences: int = description["sequences"]
@@ -271,12 +271,6 @@ def batch_tokens(
 
 def _without_row(feature: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in feature.items() if name != ROW_COLUMN}
-
-
-def _contents(fields: Mapping[str, Any]) -> CacheContents:
-    return CacheContents(
-        tuple(fields["hidden_layers"]), tuple(fields["attention_layers"]), fields["value"], fields["logits"]
-    )
 
 
 __all__ = [

@@ -110,6 +110,35 @@ def test_the_second_opening_asks_the_teacher_nothing(source, tmp_path):
     assert numbered.forward.calls == calls + 1  # that of the check
 
 
+def test_a_cache_that_keeps_more_serves_less(source, tmp_path):
+    """Prevents the teacher from answering anew where a phase of another run kept it beside other states."""
+    _open(source, tmp_path)
+    calls, wanted = source.forward.calls, CacheContents((None, None, 4), logits=False)
+    rows = list(range(len(source.dataset)))
+    inputs = source.collator(source.dataset.__getitems__(rows))
+    for contents in (CacheContents(), wanted):
+        cache = _open(source, tmp_path, contents)
+        assert cache.contents == EVERYTHING and source.forward.calls == calls
+        _check(cache, source)
+        calls = source.forward.calls
+    states = cache.batch(rows, inputs, contents=wanted)
+    assert states.logits is None and states.hidden_states[2] is not None and not states.attentions
+
+
+def test_of_several_that_keep_more_the_smallest_whole_one_serves(source, tmp_path, build_teacher):
+    """Prevents gigabytes from being read for predictions, a damaged cache from being trusted, and another teacher."""
+    small = CacheContents((0, None, None))
+    _open(source, tmp_path, small)
+    of_small = _folder(tmp_path)
+    _open(source, tmp_path)
+    assert _open(source, tmp_path, CacheContents()).contents == small
+    (of_small / LOGITS_FILE).write_bytes(b"")
+    assert _open(source, tmp_path, CacheContents()).contents == EVERYTHING
+    other = replace(source, teacher={**source.teacher, "weights_sha256": "0"})
+    calls = source.forward.calls
+    assert _open(other, tmp_path, CacheContents()).contents == CacheContents() and source.forward.calls > calls
+
+
 def test_sizes_on_disk_are_those_that_were_planned(source, tmp_path):
     """Prevents a budget that is checked against another number than what is written."""
     _open(source, tmp_path)
@@ -257,7 +286,7 @@ def test_a_read_only_folder_with_a_whole_cache_is_enough(source, tmp_path, monke
     _check(_open(source, tmp_path), source)
     calls = source.forward.calls
     with pytest.raises(ValueError, match="expected a folder to write the teacher cache to, got .* Read-only"):
-        _open(source, tmp_path, CacheContents())
+        _open(source, tmp_path, CacheContents((0,)))
     assert source.forward.calls == calls
 
 
