@@ -302,7 +302,8 @@ def own_rows_alone(task: str, arm: str) -> dict[str, Any]:
 def table(runs: list[dict[str, Any]]) -> str:
     """The runs with the settings of their arm, on the test split, as a table in Markdown.
 
-    The teacher, and what is kept of it, are those of the task's best arm. Below it what is had on the test rows without a model, for tasks whose runs tell.
+    The teacher, and what is kept of it, are those of the best arm of a task. Below it what is had on the test rows
+    without a model, for tasks whose runs tell.
     """
     standard = [run for run in runs if run["settings"] == standard_settings(run["task"], run["arm"])]
     arms = [arm for arm in ARMS if any(run["arm"] == arm for run in standard)]
