@@ -125,7 +125,7 @@ def test_a_cache_that_keeps_more_serves_less(source, tmp_path):
     assert states.logits is None and states.hidden_states[2] is not None and not states.attentions
 
 
-def test_of_several_that_keep_more_the_smallest_whole_one_serves(source, tmp_path, build_teacher):
+def test_of_several_that_keep_more_the_smallest_whole_one_serves(source, tmp_path):
     """Prevents gigabytes from being read for predictions, a damaged cache from being trusted, and another teacher."""
     small = CacheContents((0, None, None))
     _open(source, tmp_path, small)
