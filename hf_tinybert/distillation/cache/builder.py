@@ -152,7 +152,9 @@ class _Build:
     def open_or_build(self, contents: CacheContents) -> TeacherCache:
         key = cache_key(self.source.teacher, self.table, contents)
         # without a lock: the folder may be one that can only be read
-        cache = self._open(key, say=logging.DEBUG) or self._open_wider(contents)
+        cache = self._open(key, say=logging.DEBUG)
+        if cache is None:
+            cache = self._open_wider(contents)
         if cache is not None:
             return cache
         check_cache_folder(self.directory)
@@ -195,10 +197,11 @@ class _Build:
             try:
                 description, size = published_description(folder)
                 kept = CacheContents.from_json(description["contents"])
-            except (DamagedStoreError, LookupError, TypeError):  # or another's folder
+            except (DamagedStoreError, LookupError, TypeError, OSError):  # or a folder of others, which may be locked
                 continue
             # the name is a hash of what it holds: rows and teacher are these if they give that name
-            if kept.covers(contents) and cache_key(self.source.teacher, self.table, kept) == folder.name:
+            wider = kept != contents and kept.covers(contents)
+            if wider and cache_key(self.source.teacher, self.table, kept) == folder.name:
                 found.append((size, folder.name))
         opened = (self._open(key, say=logging.DEBUG) for _, key in sorted(found))
         return next((cache for cache in opened if cache is not None), None)

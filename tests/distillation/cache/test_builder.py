@@ -139,6 +139,17 @@ def test_of_several_that_keep_more_the_smallest_whole_one_serves(source, tmp_pat
     assert _open(other, tmp_path, CacheContents()).contents == CacheContents() and source.forward.calls > calls
 
 
+def test_what_cannot_be_read_beside_a_cache_is_passed_over(source, tmp_path, monkeypatch):
+    """Prevents a folder that only somebody else may read from ending a run that shares its place."""
+    _open(source, tmp_path)
+
+    def refuse(folder):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("hf_tinybert.distillation.cache.builder.published_description", refuse)
+    assert _open(source, tmp_path, CacheContents()).contents == CacheContents()
+
+
 def test_sizes_on_disk_are_those_that_were_planned(source, tmp_path):
     """Prevents a budget that is checked against another number than what is written."""
     _open(source, tmp_path)
