@@ -88,17 +88,23 @@ class CalibrationTokens:
         chunks = zip(self.batches, states.split(sizes), strict=True)
         return torch.cat([_attend(layer, chunk, batch.mask) for batch, chunk in chunks])
 
-    def attention_states(self, layer: EncoderLayer, states: Tensor) -> Tensor:
-        """The states between a layer's attention and its feed-forward part, `(tokens, width)`."""
+    def embedding_states(self, layout: EncoderLayout) -> Tensor:
+        """The embedding output, `(tokens, width)`."""
+        return layer_norm(layout.embedding_norm, self.embedding_sums(layout))
+
+    def layer_states(self, layer: EncoderLayer, states: Tensor) -> Tensor:
+        """A layer's output, `(tokens, width)`, from the states that it reads."""
         attended = linear(layer.attention_output, self.attention_context(layer, states))
-        return layer_norm(layer.attention_norm, attended + states)
+        between = layer_norm(layer.attention_norm, attended + states)
+        units = layer.activation(linear(layer.intermediate, between))
+        return layer_norm(layer.output_norm, linear(layer.output, units) + between)
 
     def encoder_states(self, layout: EncoderLayout) -> Iterator[Tensor]:
         """The embedding output and then the output of every layer, each `(tokens, width)`."""
-        states = layer_norm(layout.embedding_norm, self.embedding_sums(layout))
+        states = self.embedding_states(layout)
         yield states
         for layer in layout.layers:
-            states = feed_forward_states(layer, self.attention_states(layer, states))
+            states = self.layer_states(layer, states)
             yield states
 
     @staticmethod
@@ -119,12 +125,6 @@ class CalibrationTokens:
             for row, table in zip(rows, tables, strict=True)
         ]
         return summed[0] + summed[1] + summed[2]
-
-
-def feed_forward_states(layer: EncoderLayer, attention_states: Tensor) -> Tensor:
-    """A layer's output from its states after attention, `(tokens, width)`."""
-    units = layer.activation(linear(layer.intermediate, attention_states))
-    return layer_norm(layer.output_norm, linear(layer.output, units) + attention_states)
 
 
 def read_calibration(
@@ -231,10 +231,8 @@ def _first_flags(mask: Tensor) -> Tensor:
 
 
 def _attend(layer: EncoderLayer, states: Tensor, mask: Tensor) -> Tensor:
-    padded = states.new_zeros(*mask.shape, states.shape[-1])
-    padded[mask] = states
     query, key, value = (
-        linear(module, padded).unflatten(-1, (layer.heads, -1)).transpose(1, 2)
+        _padded(linear(module, states), mask).unflatten(-1, (layer.heads, -1)).transpose(1, 2)
         for module in (layer.query, layer.key, layer.value)
     )
     allowed = None if bool(mask.all()) else mask[:, None, None, :]
@@ -242,4 +240,11 @@ def _attend(layer: EncoderLayer, states: Tensor, mask: Tensor) -> Tensor:
     return context.transpose(1, 2).flatten(-2)[mask]
 
 
-__all__ = ["MAXIMUM_TOKENS", "CalibrationBatch", "CalibrationTokens", "feed_forward_states", "read_calibration"]
+def _padded(states: Tensor, mask: Tensor) -> Tensor:
+    """States of valid tokens, `(tokens, width)`, as `(sequences, seq_len, width)`."""
+    padded = states.new_zeros(*mask.shape, states.shape[-1])
+    padded[mask] = states
+    return padded
+
+
+__all__ = ["MAXIMUM_TOKENS", "CalibrationBatch", "CalibrationTokens", "read_calibration"]

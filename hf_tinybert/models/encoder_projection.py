@@ -90,19 +90,14 @@ def project_encoder(
         treatment: Of LayerNorms.
         generator: CPU generator of the noise in heads wider than the teacher's.
     """
-    teacher = states.layout
-    if student.width == teacher.width:
-        basis = torch.eye(teacher.width, device=teacher.word_embeddings.weight.device)
-    else:
-        basis = principal_basis(states.covariance, student.width).float()
-    projection = _Projection(student, states, tokens, basis, treatment, generator)
-    readers = [projection.embeddings()]
-    for index, layer in enumerate(student.layers):
-        readers.append(projection.layer(layer, mapping[index + 1] - 1))
-    final = projection.hidden_reader(len(teacher.layers))
-    return ProjectedEncoder(
-        basis, tuple(readers), final, projection.student_states, states.hidden[len(teacher.layers)]
-    )
+    projection = EncoderProjection(student, states, tokens, treatment, generator)
+    projection.embeddings()
+    readers = [projection.hidden_reader(0)]
+    for layer, source in zip(student.layers, mapping[1:], strict=True):
+        projection.layer(layer, source)
+        readers.append(projection.hidden_reader(source))
+    final, last = projection.last_reader(), states.hidden[len(states.layout.layers)]
+    return ProjectedEncoder(projection.basis, tuple(readers), final, projection.student_states, last)
 
 
 def read_encoder(
@@ -144,72 +139,102 @@ def _reader(states: Tensor, target: Tensor, known: Tensor | None = None) -> Tens
     return prior + ridge_correction(features, target - features @ prior.T).T
 
 
-class _Projection:
-    """The pass through both encoders: their current states, and the steps that fill the student."""
+class EncoderProjection:
+    """The pass through both encoders: their current states, and the steps that fill the student.
+
+    Args:
+        student: Encoder to fill, in place.
+        teacher: Its states, and its weights.
+        tokens: Sequences to fit on.
+        treatment: Of LayerNorms.
+        generator: CPU generator of the noise in heads wider than the teacher's.
+
+    Attributes:
+        basis: As of `ProjectedEncoder`.
+        student_states: `(tokens, student_width)`, behind what was filled last; set to earlier ones, the next layer is
+            filled to follow those.
+    """
 
     def __init__(
         self,
         student: EncoderLayout,
         teacher: TeacherStates,
         tokens: CalibrationTokens,
-        basis: Tensor,
         treatment: LayerNormTreatment,
         generator: torch.Generator,
     ) -> None:
         self._student, self._teacher, self._tokens = student, teacher, tokens
-        self._basis, self._generator = basis, generator
+        self._generator = generator
         self._equal_width = student.width == teacher.layout.width
+        if self._equal_width:
+            self.basis = torch.eye(student.width, device=teacher.layout.word_embeddings.weight.device)
+        else:
+            self.basis = principal_basis(teacher.covariance, student.width).float()
         self._refits = treatment is LayerNormTreatment.RECONSTRUCTION
         fits = treatment is LayerNormTreatment.LEAST_SQUARES and not self._equal_width
         self._fits = self._refits or fits
         self._folds = treatment is LayerNormTreatment.FOLD and not self._equal_width
         self._norm = teacher.layout.embedding_norm  # the LayerNorm that gave `teacher_states`
-        self.teacher_states = teacher.before[0]
-        self.student_states = basis
+        self._teacher_states = teacher.before[0]
+        self._unit_figures: dict[int, tuple[Tensor, Tensor]] = {}
+        self.student_states = self.basis
 
-    def embeddings(self) -> Tensor:
-        """Fills the embedding tables and their LayerNorm; gives the reader of the embedding output."""
+    def embeddings(self) -> None:
+        """Fills the embedding tables and their LayerNorm."""
+        self._stand_before(0)
         for table, rows in embedding_rows(self._student, self._teacher.layout):
             if self._refits and not self._equal_width:
                 # LayerNorm scales each dimension: do it before the dimensions are mixed
                 scale = values(self._norm.weight, rows)
                 rows = (rows - rows.mean(1, keepdim=True)) * (scale / scale.abs().mean())
-            _fill(table.weight, rows @ self._basis)
+            _fill(table.weight, rows @ self.basis)
         student_sums = self._tokens.embedding_sums(self._student)
         self.student_states = self._fill_norm(self._student.embedding_norm, student_sums)
-        return self.hidden_reader(0)
 
-    def layer(self, layer: EncoderLayer, index: int) -> Tensor:
-        """Fills one layer from the teacher's layer of that index, from 0; gives the reader of its output."""
+    def layer(self, layer: EncoderLayer, number: int) -> None:
+        """Fills one layer, which reads the current states, from a layer of the teacher.
+
+        Args:
+            layer: Of the student.
+            number: Of the teacher's layer, from 1.
+        """
+        index = number - 1
         source = self._teacher.layer(index)
         self._stand_before(index)
-        reader = self.reader()
+        reader = self._reader()
         self._fill_heads(layer, source, reader)
         context = self._tokens.attention_context(layer, self.student_states)
-        self.teacher_states, self._norm = self._teacher.between[index], source.attention_norm
+        self._teacher_states, self._norm = self._teacher.between[index], source.attention_norm
         self._write(layer.attention_output, layer.attention_norm, context, reader)
-        reader = self.reader()
-        self._fill_units(layer, source, reader)
+        reader = self._reader()
+        self._fill_units(layer, source, reader, self._figures_of_units(index, source))
         units = layer.feed_forward_units(self.student_states)
-        self._stand_before(index + 1)
+        self._stand_before(number)
         self._write(layer.output, layer.output_norm, units, reader)
-        return self.hidden_reader(index + 1)
 
     def hidden_reader(self, layer: int) -> Tensor:
-        """The reader of what the teacher calls the hidden states of a layer, 0 = embedding output."""
+        """The affine map, `(teacher_width, student_width + 1)`, from the student's current states to the teacher's.
+
+        Args:
+            layer: Whose hidden states, as the teacher calls them; 0 = embedding output.
+        """
         self._stand_before(layer)
         hidden = self._teacher.hidden[layer]
-        return self.reader() if hidden is self.teacher_states else _reader(self.student_states, hidden)
+        return self._reader() if hidden is self._teacher_states else _reader(self.student_states, hidden)
+
+    def last_reader(self) -> Tensor:
+        """The same of the teacher's last layer."""
+        return self.hidden_reader(len(self._teacher.layout.layers))
 
     def _stand_before(self, index: int) -> None:
         """Goes to the states that the teacher's layer of that index reads."""
         layout = self._teacher.layout
-        self.teacher_states = self._teacher.before[index]
+        self._teacher_states = self._teacher.before[index]
         self._norm = layout.layers[index - 1].output_norm if index else layout.embedding_norm
 
-    def reader(self) -> Tensor:
+    def _reader(self) -> Tensor:
         """The affine map from the student's current state to the teacher's, `(teacher_width, student_width + 1)`."""
-        basis, mean = self._basis, self.teacher_states.mean(0)
+        basis, mean = self.basis, self._teacher_states.mean(0)
         if self._equal_width:
             linear_map, offset = basis, torch.zeros_like(mean)
         elif self._folds:
@@ -225,32 +250,41 @@ class _Projection:
         if not self._refits:
             return prior
         features = with_ones(self.student_states)
-        return prior + ridge_correction(features, self.teacher_states - features @ prior.T).T
+        return prior + ridge_correction(features, self._teacher_states - features @ prior.T).T
 
     def _fill_heads(self, layer: EncoderLayer, source: EncoderLayer, reader: Tensor) -> None:
         moment = moment_root(with_ones(self.student_states))
-        heads = source_heads(source, reader, self._basis)
+        heads = source_heads(source, reader, self.basis)
         if layer.heads < source.heads:
-            context = self._tokens.attention_context(source, self.teacher_states)
+            context = self._tokens.attention_context(source, self._teacher_states)
             heads = [heads[index] for index in chosen_heads(source, context, layer.heads)]
         resized = [resized_head(head, layer.head_width, moment, self._generator) for head in heads]
         _fill_linear(layer.query, torch.cat([head.query for head in resized]))
         _fill_linear(layer.key, torch.cat([head.key for head in resized]))
         _fill_linear(layer.value, torch.cat([head.value for head in resized]))
-        output = torch.cat([head.output for head in resized]).T.to(self._basis.dtype)
-        bias = self._basis.T @ values(source.attention_output.bias, output)
+        output = torch.cat([head.output for head in resized]).T.to(self.basis.dtype)
+        bias = self.basis.T @ values(source.attention_output.bias, output)
         _fill_linear(layer.attention_output, torch.cat([output, bias[:, None]], dim=1))
 
-    def _fill_units(self, layer: EncoderLayer, source: EncoderLayer, reader: Tensor) -> None:
+    def _figures_of_units(self, index: int, source: EncoderLayer) -> tuple[Tensor, Tensor]:
+        """Standard deviation and mean, each `(units,)`, of a teacher layer's units on the states that it reads."""
+        if index not in self._unit_figures:
+            activations = source.feed_forward_units(self._teacher_states)
+            self._unit_figures[index] = activations.std(0), activations.mean(0)
+        return self._unit_figures[index]
+
+    def _fill_units(
+        self, layer: EncoderLayer, source: EncoderLayer, reader: Tensor, figures: tuple[Tensor, Tensor]
+    ) -> None:
         """Keeps the feed-forward units that move the output most; the mean of the others goes into its bias."""
-        activations = source.feed_forward_units(self.teacher_states)
-        written = self._basis.T @ source.output.weight.detach().float()
-        bias = self._basis.T @ values(source.output.bias, written)
-        importance = activations.std(0) * written.norm(dim=0)
+        deviation, mean = figures
+        written = self.basis.T @ source.output.weight.detach().float()
+        bias = self.basis.T @ values(source.output.bias, written)
+        importance = deviation * written.norm(dim=0)
         kept = importance.topk(layer.intermediate.out_features).indices.sort().values
         dropped = torch.ones_like(importance, dtype=torch.bool)
         dropped[kept] = False
-        bias = bias + written[:, dropped] @ activations.mean(0)[dropped]
+        bias = bias + written[:, dropped] @ mean[dropped]
         _fill_linear(layer.intermediate, affine_through(source.intermediate, reader)[kept])
         _fill_linear(layer.output, torch.cat([written[:, kept], bias[:, None]], dim=1))
 
@@ -260,7 +294,7 @@ class _Projection:
             self._refit(dense, norm, features)
         elif self._folds:
             # the folded residual lacks the shift, which the writer's bias can bring
-            bias = values(dense.bias, features) + self._basis.T @ residual_reader[:, -1]
+            bias = values(dense.bias, features) + self.basis.T @ residual_reader[:, -1]
             _fill(dense.bias, bias)
         self.student_states = self._fill_norm(norm, linear(dense, features) + self.student_states)
 
@@ -271,7 +305,7 @@ class _Projection:
         the standard deviation that the token has now. Scales are ratios of standard deviations, not regression slopes:
         those shrink where a dimension is hard to predict, and dividing by them would let its noise rule the norm.
         """
-        target = self.teacher_states @ self._basis
+        target = self._teacher_states @ self.basis
         normal, deviation = normalised(linear(dense, features) + self.student_states, norm.eps)
         slope, _ = layer_norm_correction(normal, target)
         scale = target.std(0) / normal.std(0).clamp_min(1e-6) * torch.where(slope < 0, -1.0, 1.0)
@@ -288,13 +322,13 @@ class _Projection:
         source_scale, source_shift = values(self._norm.weight, states), values(self._norm.bias, states)
         # normalised states have the length sqrt(width): a narrow one is shorter
         stretch = (self._teacher.layout.width / self._student.width) ** 0.5
-        scale = (self._basis.square() * source_scale[:, None]).sum(0) * stretch
-        shift = self._basis.T @ source_shift
+        scale = (self.basis.square() * source_scale[:, None]).sum(0) * stretch
+        shift = self.basis.T @ source_shift
         if self._fits:
-            extra = layer_norm_correction(normal, self.teacher_states @ self._basis - (normal * scale + shift))
+            extra = layer_norm_correction(normal, self._teacher_states @ self.basis - (normal * scale + shift))
             scale, shift = scale + extra[0], shift + extra[1]
         elif self._folds:
-            scale = torch.full_like(scale, float(_constant_scale(source_scale, self._basis)) * stretch)
+            scale = torch.full_like(scale, float(_constant_scale(source_scale, self.basis)) * stretch)
             shift = torch.zeros_like(shift)
         _fill(norm.weight, scale)
         _fill(norm.bias, shift)
@@ -316,4 +350,4 @@ def _fill(parameter: Tensor, content: Tensor) -> None:
         parameter.copy_(content)
 
 
-__all__ = ["LayerNormTreatment", "ProjectedEncoder", "project_encoder", "read_encoder"]
+__all__ = ["EncoderProjection", "LayerNormTreatment", "ProjectedEncoder", "project_encoder", "read_encoder"]

@@ -3,17 +3,20 @@
 import copy
 import logging
 from collections.abc import Callable
-from itertools import combinations
+from dataclasses import dataclass
+from itertools import combinations, takewhile
 from math import comb
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from hf_tinybert.models.calibration import CalibrationTokens
-from hf_tinybert.models.encoder_projection import LayerNormTreatment, project_encoder
+from hf_tinybert.models.encoder_layout import EncoderLayout
+from hf_tinybert.models.encoder_projection import EncoderProjection, LayerNormTreatment
 from hf_tinybert.models.layout_reading import student_layout, teacher_layout
 from hf_tinybert.models.least_squares import with_ones
-from hf_tinybert.models.teacher_states import read_hidden_states, read_states
+from hf_tinybert.models.teacher_states import TeacherStates, read_hidden_states, read_states
 
 logger = logging.getLogger(__name__)
 
@@ -58,20 +61,11 @@ def search_layer_mapping(
     if depth == layers:
         return tuple(range(layers + 1))
     fitted, held_out = _split(tokens)
-    every = tuple(range(layers + 1))
     with torch.no_grad():
-        states = read_states(teacher, other, fitted, every)
+        states = read_states(teacher, other, fitted, range(layers + 1))
         wanted = read_hidden_states(teacher, held_out, {layers})[layers]
-
-        def unexplained(mapping: _LayerMapping) -> float:
-            trial = student_layout(copy.deepcopy(student))
-            generator = torch.Generator().manual_seed(seed)
-            encoder = project_encoder(trial, states, fitted, mapping, LayerNormTreatment.RECONSTRUCTION, generator)
-            *_, last = held_out.encoder_states(trial)
-            left = with_ones(last) @ encoder.final_reader.T - wanted
-            return float(left.square().sum() / (wanted - wanted.mean(0)).square().sum())
-
-        tried = _try(depth, layers, unexplained)
+        trials = _Trials(student_layout(copy.deepcopy(student)), states, (fitted, held_out), wanted, seed)
+        tried = _try(depth, layers, trials.unexplained)
     ranked = sorted(tried, key=lambda mapping: (tried[mapping], mapping))
     told = ", ".join(f"{'-'.join(map(str, mapping[1:]))} {tried[mapping]:.3f}" for mapping in ranked)
     logger.info("share of the teacher's last states that a start from its layers leaves unexplained: %s", told)
@@ -90,6 +84,68 @@ def _split(tokens: CalibrationTokens) -> tuple[CalibrationTokens, CalibrationTok
             "because some are held out to judge by; give more texts, or the layers themselves"
         )
     return tokens.select(used & ~held_out), tokens.select(used & held_out)
+
+
+@dataclass(frozen=True)
+class _Filled:
+    """Where a student stands that is filled up to some layer.
+
+    Attributes:
+        fitted: Its states on the texts to fit on, `(tokens, student_width)`.
+        held_out: The same on those to judge by.
+        generator: State of the noise.
+    """
+
+    fitted: Tensor
+    held_out: Tensor
+    generator: Tensor
+
+
+class _Trials:
+    """Students of one mapping after the other, in one model: the first layers that two in a row share are kept.
+
+    Args:
+        student: Encoder to fill, in place.
+        states: The teacher's of all layers on the texts to fit on, and its weights.
+        tokens: Texts to fit on, and to judge by.
+        wanted: The teacher's last states on the latter, `(tokens, teacher_width)`.
+        seed: Of noise in heads wider than the teacher's.
+    """
+
+    def __init__(
+        self,
+        student: EncoderLayout,
+        states: TeacherStates,
+        tokens: tuple[CalibrationTokens, CalibrationTokens],
+        wanted: Tensor,
+        seed: int,
+    ) -> None:
+        fitted, self._held_out = tokens
+        self._student, self._wanted = student, wanted
+        self._generator = torch.Generator().manual_seed(seed)
+        self._projection = EncoderProjection(
+            student, states, fitted, LayerNormTreatment.RECONSTRUCTION, self._generator
+        )
+        self._projection.embeddings()
+        self._mapping: _LayerMapping = (0,)
+        self._path = [self._filled(self._held_out.embedding_states(student))]
+
+    def unexplained(self, mapping: _LayerMapping) -> float:
+        """The share of the variance of the teacher's last states that the student of a mapping leaves."""
+        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(self._mapping, mapping, strict=False)))
+        del self._path[shared:]
+        self._projection.student_states = self._path[-1].fitted
+        self._generator.set_state(self._path[-1].generator)
+        for layer, source in zip(self._student.layers[shared - 1 :], mapping[shared:], strict=True):
+            self._projection.layer(layer, source)
+            self._path.append(self._filled(self._held_out.layer_states(layer, self._path[-1].held_out)))
+        self._mapping = mapping
+        reader = self._projection.last_reader()
+        left = with_ones(self._path[-1].held_out) @ reader.T - self._wanted
+        return float(left.square().sum() / (self._wanted - self._wanted.mean(0)).square().sum())
+
+    def _filled(self, held_out: Tensor) -> _Filled:
+        return _Filled(self._projection.student_states, held_out, self._generator.get_state())
 
 
 def _try(depth: int, layers: int, unexplained: Callable[[_LayerMapping], float]) -> dict[_LayerMapping, float]:

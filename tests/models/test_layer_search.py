@@ -7,9 +7,12 @@ import pytest
 import torch
 
 from hf_tinybert.models.calibration import read_calibration
+from hf_tinybert.models.encoder_projection import LayerNormTreatment, project_encoder
 from hf_tinybert.models.initialization import check_start, initialize_from_teacher
 from hf_tinybert.models.layer_search import search_layer_mapping
-from hf_tinybert.models.layout_reading import teacher_layout
+from hf_tinybert.models.layout_reading import student_layout, teacher_layout
+from hf_tinybert.models.least_squares import with_ones
+from hf_tinybert.models.teacher_states import read_hidden_states, read_states
 
 SMALLER = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 30}
 
@@ -59,6 +62,29 @@ def test_the_choice_is_by_texts_that_were_not_fitted(build_encoder, batches, tok
         assert layers[0] == "-".join(map(str, found[1:])) and len(layers) == 6
         assert shares[times] == sorted(shares[times])
     assert shares[4][0] < 0.8 * shares[1][0]
+
+
+def test_trials_that_share_layers_are_those_of_students_filled_alone(build_encoder, tokens_for, caplog):
+    """Prevents a layer, or noise in a wider head, that a mapping took over from the one tried before it."""
+    teacher, student = build_encoder(), build_encoder(num_hidden_layers=2, seed=9, num_attention_heads=2)
+    tokens = tokens_for(teacher)
+    with caplog.at_level(logging.INFO, logger="hf_tinybert"):
+        search_layer_mapping(student, teacher, tokens, seed=5)
+    held_out = torch.arange(len(tokens.lengths)) % 4 == 3
+    fitted, held_out = tokens.select(~held_out), tokens.select(held_out)
+    with torch.no_grad():
+        wanted = read_hidden_states(teacher, held_out, {4})[4]
+        states = read_states(teacher, teacher_layout(teacher), fitted, range(5))
+        for layers, share in zip(*told_shares(caplog), strict=True):
+            alone = student_layout(copy.deepcopy(student))
+            mapping = (0, *map(int, layers.split("-")))
+            noise = torch.Generator().manual_seed(5)
+            reader = project_encoder(
+                alone, states, fitted, mapping, LayerNormTreatment.RECONSTRUCTION, noise
+            ).final_reader
+            *_, last = held_out.encoder_states(alone)
+            left = (with_ones(last) @ reader.T - wanted).square().sum() / (wanted - wanted.mean(0)).square().sum()
+            assert float(left) == pytest.approx(share, abs=6e-4)
 
 
 def test_of_many_mappings_some_are_tried(build_encoder, tokens_for, caplog):
