@@ -38,7 +38,7 @@ from tasks import (
 from tasks import RESULTS as SINGLE_TASK_RESULTS
 from tasks import measure as measure_single_task
 
-from hf_tinybert.benchmark import machine
+from hf_tinybert.machine import machine
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow import MultiTaskSettings, distil_tasks
 

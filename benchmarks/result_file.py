@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from hf_tinybert.benchmark import machine
+from hf_tinybert.machine import machine
 
 Run = dict[str, Any]
 

@@ -26,12 +26,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from hf_tinybert.benchmark import machine
 from hf_tinybert.data import packaged_teacher
 from hf_tinybert.data.kinds.definition import ROW_NUMBER, TaskKind, TaskSettings
 from hf_tinybert.data.kinds.documents import lead_summaries, oracle_summaries, score_summaries
 from hf_tinybert.data.kinds.sentence_windows import SENTENCE_NUMBERS, encode_documents
 from hf_tinybert.data.sentences import split_sentences
+from hf_tinybert.machine import machine
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow.task_data import read_data
 

@@ -26,8 +26,9 @@ from result_file import add_run, change_results, holds, read_results
 from rich.console import Console
 from tasks import PASSES, TASKS, distil_task, fine_tuned_teacher
 
-from hf_tinybert.benchmark import machine, sentences_per_second
+from hf_tinybert.benchmark import sentences_per_second
 from hf_tinybert.data import load_task_data
+from hf_tinybert.machine import machine
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow import load_model_folder
 

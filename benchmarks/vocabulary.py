@@ -23,7 +23,7 @@ from result_file import add_run, holds, read_results
 from rich.console import Console
 from tasks import TEXT_COLUMNS
 
-from hf_tinybert.benchmark import machine
+from hf_tinybert.machine import machine
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow import TrimSettings, evaluate_folder, trim_vocabulary
 

@@ -4,7 +4,6 @@ from hf_tinybert.benchmark.arms import Arm
 from hf_tinybert.benchmark.augmentation import AugmentationBenchmark, WordSource, augmentation_table
 from hf_tinybert.benchmark.augmentation_workload import AugmentationWorkload
 from hf_tinybert.benchmark.inference import sentences_per_second
-from hf_tinybert.benchmark.machine import machine
 from hf_tinybert.benchmark.training import TrainingBenchmark, training_table
 from hf_tinybert.benchmark.workload import Workload
 
@@ -16,7 +15,6 @@ __all__ = [
     "WordSource",
     "Workload",
     "augmentation_table",
-    "machine",
     "sentences_per_second",
     "training_table",
 ]

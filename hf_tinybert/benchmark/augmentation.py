@@ -13,12 +13,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from hf_tinybert.benchmark.augmentation_workload import AugmentationWorkload
-from hf_tinybert.benchmark.machine import machine
 from hf_tinybert.benchmark.results import public_name, read_runs, write_runs
 from hf_tinybert.benchmark.textbook_augmentation import TextbookAugmentation
 from hf_tinybert.benchmark.turns import synchronized_seconds
 from hf_tinybert.data.augmentation import Augmenter, MaskedWords, PassageReader, Replacement, stop_words
 from hf_tinybert.data.kinds.definition import TaskKind
+from hf_tinybert.machine import machine
 from hf_tinybert.progress import ProgressDisplay
 
 _ROWS_AT_ONCE = 256  # as `hf-tinybert augment`

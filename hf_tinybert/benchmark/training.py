@@ -13,11 +13,11 @@ from datasets import Dataset
 from rich.table import Table
 
 from hf_tinybert.benchmark.arms import Arm, training_loop
-from hf_tinybert.benchmark.machine import machine
 from hf_tinybert.benchmark.peak_memory import peak_memory
 from hf_tinybert.benchmark.results import public_name, read_runs, write_runs
 from hf_tinybert.benchmark.turns import LoopTurns
 from hf_tinybert.benchmark.workload import Workload
+from hf_tinybert.machine import machine
 from hf_tinybert.progress import ProgressDisplay
 
 _MEBIBYTE = 2**20

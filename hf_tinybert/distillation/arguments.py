@@ -13,7 +13,6 @@ from hf_tinybert.distillation.learned_mapping import LearnedMapping
 from hf_tinybert.distillation.loss_weights import parse_loss_weights
 from hf_tinybert.distillation.losses import AttentionForm, ProblemType, Reduction
 from hf_tinybert.distillation.objective import DistillationObjective
-from hf_tinybert.distillation.precision import has_fast_bf16
 from hf_tinybert.distillation.projections import ProjectionLayout
 from hf_tinybert.distillation.rate_factors import parse_rate_factors
 from hf_tinybert.distillation.recipes import RECIPES, Recipe, RecipeName, term_for_task
@@ -27,6 +26,7 @@ from hf_tinybert.distillation.terms import (
     belongs_to,
     reads_of,
 )
+from hf_tinybert.machine import has_fast_bf16
 
 
 class CacheChoice(StrEnum):

@@ -9,7 +9,6 @@ import torch
 from datasets import Dataset
 from transformers import AutoModel
 
-from hf_tinybert.benchmark import machine
 from hf_tinybert.data.tasks import Task, TaskKind
 from hf_tinybert.distillation.encodings import model_input_names
 from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord, public_name
@@ -17,6 +16,7 @@ from hf_tinybert.export.agreement import Answering, example_inputs, largest_diff
 from hf_tinybert.export.export_settings import ExportSettings
 from hf_tinybert.export.formats import WEIGHT_ENDINGS, ExportFormat, check_packages
 from hf_tinybert.export.graphs import write_graph
+from hf_tinybert.machine import machine
 from hf_tinybert.models.checkpoint_folder import check_output_folder, staged_folder
 from hf_tinybert.models.conversion import export_to_bert
 from hf_tinybert.models.exported_runtime import ExportedRuntime

@@ -13,10 +13,10 @@ from datasets.utils.logging import disable_progress_bar
 from rich.markup import escape
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
-from hf_tinybert.benchmark import machine
 from hf_tinybert.data.packages import packaged_teacher
 from hf_tinybert.data.preprocessing import label_names, tokenize_texts
 from hf_tinybert.distillation.checkpoints import check_weights
+from hf_tinybert.machine import machine
 from hf_tinybert.models.configuration_tinybert import encoder_fields
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.quickstart.measuring import measure_speed, score

@@ -8,10 +8,10 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from hf_tinybert.benchmark import machine
 from hf_tinybert.data.kinds.definition import Prediction
 from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.hub.kept_comparisons import COMPARISON_FILE, TASKS
+from hf_tinybert.machine import machine
 from hf_tinybert.report.compared_answers import ComparedAnswer, compared_answers
 from hf_tinybert.report.compared_rows import ComparedRows
 from hf_tinybert.report.confusion import Confusion, count_confusion

@@ -12,8 +12,8 @@ from typing import Any
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from hf_tinybert.benchmark.machine import machine
 from hf_tinybert.benchmark.results import read_runs, write_runs
+from hf_tinybert.machine import machine
 from hf_tinybert.pictures import check_matplotlib
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.runtimes.answering_models import OWN_TEACHER, make_models, random_inputs, write_folder

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Mapping
 from enum import StrEnum
 
-from hf_tinybert.distillation.precision import has_fast_bf16
 from hf_tinybert.export.formats import ExportFormat, check_packages
+from hf_tinybert.machine import has_fast_bf16
 
 # Where CXX names no other.
 _COMPILERS: Mapping[str, str] = {"darwin": "clang++", "win32": "cl"}

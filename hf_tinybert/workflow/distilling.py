@@ -9,7 +9,6 @@ from datasets import Dataset
 from rich.markup import escape
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from hf_tinybert.benchmark import machine
 from hf_tinybert.data.augmentation import FreshVariants
 from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.checkpoints import check_weights
@@ -21,6 +20,7 @@ from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
 from hf_tinybert.distillation.teacher_ensemble import teachers_of, told_ensemble
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.distillation.trainer import DistillationTrainer
+from hf_tinybert.machine import machine
 from hf_tinybert.models.initialization import StudentInitialization
 from hf_tinybert.models.sentence_transformers import save_as_sentence_transformer
 from hf_tinybert.progress import ProgressDisplay

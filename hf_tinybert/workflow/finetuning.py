@@ -10,10 +10,10 @@ import torch
 from rich.markup import escape
 from transformers import PreTrainedConfig, PreTrainedModel, set_seed
 
-from hf_tinybert.benchmark import machine
 from hf_tinybert.data.packages import packaged_teacher
 from hf_tinybert.data.tasks import Task, TaskKind
 from hf_tinybert.distillation.checkpoints import check_weights
+from hf_tinybert.machine import machine
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.run_folder import claim_folder, wait_for_stage
 from hf_tinybert.workflow.evaluation import score_rows

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hf_tinybert.benchmark import machine
 from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
 from hf_tinybert.distillation.trainer import DistillationTrainer
+from hf_tinybert.machine import machine
 from hf_tinybert.workflow.figures import model_size, task_figures
 from hf_tinybert.workflow.general_parts import GeneralParts
 from hf_tinybert.workflow.general_tasks import main_metrics

@@ -13,7 +13,6 @@ from datasets import Dataset
 from rich.markup import escape
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from hf_tinybert.benchmark import machine
 from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.frozen_parts import frozen_parts
@@ -26,6 +25,7 @@ from hf_tinybert.distillation.task_head import predicts_vocabulary
 from hf_tinybert.distillation.teacher_ensemble import teachers_of, told_ensemble
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.token_map import find_token_map
+from hf_tinybert.machine import machine
 from hf_tinybert.models.initialization import InitializationMethod, StudentInitialization
 from hf_tinybert.models.modeling_tinybert import TinyBertModel
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask, module_name

@@ -8,8 +8,8 @@ from torch.utils.data import RandomSampler, Sampler, SequentialSampler
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainingArguments
 
 from hf_tinybert.distillation.checkpoints import last_whole_checkpoint
-from hf_tinybert.distillation.precision import has_fast_bf16
 from hf_tinybert.distillation.training_rows import grouped_rows
+from hf_tinybert.machine import has_fast_bf16
 from hf_tinybert.progress import ProgressDisplay, show_progress
 from hf_tinybert.workflow.run_arguments import DataSettings, share_steps, stock_arguments
 from hf_tinybert.workflow.task_data import PreparedData

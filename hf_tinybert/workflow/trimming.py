@@ -10,11 +10,11 @@ from typing import Any
 from huggingface_hub import snapshot_download
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from hf_tinybert.benchmark import machine
 from hf_tinybert.data.raw_text import check_sources, read_documents
 from hf_tinybert.data.tasks import TASK_FILE, Task
 from hf_tinybert.data.text_encoding import read_text
 from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord, public_name
+from hf_tinybert.machine import machine
 from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
 from hf_tinybert.models.piece_choice import choose_pieces
 from hf_tinybert.models.pieces import PieceInventory, read_pieces

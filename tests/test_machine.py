@@ -1,7 +1,25 @@
+"""Tests of the facts about the machine."""
+
 import pytest
 import torch
 
-from hf_tinybert.distillation.precision import has_fast_bf16
+from hf_tinybert.machine import has_fast_bf16, machine
+
+
+def test_the_machine_is_named():
+    """Prevents a figure that nobody can place."""
+    facts = machine()
+    assert facts["torch"] == torch.__version__
+    assert facts["processor"] and facts["cores"] >= 1
+
+
+def test_processors_of_one_name_with_and_without_bfloat16_are_told_apart(monkeypatch):
+    """Prevents figures of one machine that are taken for those of another, several times faster."""
+    monkeypatch.setattr("hf_tinybert.machine.has_fast_bf16", lambda: False)
+    slow = machine()
+    monkeypatch.setattr("hf_tinybert.machine.has_fast_bf16", lambda: True)
+    assert machine() != slow
+    assert slow["instructions"] == torch.backends.cpu.get_cpu_capability()
 
 
 @pytest.mark.parametrize(("amx", "avx512"), [(False, False), (True, False), (False, True)])

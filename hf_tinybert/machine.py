@@ -1,4 +1,4 @@
-"""The machine a measurement was made on."""
+"""The machine that this runs on: its name for a measurement, and what it computes fast."""
 
 import os
 import platform
@@ -6,8 +6,6 @@ from pathlib import Path
 
 import torch
 import transformers
-
-from hf_tinybert.distillation.precision import has_fast_bf16
 
 
 def machine() -> dict[str, str | int | bool]:
@@ -29,6 +27,23 @@ def machine() -> dict[str, str | int | bool]:
     }
 
 
+def has_fast_bf16(device: str = "auto") -> bool:
+    """Whether matrix products in bfloat16 are faster than in float32 on a device.
+
+    A processor without bfloat16 instructions takes it too, but emulates it many times slower than float32. AMX and
+    AVX512-BF16 are asked for by name; a GPU counts from compute capability 8.0 on.
+
+    Args:
+        device: `cpu`, `cuda`, or `auto` for the GPU where there is one.
+    """
+    kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else torch.device(device).type
+    if kind == "cuda":
+        return torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0)
+    if kind == "cpu":
+        return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+    return False
+
+
 def _processor() -> str:
     information = Path("/proc/cpuinfo")
     if information.is_file():
@@ -38,4 +53,4 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-__all__ = ["machine"]
+__all__ = ["has_fast_bf16", "machine"]
