@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from hf_tinybert import TinyBertConfig, TinyBertForSequenceClassification
 from hf_tinybert.models.exported_runtime import ExportedRuntime
 from hf_tinybert.runtimes import Runtime, answering_process
 from hf_tinybert.runtimes.answering_models import make_models, random_inputs, write_folder
@@ -21,12 +22,25 @@ def nothing_open(monkeypatch):
     monkeypatch.setattr(answering_process, "_model", None)
 
 
-def test_a_process_of_its_own_opens_and_answers(build_settings, tmp_path):
-    """Prevents time and memory of this process in the figures, or a batch that is timed once and called an average."""
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory):
+    """A student of 2 layers x 16, and its graph with what answers in it."""
+    sizes = {"num_hidden_layers": 2, "hidden_size": 16, "num_attention_heads": 4, "intermediate_size": 40}
+    model = TinyBertForSequenceClassification(TinyBertConfig(**sizes, vocab_size=40)).eval()
+    return model, write_folder(model, Runtime.ONNX, tmp_path_factory.mktemp("graph") / "onnx", longest=9)
+
+
+def test_a_process_of_its_own_opens_and_answers(build_settings, tmp_path, graph, monkeypatch):
+    """Prevents time and memory of this process in the figures, or a batch that is timed once and called an average.
+
+    It is started by the command, whose processes import less: a graph of a TinyBERT is to be known there too.
+    """
+    monkeypatch.setattr(sys, "argv", ["hf-tinybert"])
     model = make_models(build_settings())["student"]
     answering, inputs = write_folder(model, Runtime.FP32, tmp_path / "fp32", longest=9), random_inputs(model, 3, 9, 0)
     start = time.process_time()
     with AnsweringProcess(1) as process:
+        assert process.open(graph[1]).seconds > 0
         opened = process.open(answering)
         process.warm_up(inputs)
         turn = process.take_turn(inputs, 0.3)
@@ -37,24 +51,14 @@ def test_a_process_of_its_own_opens_and_answers(build_settings, tmp_path):
     assert turn.peak_bytes > opened.baseline_bytes
 
 
-def test_a_process_of_the_command_line_opens_graphs(build_settings, tmp_path, monkeypatch):
-    """Prevents a TinyBERT from being unknown where a process has the name of the command, which imports less."""
-    model = make_models(build_settings())["student"]
-    answering = write_folder(model, Runtime.ONNX, tmp_path / "onnx", longest=9)
-    monkeypatch.setattr(sys, "argv", ["hf-tinybert"])
-    with AnsweringProcess(1) as process:
-        assert process.open(answering).seconds > 0
-
-
-def test_graphs_answer_in_as_many_threads_as_asked_for(build_settings, tmp_path):
+def test_graphs_answer_in_as_many_threads_as_asked_for(graph):
     """Prevents ONNX Runtime, which takes every core by itself, from being compared with one thread of PyTorch."""
-    model = make_models(build_settings())["student"]
-    answering, inputs = write_folder(model, Runtime.ONNX, tmp_path / "onnx", longest=9), random_inputs(model, 3, 9, 0)
-    graph = ExportedRuntime(answering.folder, threads=1)
-    session = graph._exported.runners["model"].session
+    (model, answering), inputs = graph, random_inputs(graph[0], 3, 9, 0)
+    answers = ExportedRuntime(answering.folder, threads=1)
+    session = answers._exported.runners["model"].session
     assert session.get_session_options().intra_op_num_threads == 1
     with torch.inference_mode():
-        assert torch.allclose(graph(**inputs)["logits"], model(**inputs).logits, atol=1e-5)
+        assert torch.allclose(answers(**inputs)["logits"], model(**inputs).logits, atol=1e-5)
     _open(answering, threads=1)
     assert isinstance(answering_process._model, ExportedRuntime)
     assert answering.file_bytes > 4 * sum(one.numel() for one in model.parameters())
