@@ -58,7 +58,7 @@ def teach_embeddings(teacher: PreTrainedModel, student: PreTrainedModel) -> None
 
     Args:
         teacher: an encoder without a head, or a model whose name ends in `ForSentenceEmbedding`.
-        student: whose `config.pooling` it follows.
+        student: whose `config.pooling` and `config.normalize` it follows.
 
     Raises:
         ValueError: the teacher has another head.
@@ -71,7 +71,7 @@ def teach_embeddings(teacher: PreTrainedModel, student: PreTrainedModel) -> None
             f"`{type(teacher).__name__}`; because its predictions are no embeddings; pass its encoder, "
             "`teacher.base_model`"
         )
-    pool_states(teacher, Pooling(student.config.pooling))
+    pool_states(teacher, Pooling(student.config.pooling), normalize=student.config.normalize)
 
 
 def pool_states(encoder: PreTrainedModel, pooling: Pooling, *, normalize: bool = True) -> None:
@@ -87,6 +87,12 @@ def pool_states(encoder: PreTrainedModel, pooling: Pooling, *, normalize: bool =
         encoder.register_forward_hook(_Embedding(pooling, normalize), with_kwargs=True)
     else:
         known.pooling, known.normalize = pooling, normalize
+
+
+def pooling_of(model: PreTrainedModel) -> dict[str, str | bool]:
+    """How `pool_states` makes embeddings of an encoder's states, JSON values; of any other model nothing."""
+    known = next((hook for hook in model._forward_hooks.values() if isinstance(hook, _Embedding)), None)
+    return {} if known is None else {"pooling": str(known.pooling), "normalize": known.normalize}
 
 
 def pooled(states: Tensor, mask: Tensor | None, pooling: Pooling, *, normalize: bool = True) -> Tensor:
@@ -140,5 +146,6 @@ __all__ = [
     "gives_embeddings",
     "pool_states",
     "pooled",
+    "pooling_of",
     "teach_embeddings",
 ]

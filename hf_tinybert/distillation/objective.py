@@ -376,7 +376,7 @@ class DistillationObjective:
             case Term.REGRESSION_PREDICTION:
                 return regression_prediction_loss(*logits, mask)
             case Term.SENTENCE_EMBEDDING:
-                return sentence_embedding_loss(*logits)
+                return sentence_embedding_loss(*logits, lengths=self.problem is ProblemType.VECTOR)
             case _:
                 return logits_mse_loss(*logits, mask)
 

@@ -105,6 +105,8 @@ RECIPES: Mapping[RecipeName, Recipe] = {
     ),
 }
 
+_OF_EMBEDDINGS = {Term.PREDICTION: Term.SENTENCE_EMBEDDING, Term.PREDICTION_KL: Term.SENTENCE_EMBEDDING}
+
 # What a term becomes where the task's predictions are not one of several exclusive classes.
 _TERMS_OF_PROBLEM: Mapping[ProblemType, Mapping[Term, Term]] = {
     ProblemType.SINGLE_LABEL: {},
@@ -117,10 +119,8 @@ _TERMS_OF_PROBLEM: Mapping[ProblemType, Mapping[Term, Term]] = {
         Term.PREDICTION: Term.REGRESSION_PREDICTION,
         Term.PREDICTION_KL: Term.REGRESSION_PREDICTION,
     },
-    ProblemType.EMBEDDING: {
-        Term.PREDICTION: Term.SENTENCE_EMBEDDING,
-        Term.PREDICTION_KL: Term.SENTENCE_EMBEDDING,
-    },
+    ProblemType.EMBEDDING: _OF_EMBEDDINGS,
+    ProblemType.VECTOR: _OF_EMBEDDINGS,
 }
 
 

@@ -27,7 +27,7 @@ def problem_of(model: PreTrainedModel) -> ProblemType:
     if head_kind(model) == "ForQuestionAnswering":
         return ProblemType.SPAN
     if gives_embeddings(model):
-        return ProblemType.EMBEDDING
+        return ProblemType.EMBEDDING if model.config.similarity == "cosine" else ProblemType.VECTOR
     if model.config.problem_type is not None:
         return PROBLEM_TYPES[model.config.problem_type]
     classifies = head_kind(model) == "ForSequenceClassification"

@@ -39,6 +39,7 @@ _COUNTED_FROM_PADDING = frozenset({
 })  # fmt: skip
 _LABEL_FIELDS = ("id2label", "label2id", "num_labels")
 POOLINGS = ("cls", "mean")
+SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 
 
 @strict
@@ -60,16 +61,18 @@ class TinyBertConfig(BertConfig):
         embedding_size: Width of a sentence embedding, to which a linear layer takes the pooled state; None leaves the
             pooled state as it is.
         normalize: Whether a sentence embedding has length 1.
+        similarity: By what sentence embeddings are compared: "cosine", or "dot", "euclidean" or "manhattan", for which
+            their lengths count, so that a student learns these too. Names as in sentence-transformers.
         tasks: Of `TinyBertForMultiTask` alone: the heads by name, each with its `kind` (see `TASK_KINDS`) and what of
-            `id2label`, `num_labels`, `problem_type`, `classifier_activation`, `pooling`, `embedding_size` and
-            `normalize` its kind needs.
+            `id2label`, `num_labels`, `problem_type`, `classifier_activation`, `pooling`, `embedding_size`,
+            `normalize` and `similarity` its kind needs.
         **kwargs: Any other field of `BertConfig`.
 
     Raises:
         StrictDataclassFieldValidationError: A field has the wrong type.
         StrictDataclassClassValidationError: `num_attention_heads` does not divide `hidden_size`, or
             `classifier_activation` is not an activation of `transformers`, or one with weights, or `pooling`,
-            `embedding_size` or `tasks` says something that there is not.
+            `embedding_size`, `similarity` or `tasks` says something that there is not.
 
     Source: Jiao et al., "TinyBERT: Distilling BERT for Natural Language Understanding", arXiv 1909.10351.
     """
@@ -84,6 +87,7 @@ class TinyBertConfig(BertConfig):
     pooling: str = "mean"
     embedding_size: int | None = None
     normalize: bool = True
+    similarity: str = "cosine"
     tasks: dict[str, dict[str, Any]] | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:  # noqa: ANN401 (fields of older and newer configurations)
@@ -133,6 +137,11 @@ class TinyBertConfig(BertConfig):
             raise ValueError(
                 f"expected `embedding_size` of at least 1, or None, got {self.embedding_size}; because it is the "
                 "width of a sentence embedding; set it to the teacher's"
+            )
+        if self.similarity not in SIMILARITIES:
+            raise ValueError(
+                f"expected `similarity` to be one of {list(SIMILARITIES)}, got `{self.similarity}`; because sentence "
+                "embeddings are compared in one of these ways; set it to the teacher's"
             )
 
     def validate_tasks(self) -> None:

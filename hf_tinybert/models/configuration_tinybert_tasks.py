@@ -31,6 +31,7 @@ _FIELDS = frozenset(
         "num_labels",
         "pooling",
         "problem_type",
+        "similarity",
     }
 )
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -115,6 +116,7 @@ def one_task_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
         "pooling": spec.get("pooling") or "mean",
         "embedding_size": spec.get("embedding_size"),
         "normalize": spec.get("normalize", True),
+        "similarity": spec.get("similarity") or "cosine",
     }
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 from transformers.utils.hub import cached_file
 
+from hf_tinybert.models.configuration_tinybert import SIMILARITIES
+
 MODULES_FILE = "modules.json"
 TRANSFORMER_FILE = "sentence_bert_config.json"
 MODULE_FILE = "config.json"
@@ -35,6 +37,7 @@ class SentenceTransformerSettings:
         lowercases: whether texts are lower-cased before the tokenizer sees them.
         linear_folder: folder of the linear layer behind the pooling; None without.
         linear_size: width of the embeddings, where there is such a layer.
+        similarity: by what embeddings are compared, as of `TinyBertConfig`.
     """
 
     pooling: str
@@ -43,6 +46,7 @@ class SentenceTransformerSettings:
     lowercases: bool = False
     linear_folder: str | None = None
     linear_size: int | None = None
+    similarity: str = "cosine"
 
 
 def read_sentence_transformer(name: str | Path) -> SentenceTransformerSettings | None:
@@ -65,7 +69,8 @@ def read_sentence_transformer(name: str | Path) -> SentenceTransformerSettings |
         )
     folders = module_folders(modules[1:], name)
     transformer: dict[str, Any] = next(filter(None, (read_json_of(name, file) for file in _TRANSFORMER_FILES)), {})
-    _check_texts(name, transformer, read_json_of(name, MODEL_FILE) or {})
+    model: dict[str, Any] = read_json_of(name, MODEL_FILE) or {}
+    _check_texts(name, transformer, model)
     linear = folders[1] if "Dense" in kinds else None
     return SentenceTransformerSettings(
         pooling=_pooling(read_json_of(name, f"{folders[0]}/{MODULE_FILE}") or {}, name),
@@ -74,6 +79,7 @@ def read_sentence_transformer(name: str | Path) -> SentenceTransformerSettings |
         lowercases=bool(transformer.get("do_lower_case")),
         linear_folder=linear,
         linear_size=None if linear is None else _linear_size(name, linear),
+        similarity=_similarity(name, model),
     )
 
 
@@ -176,6 +182,16 @@ def _check_texts(name: str | Path, transformer: Mapping[str, Any], model: Mappin
             f"expected a model whose tokenizer alone reads texts, got `{name}` with `processing_kwargs` "
             f"{transformer['processing_kwargs']}; because they are not heeded here; take another model"
         )
+
+
+def _similarity(name: str | Path, model: Mapping[str, Any]) -> str:
+    said = str(model.get("similarity_fn_name") or "cosine")  # versions before 3.0 did not say, and took the cosine
+    if said not in SIMILARITIES:
+        raise ValueError(
+            f"expected a `similarity_fn_name` out of {', '.join(SIMILARITIES)} in the `{MODEL_FILE}` of `{name}`, got "
+            f"`{said}`; because texts would be compared otherwise here; take another model"
+        )
+    return said
 
 
 def _linear_size(name: str | Path, folder: str) -> int:

@@ -103,6 +103,7 @@ def load_sentence_transformer(name: str | Path) -> TinyBertForSentenceEmbedding:
         **{size: getattr(encoder.config, size) for size in _SIZES},
         pooling=said.pooling,
         normalize=said.normalize,
+        similarity=said.similarity,
         embedding_size=said.linear_size,
     )
     model = TinyBertForSentenceEmbedding(config)
@@ -142,7 +143,7 @@ def _write_modules(folder: Path, model: TinyBertForSentenceEmbedding) -> None:
     _write(folder / MODULES_FILE, listed)
     _write(
         folder / MODEL_FILE,
-        {"prompts": {}, "default_prompt_name": None, "similarity_fn_name": "cosine"},
+        {"prompts": {}, "default_prompt_name": None, "similarity_fn_name": model.config.similarity},
     )
 
 

@@ -124,7 +124,8 @@ def embedding_task(name: str | Path, config: PreTrainedConfig, tokenizer: PreTra
     if said is not None:
         check_same_letters(said, tokenizer, name)
         longest = min(longest, said.max_length or longest)
-    return Task(TaskSettings(TaskKind.SENTENCE_EMBEDDING, max_length=longest))
+    similarity = TaskSettings.similarity if said is None else said.similarity
+    return Task(TaskSettings(TaskKind.SENTENCE_EMBEDDING, max_length=longest, similarity=similarity))
 
 
 def heads_of(config: PreTrainedConfig) -> Mapping[str, Mapping[str, Any]]:

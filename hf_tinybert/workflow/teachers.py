@@ -145,7 +145,7 @@ def _embedding_task(
 
 
 def embedding_fields(teacher: str, config: PreTrainedConfig, width: int, *, head: str | None = None) -> dict[str, Any]:
-    """Fields of a student's configuration for embeddings of its teacher's size, pooled and normalised as it says.
+    """Fields of a student's configuration for embeddings of its teacher's size, made and compared as it says.
 
     Args:
         teacher: Hub name or folder.
@@ -161,9 +161,11 @@ def embedding_fields(teacher: str, config: PreTrainedConfig, width: int, *, head
     fields: dict[str, Any] = {} if size == width else {"embedding_size": size}
     said = read_pooled_states(teacher)
     if said is not None:
-        return {**fields, "pooling": said.pooling, "normalize": said.normalize}
+        said_fields = {"pooling": said.pooling, "normalize": said.normalize, "similarity": said.similarity}
+        return {**fields, **said_fields}
     if isinstance(config, TinyBertConfig):
-        return {**fields, "pooling": config.pooling, "normalize": config.normalize}
+        own = {"pooling": config.pooling, "normalize": config.normalize, "similarity": config.similarity}
+        return {**fields, **own}
     return fields
 
 

@@ -169,7 +169,7 @@ def test_a_probability_shift_reaches_the_phases_that_have_predictions(build_argu
     """Prevents labels that are asked for in a phase that reads none, and a shift of what has no best class."""
     arguments = build_arguments(probability_shift=True)
     assert [objective.reads_labels for objective in arguments.objectives().values()] == [False, True]
-    for problem in (ProblemType.REGRESSION, ProblemType.EMBEDDING, ProblemType.MULTI_LABEL):
+    for problem in (ProblemType.REGRESSION, ProblemType.EMBEDDING, ProblemType.VECTOR, ProblemType.MULTI_LABEL):
         with pytest.raises(ValueError, match=f"classes of which one is right, got `{problem}`"):
             arguments.objectives(problem)
 

@@ -8,7 +8,7 @@ from hf_tinybert.distillation import objective as objective_module
 from hf_tinybert.distillation.attention import AttentionRecord
 from hf_tinybert.distillation.layer_mapping import MappingStrategy
 from hf_tinybert.distillation.learned_mapping import LearnedMapping
-from hf_tinybert.distillation.losses import AttentionForm, Reduction
+from hf_tinybert.distillation.losses import AttentionForm, ProblemType, Reduction
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.states import DistillationStates, StateRequest
 from hf_tinybert.distillation.terms import CustomTerm, Reads, Term
@@ -92,6 +92,15 @@ def test_a_term_compares_the_layers_it_is_told():
     assert objective.request(2) == StateRequest(hidden_states=(2,))
     with pytest.raises(ValueError, match=r"expected layers from 1 to 2 .* for `hidden_states_loss`, got \[-3\]"):
         DistillationObjective({Term.HIDDEN_STATES: 1.0}, layers={Term.HIDDEN_STATES: (-3,)}).request(2)
+
+
+@pytest.mark.parametrize(("problem", "lengths"), [(ProblemType.EMBEDDING, False), (ProblemType.VECTOR, True)])
+def test_lengths_of_embeddings_are_learnt_where_they_count(problem, lengths):
+    """Prevents a student of dot products that is taught directions alone, and one of angles that is taught lengths."""
+    student, teacher = _states(), _states()
+    objective = DistillationObjective({Term.SENTENCE_EMBEDDING: 1.0}, problem=problem)
+    expected = losses.sentence_embedding_loss(student.logits, teacher.logits, lengths=lengths)
+    assert torch.equal(objective.losses(student, teacher)["sentence_embedding_loss"], expected)
 
 
 def test_products_of_states_may_be_compared_at_the_embedding_output():

@@ -42,6 +42,7 @@ def test_recipes_are_the_published_ones():
         (Term.PREDICTION, ProblemType.REGRESSION, False, Term.REGRESSION_PREDICTION),
         (Term.PREDICTION, ProblemType.EMBEDDING, False, Term.SENTENCE_EMBEDDING),
         (Term.PREDICTION_KL, ProblemType.EMBEDDING, False, Term.SENTENCE_EMBEDDING),
+        (Term.PREDICTION, ProblemType.VECTOR, False, Term.SENTENCE_EMBEDDING),
         (Term.MASKED_LM, ProblemType.SINGLE_LABEL, True, Term.MASKED_LM),
         (Term.MASKED_LM, ProblemType.SINGLE_LABEL, False, Term.LABEL),
         (Term.HIDDEN_STATES, ProblemType.REGRESSION, False, Term.HIDDEN_STATES),

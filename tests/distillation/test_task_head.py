@@ -21,6 +21,7 @@ from hf_tinybert.distillation.task_head import (
         ("ForMultipleChoice", {}, ProblemType.SINGLE_LABEL),
         ("ForQuestionAnswering", {}, ProblemType.SPAN),
         ("ForSentenceEmbedding", {}, ProblemType.EMBEDDING),
+        ("ForSentenceEmbedding", {"similarity": "dot"}, ProblemType.VECTOR),
     ],
 )
 def test_the_problem_is_that_of_the_stock_heads(build_student, head, config, problem):

@@ -69,6 +69,8 @@ def test_a_configuration_checks_its_tasks():
         TinyBertConfig(pooling="max")
     with pytest.raises(Exception, match="expected `embedding_size`"):
         TinyBertConfig(embedding_size=0)
+    with pytest.raises(Exception, match="expected `similarity` to be one of .*, got `angle`"):
+        TinyBertConfig(similarity="angle")
     with pytest.raises(Exception, match="expected `pooling`"):
         TinyBertConfig(tasks={"a": {"kind": "sentence-embedding", "pooling": "max"}}).for_task("a")
 

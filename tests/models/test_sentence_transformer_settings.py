@@ -109,6 +109,7 @@ def test_a_layer_that_is_not_linear_is_refused(tmp_path, dense):
             "puts `query: ` before each",
         ),
         ("config_sentence_transformers.json", {"truncate_dim": 8}, "`truncate_dim` 8"),
+        ("config_sentence_transformers.json", {"similarity_fn_name": "jaccard"}, "got `jaccard`"),
         ("sentence_bert_config.json", {"processing_kwargs": {"text": {"max_length": 8}}}, "`processing_kwargs`"),
     ],
 )

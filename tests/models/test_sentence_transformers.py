@@ -42,9 +42,11 @@ def test_sentence_transformers_gives_the_same_embeddings(
     """Another pooling, a dropped linear layer or padding that counts would give other neighbours, and no error."""
     from sentence_transformers import SentenceTransformer
 
-    model = build_embedder(pooling=pooling, embedding_size=size, normalize=normalize)
+    similarity = "cosine" if normalize else "dot"
+    model = build_embedder(pooling=pooling, embedding_size=size, normalize=normalize, similarity=similarity)
     folder = save_as_sentence_transformer(model, tokenizer, tmp_path / "embedder")
     loaded = SentenceTransformer(str(folder), device="cpu")
+    assert loaded.similarity_fn_name == ("cosine" if normalize else "dot")
     np.testing.assert_allclose(loaded.encode(TEXTS), embeddings(model, tokenizer), atol=1e-5)
     assert loaded.max_seq_length == 64
     assert loaded.get_embedding_dimension() == (size or 16)

@@ -24,9 +24,9 @@ SHAPE = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, "i
 
 @pytest.fixture
 def save_folder(tmp_path, tokenizer):
-    """`save_folder(family, config, normalize=, pooling=, **settings)`: as sentence-transformers 2 wrote it."""
+    """`save_folder(family, config, normalize=, pooling=, similarity=, **settings)`: with modules as of version 2."""
 
-    def save(family, config, *, normalize=True, pooling="mean", **settings):
+    def save(family, config, *, normalize=True, pooling="mean", similarity="cosine", **settings):
         torch.manual_seed(0)
         shape = {**SHAPE, "vocab_size": len(tokenizer), "pad_token_id": 0, "initializer_range": 0.5}
         model = family(config(max_position_embeddings=70, **shape))
@@ -47,6 +47,7 @@ def save_folder(tmp_path, tokenizer):
         files = {
             "modules.json": modules,
             "1_Pooling/config.json": {"word_embedding_dimension": 16, **modes},
+            "config_sentence_transformers.json": {"similarity_fn_name": similarity},
             "sentence_bert_config.json": {"max_seq_length": LIMIT, "do_lower_case": False, **settings},
         }
         for name, content in files.items():
@@ -98,7 +99,7 @@ def distilled(save_folder, data_of, tmp_path, display):
     few = {name: value for name, value in FEW.items() if name != "max_length"}
     settings = DistilSettings(
         data=data_of("sentence-embedding"),
-        teacher=save_folder(BertModel, BertConfig),
+        teacher=save_folder(BertModel, BertConfig, normalize=False, similarity="dot"),
         kind="sentence-embedding",
         **few,
         **SMALL,
@@ -119,6 +120,19 @@ def test_a_student_reads_as_much_as_its_teacher_wherever_it_is_loaded(distilled,
     small = TrimSettings(model=str(distilled), texts=(str(tmp_path / "texts.txt"),))
     trim_vocabulary(small, tmp_path / "small", display)
     np.testing.assert_allclose(own, embeddings_there(tmp_path / "small" / "sentence-transformers"), atol=2e-5)
+
+
+def test_a_student_is_compared_as_its_teacher_is(distilled):
+    """Prevents a student of dot products that is taught, scored and published for the cosine."""
+    folder = load_model_folder(distilled)
+    assert folder.task.settings.similarity == folder.model.config.similarity == "dot"
+    rows = Dataset.from_dict({"text": [SHORT], "text_pair": [LONG]})
+    (answer,) = Inference(folder.model, folder.tokenizer, folder.task).predict(rows)
+    product = sum(one * other for one, other in zip(answer["embedding"], answer["embedding_pair"], strict=True))
+    assert answer["similarity"] == pytest.approx(product, rel=1e-3) and abs(product) > 1.5
+    assert SentenceTransformer(str(distilled / "sentence-transformers"), device="cpu").similarity_fn_name == "dot"
+    with prepared_files(distilled, PublishedForm.BERT) as published:
+        assert load_model_folder(published).task.settings.similarity == "dot"
 
 
 def test_more_tokens_than_the_teacher_reads_are_refused(save_folder, data_of, display):

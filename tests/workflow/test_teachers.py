@@ -72,20 +72,25 @@ def test_embeddings_follow_their_teacher(tmp_path):
     narrow = ElectraConfig(hidden_size=32, num_attention_heads=4, embedding_size=8)  # of its words
     assert embedding_fields(str(tmp_path), narrow, 16) == {"embedding_size": 32}
     student = TinyBertConfig(hidden_size=16, num_attention_heads=4, embedding_size=24, pooling="cls", normalize=False)
+    student.similarity = "dot"
     assert embedding_fields(str(tmp_path), student, 16) == {
         "embedding_size": 24,
         "pooling": "cls",
         "normalize": False,
+        "similarity": "dot",
     }
     heads = {"cls": {"kind": "sentence-embedding", "pooling": "cls", "embedding_size": 24, "normalize": False}}
+    heads["cls"]["similarity"] = "euclidean"
     heads |= {"mean": {"kind": "sentence-embedding"}}
     several = TinyBertConfig(hidden_size=16, num_attention_heads=4, tasks=heads)
     assert embedding_fields(str(tmp_path), several, 16, head="cls") == {
         "embedding_size": 24,
         "pooling": "cls",
         "normalize": False,
+        "similarity": "euclidean",
     }
-    assert embedding_fields(str(tmp_path), several, 16, head="mean") == {"pooling": "mean", "normalize": True}
+    usual = {"pooling": "mean", "normalize": True, "similarity": "cosine"}
+    assert embedding_fields(str(tmp_path), several, 16, head="mean") == usual
     modules = [
         {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
         {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
@@ -93,7 +98,10 @@ def test_embeddings_follow_their_teacher(tmp_path):
     (tmp_path / "modules.json").write_text(json.dumps(modules))
     (tmp_path / "1_Pooling").mkdir()
     (tmp_path / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_cls_token": True}))
-    assert embedding_fields(str(tmp_path), config, 32) == {"pooling": "cls", "normalize": False}
+    fields = {"pooling": "cls", "normalize": False, "similarity": "cosine"}
+    assert embedding_fields(str(tmp_path), config, 32) == fields
+    (tmp_path / "config_sentence_transformers.json").write_text(json.dumps({"similarity_fn_name": "dot"}))
+    assert embedding_fields(str(tmp_path), config, 32) == {**fields, "similarity": "dot"}
 
 
 def test_calibration_reads_whole_texts(data_of, encoder):

@@ -42,6 +42,7 @@ class TaskSettings:
         summary_sentences: sentences of an extractive summary.
         masked_share: share of the tokens that masked LM hides.
         unanswerable: whether a question may have no answer in its context, as in SQuAD 2.0.
+        similarity: of two texts, from their embeddings: `cosine`, `dot`, `euclidean` or `manhattan`.
     """
 
     kind: TaskKind
@@ -51,6 +52,7 @@ class TaskSettings:
     summary_sentences: int = 1
     masked_share: float = 0.15
     unanswerable: bool = False
+    similarity: str = "cosine"
 
 
 @dataclass(frozen=True)

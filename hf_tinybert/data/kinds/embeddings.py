@@ -1,6 +1,6 @@
 """A vector per text, close to those of texts that mean the same."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from hf_tinybert.data.kinds.texts import check_columns, check_max_length, check_
 from hf_tinybert.data.metrics import Pearsonr, Spearmanr
 
 __all__ = ["SENTENCE_EMBEDDING"]
+
+_Vector = NDArray[np.float64]
 
 
 def _encode(rows: Dataset, tokenizer: PreTrainedTokenizerBase, settings: TaskSettings) -> Dataset:
@@ -49,24 +51,38 @@ def _encode_batch(
 
 def _decode(logits: Logits, encoded: Dataset, rows: Dataset, settings: TaskSettings) -> list[Prediction]:
     numbers = encoded[ROW_NUMBER][:]
-    vectors: list[list[NDArray[np.float64]]] = [[] for _ in range(len(rows))]
+    vectors: list[list[_Vector]] = [[] for _ in range(len(rows))]
     for number, vector in zip(sorted(numbers), logits_of_rows(logits, numbers, None), strict=True):
         vectors[number].append(vector)
-    return [_prediction(*own) for own in vectors]
+    similarity = _SIMILARITIES[settings.similarity]
+    return [_prediction(similarity, *own) for own in vectors]
 
 
-def _prediction(vector: NDArray[np.float64], other: NDArray[np.float64] | None = None) -> Prediction:
+def _prediction(
+    similarity: Callable[[_Vector, _Vector], float], vector: _Vector, other: _Vector | None = None
+) -> Prediction:
     prediction: Prediction = {"embedding": [rounded(value) for value in vector]}
     if other is None:
         return prediction
-    lengths = float(np.linalg.norm(vector) * np.linalg.norm(other))
-    # a vector of zeros has no direction
-    similarity = float(vector @ other) / lengths if lengths else 0.0
     return {
         **prediction,
         "embedding_pair": [rounded(value) for value in other],
-        "similarity": rounded(similarity),
+        "similarity": rounded(similarity(vector, other)),
     }
+
+
+def _cosine(vector: _Vector, other: _Vector) -> float:
+    lengths = float(np.linalg.norm(vector) * np.linalg.norm(other))
+    return float(vector @ other) / lengths if lengths else 0.0  # a vector of zeros has no direction
+
+
+# Names and signs as in sentence-transformers: the higher, the more alike.
+_SIMILARITIES: Mapping[str, Callable[[_Vector, _Vector], float]] = {
+    "cosine": _cosine,
+    "dot": lambda vector, other: float(vector @ other),
+    "euclidean": lambda vector, other: -float(np.linalg.norm(vector - other)),
+    "manhattan": lambda vector, other: -float(np.abs(vector - other).sum()),
+}
 
 
 def _score(predictions: Sequence[Prediction], rows: Dataset, settings: TaskSettings) -> dict[str, float]:

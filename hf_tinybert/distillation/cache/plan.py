@@ -14,6 +14,7 @@ from hf_tinybert.distillation.cache.contents import CacheContents
 from hf_tinybert.distillation.cache.layout import CacheLayout
 from hf_tinybert.distillation.cache.rows import RowTable
 from hf_tinybert.distillation.cache.store import FORMAT_VERSION, folder_bytes
+from hf_tinybert.distillation.embedding_teacher import pooling_of
 from hf_tinybert.distillation.teacher_ensemble import teachers_of
 
 GIGABYTE = 10**9
@@ -70,7 +71,7 @@ def plan_cache(table: RowTable, layout: CacheLayout) -> CachePlan:
 
 
 def teacher_identity(teacher: PreTrainedModel, weights_sha256: str, precision: str = "float32") -> dict[str, str]:
-    """What decides a teacher's outputs: weights, class, configuration and the precision it runs in.
+    """What decides a teacher's outputs: weights, class, configuration, pooling and the precision it runs in.
 
     Args:
         teacher: any, of several joined all count; the attention implementation does not.
@@ -79,7 +80,8 @@ def teacher_identity(teacher: PreTrainedModel, weights_sha256: str, precision: s
     """
     models = teachers_of(teacher)
     fields = [
-        {name: value for name, value in one.config.to_dict().items() if name not in _INCONSEQUENTIAL} for one in models
+        {name: value for name, value in one.config.to_dict().items() if name not in _INCONSEQUENTIAL} | pooling_of(one)
+        for one in models
     ]
     configuration = json.dumps(fields if len(fields) > 1 else fields[0], sort_keys=True, default=str)
     return {

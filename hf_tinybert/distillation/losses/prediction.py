@@ -22,7 +22,7 @@ class ProblemType(StrEnum):
 
     `single_label`: one class of each prediction; `multi_label`: yes or no for every class; `regression`: a number;
     `span`: start and end position of an answer, classes being the positions of the text; `embedding`: nothing, as a
-    vector of a text has no gold value.
+    vector of a text has no gold value; `vector`: likewise, of one whose length counts.
     """
 
     SINGLE_LABEL = "single_label"
@@ -30,6 +30,7 @@ class ProblemType(StrEnum):
     REGRESSION = "regression"
     SPAN = "span"
     EMBEDDING = "embedding"
+    VECTOR = "vector"
 
 
 @in_float32
@@ -206,9 +207,9 @@ def label_loss(
             a problem without them.
     """
     _check_options(problem, class_weights, label_smoothing)
-    if problem == ProblemType.EMBEDDING:
+    if problem in (ProblemType.EMBEDDING, ProblemType.VECTOR):
         raise ValueError(
-            "expected a problem with labels, got `embedding`; because no label says what a text's vector is; leave "
+            f"expected a problem with labels, got `{problem}`; because no label says what a text's vector is; leave "
             "`label_loss` out: the teacher's embeddings are the target"
         )
     if problem == ProblemType.REGRESSION:
@@ -318,7 +319,7 @@ def _check_options(problem: ProblemType, class_weights: Tensor | None, label_smo
             f"expected no `class_weights` for `{problem}`, got some; because only classes that exclude each other are "
             "weighted; leave them out"
         )
-    if label_smoothing and problem in (ProblemType.MULTI_LABEL, ProblemType.REGRESSION, ProblemType.EMBEDDING):
+    if label_smoothing and problem not in (ProblemType.SINGLE_LABEL, ProblemType.SPAN):
         raise ValueError(
             f"expected `label_smoothing` of 0 for `{problem}`, got {label_smoothing}; because it spreads the target "
             "over classes that exclude each other; leave it out"

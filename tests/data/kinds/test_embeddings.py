@@ -47,6 +47,18 @@ def test_a_pair_has_two_embeddings_and_their_cosine(task, tokenizer, pairs):
     assert json.loads(json.dumps(predictions)) == predictions
 
 
+@pytest.mark.parametrize("name", ["cosine", "dot", "euclidean", "manhattan"])
+def test_embeddings_are_compared_as_sentence_transformers_does(task, tokenizer, pairs, name):
+    """Prevents a teacher of dot products from being scored by angles, and a distance that passes for a likeness."""
+    from sentence_transformers import SimilarityFunction
+
+    compare = SimilarityFunction.to_similarity_pairwise_fn(name)
+    own = task.with_settings(similarity=name)
+    predictions = own.decode(LOGITS, own.encode(pairs, tokenizer), pairs)
+    expected = compare(LOGITS[::2], LOGITS[1::2]).tolist()
+    assert [each["similarity"] for each in predictions] == pytest.approx(expected, abs=1e-5)
+
+
 def test_a_vector_of_zeros_is_like_nothing(task, tokenizer, pairs):
     """Prevents NaN among the similarities."""
     predictions = task.decode(np.zeros((6, 2)), task.encode(pairs, tokenizer), pairs)

@@ -16,6 +16,7 @@ from hf_tinybert.distillation.cache.plan import (
     teacher_identity,
 )
 from hf_tinybert.distillation.cache.rows import read_rows
+from hf_tinybert.distillation.embedding_teacher import teach_embeddings
 from hf_tinybert.distillation.teacher import weights_sha256
 from hf_tinybert.distillation.teacher_ensemble import join_teachers
 
@@ -75,6 +76,16 @@ def test_the_key_changes_with_everything_that_changes_the_contents(build_teacher
         cache_key(_identity(teacher), table, CacheContents((0, 2, 4), (2, 4), value=True)),
         cache_key(_identity(teacher), table, CacheContents((0, 2, 4), (2, 4), logits=False)),
     ]
+    assert len(set(keys)) == len(keys)
+
+
+def test_the_key_knows_how_a_teacher_pools(build_teacher, build_student, table):
+    """Prevents embeddings of the first token, kept for one student, from teaching another that takes the mean."""
+    teacher = build_teacher("Model")
+    keys = [cache_key(_identity(teacher), table, CONTENTS)]
+    for pooling, normalize in (("mean", True), ("cls", True), ("cls", False)):
+        teach_embeddings(teacher, build_student("ForSentenceEmbedding", pooling=pooling, normalize=normalize))
+        keys.append(cache_key(_identity(teacher), table, CONTENTS))
     assert len(set(keys)) == len(keys)
 
 

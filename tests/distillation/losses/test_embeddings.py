@@ -33,6 +33,19 @@ def test_equal_embeddings_cost_nothing_whatever_their_length():
     assert sentence_embedding_loss(embeddings * 7, embeddings).item() == pytest.approx(0.0, abs=1e-6)
 
 
+def test_where_lengths_count_they_are_learnt():
+    """Prevents a student of dot products whose vectors point the right way and have any length."""
+    student, teacher = torch.tensor([[3.0, 0.0], [0.0, 2.0]]), torch.tensor([[1.0, 0.0], [0.0, 4.0]])
+    assert sentence_embedding_loss(student, teacher).item() == 0
+    # a distance of 2 in units of 1, and of 2 in units of 4
+    assert sentence_embedding_loss(student, teacher, lengths=True).item() == pytest.approx((4 + 0.25) / 2)
+    units = torch.nn.functional.normalize(torch.randn(2, 5, 6), dim=-1)
+    value = sentence_embedding_loss(*units, lengths=True).item()
+    assert value == pytest.approx(sentence_embedding_loss(*units).item(), rel=1e-5)
+    nothing = torch.zeros(1, 2)
+    assert sentence_embedding_loss(nothing + 3, nothing, lengths=True).item() == pytest.approx(18.0)
+
+
 def test_the_gradient_goes_to_the_student_only():
     """Prevents a teacher that learns."""
     student, teacher = (torch.randn(4, 6, requires_grad=True) for _ in range(2))
