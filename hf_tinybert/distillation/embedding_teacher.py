@@ -95,6 +95,12 @@ def pooling_of(model: PreTrainedModel) -> dict[str, str | bool]:
     return {} if known is None else {"pooling": str(known.pooling), "normalize": known.normalize}
 
 
+def restore_pooling(model: PreTrainedModel, pooling: Mapping[str, str | bool]) -> None:
+    """Have an encoder pool as it did when `pooling_of` gave this, whoever changed it since."""
+    if pooling and pooling_of(model) != pooling:
+        pool_states(model, Pooling(str(pooling["pooling"])), normalize=bool(pooling["normalize"]))
+
+
 def pooled(states: Tensor, mask: Tensor | None, pooling: Pooling, *, normalize: bool = True) -> Tensor:
     """One vector per text, float32 `(batch, hidden_size)`.
 
@@ -147,5 +153,6 @@ __all__ = [
     "pool_states",
     "pooled",
     "pooling_of",
+    "restore_pooling",
     "teach_embeddings",
 ]

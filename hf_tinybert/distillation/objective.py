@@ -81,7 +81,7 @@ class DistillationObjective:
         attention_form: of the attention-scores term.
         relation_heads: heads of the relation terms; 0 takes the most up to 48 that divide both widths.
         problem: what the labels are; decides the label term.
-        label_smoothing: of the label term with exclusive classes, 0 to 1.
+        label_smoothing: of the label terms with exclusive classes, 0 to 1.
         learned_mapping: weighs teacher layers in place of a fixed mapping, for hidden states and attention scores;
             the teacher's states are then all of its layers.
         custom_terms: terms of one's own, weighted under their names.
@@ -385,7 +385,7 @@ class DistillationObjective:
             raise _no_logits("student", term)
         labels = _labels_for(term, student)
         if term is Term.MASKED_LM:
-            return masked_lm_loss(student.logits, labels)
+            return masked_lm_loss(student.logits, labels, label_smoothing=self.label_smoothing)
         return label_loss(student.logits, labels, problem=self.problem, label_smoothing=self.label_smoothing)
 
 

@@ -112,6 +112,17 @@ class ObjectiveTrainer(OptimizingTrainer):
                 logs.update(self._logged(name, task.objective.moving_at(self._progress)))
         super().log(logs, start_time)
 
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:  # noqa: ANN401 (as in its base)
+        """As of the stock Trainer, whose kept loader (`dataloader_persistent_workers`) serves its own rows alone."""
+        own = eval_dataset is None or eval_dataset is self.eval_dataset or isinstance(eval_dataset, str)
+        kept = None if own else vars(self).pop("_eval_dataloaders", {})
+        try:
+            loader: DataLoader[Any] = super().get_eval_dataloader(eval_dataset)
+            return loader
+        finally:
+            if kept is not None:
+                self._eval_dataloaders = kept
+
     def _get_eval_sampler(self, eval_dataset: Any) -> Sampler[int] | None:  # noqa: ANN401 (as in its base)
         """In the data's own order: the stock Trainer would group by length, and give predictions in that order."""
         return SequentialSampler(eval_dataset) if has_length(eval_dataset) and self.args.world_size <= 1 else None

@@ -9,22 +9,28 @@ from transformers.trainer_utils import has_length
 
 from hf_tinybert.data.augmentation import FreshVariants
 from hf_tinybert.distillation.adapters import check_adapter_student, is_adapter_model, transformers_model
-from hf_tinybert.distillation.arguments import DistillationArguments
+from hf_tinybert.distillation.arguments import CacheChoice, DistillationArguments
 from hf_tinybert.distillation.compatibility.loss_settings import check_loss_settings
 from hf_tinybert.distillation.compatibility.models import check_learns, check_models, check_two_models
 from hf_tinybert.distillation.compatibility.rows import check_dataset
 from hf_tinybert.distillation.compatibility.tokens import check_tokenizers
 from hf_tinybert.distillation.encodings import check_separate_encodings, has_teacher_encoding
+from hf_tinybert.distillation.head_kinds import head_kind
 from hf_tinybert.distillation.layer_mapping import resolve_layer_mapping
+from hf_tinybert.distillation.losses import Reduction
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
-from hf_tinybert.distillation.terms import Phase
+from hf_tinybert.distillation.terms import Phase, Term
 from hf_tinybert.distillation.token_map import find_token_map
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
 
+# what the published arithmetic averages over padding too
+_STATES_AT_PADDING = frozenset({Term.EMBEDDING, Term.HIDDEN_STATES, Term.ATTENTION_SCORES})
+_PREDICTIONS_AT_PADDING = frozenset({Term.PREDICTION})
+_HEADS_OF_TOKENS = ("ForExtractiveSummarization", "ForMaskedLM", "ForPreTraining", "ForTokenClassification")
 _MADE_BEFORE = "the student and its projections are made before the run"
 
 
@@ -196,8 +202,28 @@ def check_pair(
         token_map = None if separate else find_token_map(own, other)
     check_models(student, teacher, objectives, separate_encodings=separate, token_map=token_map)
     check_loss_settings(student, objectives, arguments)
+    _check_cached_padding(student, objectives, arguments)
     if isinstance(train_dataset, Dataset):
         check_dataset(train_dataset, student, objectives)
+
+
+def _check_cached_padding(
+    student: PreTrainedModel, objectives: Sequence[DistillationObjective], arguments: DistillationArguments
+) -> None:
+    """Refuse a cache, which keeps nothing of padding, for terms that are averaged over padding too."""
+    kept = frozenset[Term]()
+    if arguments.teacher_cache_dir is not None:
+        kept |= _PREDICTIONS_AT_PADDING if head_kind(student) in _HEADS_OF_TOKENS else frozenset()
+        kept |= frozenset() if arguments.teacher_cache_contents == CacheChoice.LOGITS else _STATES_AT_PADDING
+    by_reference = [one for one in objectives if one.reduction is Reduction.REFERENCE]
+    terms = [name for one in by_reference for name in one.weights if name in kept]
+    if terms:
+        raise ValueError(
+            f"expected no `teacher_cache_dir` with `loss_reduction` {Reduction.REFERENCE}, got it for "
+            f"{', '.join(terms)}; because these average over padding too, of which the cache keeps nothing; choose "
+            f"the reduction {Reduction.MEAN}, `teacher_cache_contents` {CacheChoice.LOGITS} for predictions of whole "
+            "texts, or no cache"
+        )
 
 
 def check_before_data(

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
 from transformers import (
     MODEL_FOR_MASKED_LM_MAPPING,
     MODEL_FOR_MULTIPLE_CHOICE_MAPPING,
@@ -45,6 +44,7 @@ from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.embedding_teacher import teach_embeddings
 from hf_tinybert.distillation.head_kinds import head_kind
 from hf_tinybert.distillation.sharding import whole_tensors
+from hf_tinybert.distillation.weight_type import cast_weights
 
 
 class Head(NamedTuple):
@@ -334,7 +334,7 @@ def _load_adapted(
     if needs_head:
         _check_vocabulary_head(teacher, kind)
     if isinstance(wanted, torch.dtype):
-        nn.Module.to(teacher, dtype=wanted)
+        cast_weights(teacher, wanted)
     return freeze(teacher)
 
 

@@ -11,6 +11,7 @@ from transformers.utils.generic import ModelOutput
 from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.attention_access import AttentionAccess
 from hf_tinybert.distillation.attention_fallback import record_softmax
+from hf_tinybert.distillation.embedding_teacher import pooling_of, restore_pooling
 from hf_tinybert.distillation.encodings import model_input_names, teacher_inputs
 from hf_tinybert.distillation.head_kinds import head_kind
 from hf_tinybert.distillation.states import DistillationStates, StateRequest, teacher_states
@@ -42,12 +43,14 @@ class TeacherForward:
         self.teacher, self._prepared, self._access = teacher, prepared, access
         self.token_map = token_map
         self._input_names = model_input_names(teacher)
+        self._pooling = pooling_of(teacher)
         self._request = StateRequest()
         self._implementation: str | None = None
 
     def ask_for(self, request: StateRequest) -> None:
         """Say what later calls shall give, in the teacher's layers."""
         self._request = request
+        restore_pooling(self.teacher, self._pooling)
         if request.attentions and self._access is AttentionAccess.INTERFACE:
             record_attention(self.teacher, request.attentions, values=request.values)
             self._implementation = self.teacher.config._attn_implementation
@@ -65,6 +68,7 @@ class TeacherForward:
         layers = self._request.attentions
         if layers and self._implementation not in (None, self.teacher.config._attn_implementation):
             self.ask_for(self._request)  # another run that shares the teacher has asked it for something else
+        restore_pooling(self.teacher, self._pooling)  # likewise
         if self.token_map is not None:
             self.token_map = self.token_map.to(inputs["input_ids"].device)
         own = teacher_inputs(inputs, self._input_names, self.token_map)

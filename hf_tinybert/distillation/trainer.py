@@ -49,6 +49,7 @@ from hf_tinybert.distillation.teacher_ensemble import told_ensemble
 from hf_tinybert.distillation.teacher_outputs import CacheSettings, Collator
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.training_rows import column_names, encoded_rows, grouped_rows, paired_collator
+from hf_tinybert.distillation.weight_type import cast_weights
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -150,7 +151,7 @@ class DistillationTrainer(ObjectiveTrainer):
     def _placed(self, teacher: PreTrainedModel, sha256: str) -> nn.Module:
         """A teacher where and how it runs; it is the same on every process."""
         if self.args.bf16:
-            teacher.bfloat16()  # autocast would cast frozen weights anew at every product
+            cast_weights(teacher, torch.bfloat16)  # autocast would cast frozen weights anew at every product
         check_same_teacher(sha256)
         return place_teacher(teacher, self.accelerator)
 

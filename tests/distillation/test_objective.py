@@ -74,7 +74,7 @@ def test_terms_are_the_loss_functions_summed_over_layers_under_their_names(reduc
         "label_loss": losses.label_loss(
             student.logits, student.labels, problem=losses.ProblemType.SINGLE_LABEL, label_smoothing=0.1
         ),
-        "masked_lm_loss": losses.masked_lm_loss(student.logits, student.labels),
+        "masked_lm_loss": losses.masked_lm_loss(student.logits, student.labels, label_smoothing=0.1),
     }
     assert list(found) == list(expected)
     for name, value in expected.items():

@@ -89,6 +89,18 @@ def test_the_loss_of_an_evaluation_is_the_sum_of_its_terms(build_trainer, build_
     assert streamed["eval_loss"] == pytest.approx(whole["eval_loss"], rel=1e-5)
 
 
+def test_other_rows_than_the_trainers_own_are_evaluated_with_workers_that_stay(build_trainer, build_rows):
+    """Prevents a test score that is the validation score again: the stock Trainer would ask the loader it kept."""
+    rows = {"own": build_rows(4), "one": build_rows(6, seed=11), "other": build_rows(5, seed=12)}
+    workers = {"dataloader_num_workers": 1, "dataloader_persistent_workers": True}
+    trainer = build_trainer({"phases": ["joint"], **workers}, eval_dataset=rows["own"])
+    fresh = build_trainer({"phases": ["joint"]})
+    for name in ("own", "one", "other", "own"):
+        asked = None if name == "own" else rows[name]
+        expected = fresh.evaluate(rows[name])["eval_loss"]
+        assert trainer.evaluate(asked)["eval_loss"] == pytest.approx(expected, rel=1e-5)
+
+
 def test_a_loss_that_is_not_finite_is_left_out_as_in_the_stock_trainer(build_trainer, build_rows):
     """Prevents one batch from hiding what all others say, and a filter that cannot be turned off."""
 

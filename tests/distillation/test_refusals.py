@@ -104,6 +104,29 @@ def test_a_pair_is_checked_as_a_whole(build_student, build_teacher, build_argume
 
 
 @pytest.mark.parametrize(
+    ("head", "contents", "refused"),
+    [
+        ("ForSequenceClassification", "auto", "embedding_loss, hidden_states_loss, attention_scores_loss"),
+        ("ForSequenceClassification", "logits", None),  # of whole texts
+        ("ForTokenClassification", "logits", "prediction_loss"),
+    ],
+)
+def test_a_cache_is_refused_for_means_over_padding(
+    build_student, build_teacher, build_arguments, head, contents, refused
+):
+    """Prevents a student that learns to be zero at padding, which a cache does not keep, as the teacher is not."""
+    models = build_student(head), build_teacher(head)
+    settings = {"teacher_cache_dir": "cache", "teacher_cache_contents": contents}
+    check_before_data(*models, build_arguments(**settings))
+    arguments = build_arguments(**settings, loss_reduction="reference")
+    if refused is None:
+        check_before_data(*models, arguments)
+        return
+    with pytest.raises(ValueError, match=f"`teacher_cache_dir` with `loss_reduction` reference, got .* {refused};"):
+        check_before_data(*models, arguments)
+
+
+@pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"layer_mapping": "2,9"}, "strictly increasing teacher layers"),

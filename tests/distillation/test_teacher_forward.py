@@ -3,6 +3,7 @@ import torch
 
 from hf_tinybert.distillation.attention import AttentionRecord, AttentionScores, record_attention
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
+from hf_tinybert.distillation.embedding_teacher import Pooling, pool_states, pooled, pooling_of
 from hf_tinybert.distillation.states import StateRequest
 from hf_tinybert.distillation.teacher_forward import TeacherForward
 from tests.distillation.families import FALLBACK_FAMILIES
@@ -51,6 +52,21 @@ def test_two_runs_may_share_a_teacher(build_teacher, batch):
     first, second = _forward(teacher, StateRequest((), (2, 4), values=True)), _forward(teacher, StateRequest((), (1,)))
     assert all(record.value is not None for record in first(batch, MAPPING).attentions)
     assert second(batch, (0, 1)).attentions[0].value is None
+
+
+def test_two_runs_that_share_a_teacher_pool_it_each_in_its_own_way(build_teacher, batch):
+    """Prevents a student of mean pooling from learning first tokens because another run was set up since."""
+    teacher = build_teacher("Model").eval()
+    forwards = {}
+    for pooling in Pooling:
+        pool_states(teacher, pooling)
+        forwards[pooling] = _forward(teacher, StateRequest(logits=True))
+    for pooling, forward in forwards.items():
+        states = teacher(batch["input_ids"], batch["attention_mask"]).last_hidden_state
+        expected = pooled(states, batch["attention_mask"], pooling)
+        torch.testing.assert_close(forward(batch, MAPPING).logits, expected)
+        forward.ask_for(StateRequest(logits=True))  # as before a cache is named
+        assert pooling_of(teacher)["pooling"] == pooling
 
 
 def test_the_states_are_those_of_the_model_in_evaluation_mode(build_teacher, batch):

@@ -20,13 +20,21 @@ def check_loss_settings(
     """Refuse settings of the stock loss, which the objective replaces: they would be ignored in silence.
 
     Raises:
-        ValueError: label smoothing without a label term, class weights, or a loss function of the student's own.
+        ValueError: label smoothing without a label term or other than the objective's, class weights, or a loss
+            function of the student's own.
     """
     smoothing = 0.0 if arguments is None else arguments.label_smoothing_factor
-    if smoothing and not any(objective.reads & Reads.LABELS for objective in objectives):
+    smoothed = [objective for objective in objectives if objective.reads & Reads.LABELS]
+    if smoothing and not smoothed:
         raise ValueError(
             f"expected `label_smoothing_factor` 0, got {smoothing}; because the targets are the teacher's predictions "
             f"and no term reads labels; raise `temperature` for softer targets, or give `{Term.LABEL}` a weight"
+        )
+    others = [objective.label_smoothing for objective in smoothed if objective.label_smoothing != smoothing]
+    if smoothing and others:
+        raise ValueError(
+            f"expected `label_smoothing` {smoothing} of objectives that read labels, as `label_smoothing_factor`, got "
+            f"{others[0]}; because an objective of one's own is the loss and reads no such setting; give both the same"
         )
     weighted = [name for name in student.config.to_dict() if name in _CLASS_WEIGHTS]
     weighted += [name for name, _ in student.named_buffers() if name.split(".")[-1] in _CLASS_WEIGHTS]

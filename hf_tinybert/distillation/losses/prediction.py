@@ -231,24 +231,28 @@ def label_loss(
 
 
 @in_float32
-def masked_lm_loss(student: Tensor, labels: Tensor) -> Tensor:
+def masked_lm_loss(student: Tensor, labels: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
     """Cross-entropy of a masked language model, averaged over labelled positions.
 
     Args:
         student: logits, `(batch, seq_len, vocab)`; only labelled rows are cast to float32.
         labels: int, `(batch, seq_len)`, -100 where nothing was masked.
+        label_smoothing: share of the target spread evenly over the vocabulary, at least 0 and below 1.
 
     Returns:
         `()`, float32; zero without any labelled position.
 
     Raises:
-        ValueError: the shapes do not belong together.
+        ValueError: the shapes do not belong together, or a smoothing that is none.
 
     Source: BERT (Devlin et al. 2019), section 3.1.
     """
+    _check_smoothing(label_smoothing)
     _check_labels(student.shape[:-1], labels, "masked_lm")
     labelled = labels != IGNORED_LABEL
-    total = functional.cross_entropy(student[labelled].float(), labels[labelled], reduction="sum")
+    total = functional.cross_entropy(
+        student[labelled].float(), labels[labelled], reduction="sum", label_smoothing=label_smoothing
+    )
     return total / labelled.sum().clamp(min=1)
 
 
@@ -311,9 +315,13 @@ def _check_labels(expected: torch.Size, labels: Tensor, problem: str) -> None:
         )
 
 
-def _check_options(problem: ProblemType, class_weights: Tensor | None, label_smoothing: float) -> None:
+def _check_smoothing(label_smoothing: float) -> None:
     if not 0 <= label_smoothing < 1:
         raise ValueError(f"expected `label_smoothing` of at least 0 and below 1, got {label_smoothing}")
+
+
+def _check_options(problem: ProblemType, class_weights: Tensor | None, label_smoothing: float) -> None:
+    _check_smoothing(label_smoothing)
     if class_weights is not None and problem != ProblemType.SINGLE_LABEL:
         raise ValueError(
             f"expected no `class_weights` for `{problem}`, got some; because only classes that exclude each other are "

@@ -164,8 +164,6 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
             `eval_<task>_loss`, `eval_<task>_<term>` and `eval_<task>_<metric>` of every task that has rows, and
             `eval_loss` and `eval_mean_score`.
         """
-        if eval_dataset is not None:
-            vars(self).pop("_eval_dataloaders", None)  # persistent workers keep loaders of the tasks' own rows
         rows: Any = self.eval_dataset if eval_dataset is None else eval_dataset
         if not isinstance(rows, Mapping) or not rows or not set(rows) <= set(self.tasks):
             raise ValueError(

@@ -24,6 +24,16 @@ def test_label_smoothing_that_nothing_would_apply_is_refused(pair, build_argumen
         check_loss_settings(student, shift, arguments)
 
 
+def test_label_smoothing_that_an_objective_of_ones_own_does_not_apply_is_refused(pair, build_arguments):
+    """Prevents labels from being learned unsmoothed because the objective, which is the loss, was told nothing."""
+    student, _ = pair()
+    arguments = build_arguments()
+    arguments.label_smoothing_factor = 0.1
+    with pytest.raises(ValueError, match=r"expected `label_smoothing` 0.1 .* got 0.0"):
+        check_loss_settings(student, [DistillationObjective({Term.LABEL: 1.0})], arguments)
+    check_loss_settings(student, [DistillationObjective({Term.LABEL: 1.0}, label_smoothing=0.1)], arguments)
+
+
 def _config_weights(student):
     student.config.class_weights = [1.0, 2.0, 3.0]
 

@@ -271,6 +271,17 @@ def test_masked_lm_loss_is_the_stock_one_over_labelled_positions():
     assert nothing.item() == 0.0
 
 
+def test_masked_lm_loss_smooths_labels_as_the_stock_one():
+    """Prevents a setting of the stock Trainer that is accepted for hidden words, and does nothing."""
+    student, labels = torch.randn(2, 7, 11), torch.full((2, 7), -100)
+    labels[0, 2], labels[1, 5] = 3, 10
+    expected = functional.cross_entropy(student.flatten(0, 1), labels.flatten(), label_smoothing=0.3)
+    torch.testing.assert_close(masked_lm_loss(student, labels, label_smoothing=0.3), expected)
+    assert masked_lm_loss(student, torch.full((2, 7), -100), label_smoothing=0.3).item() == 0.0
+    with pytest.raises(ValueError, match="expected `label_smoothing` of at least 0 and below 1, got 1.0"):
+        masked_lm_loss(student, labels, label_smoothing=1.0)
+
+
 @pytest.mark.parametrize("problem", [ProblemType.SINGLE_LABEL, ProblemType.MULTI_LABEL, ProblemType.SPAN])
 def test_a_batch_without_any_label_gives_zero_and_not_nan(problem):
     """Prevents one batch without labels from ending the training in NaN."""

@@ -116,6 +116,17 @@ def test_each_phase_moves_what_it_trains(start):
     assert not [name for name in before if name.startswith(PROJECTIONS_ATTRIBUTE)]
 
 
+def test_rows_of_ones_own_are_evaluated_by_task_with_workers_that_stay(start):
+    """Prevents every task from being evaluated on the rows of the first, by the loader that was kept for them."""
+    rows = {"mood": tiny.rows("mood", 4), "stars": tiny.rows("stars", 6)}
+    figures = []
+    for stay in (False, True):
+        arguments = {"phases": ["joint"], "dataloader_num_workers": 1, "dataloader_persistent_workers": stay}
+        figures.append(start(arguments, names=tuple(rows)).evaluate(rows))
+    for name in rows:
+        assert figures[0][f"eval_{name}_loss"] == pytest.approx(figures[1][f"eval_{name}_loss"], rel=1e-5)
+
+
 def test_training_brings_every_head_nearer_to_its_teacher(start):
     """Prevents a head that imitates another task's teacher."""
     tasks = {name: tiny.task(name, eval_dataset=tiny.rows(name)) for name in ("mood", "ner", "stars")}
