@@ -25,6 +25,7 @@ from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow.evaluation import score_rows
 from hf_tinybert.workflow.figures import save_figures
 from hf_tinybert.workflow.heads import load_with_head
+from hf_tinybert.workflow.learnt_rows import warn_of_learnt_rows
 from hf_tinybert.workflow.model_folder import ModelFolder, folder_of_file, heads_of, load_config, load_model_folder
 from hf_tinybert.workflow.task_data import can_be_scored, check_labels, longest_input, read_data, sample
 
@@ -110,6 +111,8 @@ class _Export:
         if settings.split not in data.splits:
             raise ValueError(f"expected a split out of {', '.join(data.splits)}, got `{settings.split}`")
         check_labels(data.labels, task)
+        cut = [name for name in data.cut if name == settings.split]
+        warn_of_learnt_rows(settings.model, settings.data, settings.seed, cut, head=settings.task)
         rows = sample(data.splits[settings.split], settings.rows, settings.seed)
         if not can_be_scored(rows, task):
             raise ValueError(
