@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import AutoModel
 
 from hf_tinybert.data.tasks import Task, TaskKind
 from hf_tinybert.distillation.encodings import model_input_names
@@ -151,19 +150,15 @@ class _Export:
     def _load(self, folder: Path) -> Any:  # noqa: ANN401 (a model, or what answers like one)
         if self.settings.form.is_graph:
             return ExportedRuntime(folder).eval()
-        if self.settings.form is ExportFormat.BERT:
-            return load_with_head(str(folder), load_config(str(folder)), self.folder.task).eval()
-        return AutoModel.from_pretrained(folder, add_pooling_layer=False).eval()
+        return load_with_head(str(folder), load_config(str(folder)), self.folder.task).eval()
 
     def _compared(self, exported: Answering, kind: TaskKind) -> float:
-        model = self.model
-        if self.settings.form is ExportFormat.SENTENCE_TRANSFORMERS:
-            model = model.base_model  # its pooling is named in the folder and done by that library
-        difference = largest_difference(model, exported, self.folder.tokenizer, kind, self.names, longest=self.longest)
+        tokenizer, longest = self.folder.tokenizer, self.longest
+        difference = largest_difference(self.model, exported, tokenizer, kind, self.names, longest=longest)
         return float(f"{difference:.3g}")
 
     def _scores(self, exported: Any, task: Task) -> dict[str, dict[str, float]] | None:  # noqa: ANN401
-        if self.rows is None or self.settings.form is ExportFormat.SENTENCE_TRANSFORMERS:
+        if self.rows is None:
             return None
         return {
             name: score_rows(

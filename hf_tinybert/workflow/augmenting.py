@@ -105,7 +105,7 @@ class _Augmentation:
         return figures
 
     def _words_of_files(self) -> dict[str, str | None]:
-        """Hashes of the files and folders that words and stop words come from, by their names: others may lie there."""
+        """Hashes of the files and folders that words and stop words come from, by name: others may lie there."""
         settings, vectors = self.settings, self.parts.vectors
         beside = str(Path(vectors).with_suffix(".txt")) if vectors.endswith(".npy") else None  # the words of a matrix
         names = [settings.stop_words, settings.masked_lm, vectors, beside]
