@@ -14,6 +14,7 @@ from datasets.exceptions import DatasetGenerationError
 
 from hf_tinybert.data.cell_types import with_cell_types
 from hf_tinybert.data.json_lines import check_json_lines
+from hf_tinybert.data.quotation_marks import quoting_of
 from hf_tinybert.data.text_encoding import check_encoding
 
 __all__ = ["FORMATS", "read_data_file"]
@@ -46,7 +47,8 @@ def read_data_file(file: Path) -> Dataset:
         All rows, in the order of the file.
 
     Raises:
-        ValueError: If the file is empty, is not UTF-8, is damaged (a broken line is named), or holds no rows.
+        ValueError: If the file is empty, is not UTF-8, is damaged (a broken line is named), or holds no rows; of a
+            table also what `quoting_of` refuses.
     """
     builder, options = FORMATS[file.suffix.lower()]
     if file.stat().st_size == 0:
@@ -81,6 +83,7 @@ def _rows(builder: str, file: Path, options: Mapping[str, Any]) -> Dataset:
 
 def _csv_rows(file: Path, options: Mapping[str, Any]) -> Dataset:
     """Cells are read as texts: the library tells types by some thousand rows at a time, and makes a 1 of `01`."""
+    options = {**options, "quoting": quoting_of(file, options.get("sep", ","))}
     head = pd.read_csv(file, nrows=1, dtype=object, **options)
     if not isinstance(head.index, pd.RangeIndex):
         logger.warning(

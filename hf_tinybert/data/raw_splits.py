@@ -164,4 +164,14 @@ def _data_files(path: Path, only_file: str | None) -> dict[str, list[Path]]:
             f"{[file.name for file in candidates][:10]}; because the ending ({', '.join(FORMATS)}) tells the format "
             "and the name the split; rename the files, or name the one file to learn from."
         )
+    for name, own in by_split.items():
+        _warn_of_files_beside_each_other(name, own)
     return by_split
+
+
+def _warn_of_files_beside_each_other(split: str, files: list[Path]) -> None:
+    """Says which files of a split are no shards, whose names differ in their numbers alone: they may be copies."""
+    if len({re.sub(r"\d+", "0", file.name.lower()) for file in files}) > 1:
+        names = ", ".join(f"`{file.name}`" for file in files)
+        message = "`%s` is read from %d files together: %s; rows that stand in several come as often. Keep one."
+        logger.warning(message, split, len(files), names)

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import AutoModel
 
 from hf_tinybert.data.tasks import Task, TaskKind
 from hf_tinybert.distillation.encodings import model_input_names
@@ -25,6 +24,7 @@ from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow.evaluation import score_rows
 from hf_tinybert.workflow.figures import save_figures
 from hf_tinybert.workflow.heads import load_with_head
+from hf_tinybert.workflow.learnt_rows import warn_of_learnt_rows
 from hf_tinybert.workflow.model_folder import ModelFolder, folder_of_file, heads_of, load_config, load_model_folder
 from hf_tinybert.workflow.task_data import can_be_scored, check_labels, longest_input, read_data, sample
 
@@ -110,6 +110,8 @@ class _Export:
         if settings.split not in data.splits:
             raise ValueError(f"expected a split out of {', '.join(data.splits)}, got `{settings.split}`")
         check_labels(data.labels, task)
+        cut = [name for name in data.cut if name == settings.split]
+        warn_of_learnt_rows(settings.model, settings.data, settings.seed, cut, head=settings.task)
         rows = sample(data.splits[settings.split], settings.rows, settings.seed)
         if not can_be_scored(rows, task):
             raise ValueError(
@@ -148,19 +150,15 @@ class _Export:
     def _load(self, folder: Path) -> Any:  # noqa: ANN401 (a model, or what answers like one)
         if self.settings.form.is_graph:
             return ExportedRuntime(folder).eval()
-        if self.settings.form is ExportFormat.BERT:
-            return load_with_head(str(folder), load_config(str(folder)), self.folder.task).eval()
-        return AutoModel.from_pretrained(folder, add_pooling_layer=False).eval()
+        return load_with_head(str(folder), load_config(str(folder)), self.folder.task).eval()
 
     def _compared(self, exported: Answering, kind: TaskKind) -> float:
-        model = self.model
-        if self.settings.form is ExportFormat.SENTENCE_TRANSFORMERS:
-            model = model.base_model  # its pooling is named in the folder and done by that library
-        difference = largest_difference(model, exported, self.folder.tokenizer, kind, self.names, longest=self.longest)
+        tokenizer, longest = self.folder.tokenizer, self.longest
+        difference = largest_difference(self.model, exported, tokenizer, kind, self.names, longest=longest)
         return float(f"{difference:.3g}")
 
     def _scores(self, exported: Any, task: Task) -> dict[str, dict[str, float]] | None:  # noqa: ANN401
-        if self.rows is None or self.settings.form is ExportFormat.SENTENCE_TRANSFORMERS:
+        if self.rows is None:
             return None
         return {
             name: score_rows(

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from hf_tinybert.data.augmentation import Augmenter
+from hf_tinybert.data.raw_text import describe_sources
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.run_folder import RUN_FILE, RunFolder, claim_folder
 from hf_tinybert.workflow.augment_settings import AugmentSettings
 from hf_tinybert.workflow.augmentation_parts import AugmentedParts, Part
 from hf_tinybert.workflow.augmentation_sources import choose_vectors, make_augmenter, make_reader
+from hf_tinybert.workflow.kept_answers import stored_weights_sha256
 from hf_tinybert.workflow.row_fingerprint import fingerprint
 from hf_tinybert.workflow.task_data import read_data, sample
 
@@ -75,6 +77,7 @@ class _Augmentation:
     def run(self) -> dict[str, Any]:
         """Write the parts that are not there, and put all together."""
         identity = {**self.settings.to_json(), "vectors": self.parts.vectors, "rows": fingerprint(self.rows)}
+        identity["words"] = self._words_of_files()
         for name in _CHANGE_NO_ROW:
             del identity[name]
         if (self.folder / RUN_FILE).is_file():
@@ -100,6 +103,14 @@ class _Augmentation:
             folder.finish(_STAGE, figures)
             self.parts.remove(len(self.starts))
         return figures
+
+    def _words_of_files(self) -> dict[str, str | None]:
+        """Hashes of the files and folders that words and stop words come from, by name: others may lie there."""
+        settings, vectors = self.settings, self.parts.vectors
+        beside = str(Path(vectors).with_suffix(".txt")) if vectors.endswith(".npy") else None  # the words of a matrix
+        names = [settings.stop_words, settings.masked_lm, vectors, beside]
+        found = {name: describe_sources([name])[0] for name in names if name and Path(name).is_file()}
+        return found | {name: stored_weights_sha256(name) for name in names if name and Path(name).is_dir()}
 
     def _missing(self) -> list[int]:
         return [number for number in range(len(self.starts)) if not self.parts.is_whole(number)]

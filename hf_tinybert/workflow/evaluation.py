@@ -15,6 +15,7 @@ from hf_tinybert.models.exported_runtime import ExportedRuntime
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow.inference import Inference
 from hf_tinybert.workflow.kept_answers import NOT_COMPARED
+from hf_tinybert.workflow.learnt_rows import warn_of_learnt_rows
 from hf_tinybert.workflow.model_folder import ModelFolder, load_model_folder
 from hf_tinybert.workflow.task_data import can_be_scored, check_labels, read_data, sample
 
@@ -185,6 +186,7 @@ def _folder_and_rows(
     if split not in loaded.splits:
         raise ValueError(f"expected a split out of {', '.join(loaded.splits)}, got `{split}`")
     check_labels(loaded.labels, folder.task)
+    warn_of_learnt_rows(model, data, seed, [name for name in loaded.cut if name == split], head=task)
     chosen = sample(loaded.splits[split], rows, seed)
     if display is not None:
         display.line(_described(chosen, split, loaded))

@@ -31,7 +31,7 @@ from hf_tinybert.models.sentence_transformer_settings import (
     read_sentence_transformer,
 )
 from hf_tinybert.workflow.heads import load_adapted, load_with_head
-from hf_tinybert.workflow.task_data import longest_input, task_kind
+from hf_tinybert.workflow.task_data import longest_input, task_kind, usual_lengths
 
 _TASKS_FOLDER = "tasks"
 _TOKENIZER_FILE = "tokenizer.json"
@@ -92,7 +92,7 @@ def load_task(name: str | Path, *, task: str | None = None, kind: str | None = N
 def task_of_folder(name: str, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, kind: str | None) -> Task:
     """The task of `task.json`; without such a file the task of a kind with the label names of the configuration.
 
-    A folder of sentence-transformers reads as many tokens as it says.
+    Its lengths are then the usual ones of the kind. A folder of sentence-transformers reads as many tokens as it says.
     """
     own = folder_of_file(name, TASK_FILE)
     if own is not None:
@@ -106,7 +106,9 @@ def task_of_folder(name: str, config: PreTrainedConfig, tokenizer: PreTrainedTok
         return embedding_task(name, config, tokenizer)
     named = {int(index): str(label) for index, label in (config.id2label or {}).items()}
     labels = tuple(named[index] for index in sorted(named)) if has_label_names(chosen) else ()
-    return Task(TaskSettings(chosen, labels, max_length=min(128, longest_input(tokenizer, config))))
+    length, stride = usual_lengths(chosen, longest_input(tokenizer, config))
+    similarity = config.similarity if isinstance(config, TinyBertConfig) else TaskSettings.similarity
+    return Task(TaskSettings(chosen, labels, max_length=length, stride=stride, similarity=similarity))
 
 
 def embedding_task(name: str | Path, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> Task:
@@ -317,8 +319,10 @@ def _task_of_head(model: str | Path, name: str, config: PreTrainedConfig, tokeni
     named = head.get("id2label") or {}
     labels = tuple(str(named[key]) for key in sorted(named, key=int))
     kind = TaskKind(head["kind"])
-    longest = min(128, longest_input(tokenizer, config))
-    return Task(TaskSettings(kind, labels if has_label_names(kind) else (), max_length=longest))
+    length, stride = usual_lengths(kind, longest_input(tokenizer, config))
+    similarity = head.get("similarity") or TaskSettings.similarity
+    named = labels if has_label_names(kind) else ()
+    return Task(TaskSettings(kind, named, max_length=length, stride=stride, similarity=similarity))
 
 
 def has_label_names(kind: TaskKind) -> bool:

@@ -46,6 +46,7 @@ from hf_tinybert.workflow.figures import (
     teachers_size,
 )
 from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, keep_answers
+from hf_tinybert.workflow.learnt_rows import warn_of_learnt_rows
 from hf_tinybert.workflow.loss_history import Curves
 from hf_tinybert.workflow.model_folder import answering_config, load_tokenizer, task_folder
 from hf_tinybert.workflow.multitask_settings import MultiTaskSettings
@@ -153,6 +154,7 @@ class _MultiTaskDistillation:
             objectives = self._objectives(name, part)
             if settings.is_taught(name):
                 self._load_teacher(name, part, objectives)
+                self._warn_of_learnt_rows(part)
         self.tasks = {name: self._distillation_task(part) for name, part in self.parts.items()}
         with frozen_parts(self.student, self.arguments.frozen):
             check_rate_factors(self.student, self.shared.learning_rate_factors or {}, self.arguments.frozen or ())
@@ -267,6 +269,11 @@ class _MultiTaskDistillation:
 
     def _load_teacher(self, name: str, part: _Part, objectives: Mapping[Phase, DistillationObjective]) -> None:
         part.teacher, part.answers = teacher_model(part.settings, self.student.for_task(name), objectives.values())
+
+    def _warn_of_learnt_rows(self, part: _Part) -> None:
+        own = part.settings
+        for teacher in own.teacher_source.names if self.leads else ():
+            warn_of_learnt_rows(teacher, own.data, own.seed, part.data.cut, head=own.teacher_task)
 
     def _initialize(self, folder: RunFolder) -> dict[str, StudentInitialization]:
         """The encoder from the base's teacher, on texts of all tasks; every head, and every map, from its own."""

@@ -10,6 +10,7 @@ from typing import TextIO
 
 import pyarrow.parquet as pq
 
+from hf_tinybert.data.quotation_marks import quoting_of
 from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.data.text_encoding import check_encoding, read_text
 from hf_tinybert.workflow.row_columns import LINE, Row, StandardRows
@@ -21,7 +22,6 @@ _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _OTHER_ENDINGS = (".gz", ".bz2", ".xz", ".zst", ".zip", ".xls", ".xlsx", ".arrow")
 _SHOWN = 60
 _BYTE_ORDER_MARK = "\ufeff"
-_LONGEST_CELL = 2**31 - 1  # characters; the reader's own limit is 131,072
 
 
 @dataclass(frozen=True)
@@ -160,17 +160,17 @@ def _json_rows(path: Path) -> list[Row | str]:
 
 
 def _csv_rows(path: Path, delimiter: str) -> Iterator[Row | str]:
-    csv.field_size_limit(_LONGEST_CELL)
+    quoting = quoting_of(path, delimiter)
     taken: list[str] = []  # lines of the row at hand
     with path.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(_noted(stream, taken), delimiter=delimiter)
+        reader = csv.DictReader(_noted(stream, taken), delimiter=delimiter, quoting=quoting)
         width = len(reader.fieldnames or ())
         taken.clear()
         try:
             for row in reader:
                 cells = [value for name, value in row.items() if name is not None and value is not None]
                 whole = None not in row and len(cells) == width
-                if _is_open(taken, delimiter):
+                if quoting != csv.QUOTE_NONE and _is_open(taken, delimiter):
                     yield f"expected a quotation mark at the end of {_shortened(taken[0].strip())}, got none"
                 else:
                     yield row if whole else f"expected {width} cells, as the header has, got another number"

@@ -163,6 +163,18 @@ def longest_input(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) 
     return min(int(positions), int(tokenizer.model_max_length))
 
 
+def usual_lengths(kind: TaskKind, longest: int, *, max_length: int | None = None) -> tuple[int, int]:
+    """The `max_length` and the `stride` of a task where nobody says others, tokens.
+
+    Args:
+        kind: of the task.
+        longest: tokens that the model has positions for.
+        max_length: that was asked for, for its stride.
+    """
+    length = max_length or min(_LONGER.get(kind, _USUAL_LENGTH), longest)
+    return length, length // _SHARED_PART if KINDS[kind].windows else 0
+
+
 def sample(rows: Dataset, most: int | None, seed: int) -> Dataset:
     """So many rows at most, drawn by the seed, in the order of the data."""
     if most is None or most >= len(rows):
@@ -188,8 +200,7 @@ def _task_settings(settings: DataSettings, data: TaskData, longest: int, known: 
             if getattr(settings, name) != getattr(DataSettings, name):
                 changed[name] = getattr(settings, name)
         return replace(known.settings, **changed)
-    length = settings.max_length or min(_LONGER.get(data.kind, _USUAL_LENGTH), longest)
-    stride = length // _SHARED_PART if KINDS[data.kind].windows else 0
+    length, stride = usual_lengths(data.kind, longest, max_length=settings.max_length)
     return TaskSettings(
         kind=data.kind,
         labels=data.labels,
@@ -228,4 +239,5 @@ __all__ = [
     "read_data",
     "sample",
     "task_kind",
+    "usual_lengths",
 ]

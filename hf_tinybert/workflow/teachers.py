@@ -125,7 +125,8 @@ def _task_of(
             "which has one head; leave the task out"
         )
     names_labels = settings.kind is None or has_label_names(task_kind(settings.kind))
-    if is_finetuned(name) or names_labels:
+    says_similarity = settings.kind == TaskKind.SENTENCE_EMBEDDING and isinstance(config, TinyBertConfig)
+    if is_finetuned(name) or names_labels or says_similarity:
         return task_of_folder(name, config, tokenizer, settings.kind)
     if settings.kind == TaskKind.SENTENCE_EMBEDDING and pools_states(name):
         return _embedding_task(name, settings, config, tokenizer)

@@ -118,3 +118,19 @@ def test_a_byte_order_mark_is_no_letter(tmp_path, ending):
     text = {".txt": "film\n", ".csv": "text\nfilm\n", ".jsonl": '{"text": "film"}\n'}[ending]
     (tmp_path / f"rows{ending}").write_text(text, encoding="utf-8-sig")
     assert read_data_file(tmp_path / f"rows{ending}")[:] == {"text": ["film"]}
+
+
+def test_rows_between_two_stray_quotation_marks_of_a_tsv_stay_rows(tmp_path):
+    """Prevents four rows that become one, with the label of the last, in files of tabs without quotation."""
+    (tmp_path / "rows.tsv").write_text('text\tlabel\n"Heat\tpos\nfoo\tneg\nbar\tneg\n"Up" again\tpos\n')
+    assert read_data_file(tmp_path / "rows.tsv")[:] == {
+        "text": ['"Heat', "foo", "bar", '"Up" again'],
+        "label": ["pos", "neg", "neg", "pos"],
+    }
+
+
+def test_letters_behind_the_closing_quotation_mark_of_a_csv_are_refused(tmp_path):
+    """Prevents a text that loses its quotation marks without a word."""
+    (tmp_path / "rows.csv").write_text('text,label\nfoo,neg\n"Up" again,pos\n')
+    with pytest.raises(ValueError, match=r"closing quotation mark of a cell in line 3 of `.*rows.csv`"):
+        read_data_file(tmp_path / "rows.csv")

@@ -39,6 +39,22 @@ def test_shards_of_a_split_are_joined_in_order(tmp_path):
     assert read(tmp_path) == {"train": TRAIN, "validation": VALIDATION}
 
 
+@pytest.mark.parametrize("other", ["train.json", "train_augmented.jsonl", "training.jsonl", "train-1.jsonl"])
+def test_files_of_one_split_that_are_no_shards_are_named(tmp_path, caplog, other):
+    """Prevents every row from coming twice, because the same rows lie there in another format or as a copy."""
+    write(tmp_path / "train-0.jsonl" if other == "train-1.jsonl" else tmp_path / "train.jsonl", TRAIN)
+    write(tmp_path / other, TRAIN)
+    write(tmp_path / "dev.jsonl", VALIDATION)
+    with caplog.at_level(logging.WARNING):
+        splits = read(tmp_path)
+    if other in ("train-1.jsonl", "training.jsonl"):
+        assert not caplog.messages
+    else:
+        assert splits["train"] == TRAIN * 2
+        (said,) = caplog.messages
+        assert "`train` is read from 2 files together" in said and f"`{other}`" in said and "`train.jsonl`" in said
+
+
 def test_shards_of_other_types_are_refused(tmp_path):
     """Prevents numbers that become names in the middle of a split."""
     write(tmp_path / "train-0.jsonl", TRAIN)

@@ -10,6 +10,7 @@ import torch
 from transformers import AutoTokenizer
 
 from hf_tinybert import TinyBertConfig
+from hf_tinybert.data.tasks import Task
 from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
 from hf_tinybert.export import ExportSettings, export_folder
 from hf_tinybert.export import exporting as module
@@ -80,6 +81,36 @@ def test_an_embedding_model_becomes_a_folder_of_sentence_transformers(model_of, 
     figures = export_folder(settings, tmp_path / "embedder", display)
     assert figures["largest_difference"] < 1e-6
     assert (tmp_path / "embedder" / "modules.json").is_file()
+
+
+def test_embeddings_of_a_sentence_transformers_folder_are_compared_and_scored(
+    model_of, display, tmp_path, sentences, monkeypatch
+):
+    """Prevents `--data` that is read and passed over, and a pooling or a last matrix that nobody compares."""
+    source = shutil.copytree(model_of("sentence-embedding"), tmp_path / "source")
+    torch.manual_seed(0)
+    config = TinyBertConfig.from_pretrained(source, pooling="cls", normalize=False, similarity="dot", embedding_size=8)
+    TinyBertForSentenceEmbedding(config).save_pretrained(source)
+    Task.load(source).with_settings(similarity="dot").save(source)
+    pairs = [
+        {"text": f"{sentences[place]} {place}", "text_pair": sentences[place - 1], "score": place / 9}
+        for place in range(len(sentences))
+    ]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    settings = ExportSettings(model=str(source), to="sentence-transformers", data=str(tmp_path / "pairs.jsonl"))
+    figures = export_folder(settings, tmp_path / "embedder", display)
+    assert figures["largest_difference"] < 1e-6
+    assert figures["scores"]["exported"] == pytest.approx(figures["scores"]["model"])
+    write = module.save_as_sentence_transformer
+
+    def pooled_by_mean(model, *given, **named):
+        other = TinyBertForSentenceEmbedding(TinyBertConfig.from_pretrained(source, pooling="mean"))
+        other.load_state_dict(model.state_dict())
+        return write(other, *given, **named)
+
+    monkeypatch.setattr(module, "save_as_sentence_transformer", pooled_by_mean)
+    with pytest.raises(ValueError, match="nothing was kept"):
+        export_folder(settings, tmp_path / "wrong", display)
 
 
 def test_a_wide_embedding_counts_with_its_own_folder(model_of, display, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -124,6 +125,26 @@ def test_other_settings_or_a_file_of_yours_are_refused(made, tmp_path):
         made(name="mine.jsonl")
     with pytest.raises(ValueError, match="jsonl"):
         made(name="more.csv")
+
+
+@pytest.mark.parametrize("changed", ["vectors", "stop_words", "words_of_a_matrix"])
+def test_other_words_in_the_same_files_are_refused(made, vectors, tmp_path, changed):
+    """Prevents parts of two vocabularies in one file, and rows of the former words that pass for those of the new."""
+    own, stop_words = tmp_path / "own.txt", tmp_path / "stop.txt"
+    own.write_text(Path(vectors).read_text())
+    stop_words.write_text("the\n")
+    given = {"vectors": str(own), "stop_words": str(stop_words)}
+    if changed == "words_of_a_matrix":
+        lines = [line.split(" ") for line in own.read_text().splitlines()]
+        np.save(tmp_path / "own.npy", np.array([line[1:] for line in lines], dtype=np.float32))
+        own.write_text("".join(f"{line[0]}\n" for line in lines))
+        given["vectors"] = str(tmp_path / "own.npy")
+    rows, _ = made(**given)
+    assert made(**given)[0] == rows
+    file = stop_words if changed == "stop_words" else own
+    file.write_text("".join(sorted(file.read_text().splitlines(keepends=True), reverse=True)) + "film\n")
+    with pytest.raises(ValueError, match=r"the same settings .*words"):
+        made(**given)
 
 
 @pytest.fixture

@@ -122,6 +122,21 @@ def test_a_student_without_distillation_learns_from_labels_alone(data_of, teache
     assert not (tmp_path / "out" / "distillation.json").exists()
 
 
+def test_a_teacher_that_has_learnt_the_rows_it_is_scored_on_is_told(data_of, teacher_of, tmp_path, display, caplog):
+    """Prevents a share of a teacher's score on rows that another seed had left among its training rows."""
+    data, teacher = tmp_path / "reviews.jsonl", tmp_path / "teacher"
+    shutil.copyfile(Path(data_of("text-classification"), "train.jsonl"), data)
+    shutil.copytree(teacher_of("text-classification"), teacher)
+    run = json.loads((teacher / "run.json").read_text())
+    (teacher / "run.json").write_text(json.dumps({**run, "settings": {**run["settings"], "data": str(data)}}))
+    settings = DistilSettings(data=str(data), teacher=str(teacher), **FEW, **SMALL)
+    distilling._Distillation(settings, tmp_path / "out", display)
+    assert not caplog.messages
+    distilling._Distillation(replace(settings, seed=1), tmp_path / "out", display)
+    (said,) = caplog.messages
+    assert "`validation` and `test`" in said and "by seed 1, and `teacher` was trained on what seed 0 leaves" in said
+
+
 @pytest.mark.parametrize("mapping", ["1,4", "last", "search"])
 def test_a_student_starts_from_the_layers_that_it_imitates(
     mapping, data_of, teacher_of, tmp_path, monkeypatch, caplog

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,20 @@ def test_rows_are_scored_that_are_asked_for_and_it_is_said_which(student_of, dat
     assert "5 rows of test, which `finetune` and `distill` with this seed hold out of these 48 rows" in said["reviews"]
     with pytest.raises(ValueError, match="`rows` of at least 1, got -3"):
         evaluate_folder(folder, tmp_path / "test.jsonl", rows=-3)
+
+
+def test_rows_that_the_model_has_learnt_by_another_seed_are_told(student_of, data_of, tmp_path, caplog):
+    """Prevents a test score on a tenth of a file of which training took four fifths by its own seed."""
+    folder, _ = student_of("text-classification")
+    shutil.copytree(folder, tmp_path / "model")
+    shutil.copyfile(Path(data_of("text-classification"), "train.jsonl"), tmp_path / "reviews.jsonl")
+    run = json.loads((tmp_path / "model" / "run.json").read_text())
+    run["settings"]["data"] = str(tmp_path / "reviews.jsonl")
+    (tmp_path / "model" / "run.json").write_text(json.dumps(run))
+    evaluate_folder(tmp_path / "model", tmp_path / "reviews.jsonl")
+    assert not any("trained on" in said for said in caplog.messages)
+    evaluate_folder(tmp_path / "model", tmp_path / "reviews.jsonl", seed=1)
+    assert any("`test` of" in said and "by seed 1" in said for said in caplog.messages)
 
 
 def test_the_scores_of_single_classes_are_not_held_of_all_rows(student_of, data_of):

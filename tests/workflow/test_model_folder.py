@@ -8,7 +8,14 @@ from pathlib import Path
 import peft
 import pytest
 import torch
-from transformers import AutoTokenizer, BertForSequenceClassification, BertModel, DebertaV2Config, ModernBertConfig
+from transformers import (
+    AutoTokenizer,
+    BertForQuestionAnswering,
+    BertForSequenceClassification,
+    BertModel,
+    DebertaV2Config,
+    ModernBertConfig,
+)
 from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from hf_tinybert import TinyBertForMultiTask
@@ -70,6 +77,31 @@ def test_what_another_model_calls_its_tasks_is_no_head(published, tasks):
     config = json.loads((published / "config.json").read_text())
     (published / "config.json").write_text(json.dumps({**config, "tasks": tasks}))
     assert load_task(published, kind="text-classification").settings.labels == ("business", "culture", "sport")
+
+
+def test_a_published_model_reads_long_texts_as_finetune_does(tmp_path, tiny_teacher_config, tokenizer):
+    """Prevents answers that are lost between windows of 128 tokens, which share none, of a model trained for more."""
+    tiny_teacher_config.max_position_embeddings = tokenizer.model_max_length = 512
+    BertForQuestionAnswering(tiny_teacher_config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    settings = load_task(tmp_path, kind="question-answering").settings
+    assert (settings.max_length, settings.stride) == (384, 128)
+    settings = load_task(tmp_path, kind="token-classification").settings
+    assert (settings.max_length, settings.stride) == (128, 42)
+    assert load_task(tmp_path, kind="text-classification").settings.stride == 0
+
+
+def test_embeddings_are_compared_as_the_configuration_says(tmp_path, tiny_student_config, tokenizer):
+    """Prevents embeddings that were learnt with their lengths from being scored by the cosine, without a task.json."""
+    tiny_student_config.similarity, tiny_student_config.normalize = "dot", False
+    TinyBertForSentenceEmbedding(tiny_student_config).save_pretrained(tmp_path / "one")
+    spec = {"kind": "sentence-embedding", "similarity": "dot", "normalize": False}
+    several = TinyBertForMultiTask.from_encoder(BertModel(tiny_student_config), {"sts": spec})
+    several.save_pretrained(tmp_path / "several")
+    for name in ("one", "several"):
+        tokenizer.save_pretrained(tmp_path / name)
+    assert load_task(tmp_path / "one", kind="sentence-embedding").settings.similarity == "dot"
+    assert load_task(tmp_path / "several", task="sts").settings.similarity == "dot"
 
 
 def test_without_a_kind_it_says_what_is_missing(published):

@@ -125,6 +125,13 @@ def test_a_quotation_that_does_not_end_is_said(tmp_path):
     assert isinstance(bad, BadRow) and bad.number == 3 and "quotation mark" in bad.message
 
 
+def test_stray_quotation_marks_of_a_table_with_tabs_are_letters(tmp_path):
+    """Prevents rows between two of them from being answered as one, and marks from missing in the answers' texts."""
+    (tmp_path / "rows.tsv").write_text('text\tlabel\n"the film\tpos\na goal\tneg\n"the end\tneg\n')
+    texts = [row["text"] for row in read_rows(tmp_path / "rows.tsv", TEXT)]
+    assert texts == ['"the film', "a goal", '"the end']
+
+
 @pytest.mark.parametrize("ending", [".csv", ".txt", ".json"])
 def test_another_encoding_is_refused_with_the_place_in_the_file(tmp_path, ending):
     """Prevents the message of a codec, without the file, the line and the cure."""

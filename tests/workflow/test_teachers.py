@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoTokenizer, BertConfig, BertForMaskedLM,
 from hf_tinybert import TinyBertConfig, TinyBertForSequenceClassification
 from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.distillation.objective import DistillationObjective
+from hf_tinybert.models.modeling_tinybert_sentence_embedding import TinyBertForSentenceEmbedding
 from hf_tinybert.workflow import DistilSettings
 from hf_tinybert.workflow.task_data import prepare_data
 from hf_tinybert.workflow.teachers import (
@@ -40,6 +41,14 @@ def test_an_encoder_as_published_has_a_task_where_nothing_is_named(encoder):
     assert _task(encoder, kind="sentence-embedding") is None
     with pytest.raises(ValueError, match=r"task\.json"):
         _task(encoder)
+
+
+def test_a_tinybert_without_its_task_says_how_its_embeddings_are_compared(tmp_path, tokenizer, tiny_student_config):
+    """Prevents a student whose configuration says `dot`, and whose task.json says that it is scored by the cosine."""
+    tiny_student_config.similarity, tiny_student_config.normalize = "dot", False
+    TinyBertForSentenceEmbedding(tiny_student_config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    assert _task(str(tmp_path), kind="sentence-embedding").settings.similarity == "dot"
 
 
 def test_a_head_of_a_one_task_teacher_is_refused(teacher_of):
