@@ -59,7 +59,7 @@ from hf_tinybert.workflow.student_start import (
 from hf_tinybert.workflow.student_training import train_student
 from hf_tinybert.workflow.supervised import supervised_arguments, train_on_labels, trainer_data
 from hf_tinybert.workflow.task_data import prepare_data
-from hf_tinybert.workflow.teacher_scores import Scores, score_teachers, scored_ensemble
+from hf_tinybert.workflow.teacher_scores import Scores, check_same_teacher, score_teachers, scored_ensemble
 from hf_tinybert.workflow.teachers import (
     calibration_texts,
     check_joined,
@@ -102,6 +102,7 @@ def distil(settings: DistilSettings, output: Path, display: ProgressDisplay) -> 
     """
     finished = finished_figures(output, settings.to_json(), STAGE)
     if finished is not None:
+        check_same_teacher(RunFolder(output, settings.to_json()), _TEACHER_STAGE, settings.teacher_source)
         display.line("  finished before; other rows go to another folder")
         return finished
     return _Distillation(settings, output, display).run()

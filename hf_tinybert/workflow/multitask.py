@@ -66,7 +66,7 @@ from hf_tinybert.workflow.student_start import (
 from hf_tinybert.workflow.student_training import train_student
 from hf_tinybert.workflow.supervised import trainer_data
 from hf_tinybert.workflow.task_data import PreparedData, prepare_data
-from hf_tinybert.workflow.teacher_scores import Scores, score_teachers, scored_ensemble
+from hf_tinybert.workflow.teacher_scores import Scores, check_same_teacher, score_teachers, scored_ensemble
 from hf_tinybert.workflow.teachers import (
     calibration_texts,
     check_joined,
@@ -101,6 +101,9 @@ def distil_tasks(settings: MultiTaskSettings, output: Path, display: ProgressDis
     """
     finished = finished_figures(output, settings.to_json(), _STAGE)
     if finished is not None:
+        run = RunFolder(output, settings.to_json())
+        for name in filter(settings.is_taught, settings.tasks):
+            check_same_teacher(run, _teacher_stage(name), settings.of_task(name).teacher_source)
         display.line("  finished before; other rows go to another folder")
         return finished
     return _MultiTaskDistillation(settings, output, display).run()
@@ -337,7 +340,7 @@ class _MultiTaskDistillation:
 
     def _teacher_scores(self, name: str, folder: RunFolder) -> Scores:
         """A teacher by split, before training casts its weights to bfloat16."""
-        stage, part = f"teacher of {name}", self.parts[name]
+        stage, part = _teacher_stage(name), self.parts[name]
         source = part.settings.teacher_source
         told = None if part.teacher is None else told_ensemble(part.teacher)
         self.ensembles[name] = scored_ensemble(told, source, (), {})
@@ -407,6 +410,10 @@ class _MultiTaskDistillation:
             },
             **figures_without_model(part.data.task, {split: part.data.rows[split] for split in student}, self.display),
         }
+
+
+def _teacher_stage(task: str) -> str:
+    return f"teacher of {task}"
 
 
 def _in_turns(several: list[list[Any]]) -> Iterator[Any]:

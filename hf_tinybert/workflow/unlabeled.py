@@ -14,6 +14,7 @@ from hf_tinybert.workflow.row_reader import BadRow, read_rows
 from hf_tinybert.workflow.task_data import PreparedData
 
 _AT_ONCE = 10_000  # rows that are Python's objects
+_PAIR = "text_pair"
 # What stands in the gold columns: it gives the encoded rows the form of labelled ones, which says which tokens have a
 # prediction. No term reads it.
 _PLACEHOLDERS: Mapping[TaskKind, Callable[[Row], dict[str, Any]]] = {
@@ -90,12 +91,27 @@ def unlabeled_rows(file: str, task: Task, columns: Mapping[str, str], like: Data
     parts: list[Dataset] = []
     names: list[str] = []
     while part := list(islice(rows, _AT_ONCE)):
+        if not parts:  # in all rows, or in none
+            _check_pairs(file, task, part[0], like)
         names = names or [name for name in like.column_names if name in part[0]]
         features = Features({name: like.features[name] for name in names})
         parts.append(Dataset.from_dict({name: [row[name] for row in part] for name in names}, features=features))
     if not parts:
         raise ValueError(f"expected texts in `{file}`, got none; leave the file out")
     return concatenate_datasets(parts)
+
+
+def _check_pairs(file: str, task: Task, row: Row, like: Dataset) -> None:
+    """Refuses single texts beside pairs and the other way round; embeddings are of each text by itself."""
+    has_pair, wanted = _PAIR in row, _PAIR in like.column_names
+    if has_pair == wanted or (wanted and task.kind is TaskKind.SENTENCE_EMBEDDING):
+        return
+    raise ValueError(
+        f"expected {'pairs of texts' if wanted else 'single texts'} in `{file}`, as in the labelled rows, got "
+        f"{'pairs' if has_pair else 'single ones'}; because "
+        + ("the second texts would be left out" if has_pair else "the teacher knows pairs alone")
+        + f"; write `{_PAIR}` in the rows of both, or of neither"
+    )
 
 
 def _read(file: str, task: Task, columns: Mapping[str, str]) -> Iterator[Row]:

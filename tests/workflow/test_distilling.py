@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from rich.console import Console
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoTokenizer
 
 from hf_tinybert.data.tasks import KINDS as DEFINITIONS
@@ -135,6 +135,23 @@ def test_a_teacher_that_has_learnt_the_rows_it_is_scored_on_is_told(data_of, tea
     distilling._Distillation(replace(settings, seed=1), tmp_path / "out", display)
     (said,) = caplog.messages
     assert "`validation` and `test`" in said and "by seed 1, and `teacher` was trained on what seed 0 leaves" in said
+
+
+def test_a_finished_run_of_another_teacher_is_refused(student_of, tmp_path, display):
+    """Prevents the student of a teacher from before it was trained anew, given again as that of the new one."""
+    folder, figures = student_of("text-classification")
+    teacher, out = tmp_path / "teacher", tmp_path / "out"
+    shutil.copytree(figures["settings"]["teacher"], teacher)
+    shutil.copytree(folder, out)
+    given = {**figures["settings"], "teacher": str(teacher)}
+    run = json.loads((out / "run.json").read_text())
+    (out / "run.json").write_text(json.dumps({**run, "settings": given}))
+    assert distil(DistilSettings(**given), out, display) == figures
+    weights = load_file(teacher / "model.safetensors")
+    weights["classifier.bias"] += 1
+    save_file(weights, teacher / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match="teacher of the finished run"):
+        distil(DistilSettings(**given), out, display)
 
 
 @pytest.mark.parametrize("mapping", ["1,4", "last", "search"])

@@ -1,11 +1,12 @@
 """Tests of one student for several tasks, on tiny models."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from hf_tinybert import TinyBertConfig, TinyBertForMultiTask, TinyBertModel
 from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
@@ -115,6 +116,27 @@ def test_a_task_without_a_teacher_learns_from_its_labels(settings_of, tmp_path, 
     figures = distil_tasks(settings_of("news", "things", changes=changes), tmp_path / "out", display)
     own = figures["tasks"]["things"]
     assert own["teacher"] is None and own["retention"] == {} and "f1" in own["scores"]["validation"]["student"]
+
+
+def test_teachers_of_tasks_are_those_of_the_run_and_have_not_learnt_its_rows(
+    settings_of, data_of, teacher_of, tmp_path, display, caplog
+):
+    """Prevents a student of former teachers that is given again, and scores on rows that a teacher has learnt."""
+    data, teacher = tmp_path / "reviews.jsonl", tmp_path / "teacher"
+    shutil.copyfile(Path(data_of(KINDS["news"]), "train.jsonl"), data)
+    shutil.copytree(teacher_of(KINDS["news"]), teacher)
+    run = json.loads((teacher / "run.json").read_text())
+    (teacher / "run.json").write_text(json.dumps({**run, "settings": {**run["settings"], "data": str(data)}}))
+    changes = {"news": {"data": str(data), "teacher": str(teacher)}, "things": {"teacher": None}}
+    settings = settings_of("news", "things", changes=changes, seed=1)
+    figures = distil_tasks(settings, tmp_path / "out", display)
+    assert [said for said in caplog.messages if "was trained on what seed 0 leaves" in said]
+    assert distil_tasks(settings, tmp_path / "out", display) == json.loads(json.dumps(figures))
+    weights = load_file(teacher / "model.safetensors")
+    weights["classifier.bias"] += 1
+    save_file(weights, teacher / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match="teacher of the finished run"):
+        distil_tasks(settings, tmp_path / "out", display)
 
 
 def test_tasks_imitate_the_layers_that_the_encoder_starts_from(settings_of, tmp_path, display, caplog):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 from hf_tinybert.data.tasks import Task
@@ -113,6 +114,27 @@ def test_a_list_alone_chooses_and_a_finished_run_is_not_repeated(student, tmp_pa
     assert {"film", "##s", "[CLS]"} <= vocabulary.keys() and "game" not in vocabulary
     assert figures["covered"] is None
     assert trim_vocabulary(settings, tmp_path / "small", display) == figures
+
+
+@pytest.mark.parametrize("changed", ["model", "texts"])
+def test_a_finished_run_of_another_content_under_the_same_names_is_refused(student, texts, tmp_path, display, changed):
+    """Prevents the vocabulary of a student from before it was distilled anew, given again as that of the new one."""
+    own, words = tmp_path / "student", tmp_path / "words.txt"
+    shutil.copytree(student, own)
+    shutil.copyfile(texts, words)
+    settings = TrimSettings(model=str(own), texts=(str(words),))
+    figures = trim_vocabulary(settings, tmp_path / "small", display)
+    if changed == "texts":
+        words.write_text("film\n")
+    else:
+        weights = load_file(own / "model.safetensors")
+        weights["classifier.bias"] += 1
+        save_file(weights, own / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match=f"another content of `.*{'words.txt' if changed == 'texts' else 'student'}`"):
+        trim_vocabulary(settings, tmp_path / "small", display)
+    shutil.rmtree(own)
+    words.unlink()
+    assert trim_vocabulary(settings, tmp_path / "small", display) == json.loads(json.dumps(figures))
 
 
 def test_a_listed_piece_that_is_not_there_is_refused_with_its_line(tokenizer, tmp_path):

@@ -1,6 +1,7 @@
 """Tests of texts that only the teacher labels."""
 
 import json
+from contextlib import nullcontext
 
 import pytest
 from datasets import Dataset
@@ -36,6 +37,23 @@ def test_a_bad_row_is_refused_by_its_number(data_of, tmp_path):
     (tmp_path / "more.jsonl").write_text('{"text": "a goal"}\n{"body": "a film"}\n')
     with pytest.raises(ValueError, match="row 2"):
         unlabeled_rows(str(tmp_path / "more.jsonl"), task, {}, data.splits["train"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "like", "told"),
+    [
+        ("regression", {"text": "a"}, {"text": "b", "text_pair": "c"}, "pairs of texts in .*got single ones"),
+        ("regression", {"text": "a", "text_pair": "b"}, {"text": "c"}, "single texts in .*got pairs.*left out"),
+        ("sentence-embedding", {"text": "a", "text_pair": "b"}, {"text": "c"}, "single texts in .*got pairs"),
+        ("sentence-embedding", {"text": "a"}, {"text": "b", "text_pair": "c"}, None),
+    ],
+)
+def test_single_texts_beside_pairs_are_refused(kind, row, like, told, tmp_path):
+    """Prevents second texts that are left out, and a teacher of pairs that is asked about halves of them."""
+    (tmp_path / "more.jsonl").write_text(json.dumps(row))
+    labelled, task = Dataset.from_list([{**like, "score": 1.0}]), Task(TaskSettings(TaskKind(kind)))
+    with nullcontext() if told is None else pytest.raises(ValueError, match=told):
+        assert len(unlabeled_rows(str(tmp_path / "more.jsonl"), task, {}, labelled)) == 1
 
 
 def test_many_texts_are_not_held_as_python_objects(data_of, tmp_path, monkeypatch):
