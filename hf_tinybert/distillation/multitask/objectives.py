@@ -64,7 +64,7 @@ class DistillationTask:
         parse_loss_weights(self.loss_weights or {})
         if self.objectives is not None and self.loss_weights:
             raise ValueError(
-                f"expected no `loss_weights` of a task with `objectives`, got both; because "
+                "expected no `loss_weights` of a task with `objectives`, got both; because "
                 "objectives of one's own have their weights, and these would be ignored; set them there"
             )
         if not self.full_score > 0:
