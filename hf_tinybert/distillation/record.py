@@ -47,6 +47,8 @@ class DistillationRecord:
             None otherwise.
         frozen: parts of the student that stayed as they started, by the names of their modules.
         learning_rate_factors: of parts of the student that had another learning rate than the others.
+        label_smoothing: of the label terms of that stage; None in records of before there was such a field.
+        relation_heads: of the relation terms, 0 for the most up to 48 that divide both widths; None likewise.
     """
 
     teacher: str
@@ -76,6 +78,8 @@ class DistillationRecord:
     beside_tasks: list[str] | None = None
     frozen: list[str] = field(default_factory=list)
     learning_rate_factors: dict[str, float] = field(default_factory=dict)
+    label_smoothing: float | None = None
+    relation_heads: int | None = None
 
     def of_task(self, name: str) -> Self:
         """The story of one head of a multi-task student: its teacher, terms and figures, called as those of one task.

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from hf_tinybert.distillation.checkpoints import check_checkpoint, last_whole_checkpoint
 from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord
@@ -107,7 +108,7 @@ def warn_of_other_run(checkpoint: Path, now: DistillationRecord) -> None:
     other = [
         f"{name} {before[name][1]} before, {shown} now"
         for name, (identity, shown) in after.items()
-        if before[name][0] != identity
+        if before[name][0] not in (identity, None)  # older records lack some
     ]
     if other:
         logger.warning(
@@ -143,8 +144,9 @@ def check_same_optimizer(checkpoint: Path, now: DistillationRecord) -> None:
 
 def _compared(record: DistillationRecord) -> dict[str, tuple[object, object]]:
     """What decides the loss: what tells it apart, and how it is shown."""
-    learned = record.learned_mapping
-    mapping = record.layer_mapping if learned is None else learned["strategy"]
+    mapping = _mapping(record.layer_mapping, record.learned_mapping)
+    if record.tasks is not None:
+        mapping = {n: _mapping(of.get("layer_mapping"), of.get("learned_mapping")) for n, of in record.tasks.items()}
     return {
         "teacher": (record.teacher_sha256, f"{record.teacher or 'in memory'} ({record.teacher_sha256[:8]})"),
         "layer mapping": (mapping, mapping),
@@ -152,9 +154,16 @@ def _compared(record: DistillationRecord) -> dict[str, tuple[object, object]]:
         "loss layers": (record.loss_layers, record.loss_layers),
         "temperature": (record.temperature, record.temperature),
         "probability shift": (record.probability_shift, record.probability_shift),
+        "label smoothing": (record.label_smoothing, record.label_smoothing),
+        "relation heads": (record.relation_heads, record.relation_heads),
         "loss reduction": (record.loss_reduction, record.loss_reduction),
         "task sampling": (record.task_sampling, record.task_sampling),
     }
+
+
+def _mapping(layers: list[int] | None, learned: Mapping[str, Any] | None) -> object:
+    """Which layers are imitated: by which strategy where that is learned."""
+    return layers if learned is None else learned["strategy"]
 
 
 __all__ = [

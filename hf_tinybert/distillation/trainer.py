@@ -442,6 +442,8 @@ class DistillationTrainer(ObjectiveTrainer):
             "loss_layers": {str(name): list(layers) for name, layers in self.phase_objective.layers.items()},
             "temperature": self.phase_objective.temperatures.to_json(),
             "probability_shift": self.phase_objective.shifts_predictions,
+            "label_smoothing": self.phase_objective.label_smoothing,
+            "relation_heads": self.phase_objective.relation_heads,
         }
 
 

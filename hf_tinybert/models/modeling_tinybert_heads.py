@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers import PreTrainedConfig
 from transformers.activations import ACT2FN
 from transformers.modeling_outputs import (
     MaskedLMOutput,
@@ -213,6 +214,27 @@ HEAD_CLASSES: dict[str, tuple[type[TaskHead], type[OneTaskModel]]] = {
 }
 
 
+def other_reading(head: TaskHead, config: TinyBertConfig, other: PreTrainedConfig) -> str:
+    """What beside its weights decides what a head answers, and is not the same in another configuration; "" if all is.
+
+    Label names that were never set (`LABEL_0`, ...) are those of any.
+
+    Args:
+        head: Of the task.
+        config: Of the task's one-task model.
+        other: Of the one-task model that the weights come from.
+    """
+    # what a BERT does not know it does without
+    theirs = {"classifier_activation": None, **other.to_dict()}
+    fields = {TextHead: ["classifier_activation"], EmbeddingHead: ["pooling", "normalize"]}.get(type(head), [])
+    found = [f"`{name}` {theirs[name]}" for name in fields if name in theirs and theirs[name] != getattr(config, name)]
+    names = [dict(one.id2label or {}) for one in (config, other)]
+    unnamed = any(label == f"LABEL_{index}" for one in names for index, label in one.items())
+    if isinstance(head, TextHead | TokenHead) and not unnamed and names[0] != names[1]:
+        found.append(f"`id2label` {names[1]}")
+    return ", ".join(found)
+
+
 def _label_count(config: TinyBertConfig) -> int:
     return len(config.id2label or {})
 
@@ -236,4 +258,5 @@ __all__ = [
     "TextHead",
     "TokenHead",
     "VocabularyHead",
+    "other_reading",
 ]

@@ -12,7 +12,7 @@ from transformers.utils.generic import ModelOutput, can_return_tuple
 from .configuration_tinybert import TinyBertConfig
 from .configuration_tinybert_tasks import check_task_name, check_tasks, known_task, plain_tasks
 from .modeling_tinybert import TRAINING_ONLY_KEYS
-from .modeling_tinybert_heads import HEAD_CLASSES, HeadInputs, TaskHead, VocabularyHead
+from .modeling_tinybert_heads import HEAD_CLASSES, HeadInputs, TaskHead, VocabularyHead, other_reading
 
 Tasks = Mapping[str, Mapping[str, Any]] | Iterable[tuple[str, Mapping[str, Any]]]
 
@@ -144,7 +144,8 @@ class TinyBertForMultiTask(BertPreTrainedModel):
                 encoder from now on, so that it fits best if that model's encoder was this one. None starts at random.
 
         Raises:
-            ValueError: There is such a task already, the description is wrong, or `head_from` has another head.
+            ValueError: There is such a task already, the description is wrong, or `head_from` has another head, or one
+                that the description reads otherwise.
         """
         if name in self.heads:
             raise ValueError(
@@ -159,7 +160,7 @@ class TinyBertForMultiTask(BertPreTrainedModel):
             head = self._new_head(module_name(name))
             head.apply(self._initialize_weights)
             if head_from is not None:
-                _copy_head(head, head_from, name)
+                _copy_head(head, head_from, name, self.config.for_task(name))
         except ValueError:
             self.config.tasks = before
             raise
@@ -176,10 +177,10 @@ class TinyBertForMultiTask(BertPreTrainedModel):
             source: A one-task model of the kind, with as many labels.
 
         Raises:
-            ValueError: There is no such task, or `source` has another head.
+            ValueError: There is no such task, or `source` has another head, or one that the task reads otherwise.
         """
         name = self._chosen(name)
-        _copy_head(cast("TaskHead", self.heads[name]), source, name)
+        _copy_head(cast("TaskHead", self.heads[name]), source, name, self.config.for_task(name))
 
     def remove_task(self, name: str) -> None:
         """Take a head out of the model.
@@ -343,8 +344,15 @@ def _encoder_config(config: BertConfig, tasks: Mapping[str, Mapping[str, Any]]) 
     return TinyBertConfig(**values, tasks=plain_tasks(tasks))
 
 
-def _copy_head(head: TaskHead, source: PreTrainedModel, name: str) -> None:
-    """Copy the head of a one-task model, under the names that it has in a multi-task model."""
+def _copy_head(head: TaskHead, source: PreTrainedModel, name: str, config: TinyBertConfig) -> None:
+    """Copy the head of a one-task model, under the names that it has in a multi-task model.
+
+    Args:
+        head: To fill.
+        source: One-task model.
+        name: Of the task.
+        config: Of the one-task model that the task describes.
+    """
     state = source.state_dict()
     own = {key: _one_task_key(key) for key in head.state_dict()}
     wrong = [
@@ -359,6 +367,12 @@ def _copy_head(head: TaskHead, source: PreTrainedModel, name: str) -> None:
             f"expected a model with the head of the task `{name}` as `head_from`, got `{type(source).__name__}` "
             f"(missing or of another shape: {', '.join(wrong) or 'nothing'}; besides: {', '.join(extra) or 'nothing'})"
             "; because the weights are taken over one by one; give the task the kind and the labels of that model"
+        )
+    other = other_reading(head, config, source.config)
+    if other:
+        raise ValueError(
+            f"expected a head that reads as the task `{name}` does, got `{type(source).__name__}` with {other}; "
+            "because the same weights would answer otherwise; describe the task as that model's configuration does"
         )
     head.load_state_dict({key: state[theirs] for key, theirs in own.items()})
 

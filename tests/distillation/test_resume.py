@@ -104,8 +104,8 @@ def test_checkpoints_of_an_earlier_run_are_warned_of(folders, caplog):
     assert "checkpoints of an earlier run" in caplog.text
 
 
-def test_another_sampling_of_tasks_than_the_checkpoints_is_warned_of(folders, caplog):
-    """Prevents a resumed run from silently training on some rows twice in an epoch and on others never."""
+def test_what_decides_the_loss_otherwise_than_in_the_checkpoint_is_warned_of(folders, caplog):
+    """Prevents a resumed run that trains on some rows twice and on others never, or to other targets, unsaid."""
     sampling = {"strategy": "proportional", "temperature": 2.0, "last_exponent": 0.2}
     told = {"teacher": "t", "teacher_class": "T", "teacher_sha256": "0", "student_class": "S", "layer_mapping": [0]}
     told |= {"learned_mapping": None, "recipe": None, "phases": [SECOND], "phase": SECOND, "global_step": 4, "seed": 0}
@@ -118,6 +118,22 @@ def test_another_sampling_of_tasks_than_the_checkpoints_is_warned_of(folders, ca
         checkpoint, DistillationRecord(**{**told, "task_sampling": {**sampling, "strategy": "annealed"}})
     )
     assert "task sampling" in caplog.text and "annealed" in caplog.text
+    caplog.clear()
+    for name, was, now in (
+        ("label_smoothing", 0.0, 0.1),
+        ("relation_heads", 0, 12),
+        ("tasks", {"a": {"layer_mapping": [0, 2]}}, {"a": {"layer_mapping": [0, 1]}}),
+        ("tasks", {"a": {"learned_mapping": None}}, {"a": {"learned_mapping": {"strategy": "attention"}}}),
+    ):
+        checkpoint = _checkpoint(folders[SECOND], 5 + len(caplog.records), {**told, name: was})
+        warn_of_other_run(checkpoint, DistillationRecord(**{**told, name: was}))
+        warn_of_other_run(checkpoint, DistillationRecord(**{**told, name: now}))
+        wanted = "layer mapping" if name == "tasks" else name.replace("_", " ")
+        assert wanted in caplog.records[-1].getMessage()
+    assert len(caplog.records) == 4
+    before_there_was_such_a_field = _checkpoint(folders[SECOND], 20, told)
+    warn_of_other_run(before_there_was_such_a_field, DistillationRecord(**told, label_smoothing=0.1, relation_heads=2))
+    assert len(caplog.records) == 4
 
 
 class _StopAfter(TrainerCallback):

@@ -325,6 +325,43 @@ def test_a_head_of_another_kind_or_size_is_refused():
     assert model.task_names == ("stars",) and tuple(model.config.tasks) == ("stars",)
 
 
+@pytest.mark.parametrize(
+    ("spec", "other", "said"),
+    [
+        ({"kind": "text-classification", "num_labels": 2}, {"classifier_activation": "relu"}, "classifier_activation"),
+        (
+            {"kind": "text-classification", "id2label": {0: "bad", 1: "good"}},
+            {"id2label": {0: "good", 1: "bad"}},
+            "id2label",
+        ),
+        (
+            {"kind": "token-classification", "id2label": {0: "O", 1: "B-X"}},
+            {"id2label": {0: "B-X", 1: "O"}},
+            "id2label",
+        ),
+        ({"kind": "sentence-embedding"}, {"pooling": "cls"}, "pooling"),
+        ({"kind": "sentence-embedding", "embedding_size": 8}, {"normalize": False}, "normalize"),
+    ],
+)
+def test_a_head_that_the_task_would_read_otherwise_is_refused(spec, other, said):
+    """Its weights fit, and answer another thing: through no activation, under each other's names, pooled otherwise."""
+    model, alone = build({"stars": TASKS["stars"]}), build({"new": {**spec, **other}}).for_task("new")
+    with pytest.raises(ValueError, match=f"expected a head that reads as the task `new`.*`{said}`"):
+        model.add_task("new", spec, head_from=alone)
+    assert model.task_names == ("stars",)
+    with pytest.raises(ValueError, match=f"expected a head that reads as the task `new`.*`{said}`"):
+        build({"new": spec}).copy_head("new", alone)
+    model.add_task("new", {**spec, **other}, head_from=alone)
+
+
+def test_names_that_were_never_set_are_no_other_names():
+    """Labels without names of their own fit any of their number, as elsewhere."""
+    model, source = build({"stars": TASKS["stars"]}), build({"new": {"kind": "text-classification", "num_labels": 2}})
+    names = {0: "bad", 1: "good"}
+    model.add_task("new", {"kind": "text-classification", "id2label": names}, head_from=source.for_task("new"))
+    assert model.for_task("new").config.id2label == names
+
+
 def test_a_head_is_replaced_by_another_models():
     """A head trained alone must be able to go where it belongs, and nowhere else."""
     torch.manual_seed(5)

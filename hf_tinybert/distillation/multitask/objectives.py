@@ -62,6 +62,11 @@ class DistillationTask:
                 "because steps are shared by the number of rows; load the data as a `Dataset`"
             )
         parse_loss_weights(self.loss_weights or {})
+        if self.objectives is not None and self.loss_weights:
+            raise ValueError(
+                "expected no `loss_weights` of a task with `objectives`, got both; because "
+                "objectives of one's own have their weights, and these would be ignored; set them there"
+            )
         if not self.full_score > 0:
             raise ValueError(f"expected a positive `full_score`, got {self.full_score}")
 

@@ -46,6 +46,8 @@ def told_of_tasks(
         },
         "temperature": next(one.temperatures.to_json() for one in active.values()),
         "probability_shift": any(one.shifts_predictions for one in active.values()),
+        "label_smoothing": next(one.label_smoothing for one in active.values()),
+        "relation_heads": next(one.relation_heads for one in active.values()),
         "tasks": tasks,
         "task_sampling": asdict(sampling),
     }

@@ -105,6 +105,13 @@ def test_a_task_with_nothing_to_learn_from_is_refused(weights):
         ({"train_dataset": [{"input_ids": [1]}]}, "as a `datasets.Dataset`, got `list`"),
         ({"loss_weights": {"prediction": 1}}, "expected `loss_weights` for .*, got prediction"),
         ({"full_score": 0}, "positive `full_score`, got 0"),
+        (
+            {
+                "objectives": {Phase.JOINT: DistillationObjective({Term.PREDICTION: 1.0})},
+                "loss_weights": {"prediction_loss": 2},
+            },
+            "expected no `loss_weights` of a task with `objectives`, got both",
+        ),
     ],
 )
 def test_what_no_task_can_be_is_refused(fields, message):
