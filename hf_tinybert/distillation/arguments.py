@@ -258,11 +258,20 @@ class DistillationArguments(TrainingArguments):
             phase: of the run.
             problem: what the task's predictions are; decides which prediction and label terms do the work.
             masked_lm: whether the student has a masked-LM head.
+
+        Raises:
+            ValueError: two weights of terms of which one does the work on such a task.
         """
         phase = Phase(phase)
-        weights = {
-            term_for_task(name, problem, masked_lm=masked_lm): weight for name, weight in self._weights(phase).items()
-        }
+        weights: dict[str, Schedule] = {}
+        for name, weight in self._weights(phase).items():
+            term = term_for_task(name, problem, masked_lm=masked_lm)
+            if term in weights:
+                raise ValueError(
+                    f"expected one weight for `{term}`, got two, one of them by `{name}`; because this is the term "
+                    "that does the work of both on this task; give one of them the weight 0"
+                )
+            weights[term] = weight
         layers: dict[str, tuple[int, ...]] = dict(self._recipe().layers)
         layers.update({name: _layers(name, value) for name, value in _as_dict(self.loss_layers).items()})
         return DistillationObjective(

@@ -174,6 +174,17 @@ def test_a_probability_shift_reaches_the_phases_that_have_predictions(build_argu
             arguments.objectives(problem)
 
 
+def test_two_weights_of_what_is_one_term_on_a_task_are_refused(build_arguments):
+    """Prevents the later of two weights from taking the place of the earlier one without a word."""
+    both = build_arguments(recipe="tinybert-joint", loss_weights={"prediction_kl_loss": 0.5})
+    assert both.objective(Phase.JOINT).weights["prediction_kl_loss"].at(0.0) == 0.5
+    with pytest.raises(ValueError, match="expected one weight for `regression_prediction_loss`, got two"):
+        both.objective(Phase.JOINT, ProblemType.REGRESSION)
+    one = build_arguments(recipe="tinybert-joint", loss_weights={"prediction_kl_loss": 0.5, "prediction_loss": 0})
+    weights = one.objective(Phase.JOINT, ProblemType.REGRESSION).weights
+    assert weights["regression_prediction_loss"].at(0.0) == 0.5
+
+
 @pytest.mark.parametrize("recipe", list(RecipeName))
 def test_a_recipe_fills_in_what_is_not_given(build_arguments, recipe):
     """Prevents a preset that is overruled by the defaults of another method."""
