@@ -348,7 +348,7 @@ class DistillationArguments(TrainingArguments):
         for name, layers in _as_dict(self.loss_layers).items():
             _layers(name, layers)
         for phase in self.stages:
-            self.objective(phase)  # refuses what cannot go together
+            self.objective(phase, masked_lm=True)  # refuses what cannot go together on any task
             if not self._weights(phase):
                 raise ValueError(
                     f"expected a term with a positive weight in phase `{phase}`, got {self.loss_weights}; because "

@@ -183,6 +183,8 @@ def test_two_weights_of_what_is_one_term_on_a_task_are_refused(build_arguments):
     one = build_arguments(recipe="tinybert-joint", loss_weights={"prediction_kl_loss": 0.5, "prediction_loss": 0})
     weights = one.objective(Phase.JOINT, ProblemType.REGRESSION).weights
     assert weights["regression_prediction_loss"].at(0.0) == 0.5
+    masked = build_arguments(loss_weights={"masked_lm_loss": 1.0, "label_loss": 1.0})  # of a student with both heads
+    assert {"masked_lm_loss", "label_loss"} <= set(masked.objective(Phase.JOINT, masked_lm=True).weights)
 
 
 @pytest.mark.parametrize("recipe", list(RecipeName))
