@@ -365,7 +365,8 @@ class DistillationArguments(TrainingArguments):
             )
 
     def _check_probability_shift(self) -> None:
-        if self.probability_shift and not any(self.objective(phase).shifts_predictions for phase in self.stages):
+        objectives = [self.objective(phase, masked_lm=True) for phase in self.stages]
+        if self.probability_shift and not any(objective.shifts_predictions for objective in objectives):
             raise ValueError(
                 f"expected a term of {', '.join(sorted(SHIFTED_TERMS))} with `probability_shift`, got none in "
                 f"{', '.join(self.stages)}; because nothing would be shifted; give one a weight, or leave it out"
