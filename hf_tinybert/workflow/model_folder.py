@@ -321,8 +321,8 @@ def _task_of_head(model: str | Path, name: str, config: PreTrainedConfig, tokeni
     kind = TaskKind(head["kind"])
     length, stride = usual_lengths(kind, longest_input(tokenizer, config))
     similarity = head.get("similarity") or TaskSettings.similarity
-    named = labels if has_label_names(kind) else ()
-    return Task(TaskSettings(kind, named, max_length=length, stride=stride, similarity=similarity))
+    names = labels if has_label_names(kind) else ()
+    return Task(TaskSettings(kind, names, max_length=length, stride=stride, similarity=similarity))
 
 
 def has_label_names(kind: TaskKind) -> bool:
