@@ -226,7 +226,8 @@ def other_reading(head: TaskHead, config: TinyBertConfig, other: PreTrainedConfi
     """
     # what a BERT does not know it does without
     theirs = {"classifier_activation": None, **other.to_dict()}
-    fields = {TextHead: ["classifier_activation"], EmbeddingHead: ["pooling", "normalize"]}.get(type(head), [])
+    by_head = {TextHead: ["classifier_activation"], EmbeddingHead: ["pooling", "normalize", "similarity"]}
+    fields = by_head.get(type(head), [])
     found = [f"`{name}` {theirs[name]}" for name in fields if name in theirs and theirs[name] != getattr(config, name)]
     names = [dict(one.id2label or {}) for one in (config, other)]
     unnamed = any(label == f"LABEL_{index}" for one in names for index, label in one.items())

@@ -58,6 +58,18 @@ def test_int8_is_smaller_and_refused_where_it_loses_more_than_is_allowed(
     assert not (tmp_path / "worse").exists()
 
 
+def test_rows_that_the_model_has_learnt_are_told_of(model_of, labelled_rows, display, tmp_path, caplog):
+    """Prevents a loss by export that is measured on rows which another seed had left in training."""
+    source = shutil.copytree(model_of("text-classification"), tmp_path / "source")
+    (source / "run.json").write_text(json.dumps({"settings": {"data": labelled_rows, "seed": 7}, "stages": {}}))
+    settings = ExportSettings(model=str(source), to="bert", data=labelled_rows)
+    export_folder(settings, tmp_path / "other-seed", display)
+    assert "was trained on what seed 7 leaves there" in caplog.text
+    caplog.clear()
+    export_folder(replace(settings, seed=7), tmp_path / "same-seed", display)
+    assert "leaves there" not in caplog.text
+
+
 def test_numbers_that_differ_are_refused_and_nothing_is_kept(model_of, display, tmp_path):
     """Prevents a plain BERT folder of other answers from being handed on."""
     settings = ExportSettings(model=model_of("text-classification"), to="bert")

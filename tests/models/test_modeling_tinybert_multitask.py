@@ -340,6 +340,7 @@ def test_a_head_of_another_kind_or_size_is_refused():
             "id2label",
         ),
         ({"kind": "sentence-embedding"}, {"pooling": "cls"}, "pooling"),
+        ({"kind": "sentence-embedding"}, {"similarity": "dot"}, "similarity"),
         ({"kind": "sentence-embedding", "embedding_size": 8}, {"normalize": False}, "normalize"),
     ],
 )

@@ -54,7 +54,12 @@ def _decode(logits: Logits, encoded: Dataset, rows: Dataset, settings: TaskSetti
     vectors: list[list[_Vector]] = [[] for _ in range(len(rows))]
     for number, vector in zip(sorted(numbers), logits_of_rows(logits, numbers, None), strict=True):
         vectors[number].append(vector)
-    similarity = _SIMILARITIES[settings.similarity]
+    similarity = _SIMILARITIES.get(settings.similarity)
+    if similarity is None:
+        raise ValueError(
+            f"expected `similarity` of {', '.join(_SIMILARITIES)}, got `{settings.similarity}`; because texts are "
+            "compared in one of these ways; correct it in the `task.json` of the model"
+        )
     return [_prediction(similarity, *own) for own in vectors]
 
 

@@ -59,6 +59,13 @@ def test_embeddings_are_compared_as_sentence_transformers_does(task, tokenizer, 
     assert [each["similarity"] for each in predictions] == pytest.approx(expected, abs=1e-5)
 
 
+def test_an_unknown_way_to_compare_is_named(task, tokenizer, pairs):
+    """Prevents a bare KeyError from a `task.json` that was written by hand."""
+    own = task.with_settings(similarity="angle")
+    with pytest.raises(ValueError, match="expected `similarity` of cosine, dot, euclidean, manhattan, got `angle`"):
+        own.decode(LOGITS, own.encode(pairs, tokenizer), pairs)
+
+
 def test_a_vector_of_zeros_is_like_nothing(task, tokenizer, pairs):
     """Prevents NaN among the similarities."""
     predictions = task.decode(np.zeros((6, 2)), task.encode(pairs, tokenizer), pairs)
