@@ -13,10 +13,11 @@ each from random weights (`-random`), and from `initialize_from_teacher` (`-proj
 
 Batches are padded to their longest row on all sides; this package groups rows by length. All take the last
 weights, and the test split is scored once. Seconds are those of the process on its threads, loading of batches
-included, so that other work on the machine counts little.
+included, so that other work on the machine counts little; with a GPU they hold the waiting for it.
 
     pip install textbrewer==0.2.1.post1 torchdistill==1.1.5
     python benchmarks/beside_other_toolkits.py --data DATA            # rotten_tomatoes, 3 seeds
+    python benchmarks/beside_other_toolkits.py --data DATA --device cuda
     python benchmarks/beside_other_toolkits.py --table                # the results as Markdown
 
 DATA holds a folder per task. Runs that the result file holds are not repeated. torchdistill imports torchvision, which
@@ -57,6 +58,7 @@ from hf_tinybert import (
 )
 from hf_tinybert.distillation.layer_mapping import resolve_layer_mapping
 from hf_tinybert.distillation.recipes import RecipeName
+from hf_tinybert.machine import machine
 from hf_tinybert.models.initialization import StudentInitialization
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow.task_data import read_data
@@ -82,6 +84,7 @@ def main() -> None:
     parser.add_only("--arm", ARMS)
     parser.add_seeds()
     parser.add_argument("--epochs", type=int, default=4, help="passes over the rows (default 4)")
+    parser.add_argument("--device", default="cpu", help="of teacher and student (default cpu)")
     parser.add_folder()
     parser.add_threads()
     parser.add_output(RESULTS)
@@ -96,7 +99,7 @@ def main() -> None:
 
 def measure(arm: str, seed: int, options: argparse.Namespace) -> None:
     """One student, unless the result file holds it."""
-    key = {"task": options.task, "arm": arm, "seed": seed, "epochs": options.epochs}
+    key = {"task": options.task, "arm": arm, "seed": seed, "epochs": options.epochs, "device": options.device}
     if holds(options.output, key):
         return
     display = ProgressDisplay(Console(stderr=True))
@@ -106,8 +109,9 @@ def measure(arm: str, seed: int, options: argparse.Namespace) -> None:
     rows = encoded(options.data / options.task, options.task, tokenizer)
     pad = DataCollatorWithPadding(tokenizer)
     set_seed(seed)
-    teacher = AutoModelForSequenceClassification.from_pretrained(folder)
+    teacher = AutoModelForSequenceClassification.from_pretrained(folder).to(options.device)
     student = TinyBertForSequenceClassification(TinyBertConfig.from_teacher(teacher.config, preset="4L-312"))
+    student.to(options.device)
     before = time.process_time()
     start = None
     if arm.endswith("-projected"):
@@ -128,6 +132,7 @@ def measure(arm: str, seed: int, options: argparse.Namespace) -> None:
         "processor_seconds": round(time.process_time() - before, 1),
         "student": {split: accuracy(student, rows[split], pad) for split in ("validation", "test")},
         "teacher": {split: accuracy(teacher, rows[split], pad) for split in ("validation", "test")},
+        "machine": machine(),
     }
     add_run(options.output, {**key, **figures}, summary)
 
@@ -173,7 +178,7 @@ def train_by_textbrewer(
     loader = DataLoader(rows.remove_columns("labels"), BATCH, shuffle=True, collate_fn=collate)
     steps = len(loader) * epochs
     distiller = textbrewer.GeneralDistiller(
-        train_config=textbrewer.TrainingConfig(device="cpu", ckpt_frequency=0),
+        train_config=textbrewer.TrainingConfig(device=str(student.device), ckpt_frequency=0),
         distill_config=textbrewer.DistillationConfig(temperature=TEMPERATURE, intermediate_matches=matches),
         model_T=teacher,
         model_S=student,
@@ -233,7 +238,7 @@ def train_by_torchdistill(
                 "scheduling_step": 1,
             },
         },
-        torch.device("cpu"),
+        student.device,
         None,
         distributed=False,
         lr_factor=1,
@@ -241,6 +246,7 @@ def train_by_torchdistill(
     for epoch in range(epochs):
         box.pre_epoch_process(epoch=epoch)
         for batch in box.train_data_loader:
+            batch = {name: values.to(student.device) for name, values in batch.items()}
             labels = batch.pop("gold")
             box.post_forward_process(loss=box.forward_process(batch, labels, None))
         box.post_epoch_process()
@@ -268,7 +274,7 @@ def train_here(
         save_strategy="no",
         report_to="none",
         seed=seed,
-        use_cpu=True,
+        use_cpu=student.device.type == "cpu",
     )
     trainer = DistillationTrainer(
         student, arguments, teacher=teacher, initialization=start, train_dataset=rows, data_collator=pad
@@ -280,12 +286,15 @@ def accuracy(model: PreTrainedModel, rows: Dataset, pad: DataCollatorWithPadding
     """Share of rows whose highest logit is the label's."""
     model.eval()
     with torch.inference_mode():
-        right = sum(int((model(**batch).logits.argmax(-1) == labels).sum()) for batch, labels in _batches(rows, pad))
+        batches = _batches(rows, pad, model.device)
+        right = sum(int((model(**batch).logits.argmax(-1) == labels).sum()) for batch, labels in batches)
     return right / len(rows)
 
 
-def _batches(rows: Dataset, pad: DataCollatorWithPadding) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
-    for batch in DataLoader(rows, 4 * BATCH, collate_fn=pad):
+def _batches(
+    rows: Dataset, pad: DataCollatorWithPadding, device: torch.device
+) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
+    for batch in DataLoader(rows, 4 * BATCH, collate_fn=lambda batch: pad(batch).to(device)):
         labels = batch.pop("labels")
         yield dict(batch), labels
 
@@ -306,7 +315,7 @@ def summary(runs: list[Run]) -> dict[str, Any]:
 def _grouped(runs: Iterable[Run]) -> list[tuple[str, list[Run]]]:
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        groups.setdefault(f"{run['task']} {run['arm']} {run['epochs']} epochs", []).append(run)
+        groups.setdefault(f"{run['task']} {run['arm']} {run['epochs']} epochs, {run['device']}", []).append(run)
     return sorted(groups.items())
 
 
