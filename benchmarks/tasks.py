@@ -300,34 +300,38 @@ def own_rows_alone(task: str, arm: str) -> dict[str, Any]:
 
 
 def table(runs: list[dict[str, Any]]) -> str:
-    """The runs with the settings of their arm, on the test split, as a table in Markdown.
+    """The runs with the settings of their arm as tables in Markdown: what is kept of the teacher, and the scores.
 
-    The teacher, and what is kept of it, are those of the best arm of a task. Below it what is had on the test rows
-    without a model, for tasks whose runs tell.
+    Below them what is had on the test rows without a model, for tasks whose runs tell.
     """
     standard = [run for run in runs if run["settings"] == standard_settings(run["task"], run["arm"])]
     arms = [arm for arm in ARMS if any(run["arm"] == arm for run in standard)]
-    notes = []
-    lines = ["| task, metric | teacher | " + " | ".join(arms) + " | kept |", "|---" * (len(arms) + 3) + "|"]
-    for task in TASKS:
-        groups = {arm: [run for run in standard if (run["task"], run["arm"]) == (task, arm)] for arm in arms}
-        scored = {arm: [run for run in group if "test" in run["scores"]] for arm, group in groups.items()}
-        of_task = [run for group in scored.values() for run in group]
-        if not of_task:
-            continue
-        best = scored.get(TASKS[task].best, [])
-        first = [*best, *of_task][0]
-        metric = first["main_metric"]
-        scale = 1.0 if first["scores"]["test"]["teacher"][metric] > 1.0 else 100.0
-        cells = [score_cell([scale * run["scores"]["test"]["student"][metric] for run in scored[arm]]) for arm in arms]
-        kept = score_cell([100 * run["retention"]["test"][metric] for run in best])
-        teacher = scale * first["scores"]["test"]["teacher"][metric]
-        lines.append(f"| {task}, {metric} | {teacher:.1f} | " + " | ".join(cells) + f" | {kept} |")
-        beside = next((run["without_model"]["test"] for run in of_task if "without_model" in run), {})
-        if beside:
-            told = ", ".join(f"{name} {scale * scores[metric]:.1f}" for name, scores in beside.items())
-            notes.append(f"\n{task}, {metric} without a model: {told}.")
-    return "\n".join(lines + notes) + "\n"
+    tasks = [task for task in TASKS if any(run["task"] == task for run in standard)]
+    parts, notes = [], []
+    for split in ("test", "validation"):
+        kept = ["| task, metric | " + " | ".join(arms) + " |", "|---" * (len(arms) + 1) + "|"]
+        scores = ["| task, metric | teacher | " + " | ".join(arms) + " |", "|---" * (len(arms) + 2) + "|"]
+        for task in tasks:
+            of_task = [run for run in standard if run["task"] == task and split in run["scores"]]
+            if not of_task:
+                continue
+            groups = [[run for run in of_task if run["arm"] == arm] for arm in arms]
+            metric = of_task[0]["main_metric"]
+            teacher = of_task[0]["scores"][split]["teacher"][metric]
+            scale = 1.0 if teacher > 1.0 else 100.0
+            shares = [score_cell([100 * run["retention"][split][metric] for run in group]) for group in groups]
+            values = [
+                score_cell([scale * run["scores"][split]["student"][metric] for run in group]) for group in groups
+            ]
+            kept.append(f"| {task}, {metric} | " + " | ".join(shares) + " |")
+            scores.append(f"| {task}, {metric} | {scale * teacher:.1f} | " + " | ".join(values) + " |")
+            beside = next((run["without_model"][split] for run in of_task if "without_model" in run), {})
+            if beside:
+                told = ", ".join(f"{name} {scale * value[metric]:.1f}" for name, value in beside.items())
+                notes.append(f"{task}, {metric} without a model, {split}: {told}.")
+        parts += [f"% kept of the teacher's score, {split} split", "\n".join(kept)]
+        parts += [f"Scores, {split} split", "\n".join(scores)]
+    return "\n\n".join(parts + notes) + "\n"
 
 
 def score_cell(values: list[float]) -> str:
@@ -343,7 +347,8 @@ def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
     groups: dict[str, list[dict[str, Any]]] = {}
     for run in runs:
         standard = standard_settings(run["task"], run["arm"])
-        own = {name: value for name, value in run["settings"].items() if standard.get(name) != value}
+        names = sorted({*standard, *run["settings"]})
+        own = {name: run["settings"].get(name) for name in names if standard.get(name) != run["settings"].get(name)}
         groups.setdefault(f"{run['task']} {run['arm']} {json.dumps(own) if own else ''}".strip(), []).append(run)
     summary = {}
     for name, group in groups.items():
