@@ -34,7 +34,20 @@ from hf_tinybert.workflow import load_model_folder
 
 RESULTS = Path(__file__).parent / "results" / "shapes.json"
 SHAPED = ("rotten_tomatoes", "banking77", "ud_ewt_pos")
-SHAPES = ("4x312", "3x312", "2x312", "1x312", "4x192", "3x192", "2x192", "1x192", "2x128")  # layers x width
+SHAPES = (
+    "4x312",
+    "3x312",
+    "2x312",
+    "1x312",
+    "4x192",
+    "3x192",
+    "2x192",
+    "1x192",
+    "2x128",
+    "1x128",
+    "2x96",
+    "2x64",
+)  # layers x width
 MAPPINGS = ("uniform", "search")
 ENOUGH = 0.97
 _BATCHES = (1, 32)
