@@ -6,6 +6,7 @@ that the result files hold are not repeated; interrupted ones go on.
 
     python benchmarks/at_once.py --data DATA --workers 15                             # everything
     python benchmarks/at_once.py --data DATA --workers 15 --only multitask --only augmentation_worth
+    python benchmarks/at_once.py --data DATA --workers 15 --commands FILE  # others, a script and its options a line
     python benchmarks/at_once.py --data DATA --list                                   # the commands, nothing is run
 
 DATA holds a folder per task and books_lm. On an NVIDIA GPU start the MPS daemon before (`nvidia-cuda-mps-control -d`):
@@ -15,7 +16,9 @@ kernels of several workers then run at the same time. Afterwards `multitask.py` 
 import argparse
 import contextlib
 import multiprocessing
+import re
 import runpy
+import shlex
 import sys
 import traceback
 from collections.abc import Iterator
@@ -35,6 +38,7 @@ from hf_tinybert.progress import ProgressDisplay
 
 BENCHMARKS = ("tasks", "multitask", "general_distillation", "augmentation_worth", "shapes")
 Command = tuple[str, ...]
+_LONGEST_NAME = 200  # of a log
 
 
 def main() -> None:
@@ -43,12 +47,17 @@ def main() -> None:
     parser.add_data()
     parser.add_argument("--workers", type=int, default=1, help="commands at once (default 1)")
     parser.add_argument("--only", action="append", choices=BENCHMARKS, help="only this benchmark (repeatable)")
+    parser.add_argument("--commands", type=Path, help="file of the commands, in the place of those of the benchmarks")
     parser.add_argument("--list", action="store_true", help="print the commands and run nothing")
     parser.add_folder("models, logs")
     options = parser.parse_args()
-    wanted = list(commands(options.only or BENCHMARKS))
+    if options.commands:
+        lines = options.commands.read_text(encoding="utf-8").splitlines()
+        wanted = [tuple(shlex.split(line, comments=True)) for line in lines if shlex.split(line, comments=True)]
+    else:
+        wanted = list(commands(options.only or BENCHMARKS))
     if options.list:
-        sys.stdout.write("".join(f"python benchmarks/{' '.join(command)}\n" for command in wanted))
+        sys.stdout.write("".join(f"python benchmarks/{shlex.join(command)}\n" for command in wanted))
         return
     sys.exit(1 if run(wanted, options) else 0)
 
@@ -112,7 +121,8 @@ def run(wanted: list[Command], options: argparse.Namespace) -> list[str]:
 
 def _name(command: Command) -> str:
     parts = (part.removeprefix("--").removesuffix(".py") for part in command)
-    return "-".join(part for part in parts if part not in ("task", "arm", "live-teacher", "together-only"))
+    told = "-".join(part for part in parts if part not in ("task", "arm", "live-teacher", "together-only"))
+    return re.sub(r"[^\w.=-]+", "_", told)[:_LONGEST_NAME]
 
 
 def _prepare_worker() -> None:
