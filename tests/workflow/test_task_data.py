@@ -75,19 +75,17 @@ def test_unknown_labels_are_refused_by_name():
         check_labels(("a", "c"), task)
 
 
-def test_questions_without_answers_are_seen_in_the_data(reader, tmp_path):
-    """Prevents a model that must not say "no answer" from being trained on questions that have none."""
-    rows = [
-        {"id": str(i), "question": "who", "context": "a player", "answers": {"text": [], "answer_start": []}}
-        for i in range(2)
-    ]
-    rows += [
-        {"id": "x", "question": "what", "context": "a goal", "answers": {"text": ["goal"], "answer_start": [2]}},
-    ]
+@pytest.mark.parametrize("known", [None, Task(TaskSettings(TaskKind.QUESTION_ANSWERING, max_length=16))])
+@pytest.mark.parametrize("only", [None, "train", "validation"])
+def test_questions_without_answers_are_seen_in_the_data(reader, tmp_path, known, only):
+    """Prevents a model that must not say "no answer" from being trained, or scored, on questions that have none."""
+    row = {"question": "what", "context": "a goal", "answers": {"text": ["goal"], "answer_start": [2]}}
     for split in ("train", "validation", "test"):
-        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        none = {**row, "answers": {"text": [], "answer_start": []}} if only in (None, split) else row
+        rows = [{"id": str(place), **one} for place, one in enumerate((none, row))]
+        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
     settings = DataSettings(data=str(tmp_path), kind="question-answering", max_length=16)
-    assert prepare_data(settings, *reader).task.settings.unanswerable
+    assert prepare_data(settings, *reader, known).task.settings.unanswerable
 
 
 def test_rows_without_gold_answers_are_judged_by_their_loss(reader, tmp_path):
