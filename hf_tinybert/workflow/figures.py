@@ -111,7 +111,7 @@ def _parameters(model: PreTrainedModel, left_out: tuple[str, ...]) -> int:
 
 
 def _size(parameters: int) -> dict[str, float]:
-    return {"parameters": parameters, "megabytes": round(parameters * 4 / 1e6, 1)}
+    return {"parameters": parameters, "megabytes": parameters * 4 / 1e6}
 
 
 def retention(student: Mapping[str, float], teacher: Mapping[str, float]) -> dict[str, float]:
