@@ -69,6 +69,11 @@ class MultiTaskSettings:
                 )
             if "data" not in own:
                 raise ValueError(f"expected `data` for the task `{name}`, got {sorted(own)}")
+            if own.get("teacher_task") and not own.get("teacher"):
+                raise ValueError(
+                    f"expected a `teacher` with the `teacher_task` of the task `{name}`, got `{own['teacher_task']}` "
+                    "alone; because the task is learnt from its labels; name the teacher, or leave its head out"
+                )
             try:
                 parse_loss_weights(own.get("loss_weights") or {})
             except ValueError as error:

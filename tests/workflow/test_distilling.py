@@ -116,7 +116,7 @@ def test_a_student_without_distillation_learns_from_labels_alone(data_of, teache
         raise RuntimeError("distilled")
 
     monkeypatch.setattr("hf_tinybert.workflow.distilling.DistillationTrainer.train", distilled)
-    settings = _settings(data_of, teacher_of, learn_from="labels", start="random")
+    settings = _settings(data_of, teacher_of, learn_from="labels", start="random", intermediate_epochs=None)
     figures = distil(settings, tmp_path / "out", display)
     assert figures["scores"]["validation"]["student"].keys() == {"accuracy", "f1", "matthews_correlation"}
     assert not (tmp_path / "out" / "distillation.json").exists()
@@ -189,8 +189,10 @@ def test_a_search_for_another_start_than_projection_is_refused_before_the_folder
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("learn_from", ["teacher", "labels"])
-def test_frozen_parts_are_those_of_the_start(learn_from, data_of, teacher_of, tmp_path, display, monkeypatch):
+@pytest.mark.parametrize(
+    "learnt", [{"phases": ("prediction-layer",)}, {"learn_from": "labels", "intermediate_epochs": None}]
+)
+def test_frozen_parts_are_those_of_the_start(learnt, data_of, teacher_of, tmp_path, display, monkeypatch):
     """Prevents a setting that one of the two ways to learn leaves out, and a card that does not tell of it."""
     kept = "bert.embeddings.word_embeddings.weight"
     seen = {}
@@ -202,9 +204,7 @@ def test_frozen_parts_are_those_of_the_start(learn_from, data_of, teacher_of, tm
 
     start_student = distilling.start_student
     monkeypatch.setattr(distilling, "start_student", remembering)
-    settings = _settings(
-        data_of, teacher_of, learn_from=learn_from, frozen=("word_embeddings",), phases=("prediction-layer",)
-    )
+    settings = _settings(data_of, teacher_of, frozen=("word_embeddings",), **learnt)
     distil(settings, tmp_path / "out", display)
     saved = load_file(tmp_path / "out" / "model.safetensors")
     assert torch.equal(saved[kept], seen[kept])
