@@ -175,6 +175,11 @@ class PretrainSettings:
             )
 
     def _check_tasks(self) -> None:
+        if not self.tasks and self.sampling != SamplingStrategy.PROPORTIONAL:
+            raise ValueError(
+                f"expected `tasks` with `sampling`, got {self.sampling} alone; because it says how often the text and "
+                "each task come; name the tasks, or leave it out"
+            )
         if self.tasks and self.masked_lm is None:
             raise ValueError(
                 f"expected `masked_lm` beside the tasks {', '.join(f'`{name}`' for name in self.tasks)}, got none; "

@@ -193,6 +193,11 @@ def _task_settings(settings: DataSettings, data: TaskData, longest: int, known: 
             f"expected `max_length` of at most {longest}, got {settings.max_length}; because the model has no "
             "positions for more tokens; longer texts are cut, or read in windows, as their kind is"
         )
+    if settings.stride is not None and not KINDS[data.kind].windows:
+        raise ValueError(
+            f"expected no `stride` for {data.kind}, got {settings.stride}; because its texts are cut at `max_length`, "
+            "not read in windows that share tokens; leave it out"
+        )
     if known is not None:
         given = {"max_length": settings.max_length, "stride": settings.stride}
         changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}

@@ -46,6 +46,12 @@ def test_a_length_beyond_the_model_is_refused(reader, data_of):
         prepare_data(DataSettings(data=data_of("regression"), kind="regression", max_length=65), *reader)
 
 
+def test_a_stride_of_texts_that_are_cut_is_refused(reader, data_of):
+    """Prevents a long text of which the end is thought to be read."""
+    with pytest.raises(ValueError, match="expected no `stride` for regression, got 8; because its texts are cut"):
+        prepare_data(DataSettings(data=data_of("regression"), stride=8), *reader)
+
+
 def test_a_known_task_keeps_its_labels_and_lengths(reader, data_of):
     """Prevents a student whose classes stand in another order than its teacher's."""
     known = Task(TaskSettings(TaskKind.TEXT_CLASSIFICATION, ("sport", "culture", "business"), max_length=20))
