@@ -106,11 +106,9 @@ class _Augmentation:
 
     def _words_of_files(self) -> dict[str, str | None]:
         """Hashes of the files and folders that words and stop words come from, by name: others may lie there."""
-        settings, vectors = self.settings, self.parts.vectors
-        beside = str(Path(vectors).with_suffix(".txt")) if vectors.endswith(".npy") else None  # the words of a matrix
-        names = [settings.stop_words, settings.masked_lm, vectors, beside]
-        found = {name: describe_sources([name])[0] for name in names if name and Path(name).is_file()}
-        return found | {name: stored_weights_sha256(name) for name in names if name and Path(name).is_dir()}
+        names = self.settings.origins
+        found = {name: describe_sources([name])[0] for name in names if Path(name).is_file()}
+        return found | {name: stored_weights_sha256(name) for name in names if Path(name).is_dir()}
 
     def _missing(self) -> list[int]:
         return [number for number in range(len(self.starts)) if not self.parts.is_whole(number)]

@@ -13,6 +13,7 @@ from hf_tinybert.distillation.recipes import RecipeName
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.models.initialization import InitializationMethod
 from hf_tinybert.workflow.run_arguments import DataSettings, share_steps, stock_arguments
+from hf_tinybert.workflow.run_sources import RunSources
 from hf_tinybert.workflow.student_shape import StudentShape
 from hf_tinybert.workflow.teacher_source import TeacherSource
 from hf_tinybert.workflow.word_settings import WordSettings
@@ -163,6 +164,14 @@ class DistilSettings(DataSettings):
         """As JSON gives them back, without what is not set and runs of before did not have."""
         values = super().to_json()
         return {name: value for name, value in values.items() if value or name not in _ADDED}
+
+    @property
+    def sources(self) -> RunSources:
+        """What a student of these settings is made of."""
+        words = () if self.word_settings is None else self.word_settings.origins
+        start = () if self.start_folder is None else (self.start_folder,)
+        models = (*self.teacher_source.names, *start, *words)
+        return RunSources(models=models, files=words, data=(self.data, *self.unlabeled))
 
     @property
     def teacher_source(self) -> TeacherSource:

@@ -53,6 +53,7 @@ from hf_tinybert.workflow.multitask_settings import MultiTaskSettings
 from hf_tinybert.workflow.refused_run import given_back_if_refused
 from hf_tinybert.workflow.row_fingerprint import check_same_rows
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, place_models
+from hf_tinybert.workflow.run_sources import keep_sources
 from hf_tinybert.workflow.student_start import (
     check_student_start,
     keep_found_layers,
@@ -66,7 +67,7 @@ from hf_tinybert.workflow.student_start import (
 from hf_tinybert.workflow.student_training import train_student
 from hf_tinybert.workflow.supervised import trainer_data
 from hf_tinybert.workflow.task_data import PreparedData, prepare_data
-from hf_tinybert.workflow.teacher_scores import Scores, check_same_teacher, score_teachers, scored_ensemble
+from hf_tinybert.workflow.teacher_scores import Scores, score_teachers, scored_ensemble
 from hf_tinybert.workflow.teachers import (
     calibration_texts,
     check_joined,
@@ -96,14 +97,12 @@ def distil_tasks(settings: MultiTaskSettings, output: Path, display: ProgressDis
         has such, and retention; parameters, megabytes, seconds.
 
     Raises:
-        ValueError: unusable data or settings, teachers that do not fit, or an output folder that holds something else.
+        ValueError: unusable data or settings, teachers that do not fit, or an output folder that holds something else,
+            also a run of other teachers, another start or other rows under the same names.
         FileNotFoundError: no such teacher or data.
     """
-    finished = finished_figures(output, settings.to_json(), _STAGE)
+    finished = finished_figures(output, settings.to_json(), _STAGE, settings.sources)
     if finished is not None:
-        run = RunFolder(output, settings.to_json())
-        for name in filter(settings.is_taught, settings.tasks):
-            check_same_teacher(run, _teacher_stage(name), settings.of_task(name).teacher_source)
         display.line("  finished before; other rows go to another folder")
         return finished
     return _MultiTaskDistillation(settings, output, display).run()
@@ -183,6 +182,7 @@ class _MultiTaskDistillation:
         self._check_order(folder)
         texts = [file for part in self.parts.values() for file in part.settings.unlabeled]
         check_same_rows(folder, {name: part.data.rows for name, part in self.parts.items()}, texts, leads=self.leads)
+        keep_sources(folder, self.settings.sources, leads=self.leads)
         teachers = [part.teacher for part in self.parts.values() if part.teacher is not None]
         place_models((self.student, *teachers), self.arguments.device)
         for name, part in self.parts.items():
@@ -340,7 +340,7 @@ class _MultiTaskDistillation:
 
     def _teacher_scores(self, name: str, folder: RunFolder) -> Scores:
         """A teacher by split, before training casts its weights to bfloat16."""
-        stage, part = _teacher_stage(name), self.parts[name]
+        stage, part = f"teacher of {name}", self.parts[name]
         source = part.settings.teacher_source
         told = None if part.teacher is None else told_ensemble(part.teacher)
         self.ensembles[name] = scored_ensemble(told, source, (), {})
@@ -410,10 +410,6 @@ class _MultiTaskDistillation:
             },
             **figures_without_model(part.data.task, {split: part.data.rows[split] for split in student}, self.display),
         }
-
-
-def _teacher_stage(task: str) -> str:
-    return f"teacher of {task}"
 
 
 def _in_turns(several: list[list[Any]]) -> Iterator[Any]:

@@ -17,6 +17,7 @@ from hf_tinybert.distillation.terms import Phase, Reads, Term, reads_of
 from hf_tinybert.models.configuration_tinybert_tasks import check_task_name
 from hf_tinybert.models.initialization import InitializationMethod
 from hf_tinybert.workflow.run_arguments import DataSettings, check_numbers, share_steps
+from hf_tinybert.workflow.run_sources import RunSources
 from hf_tinybert.workflow.student_shape import StudentShape
 
 TEXT_TASK = "text"
@@ -115,6 +116,12 @@ class PretrainSettings:
             self._check_masked_lm(self.masked_lm)
         TaskSampling(self.sampling)
         self._check_tasks()
+
+    @property
+    def sources(self) -> RunSources:
+        """What a student of these settings is made of."""
+        data = tuple(str(own["data"]) for own in self.tasks.values())
+        return RunSources(models=() if self.teacher is None else (self.teacher,), files=self.texts, data=data)
 
     @property
     def student_shape(self) -> StudentShape:
