@@ -40,7 +40,7 @@ from hf_tinybert.workflow.figures import (
 from hf_tinybert.workflow.fresh_rows import FreshRows
 from hf_tinybert.workflow.heads import STUDENT_CLASSES
 from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, keep_answers
-from hf_tinybert.workflow.learnt_rows import warn_of_learnt_rows
+from hf_tinybert.workflow.learnt_rows import warn_of_learnt_rows, warn_of_variants
 from hf_tinybert.workflow.loss_history import Curves
 from hf_tinybert.workflow.model_folder import answering_config, load_tokenizer, ready_to_save
 from hf_tinybert.workflow.refused_run import given_back_if_refused
@@ -130,6 +130,7 @@ class _Distillation:
         if self.leads:
             for name in self.source.names:
                 warn_of_learnt_rows(name, settings.data, settings.seed, self.data.cut, head=settings.teacher_task)
+            warn_of_variants(settings.unlabeled, settings, self.data)
         if self.task.kind is TaskKind.SENTENCE_EMBEDDING and settings.learn_from == LearnFrom.LABELS:
             raise ValueError(
                 "expected `learn_from` teacher for sentence embedding, got labels; because an embedding has no gold "

@@ -16,7 +16,7 @@ from hf_tinybert.distillation.task_head import predicts_vocabulary
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 from hf_tinybert.workflow.distil_settings import DistilSettings
-from hf_tinybert.workflow.learnt_rows import warn_of_learnt_rows
+from hf_tinybert.workflow.learnt_rows import warn_of_learnt_rows, warn_of_variants
 from hf_tinybert.workflow.model_folder import answering_config, load_tokenizer
 from hf_tinybert.workflow.multitask_settings import MultiTaskSettings
 from hf_tinybert.workflow.supervised import trainer_data
@@ -90,10 +90,11 @@ class TaskPart:
             self.teacher, self.answers = teacher_model(self.settings, student.for_task(self.name), objectives)
 
     def warn_of_learnt_rows(self) -> None:
-        """Warn of rows that are held out and were learnt by a teacher."""
+        """Warn of rows that are held out and were learnt by a teacher, or are learnt as variants."""
         own = self.settings
         for teacher in own.teacher_source.names if self.is_taught else ():
             warn_of_learnt_rows(teacher, own.data, own.seed, self.data.cut, head=own.teacher_task)
+        warn_of_variants(own.unlabeled, own, self.data)
 
     def distillation_task(
         self, tokenizer: PreTrainedTokenizerBase, teacher_tokenizer: PreTrainedTokenizerBase
