@@ -12,6 +12,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 RUN_FILE = "run.json"
+OF_NO_CONSEQUENCE = frozenset(
+    {"augment_words.batch_size", "cache_dir", "cache_max_gb", "checkpoint_steps", "preflight"}
+)
+"""Settings that decide what a run takes or looks at beforehand, and nothing about its result."""
 _LOCK_FILE = f"{RUN_FILE}.lock"
 
 
@@ -23,7 +27,7 @@ class RunFolder:
 
     Args:
         path: the folder; made if it does not exist.
-        settings: what the results depend on, JSON values only.
+        settings: of the run, JSON values only; those `OF_NO_CONSEQUENCE` may differ from those that it began with.
 
     Attributes:
         is_new: whether the run began with this object; an earlier one may have left stages and checkpoints otherwise.
@@ -47,7 +51,7 @@ class RunFolder:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Those with which the run began; equal to those of now, whose mappings may be in another order."""
+        """Those with which the run began; those of now are of the same consequence, in another order perhaps."""
         return dict(self._state["settings"])
 
     def finished(self, stage: str) -> dict[str, Any] | None:
@@ -106,7 +110,7 @@ class RunFolder:
             raise ValueError(
                 f"expected the settings of a run in `{self._file}`, got something else ({error}); name another folder"
             ) from error
-        different = ", ".join(_differences(recorded, settings))
+        different = ", ".join(differences(recorded, settings))
         if different:
             raise ValueError(
                 f"expected a run with the same settings in `{self.path}`, got {different}; because finished "
@@ -120,13 +124,19 @@ class RunFolder:
         os.replace(temporary, self._file)
 
 
-def _differences(there: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> Iterator[str]:
-    """Every setting that differs, in words; of mappings on both sides, such as tasks, what differs in them alone."""
+def differences(there: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> Iterator[str]:
+    """Every setting of consequence that differs, in words; of mappings on both sides what differs in them alone.
+
+    Args:
+        there: settings with which a run began.
+        now: settings of a call.
+        within: what stands before their names.
+    """
     for name in sorted(there.keys() | now.keys()):
         one, other = there.get(name), now.get(name)
         if isinstance(one, Mapping) and isinstance(other, Mapping):
-            yield from _differences(one, other, f"{within}{name}.")
-        elif one != other:
+            yield from differences(one, other, f"{within}{name}.")
+        elif one != other and (isinstance(one or other, Mapping) or not {name, within + name} & OF_NO_CONSEQUENCE):
             yield f"{within}{name}: {one!r} there, {other!r} now"
 
 

@@ -62,6 +62,7 @@ ROOMS_BELOW = {
         "demo",
         "export",
         "report",
+        "run_folder",
         "runtimes",
         "models",
         "distillation",

@@ -40,6 +40,21 @@ def test_of_settings_within_settings_those_that_differ_are_told(tmp_path):
     assert "a.csv" not in str(error.value)
 
 
+def test_settings_that_decide_nothing_about_the_result_may_differ(tmp_path):
+    """Prevents hours of training from being refused because the disk was full, or a check before it was left out."""
+    there = {"seed": 1, "cache_dir": "full", "cache_max_gb": 10, "augment_words": {"batch_size": 8}}
+    RunFolder(tmp_path / "run", {**there, "shared": {"preflight": True}, "tasks": {"preflight": {"data": "a.csv"}}})
+    now = {
+        "seed": 1,
+        "cache_dir": "free",
+        "augment_words": {"batch_size": 64},
+        "tasks": {"preflight": {"data": "a.csv"}},
+    }
+    RunFolder(tmp_path / "run", {**now, "shared": {"preflight": False}})
+    with pytest.raises(ValueError, match="got tasks.preflight: {'data': 'a.csv'} there, None now; because"):
+        RunFolder(tmp_path / "run", {**now, "shared": {}, "tasks": {}})
+
+
 def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path):
     """Prevents writing into somebody's own folder."""
     (tmp_path / "thesis.txt").write_text("years of work")

@@ -17,6 +17,7 @@ from hf_tinybert.cli.loading import leads
 from hf_tinybert.cli.recipe import OPTIONS_OF_FIELD, RUN_KEYS, check_keys, checked, recipe_text
 from hf_tinybert.cli.recipe_file import PlacedValues, overlaid
 from hf_tinybert.cli.recipe_verb import MISSING_KEYS, RECIPE, stands_on_command_line
+from hf_tinybert.run_folder import RUN_FILE, differences
 
 RECIPE_FILE = "recipe.yaml"
 
@@ -185,8 +186,11 @@ def _default(field: Field[Any]) -> Any:  # noqa: ANN401
 
 def _claimed(folder: Path, values: Mapping[str, Any]) -> bool:
     """Whether the folder belongs to a run with these settings."""
-    file = folder / "run.json"
-    return file.is_file() and json.loads(file.read_text(encoding="utf-8")).get("settings") == values
+    file = folder / RUN_FILE
+    if not file.is_file():
+        return False
+    began = json.loads(file.read_text(encoding="utf-8")).get("settings")
+    return isinstance(began, dict) and not any(differences(began, values))
 
 
 __all__ = [

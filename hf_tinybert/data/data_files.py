@@ -1,6 +1,7 @@
 """One file of rows, in any format that is read, checked before it is parsed."""
 
 import glob
+import hashlib
 import json
 import logging
 import re
@@ -17,7 +18,7 @@ from hf_tinybert.data.json_lines import check_json_lines
 from hf_tinybert.data.quotation_marks import quoting_of
 from hf_tinybert.data.text_encoding import check_encoding
 
-__all__ = ["FORMATS", "read_data_file"]
+__all__ = ["FORMATS", "file_sha256", "read_data_file"]
 
 logger = logging.getLogger(__name__)
 
@@ -76,9 +77,17 @@ def read_data_file(file: Path) -> Dataset:
     return rows
 
 
+def file_sha256(file: Path) -> str:
+    """Gives the hash of a file's content, 64 hexadecimal digits."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def _rows(builder: str, file: Path, options: Mapping[str, Any]) -> Dataset:
-    # The library takes `[1]` and `*` in a name for a pattern.
-    return load_dataset(builder, data_files=glob.escape(str(file)), split="train", **options)
+    # The library takes `[1]` and `*` in a name for a pattern. It knows files again by path, size and time of change;
+    # where it keeps their rows the name of a configuration tells apart, which is their content here.
+    name, files = file_sha256(file)[:32], glob.escape(str(file))
+    return load_dataset(builder, name, data_files=files, split="train", **options)
 
 
 def _csv_rows(file: Path, options: Mapping[str, Any]) -> Dataset:

@@ -10,11 +10,11 @@ from datasets.exceptions import DatasetNotFoundError
 
 from hf_tinybert.data.data_files import FORMATS, read_data_file
 
-__all__ = ["read_label_names", "read_splits"]
+__all__ = ["local_files", "read_label_names", "read_splits"]
 
 logger = logging.getLogger(__name__)
 
-_LABEL_FILE = "labels.json"
+_LABEL_FILE, _STATE_FILE = "labels.json", "state.json"
 _SPLIT_NAMES = {
     "train": "train",
     "validation": "validation",
@@ -84,13 +84,49 @@ def read_label_names(name: str | Path) -> dict[int, str] | None:
     return names
 
 
+def local_files(name: str | Path) -> list[Path]:
+    """Gives the files on this machine that `read_splits` and `read_label_names` read.
+
+    Args:
+        name: As for `read_splits`.
+
+    Returns:
+        In the order of their names; none of a data set on the hub, or of what cannot be read.
+    """
+    path = Path(name)
+    labels = (path if path.is_dir() else path.parent) / _LABEL_FILE
+    try:
+        if not path.is_dir():
+            files = [path] if path.is_file() else []
+        elif _is_saved(path):
+            files = [state.parent / file for state in path.rglob(_STATE_FILE) for file in _saved_files(state)]
+        else:
+            files = [file for own in _data_files(path, None).values() for file in own]
+    except (KeyError, OSError, TypeError, ValueError):
+        return []
+    found = [file for file in files if file.is_file()]
+    return sorted({*found, labels}) if found and labels.is_file() else sorted(found)
+
+
+def _is_saved(path: Path) -> bool:
+    return (path / "dataset_dict.json").is_file() or (path / _STATE_FILE).is_file()
+
+
+def _saved_files(state: Path) -> list[str]:
+    """The files of a split that `save_to_disk` has written; caches of the library lie beside them."""
+    return [file["filename"] for file in json.loads(state.read_text(encoding="utf-8"))["_data_files"]]
+
+
 def _read(name: str | Path, only_file: str | None) -> DatasetDict:
     path = Path(name)
     if not path.exists():
         return _named_splits(_read_from_hub(str(name)))
-    if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
+    if _is_saved(path):
         return _named_splits(_read_saved(path))
-    return DatasetDict({split: _joined(files) for split, files in _data_files(path, only_file).items()})
+    by_split = _data_files(path, only_file)
+    for split, files in by_split.items():
+        _warn_of_files_beside_each_other(split, files)
+    return DatasetDict({split: _joined(files) for split, files in by_split.items()})
 
 
 def _joined(files: list[Path]) -> Dataset:
@@ -164,8 +200,6 @@ def _data_files(path: Path, only_file: str | None) -> dict[str, list[Path]]:
             f"{[file.name for file in candidates][:10]}; because the ending ({', '.join(FORMATS)}) tells the format "
             "and the name the split; rename the files, or name the one file to learn from."
         )
-    for name, own in by_split.items():
-        _warn_of_files_beside_each_other(name, own)
     return by_split
 
 

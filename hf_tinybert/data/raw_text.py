@@ -8,7 +8,7 @@ from typing import Any
 from datasets import load_dataset
 from datasets.exceptions import DatasetNotFoundError
 
-from hf_tinybert.data.data_files import FORMATS, read_data_file
+from hf_tinybert.data.data_files import FORMATS, file_sha256, read_data_file
 
 __all__ = ["DEFAULT_COLUMNS", "check_sources", "describe_sources", "each_once", "read_documents"]
 
@@ -54,7 +54,7 @@ def check_sources(sources: Sequence[str], columns: Sequence[str] = DEFAULT_COLUM
 
 def describe_sources(sources: Sequence[str]) -> list[str]:
     """What the sources are, by which they are known again: the hash of a file's content, the name of a data set."""
-    return [_sha256(Path(source)) if Path(source).is_file() else source for source in sources]
+    return [f"sha256:{file_sha256(Path(source))}" if Path(source).is_file() else source for source in sources]
 
 
 def each_once(documents: Iterable[str]) -> Iterator[str]:
@@ -123,11 +123,6 @@ def _stream(name: str) -> Any:  # noqa: ANN401 (an iterable data set)
             f"expected a file or a data set on the hub, got `{name}`; because there is no such file here and the hub "
             f"gave no such data set or configuration ({error}); check the spelling, the connection and HF_HUB_OFFLINE."
         ) from error
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
 
 
 def _chosen(batch: dict[str, list[Any]], columns: Sequence[str], source: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from datasets import Dataset
 from transformers import EvalPrediction, PreTrainedTokenizerBase
 
-from hf_tinybert.data.kinds.answers import QUESTION_ANSWERING
+from hf_tinybert.data.kinds.answers import QUESTION_ANSWERING, holds_unanswerable
 from hf_tinybert.data.kinds.choices import MULTIPLE_CHOICE
 from hf_tinybert.data.kinds.classification import PAIR_CLASSIFICATION, TEXT_CLASSIFICATION
 from hf_tinybert.data.kinds.definition import (
@@ -143,11 +143,23 @@ class Task:
 
     def compute_metrics(self, encoded: Dataset, rows: Dataset) -> Callable[[EvalPrediction], dict[str, float]]:
         """For `Trainer(compute_metrics=...)` that evaluates on `encoded`."""
+        task = self.of_data({"evaluated": rows})
 
         def compute(evaluation: EvalPrediction) -> dict[str, float]:
-            return self.score(self.decode(evaluation.predictions, encoded, rows), rows)
+            return task.score(task.decode(evaluation.predictions, encoded, rows), rows)
 
         return compute
+
+    def of_data(self, splits: Mapping[str, Dataset]) -> "Task":
+        """The same task, of whose questions some may stay unanswered where one in the data has no answer.
+
+        Args:
+            splits: of the whole data set, raw: what one split is asked must not depend on which one it is.
+        """
+        if self.kind is not TaskKind.QUESTION_ANSWERING or self.settings.unanswerable:
+            return self
+        found = any(holds_unanswerable(rows) for rows in splits.values())
+        return self.with_settings(unanswerable=True) if found else self
 
     def save(self, folder: Path) -> None:
         """Write `task.json` beside a model."""

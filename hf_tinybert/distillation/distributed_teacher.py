@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from hf_tinybert.distillation.sharding import partitioned_parameters
 
 _ZERO_3 = 3
+_AUTOCAST = {"fp16": "float16", "bf16": "bfloat16", "fp8": "float8"}
 
 
 def check_distributed_teacher(
@@ -99,6 +100,11 @@ def place_teacher(teacher: PreTrainedModel, accelerator: Accelerator) -> nn.Modu
     return wrapped
 
 
+def autocast_precision(accelerator: Accelerator) -> str | None:
+    """In which `place_teacher` has a whole teacher compute; None where that is the type of its weights."""
+    return _AUTOCAST.get(str(accelerator.mixed_precision)) if accelerator.native_amp else None
+
+
 def inference_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """A run's DeepSpeed configuration for a model that is only called.
 
@@ -149,6 +155,7 @@ def _without_auto(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
 
 
 __all__ = [
+    "autocast_precision",
     "check_deepspeed_config",
     "check_distributed_teacher",
     "check_same_teacher",

@@ -69,9 +69,14 @@ class Pair:
     access: AttentionAccess
     token_map: Tensor | None = None
 
-    def teacher_outputs(self, prepared: nn.Module) -> TeacherOutputs:
-        """What the teacher says of batches; `prepared` is the teacher as the run's accelerator prepared it."""
-        forward = TeacherForward(self.teacher, prepared, self.access, self.token_map)
+    def teacher_outputs(self, prepared: nn.Module, autocast: str | None = None) -> TeacherOutputs:
+        """What the teacher says of batches.
+
+        Args:
+            prepared: the teacher as the run's accelerator prepared it.
+            autocast: see `autocast_precision`.
+        """
+        forward = TeacherForward(self.teacher, prepared, self.access, self.token_map, autocast)
         return TeacherOutputs(forward, self.objectives, self.student.config.num_hidden_layers, self.alignment)
 
     def mapping_table(self, strategy: str) -> str:

@@ -27,6 +27,7 @@ class TeacherForward:
         access: how its attention is had.
         token_map: the teacher's id of each id of the student, `(student_ids,)`, where the student's vocabulary is a
             part of the teacher's; predictions over the vocabulary are then those of the student's tokens.
+        autocast: in which the prepared teacher computes where that is not the type of its weights.
 
     Attributes:
         teacher: as given.
@@ -39,13 +40,20 @@ class TeacherForward:
         prepared: nn.Module,
         access: AttentionAccess,
         token_map: Tensor | None = None,
+        autocast: str | None = None,
     ) -> None:
         self.teacher, self._prepared, self._access = teacher, prepared, access
-        self.token_map = token_map
+        self.token_map, self._autocast = token_map, autocast
         self._input_names = model_input_names(teacher)
         self._pooling = pooling_of(teacher)
         self._request = StateRequest()
         self._implementation: str | None = None
+
+    @property
+    def precision(self) -> str:
+        """In which what was asked for is computed, such as `float32`."""
+        under_autocast = self._autocast is not None and self._runs() is self._prepared
+        return str(self._autocast) if under_autocast else str(self.teacher.dtype).removeprefix("torch.")
 
     def ask_for(self, request: StateRequest) -> None:
         """Say what later calls shall give, in the teacher's layers."""

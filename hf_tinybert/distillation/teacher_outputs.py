@@ -191,7 +191,7 @@ class TeacherOutputs:
         self, rows: Dataset, collator: Collator, columns: Sequence[str], weights_sha256: str, device: torch.device
     ) -> CacheSource:
         teacher, token_map = self._forward.teacher, self._forward.token_map
-        identity = teacher_identity(teacher, weights_sha256, str(teacher.dtype).removeprefix("torch."))
+        identity = teacher_identity(teacher, weights_sha256, self._forward.precision)
         if token_map is not None:
             identity["token_map_sha256"] = token_map_sha256(token_map.cpu())
         prefix = TEACHER_PREFIX if has_teacher_encoding(rows.column_names) else ""

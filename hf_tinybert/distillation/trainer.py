@@ -22,7 +22,7 @@ from hf_tinybert.distillation.adapters import is_adapter_model
 from hf_tinybert.distillation.arguments import CacheChoice, DistillationArguments, PhaseSettings
 from hf_tinybert.distillation.cache import ROW_COLUMN, with_row_ids
 from hf_tinybert.distillation.compatibility.rows import check_evaluation_rows
-from hf_tinybert.distillation.distributed_teacher import check_same_teacher, place_teacher
+from hf_tinybert.distillation.distributed_teacher import autocast_precision, check_same_teacher, place_teacher
 from hf_tinybert.distillation.encodings import has_teacher_encoding, input_columns
 from hf_tinybert.distillation.frozen_parts import frozen_parameters, frozen_parts
 from hf_tinybert.distillation.learned_mapping import layer_weights_table
@@ -116,7 +116,7 @@ class DistillationTrainer(ObjectiveTrainer):
         self._teacher_sha256, self.ensemble = weights_sha256(pair.teacher), told_ensemble(pair.teacher)
         self._start(model, args, input_columns(pair.student, pair.teacher), kwargs)
         self._plain_teacher, self.teacher = pair.teacher, self._placed(pair.teacher, self._teacher_sha256)
-        outputs = pair.teacher_outputs(self.teacher)
+        outputs = pair.teacher_outputs(self.teacher, autocast_precision(self.accelerator))
         self._tasks[ONLY_TASK] = TaskDistillation(
             pair.student,
             pair.objectives,

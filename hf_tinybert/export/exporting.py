@@ -69,7 +69,7 @@ class _Export:
         self.model = self.folder.model.eval().float()
         self.names = model_input_names(self.model) & frozenset(self.folder.tokenizer.model_input_names)
         self.longest = longest_input(self.folder.tokenizer, self.model.config)
-        self.rows = self._rows()
+        self.scored = self._scored()
 
     def run(self) -> dict[str, Any]:
         """Write, compare and keep."""
@@ -82,7 +82,7 @@ class _Export:
             with self.display.bar("comparing on sentences"):
                 exported = self._load(written)
                 difference = self._compared(exported, kind)
-            scores = self._scores(exported, task)
+            scores = self._scores(exported)
             self._check(difference, scores)
             figures = {
                 "model": public_name(self.settings.model),
@@ -102,7 +102,8 @@ class _Export:
             save_figures(staged, figures)
         return figures
 
-    def _rows(self) -> Dataset | None:
+    def _scored(self) -> tuple[Task, Dataset] | None:
+        """The rows that both models are scored on, and what they are asked."""
         settings, task = self.settings, self.folder.task
         if settings.data is None:
             return None
@@ -118,7 +119,7 @@ class _Export:
                 f"expected labelled rows for the metrics of {task.kind}, got columns {', '.join(rows.column_names)}; "
                 "because both models are scored; name the column of the answers"
             )
-        return rows
+        return task.of_data(data.splits), rows
 
     def _write(self, folder: Path) -> None:
         form, tokenizer, task = self.settings.form, self.folder.tokenizer, self.folder.task
@@ -157,17 +158,18 @@ class _Export:
         difference = largest_difference(self.model, exported, tokenizer, kind, self.names, longest=longest)
         return float(f"{difference:.3g}")
 
-    def _scores(self, exported: Any, task: Task) -> dict[str, dict[str, float]] | None:  # noqa: ANN401
-        if self.rows is None:
+    def _scores(self, exported: Any) -> dict[str, dict[str, float]] | None:  # noqa: ANN401
+        if self.scored is None:
             return None
+        task, rows = self.scored
         return {
             name: score_rows(
                 model,
                 self.folder.tokenizer,
                 task,
-                self.rows,
+                rows,
                 display=self.display,
-                title=f"{name}, {len(self.rows):,}",
+                title=f"{name}, {len(rows):,}",
             ).metrics
             for name, model in (("model", self.model), ("exported", exported))
         }

@@ -67,6 +67,7 @@ def size_table(facts: ModelFacts) -> Table:
     figures = facts.figures or {}
     teacher = {key: value["teacher"] for key, value in figures.items() if _names_the_teacher(value)}
     several = len(facts.taught_tasks) > 1
+    size = teacher.get("megabytes")
     header = ["", *(["teachers together" if several else "teacher"] if teacher else []), "this model"]
 
     def row(label: str, of_teacher: str, own: str) -> list[str]:
@@ -74,7 +75,7 @@ def size_table(facts: ModelFacts) -> Table:
 
     rows = [
         row("parameters", f"{teacher['parameters']:,}" if "parameters" in teacher else "", f"{facts.parameters:,}"),
-        row("weights, MB", f"{teacher.get('megabytes', '')}", f"{facts.weight_bytes / 1e6:.3g}"),
+        row("weights, MB", f"{size:.1f}" if size else "", f"{facts.weight_bytes / 1e6:.3g}"),
     ]
     for batch_size, rates in facts.speeds.items():
         timed = f" (teacher of {facts.speed_task} alone)" if several and facts.speed_task else ""

@@ -9,6 +9,9 @@ from hf_tinybert.data.augmentation import Replacement
 from hf_tinybert.workflow.run_arguments import check_numbers
 from hf_tinybert.workflow.word_settings import WordSettings
 
+PARTS_SUFFIX = ".parts"
+"""Of the folder beside a file of new rows, whose `run.json` tells what they were made of."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentSettings(WordSettings):
@@ -62,4 +65,4 @@ class AugmentSettings(WordSettings):
         return values
 
 
-__all__ = ["AugmentSettings"]
+__all__ = ["PARTS_SUFFIX", "AugmentSettings"]

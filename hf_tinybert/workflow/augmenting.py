@@ -11,7 +11,7 @@ from hf_tinybert.data.augmentation import Augmenter
 from hf_tinybert.data.raw_text import describe_sources
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.run_folder import RUN_FILE, RunFolder, claim_folder
-from hf_tinybert.workflow.augment_settings import AugmentSettings
+from hf_tinybert.workflow.augment_settings import PARTS_SUFFIX, AugmentSettings
 from hf_tinybert.workflow.augmentation_parts import AugmentedParts, Part
 from hf_tinybert.workflow.augmentation_sources import choose_vectors, make_augmenter, make_reader
 from hf_tinybert.workflow.kept_answers import stored_weights_sha256
@@ -20,7 +20,6 @@ from hf_tinybert.workflow.task_data import read_data, sample
 
 logger = logging.getLogger(__name__)
 
-PARTS_SUFFIX = ".parts"
 _STAGE = "augment"
 _ROWS_PER_PART = 256
 _MOST_UNCHANGED = 0.5
@@ -32,7 +31,8 @@ def augment(settings: AugmentSettings, output: Path, display: ProgressDisplay) -
 
     Rows are written in parts in the folder `<output>.parts`, and put together at the end. Interrupted, the same call
     goes on after the last whole part; finished, it gives the figures again: for that `run.json`, with settings and
-    figures, stays in the folder, and nothing else. Who wants neither may delete the folder.
+    figures, stays in the folder, and nothing else. By it a distillation knows variants of rows that it holds out, see
+    `warn_of_variants`. Who wants none of this may delete the folder.
 
     Args:
         settings: what to do.
@@ -106,11 +106,9 @@ class _Augmentation:
 
     def _words_of_files(self) -> dict[str, str | None]:
         """Hashes of the files and folders that words and stop words come from, by name: others may lie there."""
-        settings, vectors = self.settings, self.parts.vectors
-        beside = str(Path(vectors).with_suffix(".txt")) if vectors.endswith(".npy") else None  # the words of a matrix
-        names = [settings.stop_words, settings.masked_lm, vectors, beside]
-        found = {name: describe_sources([name])[0] for name in names if name and Path(name).is_file()}
-        return found | {name: stored_weights_sha256(name) for name in names if name and Path(name).is_dir()}
+        names = self.settings.origins
+        found = {name: describe_sources([name])[0] for name in names if Path(name).is_file()}
+        return found | {name: stored_weights_sha256(name) for name in names if Path(name).is_dir()}
 
     def _missing(self) -> list[int]:
         return [number for number in range(len(self.starts)) if not self.parts.is_whole(number)]
@@ -153,4 +151,4 @@ class _Augmentation:
             logger.warning("The augmentation changes little: %s. Are vectors and stop words of its language?", said)
 
 
-__all__ = ["PARTS_SUFFIX", "augment"]
+__all__ = ["augment"]

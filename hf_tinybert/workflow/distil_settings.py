@@ -13,6 +13,7 @@ from hf_tinybert.distillation.recipes import RecipeName
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.models.initialization import InitializationMethod
 from hf_tinybert.workflow.run_arguments import DataSettings, share_steps, stock_arguments
+from hf_tinybert.workflow.run_sources import RunSources
 from hf_tinybert.workflow.student_shape import StudentShape
 from hf_tinybert.workflow.teacher_source import TeacherSource
 from hf_tinybert.workflow.word_settings import WordSettings
@@ -37,6 +38,16 @@ class AugmentMode(StrEnum):
 
 
 _ADDED = frozenset({"cache_max_gb", "frozen", "learning_rate_factors", "probability_shift", "teacher_weights"})
+_OF_A_TEACHER = (
+    "loss_weights",
+    "temperature",
+    "phases",
+    "intermediate_epochs",
+    "intermediate_learning_rate",
+    "cache_dir",
+    "cache_max_gb",
+)
+"""What has no meaning without anything to compare with."""
 _SIZES = ("shape", "layers", "width", "heads", "units")
 _FROM_TEACHER = tuple(str(method) for method in InitializationMethod if method is not InitializationMethod.TRAINED)
 
@@ -62,7 +73,8 @@ class DistilSettings(DataSettings):
         start: `projection` or `layers` of the teacher, `random`, or the folder or Hub name of a trained student, as
             `hf-tinybert pretrain` writes it, whose shape the student has. Source: of the first three
             benchmarks/results/initialization.json, of the last benchmarks/results/tasks_validation.json.
-        learn_from: `teacher`, or `labels` for a student without distillation.
+        learn_from: `teacher`, or `labels` for a student without distillation; what compares with a teacher is refused
+            then, and a recipe gives epochs, learning rate and the layers to start from alone.
         recipe: method whose terms, phases and mapping are the defaults; None takes `tinybert-scratch` for a joint
             phase from a random start. Source: benchmarks/results/tasks_validation.json.
         phases: stages in order.
@@ -136,16 +148,12 @@ class DistilSettings(DataSettings):
                 raise ValueError(f"expected positive `{name}`, got {passes}; because nothing would be learnt")
         if self.calibration_rows < 1:
             raise ValueError(f"expected `calibration_rows` of at least 1, got {self.calibration_rows}")
-        if self.unlabeled and self.learn_from == LearnFrom.LABELS:
-            raise ValueError("expected `learn_from` teacher with `unlabeled` rows, got labels; because they have none")
-        if self.probability_shift and self.learn_from == LearnFrom.LABELS:
+        if self.learn_from == LearnFrom.LABELS:
+            self._check_labels_alone()
+        if self.cache_max_gb is not None and self.cache_dir is None:
             raise ValueError(
-                "expected `learn_from` teacher with `probability_shift`, got labels; because it corrects the teacher"
-            )
-        if self.learning_rate_factors and self.learn_from == LearnFrom.LABELS:
-            raise ValueError(
-                "expected `learn_from` teacher with `learning_rate_factors`, got labels; because students without "
-                "distillation, which others are compared with, have one learning rate"
+                f"expected `cache_dir` with `cache_max_gb`, got {self.cache_max_gb:g} without; because nothing is "
+                "kept without a folder; name one, or leave the limit out"
             )
         parse_loss_weights(self.loss_weights or {})
         parse_rate_factors(self.learning_rate_factors or {})
@@ -156,6 +164,14 @@ class DistilSettings(DataSettings):
         """As JSON gives them back, without what is not set and runs of before did not have."""
         values = super().to_json()
         return {name: value for name, value in values.items() if value or name not in _ADDED}
+
+    @property
+    def sources(self) -> RunSources:
+        """What a student of these settings is made of."""
+        words = () if self.word_settings is None else self.word_settings.origins
+        start = () if self.start_folder is None else (self.start_folder,)
+        models = (*self.teacher_source.names, *start, *words)
+        return RunSources(models=models, files=words, data=(self.data, *self.unlabeled))
 
     @property
     def teacher_source(self) -> TeacherSource:
@@ -235,6 +251,27 @@ class DistilSettings(DataSettings):
         )
         share_steps(arguments, self.batch_size)
         return arguments
+
+    def _check_labels_alone(self) -> None:
+        if self.unlabeled:
+            raise ValueError("expected `learn_from` teacher with `unlabeled` rows, got labels; because they have none")
+        if self.probability_shift:
+            raise ValueError(
+                "expected `learn_from` teacher with `probability_shift`, got labels; because it corrects the teacher"
+            )
+        if self.learning_rate_factors:
+            raise ValueError(
+                "expected `learn_from` teacher with `learning_rate_factors`, got labels; because students without "
+                "distillation, which others are compared with, have one learning rate"
+            )
+        maps = self.start_method in (InitializationMethod.PROJECTION, InitializationMethod.LAYERS)
+        names = _OF_A_TEACHER if maps else (*_OF_A_TEACHER, "layer_mapping")
+        given = [name for name in names if getattr(self, name) not in (None, {}, ())]
+        if given:
+            raise ValueError(
+                f"expected `learn_from` teacher with {', '.join(f'`{name}`' for name in given)}, got labels; because "
+                "nothing is compared with a teacher where labels alone are learnt; leave out what is for that"
+            )
 
     @property
     def _recipe_of_start(self) -> str | None:

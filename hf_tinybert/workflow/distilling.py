@@ -40,12 +40,13 @@ from hf_tinybert.workflow.figures import (
 from hf_tinybert.workflow.fresh_rows import FreshRows
 from hf_tinybert.workflow.heads import STUDENT_CLASSES
 from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, keep_answers
-from hf_tinybert.workflow.learnt_rows import warn_of_learnt_rows
+from hf_tinybert.workflow.learnt_rows import warn_of_learnt_rows, warn_of_variants
 from hf_tinybert.workflow.loss_history import Curves
 from hf_tinybert.workflow.model_folder import answering_config, load_tokenizer, ready_to_save
 from hf_tinybert.workflow.refused_run import given_back_if_refused
 from hf_tinybert.workflow.row_fingerprint import check_same_rows
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, place_models
+from hf_tinybert.workflow.run_sources import keep_sources
 from hf_tinybert.workflow.student_start import (
     check_student_start,
     keep_found_layers,
@@ -59,7 +60,7 @@ from hf_tinybert.workflow.student_start import (
 from hf_tinybert.workflow.student_training import train_student
 from hf_tinybert.workflow.supervised import supervised_arguments, train_on_labels, trainer_data
 from hf_tinybert.workflow.task_data import prepare_data
-from hf_tinybert.workflow.teacher_scores import Scores, check_same_teacher, score_teachers, scored_ensemble
+from hf_tinybert.workflow.teacher_scores import Scores, score_teachers, scored_ensemble
 from hf_tinybert.workflow.teachers import (
     calibration_texts,
     check_joined,
@@ -97,12 +98,11 @@ def distil(settings: DistilSettings, output: Path, display: ProgressDisplay) -> 
 
     Raises:
         ValueError: unusable data or settings, a teacher that does not fit, or an output folder that holds something
-            else.
+            else, also a run of another teacher or start, or of other rows, under the same names.
         FileNotFoundError: no such teacher or data.
     """
-    finished = finished_figures(output, settings.to_json(), STAGE)
+    finished = finished_figures(output, settings.to_json(), STAGE, settings.sources)
     if finished is not None:
-        check_same_teacher(RunFolder(output, settings.to_json()), _TEACHER_STAGE, settings.teacher_source)
         display.line("  finished before; other rows go to another folder")
         return finished
     return _Distillation(settings, output, display).run()
@@ -130,6 +130,7 @@ class _Distillation:
         if self.leads:
             for name in self.source.names:
                 warn_of_learnt_rows(name, settings.data, settings.seed, self.data.cut, head=settings.teacher_task)
+            warn_of_variants(settings.unlabeled, settings, self.data)
         if self.task.kind is TaskKind.SENTENCE_EMBEDDING and settings.learn_from == LearnFrom.LABELS:
             raise ValueError(
                 "expected `learn_from` teacher for sentence embedding, got labels; because an embedding has no gold "
@@ -168,6 +169,7 @@ class _Distillation:
     def _run(self, folder: RunFolder) -> dict[str, Any]:
         data = {self.settings.data: self.data.rows}
         check_same_rows(folder, data, self.settings.unlabeled, leads=self.leads)
+        keep_sources(folder, self.settings.sources, leads=self.leads)
         place_models((self.student, self.teacher), self.arguments.device)
         name, role = self.source.public_name, "teachers" if self.source.is_joined else "teacher"
         self.display.line(f"  {role}: {escape(name)}   task: {self.task.kind}   data: {describe_rows(self.data)}")

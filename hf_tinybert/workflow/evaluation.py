@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -143,6 +144,7 @@ def score_rows(
     shown = nullcontext() if display is None else display.bar(f"scoring: {title}", total=len(rows))
     with shown as bar:
         on_batch = None if bar is None else bar.advance
+        task = task.of_data({title: rows})
         inference = Inference(model, tokenizer, task, batch_size=batch_size, seed=seed, on_batch=on_batch)
         answers = _predictions(inference, rows)
         return ScoredRows(task.score(answers, rows), answers)
@@ -190,7 +192,7 @@ def _folder_and_rows(
     chosen = sample(loaded.splits[split], rows, seed)
     if display is not None:
         display.line(_described(chosen, split, loaded))
-    return folder, chosen
+    return replace(folder, task=folder.task.of_data(loaded.splits)), chosen
 
 
 def _described(chosen: Dataset, split: str, loaded: TaskData) -> str:

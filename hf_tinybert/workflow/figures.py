@@ -16,6 +16,7 @@ from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.run_folder import RUN_FILE, RunFolder, check_free
 from hf_tinybert.workflow.evaluation import score_without_model
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS
+from hf_tinybert.workflow.run_sources import RunSources, check_finished
 from hf_tinybert.workflow.task_data import PreparedData
 
 FIGURES_FILE = "figures.json"
@@ -23,7 +24,12 @@ _LOWER_IS_BETTER = frozenset({"perplexity"})
 
 
 def finished_figures(
-    output: Path, settings: Mapping[str, Any], stage: str, *, working: Iterable[str] = (CHECKPOINTS,)
+    output: Path,
+    settings: Mapping[str, Any],
+    stage: str,
+    sources: RunSources,
+    *,
+    working: Iterable[str] = (CHECKPOINTS,),
 ) -> dict[str, Any] | None:
     """The figures of a run that an earlier call finished; None where there is none, or one that is unfinished.
 
@@ -31,17 +37,21 @@ def finished_figures(
         output: folder of the run.
         settings: of the run.
         stage: its last.
+        sources: of the run.
         working: folders in it that only an unfinished run needs; a call that was killed while it removed them left
             them there, and they are removed now.
 
     Raises:
-        ValueError: the folder holds a run with other settings, or something else.
+        ValueError: the folder holds a run with other settings, or something else, or what the run was made of has
+            changed.
     """
     check_free(output)
     if not (output / RUN_FILE).is_file():
         return None
-    figures = RunFolder(output, settings).finished(stage)
+    run = RunFolder(output, settings)
+    figures = run.finished(stage)
     if figures is not None:
+        check_finished(run, sources)
         for name in working:
             shutil.rmtree(output / name, ignore_errors=True)
     return figures
@@ -111,7 +121,7 @@ def _parameters(model: PreTrainedModel, left_out: tuple[str, ...]) -> int:
 
 
 def _size(parameters: int) -> dict[str, float]:
-    return {"parameters": parameters, "megabytes": round(parameters * 4 / 1e6, 1)}
+    return {"parameters": parameters, "megabytes": parameters * 4 / 1e6}
 
 
 def retention(student: Mapping[str, float], teacher: Mapping[str, float]) -> dict[str, float]:

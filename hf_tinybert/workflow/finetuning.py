@@ -30,6 +30,7 @@ from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, save_
 from hf_tinybert.workflow.refused_run import given_back_if_refused
 from hf_tinybert.workflow.row_fingerprint import check_same_rows
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, DataSettings
+from hf_tinybert.workflow.run_sources import RunSources, keep_sources
 from hf_tinybert.workflow.supervised import supervised_arguments, train_on_labels
 from hf_tinybert.workflow.task_data import prepare_data
 from hf_tinybert.workflow.training_clock import TrainingClock
@@ -52,6 +53,11 @@ class FinetuneSettings(DataSettings):
     epochs: float = 3.0
     learning_rate: float = 5e-5
 
+    @property
+    def sources(self) -> RunSources:
+        """What a model of these settings is made of."""
+        return RunSources(models=() if self.model is None else (self.model,), data=(self.data,))
+
     def __post_init__(self) -> None:
         """Check every range before anything is spent."""
         super().__post_init__()
@@ -64,9 +70,9 @@ class FinetuneSettings(DataSettings):
 def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay) -> dict[str, Any]:
     """Fine-tune an encoder and save model, tokenizer, `task.json` and `figures.json`.
 
-    Interrupted, the same call goes on at the last whole checkpoint; finished, it gives the figures again and does not
-    look at the data. Called by every process of `torchrun` or `accelerate launch`, each trains on its share of every
-    step, and the first one writes and scores; they must see the same disk.
+    Interrupted, the same call goes on at the last whole checkpoint; finished, it gives the figures again while model
+    and data are the same, or gone. Called by every process of `torchrun` or `accelerate launch`, each trains on its
+    share of every step, and the first one writes and scores; they must see the same disk.
 
     Args:
         settings: what to do.
@@ -78,11 +84,11 @@ def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay)
         rows, parameters, megabytes, seconds.
 
     Raises:
-        ValueError: unusable data or settings, an output folder that holds something else, or other rows than those
-            with which the run there began.
+        ValueError: unusable data or settings, an output folder that holds something else, or another model or other
+            rows than those with which the run there began.
         FileNotFoundError: no such model or data.
     """
-    finished = finished_figures(output, settings.to_json(), _STAGE)
+    finished = finished_figures(output, settings.to_json(), _STAGE, settings.sources)
     if finished is not None:
         display.line("  finished before; other rows go to another folder")
         return finished
@@ -104,6 +110,7 @@ def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay)
     leads = arguments.process_index == 0
     with claim_folder(output, settings.to_json(), leads=leads) as folder:
         check_same_rows(folder, {settings.data: prepared.rows}, leads=leads)
+        keep_sources(folder, settings.sources, leads=leads)
         name = settings.model or PACKAGED_TEACHER
         display.line(f"  model: {escape(name)}   task: {task.kind}   data: {describe_rows(prepared)}")
         start = time.perf_counter()

@@ -2,28 +2,21 @@
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset
 from rich.markup import escape
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
-from hf_tinybert.data.tasks import TaskKind
-from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.frozen_parts import frozen_parts
-from hf_tinybert.distillation.multitask.objectives import DistillationTask, task_objectives
 from hf_tinybert.distillation.multitask.run_checks import MEAN_SCORE, check_before_teachers
 from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
-from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.rate_factors import check_rate_factors
-from hf_tinybert.distillation.task_head import predicts_vocabulary
 from hf_tinybert.distillation.teacher_ensemble import teachers_of, told_ensemble
-from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.machine import machine
 from hf_tinybert.models.initialization import InitializationMethod, StudentInitialization
@@ -33,7 +26,6 @@ from hf_tinybert.models.multitask_initialization import initialize_tasks_from_te
 from hf_tinybert.models.vocabulary import trim_model
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.run_folder import RunFolder, claim_folder, wait_for_stage
-from hf_tinybert.workflow.distil_settings import DistilSettings
 from hf_tinybert.workflow.evaluation import score_rows
 from hf_tinybert.workflow.figures import (
     describe_rows,
@@ -46,13 +38,14 @@ from hf_tinybert.workflow.figures import (
     teachers_size,
 )
 from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, keep_answers
-from hf_tinybert.workflow.learnt_rows import warn_of_learnt_rows
 from hf_tinybert.workflow.loss_history import Curves
 from hf_tinybert.workflow.model_folder import answering_config, load_tokenizer, task_folder
+from hf_tinybert.workflow.multitask_parts import read_part
 from hf_tinybert.workflow.multitask_settings import MultiTaskSettings
 from hf_tinybert.workflow.refused_run import given_back_if_refused
 from hf_tinybert.workflow.row_fingerprint import check_same_rows
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, place_models
+from hf_tinybert.workflow.run_sources import keep_sources
 from hf_tinybert.workflow.student_start import (
     check_student_start,
     keep_found_layers,
@@ -64,20 +57,12 @@ from hf_tinybert.workflow.student_start import (
     student_tokenizer,
 )
 from hf_tinybert.workflow.student_training import train_student
-from hf_tinybert.workflow.supervised import trainer_data
-from hf_tinybert.workflow.task_data import PreparedData, prepare_data
-from hf_tinybert.workflow.teacher_scores import Scores, check_same_teacher, score_teachers, scored_ensemble
+from hf_tinybert.workflow.teacher_scores import Scores, score_teachers, scored_ensemble
 from hf_tinybert.workflow.teachers import (
     calibration_texts,
-    check_joined,
-    embedding_fields,
-    teacher_model,
-    teacher_task,
 )
-from hf_tinybert.workflow.unlabeled import training_rows
 
 _STAGE = "multi-task distillation"
-_PERCENT = frozenset({TaskKind.QUESTION_ANSWERING})  # whose main metric is 100 for a faultless model
 
 
 def distil_tasks(settings: MultiTaskSettings, output: Path, display: ProgressDisplay) -> dict[str, Any]:
@@ -96,38 +81,15 @@ def distil_tasks(settings: MultiTaskSettings, output: Path, display: ProgressDis
         has such, and retention; parameters, megabytes, seconds.
 
     Raises:
-        ValueError: unusable data or settings, teachers that do not fit, or an output folder that holds something else.
+        ValueError: unusable data or settings, teachers that do not fit, or an output folder that holds something else,
+            also a run of other teachers, another start or other rows under the same names.
         FileNotFoundError: no such teacher or data.
     """
-    finished = finished_figures(output, settings.to_json(), _STAGE)
+    finished = finished_figures(output, settings.to_json(), _STAGE, settings.sources)
     if finished is not None:
-        run = RunFolder(output, settings.to_json())
-        for name in filter(settings.is_taught, settings.tasks):
-            check_same_teacher(run, _teacher_stage(name), settings.of_task(name).teacher_source)
         display.line("  finished before; other rows go to another folder")
         return finished
     return _MultiTaskDistillation(settings, output, display).run()
-
-
-@dataclass
-class _Part:
-    """One task of a run.
-
-    Attributes:
-        settings: of the task.
-        data: its rows.
-        train_rows: encoded, unlabelled ones included.
-        spec: of its head, as in the student's configuration.
-        teacher: None where it is learnt from labels alone.
-        answers: whether the teacher's head is trained.
-    """
-
-    settings: DistilSettings
-    data: PreparedData
-    train_rows: Dataset
-    spec: dict[str, Any]
-    teacher: PreTrainedModel | None = None
-    answers: bool = False
 
 
 class _MultiTaskDistillation:
@@ -142,23 +104,25 @@ class _MultiTaskDistillation:
         # of all tasks: not the weights of the base alone
         general = replace(self.shared, loss_weights=settings.shared.get("loss_weights"))
         general.arguments(self.checkpoints, "loss")  # refuses a wrong objective before anything is read
-        self.base_teacher = self.shared.teacher_source.first
-        answering_config(self.base_teacher)  # says of a teacher that is not there what a tokenizer would not
-        self.teacher_tokenizer = load_tokenizer(self.base_teacher)
+        first = self.shared.teacher_source.first
+        config = answering_config(first)  # says of a teacher that is not there what a tokenizer would not
+        self.teacher_tokenizer = load_tokenizer(first)
         self.tokenizer = student_tokenizer(self.shared, self.teacher_tokenizer)
+        self.student_config = student_config(self.shared, config)
+        tokenizers = self.tokenizer, self.teacher_tokenizer
         with display.bar("reading and tokenising"):
-            self.parts = {name: self._part(name) for name in settings.tasks}
+            width = self.student_config.hidden_size
+            self.parts = {name: read_part(name, settings, *tokenizers, width) for name in settings.tasks}
         scored = any(part.data.has_gold for part in self.parts.values())
         self.arguments = general.arguments(self.checkpoints, MEAN_SCORE if scored else "loss")
         self.leads = self.arguments.process_index == 0
         self.student = self._untrained_student()
         self.ensembles: dict[str, dict[str, Any] | None] = {}
-        for name, part in self.parts.items():
-            objectives = self._objectives(name, part)
-            if settings.is_taught(name):
-                self._load_teacher(name, part, objectives)
-                self._warn_of_learnt_rows(part)
-        self.tasks = {name: self._distillation_task(part) for name, part in self.parts.items()}
+        for part in self.parts.values():
+            part.load_teacher(self.student, self.arguments)
+            if self.leads:
+                part.warn_of_learnt_rows()
+        self.tasks = {name: part.distillation_task(*tokenizers) for name, part in self.parts.items()}
         with frozen_parts(self.student, self.arguments.frozen):
             check_rate_factors(self.student, self.shared.learning_rate_factors or {}, self.arguments.frozen or ())
             check_before_teachers(self.student, self.arguments, self.tasks, self.tokenizer)
@@ -183,6 +147,7 @@ class _MultiTaskDistillation:
         self._check_order(folder)
         texts = [file for part in self.parts.values() for file in part.settings.unlabeled]
         check_same_rows(folder, {name: part.data.rows for name, part in self.parts.items()}, texts, leads=self.leads)
+        keep_sources(folder, self.settings.sources, leads=self.leads)
         teachers = [part.teacher for part in self.parts.values() if part.teacher is not None]
         place_models((self.student, *teachers), self.arguments.device)
         for name, part in self.parts.items():
@@ -219,64 +184,9 @@ class _MultiTaskDistillation:
                 "the order, name another folder, or remove it"
             )
 
-    def _part(self, name: str) -> _Part:
-        settings, taught = self.settings.of_task(name), self.settings.is_taught(name)
-        first = settings.teacher_source.first
-        check_weights(Path(first))
-        config, tokenizer = answering_config(first), load_tokenizer(first)
-        self._check_tokenizer(name, tokenizer)
-        try:
-            known = teacher_task(settings, config, tokenizer) if taught else None
-            if taught:
-                check_joined(settings, known, tokenizer)
-        except ValueError as error:
-            raise ValueError(f"task `{name}`: {error}") from error
-        data = prepare_data(settings, self.tokenizer, config, known)
-        spec: dict[str, Any] = {"kind": str(data.task.kind)}
-        if data.task.settings.labels:
-            spec["id2label"] = dict(enumerate(data.task.settings.labels))
-        if data.task.kind is TaskKind.SENTENCE_EMBEDDING:
-            width = self._student_width(answering_config(self.base_teacher))
-            spec |= embedding_fields(first, config, width, head=settings.teacher_task)
-        return _Part(settings, data, training_rows(data, settings, self.tokenizer), spec)
-
-    def _check_tokenizer(self, name: str, tokenizer: PreTrainedTokenizerBase) -> None:
-        if tokenizer.get_vocab() != self.teacher_tokenizer.get_vocab():
-            raise ValueError(
-                f"expected one vocabulary for all tasks, got another one of the teacher of `{name}` than of "
-                f"`{self.settings.base}`; because the student reads all tasks with one encoder; take teachers "
-                "that were fine-tuned from one model"
-            )
-
-    def _student_width(self, config: Any) -> int:  # noqa: ANN401 (a configuration)
-        return int(student_config(self.shared, config).hidden_size)
-
     def _untrained_student(self) -> TinyBertForMultiTask:
-        config = student_config(self.shared, answering_config(self.base_teacher))
-        encoder = new_student(TinyBertModel, config, self.shared, self.tokenizer)
+        encoder = new_student(TinyBertModel, self.student_config, self.shared, self.tokenizer)
         return TinyBertForMultiTask.from_encoder(encoder, {name: part.spec for name, part in self.parts.items()})
-
-    def _objectives(self, name: str, part: _Part) -> dict[Phase, DistillationObjective]:
-        """What is learned of a task, as the trainer will have it."""
-        own = self.student.for_task(name)
-        task = DistillationTask(train_dataset=part.train_rows, loss_weights=part.settings.loss_weights)
-        objectives = task_objectives(self.arguments, own, name, task, has_teacher=self.settings.is_taught(name))
-        made = predicts_vocabulary(own)  # of hidden words, whose labels are the words of any text
-        if part.settings.unlabeled and not made and any(one.reads_labels for one in objectives.values()):
-            raise ValueError(
-                f"expected terms that compare with a teacher alone for the `unlabeled` rows of the task `{name}`, got "
-                "one that reads labels; because these rows have none; give the task a `teacher` and no `label_loss` "
-                "in its `loss_weights`, and leave out `probability_shift`, or leave the rows out"
-            )
-        return objectives
-
-    def _load_teacher(self, name: str, part: _Part, objectives: Mapping[Phase, DistillationObjective]) -> None:
-        part.teacher, part.answers = teacher_model(part.settings, self.student.for_task(name), objectives.values())
-
-    def _warn_of_learnt_rows(self, part: _Part) -> None:
-        own = part.settings
-        for teacher in own.teacher_source.names if self.leads else ():
-            warn_of_learnt_rows(teacher, own.data, own.seed, part.data.cut, head=own.teacher_task)
 
     def _initialize(self, folder: RunFolder) -> dict[str, StudentInitialization]:
         """The encoder from the base's teacher, on texts of all tasks; every head, and every map, from its own."""
@@ -323,24 +233,9 @@ class _MultiTaskDistillation:
         self.earlier_seconds, self.curves = training.earlier_seconds, training.curves
         return training.epochs
 
-    def _distillation_task(self, part: _Part) -> DistillationTask:
-        data = trainer_data(part.data, self.tokenizer, part.settings.seed)
-        return DistillationTask(
-            train_dataset=part.train_rows,
-            eval_dataset=data["eval_dataset"],
-            teacher=part.teacher,
-            teacher_processing_class=None if part.teacher is None else self.teacher_tokenizer,
-            collator=data["data_collator"],
-            compute_metrics=data.get("compute_metrics"),
-            main_metric=part.data.task.main_metric if part.data.has_gold else None,
-            full_score=100.0 if part.data.task.kind in _PERCENT else 1.0,
-            preprocess_logits_for_metrics=data["preprocess_logits_for_metrics"],
-            loss_weights=part.settings.loss_weights,
-        )
-
     def _teacher_scores(self, name: str, folder: RunFolder) -> Scores:
         """A teacher by split, before training casts its weights to bfloat16."""
-        stage, part = _teacher_stage(name), self.parts[name]
+        stage, part = f"teacher of {name}", self.parts[name]
         source = part.settings.teacher_source
         told = None if part.teacher is None else told_ensemble(part.teacher)
         self.ensembles[name] = scored_ensemble(told, source, (), {})
@@ -410,10 +305,6 @@ class _MultiTaskDistillation:
             },
             **figures_without_model(part.data.task, {split: part.data.rows[split] for split in student}, self.display),
         }
-
-
-def _teacher_stage(task: str) -> str:
-    return f"teacher of {task}"
 
 
 def _in_turns(several: list[list[Any]]) -> Iterator[Any]:

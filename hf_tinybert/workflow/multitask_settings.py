@@ -11,6 +11,7 @@ from hf_tinybert.distillation.loss_weights import parse_loss_weights
 from hf_tinybert.distillation.recipes import RecipeName
 from hf_tinybert.models.configuration_tinybert_tasks import check_task_name
 from hf_tinybert.workflow.distil_settings import DistilSettings, LearnFrom
+from hf_tinybert.workflow.run_sources import RunSources
 from hf_tinybert.workflow.teacher_source import TeacherSource
 
 OF_A_TASK = frozenset(
@@ -69,6 +70,11 @@ class MultiTaskSettings:
                 )
             if "data" not in own:
                 raise ValueError(f"expected `data` for the task `{name}`, got {sorted(own)}")
+            if own.get("teacher_task") and not own.get("teacher"):
+                raise ValueError(
+                    f"expected a `teacher` with the `teacher_task` of the task `{name}`, got `{own['teacher_task']}` "
+                    "alone; because the task is learnt from its labels; name the teacher, or leave its head out"
+                )
             try:
                 parse_loss_weights(own.get("loss_weights") or {})
             except ValueError as error:
@@ -88,6 +94,15 @@ class MultiTaskSettings:
                 raise ValueError(
                     "expected `learn_from` teacher, got labels; leave out the `teacher` of a task instead"
                 )
+
+    @property
+    def sources(self) -> RunSources:
+        """What a student of these settings is made of."""
+        several = [self.of_task(name).sources for name in self.tasks]
+        return RunSources(
+            models=tuple(name for one in several for name in one.models),
+            data=tuple(name for one in several for name in one.data),
+        )
 
     @property
     def base(self) -> str:

@@ -17,6 +17,7 @@ from hf_tinybert.distillation.terms import Phase, Reads, Term, reads_of
 from hf_tinybert.models.configuration_tinybert_tasks import check_task_name
 from hf_tinybert.models.initialization import InitializationMethod
 from hf_tinybert.workflow.run_arguments import DataSettings, check_numbers, share_steps
+from hf_tinybert.workflow.run_sources import RunSources
 from hf_tinybert.workflow.student_shape import StudentShape
 
 TEXT_TASK = "text"
@@ -117,6 +118,12 @@ class PretrainSettings:
         self._check_tasks()
 
     @property
+    def sources(self) -> RunSources:
+        """What a student of these settings is made of."""
+        data = tuple(str(own["data"]) for own in self.tasks.values())
+        return RunSources(models=() if self.teacher is None else (self.teacher,), files=self.texts, data=data)
+
+    @property
     def student_shape(self) -> StudentShape:
         """The sizes of the student."""
         return StudentShape(self.shape, self.layers, self.width, self.heads, self.units)
@@ -175,6 +182,11 @@ class PretrainSettings:
             )
 
     def _check_tasks(self) -> None:
+        if not self.tasks and self.sampling != SamplingStrategy.PROPORTIONAL:
+            raise ValueError(
+                f"expected `tasks` with `sampling`, got {self.sampling} alone; because it says how often the text and "
+                "each task come; name the tasks, or leave it out"
+            )
         if self.tasks and self.masked_lm is None:
             raise ValueError(
                 f"expected `masked_lm` beside the tasks {', '.join(f'`{name}`' for name in self.tasks)}, got none; "

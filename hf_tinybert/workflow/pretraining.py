@@ -30,7 +30,9 @@ from hf_tinybert.workflow.general_tasks import heads_of, read_tasks, save_tasks
 from hf_tinybert.workflow.loss_history import LossHistory
 from hf_tinybert.workflow.model_folder import load_config, load_tokenizer, ready_to_save
 from hf_tinybert.workflow.pretrain_settings import PretrainSettings
+from hf_tinybert.workflow.row_fingerprint import check_same_rows
 from hf_tinybert.workflow.run_arguments import CHECKPOINTS, TRAINING_ARGUMENTS_FILE, place_models
+from hf_tinybert.workflow.run_sources import keep_sources
 from hf_tinybert.workflow.student_start import keep_found_layers, layers_of_run, show_what_is_left_out, start_layers
 from hf_tinybert.workflow.task_data import longest_input
 
@@ -78,13 +80,15 @@ def pretrain(
         steps of each; tokens are those of the text, seconds also those of the tasks, and operations are left out.
 
     Raises:
-        ValueError: unusable texts or settings, or an output folder that holds something else.
+        ValueError: unusable texts or settings, or an output folder that holds something else, also a run of another
+            teacher, other texts or other rows under the same names.
         FileNotFoundError: no such teacher or texts.
 
     Source: TinyBERT (arXiv 1909.10351), "general distillation", section 3.2, whose code gives both models the same
         text, by default without masks; masked LM beside it as in DistilBERT (arXiv 1910.01108), section 3.
     """
-    finished = finished_figures(output, settings.to_json(), _STAGE, working=(CHECKPOINTS, _BLOCKS))
+    working = CHECKPOINTS, _BLOCKS
+    finished = finished_figures(output, settings.to_json(), _STAGE, settings.sources, working=working)
     if finished is not None:
         display.line("  finished before")
         return finished
@@ -123,6 +127,8 @@ class _Pretraining:
     def run(self) -> dict[str, Any]:
         """Tokenise, train, save and compare."""
         with claim_folder(self.output, self.settings.to_json(), leads=self.leads) as folder:
+            check_same_rows(folder, {name: task.rows for name, task in self.tasks.items()}, leads=self.leads)
+            keep_sources(folder, self.settings.sources, leads=self.leads)
             with self.display.bar("reading and tokenising"):
                 blocks = self._packed_blocks()
             return self._run(folder, blocks)

@@ -32,7 +32,8 @@ class DataSettings:
         kind: kind of task; None takes the one that the columns show, or that the teacher was trained for.
         columns: standard column -> its name in the data, where the names do not show it.
         max_length: tokens that the model reads at once; None takes the kind's usual length.
-        stride: tokens that neighbouring windows of a long text share; None takes a third of the length.
+        stride: tokens that neighbouring windows of a long text share, of kinds that read it so; None takes a third of
+            the length.
         summary_sentences: sentences of an extractive summary. At this default, and that of `masked_share`, a student
             takes what its teacher was trained for.
         masked_share: share of the tokens that masked LM hides. Source: BERT, section 3.1.

@@ -118,7 +118,7 @@ def prepare_data(
     data = read_data(settings.data, kind, settings.columns, settings.seed)
     if known is not None:
         check_labels(data.labels, known)
-    task = Task(_task_settings(settings, data, longest_input(tokenizer, config), known))
+    task = Task(_task_settings(settings, data, longest_input(tokenizer, config), known)).of_data(data.splits)
     limits = {"train": settings.train_rows, "validation": settings.validation_rows}
     rows = DatasetDict({name: sample(split, limits.get(name), settings.seed) for name, split in data.splits.items()})
     encoded = {name: task.encode(rows[name], tokenizer) for name in ("train", "validation")}
@@ -193,6 +193,11 @@ def _task_settings(settings: DataSettings, data: TaskData, longest: int, known: 
             f"expected `max_length` of at most {longest}, got {settings.max_length}; because the model has no "
             "positions for more tokens; longer texts are cut, or read in windows, as their kind is"
         )
+    if settings.stride is not None and not KINDS[data.kind].windows:
+        raise ValueError(
+            f"expected no `stride` for {data.kind}, got {settings.stride}; because its texts are cut at `max_length`, "
+            "not read in windows that share tokens; leave it out"
+        )
     if known is not None:
         given = {"max_length": settings.max_length, "stride": settings.stride}
         changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
@@ -208,7 +213,6 @@ def _task_settings(settings: DataSettings, data: TaskData, longest: int, known: 
         stride=stride if settings.stride is None else settings.stride,
         summary_sentences=settings.summary_sentences,
         masked_share=settings.masked_share,
-        unanswerable=_unanswerable(data.splits),
     )
 
 
@@ -220,12 +224,6 @@ def _check_hidden(validation: Dataset) -> None:
             "the model says is compared with them: texts with masks of their own keep these, and unknown tokens are "
             "not hidden; give texts of words that the tokenizer knows"
         )
-
-
-def _unanswerable(rows: DatasetDict) -> bool:
-    """Whether a question of the training rows has no answer, so that giving none must be learnt."""
-    columns = rows["train"].column_names
-    return "answers" in columns and any(not answers["text"] for answers in rows["train"]["answers"][:])
 
 
 __all__ = [

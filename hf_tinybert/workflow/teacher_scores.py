@@ -32,27 +32,6 @@ def kept_scores(folder: RunFolder, stage: str, teacher: str | TeacherSource, sco
     return scores
 
 
-def check_same_teacher(folder: RunFolder, stage: str, teacher: str | TeacherSource) -> None:
-    """Refuse to take a finished run for one of the teacher that lies there now; one that is gone passes.
-
-    Args:
-        folder: of the run, finished.
-        stage: where `kept_scores` kept what it found.
-        teacher: Hub name or folder, or several.
-
-    Raises:
-        ValueError: its weights have changed.
-    """
-    before = (folder.finished(stage) or {}).get("weights")
-    now = None if before is None else stored_weights_sha256(teacher)
-    if now is not None and now != before:
-        name = teacher if isinstance(teacher, str) else teacher.public_name
-        raise ValueError(
-            f"expected the teacher of the finished run in `{folder.path}`, got other weights in `{name}`; because the "
-            "student there has learnt from the former; name another folder, or remove it"
-        )
-
-
 def score_teachers(
     folder: RunFolder,
     stage: str,
@@ -98,4 +77,4 @@ def scored_ensemble(
     return {"teachers": teachers, **({"scores": together} if together else {})}
 
 
-__all__ = ["Scores", "check_same_teacher", "kept_scores", "score_teachers", "scored_ensemble"]
+__all__ = ["Scores", "kept_scores", "score_teachers", "scored_ensemble"]

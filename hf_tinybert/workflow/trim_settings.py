@@ -6,6 +6,7 @@ from typing import Any
 
 from hf_tinybert.data.raw_text import DEFAULT_COLUMNS
 from hf_tinybert.models.piece_choice import PieceChoice
+from hf_tinybert.workflow.run_sources import RunSources
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,11 @@ class TrimSettings:
                 "expected `texts` or a file of pieces to `keep`, got neither; because they say which pieces stay"
             )
         self.choice  # noqa: B018 (its ranges)
+
+    @property
+    def sources(self) -> RunSources:
+        """What a model of these settings is made of."""
+        return RunSources(models=(self.model,), files=(*self.texts, *(() if self.keep is None else (self.keep,))))
 
     @property
     def choice(self) -> PieceChoice:

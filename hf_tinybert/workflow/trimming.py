@@ -10,7 +10,7 @@ from typing import Any
 from huggingface_hub import snapshot_download
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from hf_tinybert.data.raw_text import check_sources, describe_sources, read_documents
+from hf_tinybert.data.raw_text import check_sources, read_documents
 from hf_tinybert.data.tasks import TASK_FILE, Task
 from hf_tinybert.data.text_encoding import read_text
 from hf_tinybert.distillation.record import RECORD_FILE, DistillationRecord, public_name
@@ -27,13 +27,13 @@ from hf_tinybert.run_folder import RunFolder, claim_folder
 from hf_tinybert.workflow.corpus_pieces import PieceCounts, compare_pieces, count_pieces
 from hf_tinybert.workflow.distilling import SENTENCE_TRANSFORMERS_FOLDER
 from hf_tinybert.workflow.figures import finished_figures, model_size, save_figures
-from hf_tinybert.workflow.kept_answers import stored_weights_sha256
 from hf_tinybert.workflow.model_folder import load_tokenizer
+from hf_tinybert.workflow.run_sources import keep_sources
 from hf_tinybert.workflow.saved_class import load_as_saved
 from hf_tinybert.workflow.trim_settings import TrimSettings
 
 VOCABULARY_MAP_FILE = "vocabulary_map.json"
-_STAGE, _SOURCES_STAGE = "trimming", "sources"
+_STAGE = "trimming"
 # what a folder tells beside weights and tokenizer, and no vocabulary changes
 _CARRIED = (TASK_FILE, "tasks", MODULES_FILE, "sentence_bert_config.json", "config_sentence_transformers.json")
 # the same of a Hub model, by patterns of its files
@@ -60,9 +60,8 @@ def trim_vocabulary(settings: TrimSettings, output: Path, display: ProgressDispl
             run of another model or other texts under the same names.
         FileNotFoundError: no such model, texts or list.
     """
-    finished = finished_figures(output, settings.to_json(), _STAGE)
+    finished = finished_figures(output, settings.to_json(), _STAGE, settings.sources)
     if finished is not None:
-        _check_same_sources(RunFolder(output, settings.to_json()), settings)
         display.line("  finished before")
         return finished
     return _Trimming(settings, output, display).run()
@@ -97,6 +96,7 @@ class _Trimming:
     def run(self) -> dict[str, Any]:
         """Write everything."""
         with claim_folder(self.output, self.settings.to_json(), leads=True) as folder:
+            keep_sources(folder, self.settings.sources, leads=True)
             return self._write(folder)
 
     def _write(self, folder: RunFolder) -> dict[str, Any]:
@@ -114,7 +114,6 @@ class _Trimming:
             told = {name: figures[name] for name in ("pieces", "covered", "texts")}
             replace(DistillationRecord.load(self.source), vocabulary=told).save(self.output)
         save_figures(self.output, figures)
-        folder.finish(_SOURCES_STAGE, _sources(self.settings))
         folder.finish(_STAGE, figures)
         return figures
 
@@ -147,29 +146,6 @@ class _Trimming:
             "settings": self.settings.to_json(),
             "machine": machine(),
         }
-
-
-def _sources(settings: TrimSettings) -> dict[str, str | None]:
-    """Hashes of the model and of the files that choose, by their names; of those that are here."""
-    files = [name for name in (*settings.texts, settings.keep) if name and Path(name).is_file()]
-    told = dict(zip(files, describe_sources(files), strict=True))
-    return {**told, settings.model: stored_weights_sha256(settings.model)}
-
-
-def _check_same_sources(folder: RunFolder, settings: TrimSettings) -> None:
-    """Refuse to take a finished run for one of what lies under the names of its settings now.
-
-    Raises:
-        ValueError: model, texts or list have changed.
-    """
-    before = folder.finished(_SOURCES_STAGE) or {}
-    now = {name: told for name, told in _sources(settings).items() if told is not None and name in before}
-    changed = ", ".join(f"`{name}`" for name, told in now.items() if before[name] != told)
-    if changed:
-        raise ValueError(
-            f"expected what the finished run in `{folder.path}` was made of, got another content of {changed}; "
-            "because the model there is of the former; name another folder, or remove it"
-        )
 
 
 def _embedding_size(model: PreTrainedModel) -> int:

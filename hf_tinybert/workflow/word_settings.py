@@ -1,6 +1,7 @@
 """Where the words of an augmentation come from, and how often they take the place of others."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from hf_tinybert.data.augmentation import Replacement
 
@@ -52,6 +53,13 @@ class WordSettings:
                 "name one by `masked_lm` or `vectors`"
             )
         self.replacement_of(copies=1, seed=0)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Files, folders and Hub names that words, vectors and stop words come from."""
+        vectors = self.vectors or ""
+        beside = str(Path(vectors).with_suffix(".txt")) if vectors.endswith(".npy") else None  # the words of a matrix
+        return tuple(name for name in (self.stop_words, self.masked_lm, vectors, beside) if name)
 
     def replacement_of(self, copies: int, seed: int) -> Replacement:
         """How words are replaced.

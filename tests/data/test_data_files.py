@@ -1,6 +1,7 @@
 """Rows of one file."""
 
 import json
+import os
 
 import pytest
 from datasets import Dataset
@@ -134,3 +135,18 @@ def test_letters_behind_the_closing_quotation_mark_of_a_csv_are_refused(tmp_path
     (tmp_path / "rows.csv").write_text('text,label\nfoo,neg\n"Up" again,pos\n')
     with pytest.raises(ValueError, match=r"closing quotation mark of a cell in line 3 of `.*rows.csv`"):
         read_data_file(tmp_path / "rows.csv")
+
+
+@pytest.mark.parametrize("ending", sorted(FORMATS))
+def test_a_file_in_the_place_of_another_of_its_size_and_time_is_read(tmp_path, ending):
+    """Prevents rows of a file that is no more, which the library knows again by path, size and time of change."""
+    file = tmp_path / f"rows{ending}"
+    found = []
+    for text in ("a film", "a game"):
+        if ending == ".txt":
+            file.write_text(f"{text}\n" * 3)
+        else:
+            write(file, [{"text": text}] * 3)
+        os.utime(file, (1_000_000, 1_000_000))
+        found.append(read_data_file(file)["text"][:])
+    assert found == [["a film"] * 3, ["a game"] * 3]

@@ -64,6 +64,21 @@ def test_a_task_survives_its_file(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == [TASK_FILE]
 
 
+def test_a_task_is_told_by_all_of_its_data_whether_questions_may_stay_unanswered():
+    """Prevents a split of answered questions from being scored otherwise than one with an unanswered question."""
+    task = Task(TaskSettings(TaskKind.QUESTION_ANSWERING))
+    answered = Dataset.from_dict({"answers": [{"text": ["a film"], "answer_start": [0]}] * 2})
+    none = Dataset.from_dict(
+        {"answers": [{"text": ["a film"], "answer_start": [0]}, {"text": [], "answer_start": []}]}
+    )
+    assert task.of_data({"train": answered}) is task
+    assert task.of_data({"train": answered, "validation": none}).settings.unanswerable
+    told = task.with_settings(unanswerable=True)
+    assert told.of_data({"train": answered}) is told
+    other = Task(TaskSettings(TaskKind.REGRESSION))
+    assert other.of_data({"train": none}) is other
+
+
 @pytest.mark.parametrize(
     "content", [None, "{", "[]", '{"labels": []}', '{"kind": "poetry"}', '{"kind": "regression", "x": 1}']
 )

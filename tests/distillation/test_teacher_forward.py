@@ -46,6 +46,17 @@ def test_values_come_only_where_they_are_read(build_teacher, batch):
     assert all(record.value.shape == record.key.shape for record in read.attentions)
 
 
+def test_the_precision_is_that_of_what_runs(build_teacher):
+    """Prevents answers of half precision under the name of float32 ones, where autocast makes them or the weights."""
+    teacher = build_teacher()
+    forward = TeacherForward(teacher, teacher, AttentionAccess.INTERFACE, autocast="float16")
+    forward.ask_for(StateRequest(logits=True))
+    assert forward.precision == "float16"
+    forward.ask_for(StateRequest((0, 4)))  # by the encoder, around which no autocast was put
+    assert forward.precision == "float32"
+    assert TeacherForward(teacher.bfloat16(), teacher, AttentionAccess.INTERFACE).precision == "bfloat16"
+
+
 def test_two_runs_may_share_a_teacher(build_teacher, batch):
     """Prevents an error in the evaluation of one student after another of the same teacher was set up."""
     teacher = build_teacher()

@@ -64,6 +64,19 @@ def test_the_teacher_runs_once_for_every_row_and_never_again(build_trainer, tmp_
     assert again == []
 
 
+def test_answers_of_another_precision_are_not_taken_for_those_of_the_run(build_trainer, tmp_path, monkeypatch):
+    """Prevents a run in float32 from learning what the teacher said under autocast, and the other way round."""
+    arguments = {"teacher_cache_dir": str(tmp_path / "cache"), "phases": ["prediction-layer"]}
+    built = {}
+    for precision in ("no", "bf16", "no"):
+        monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", precision)  # as `accelerate launch --mixed_precision` sets it
+        trainer = build_trainer(arguments)
+        forwards = _forwards(trainer)
+        trainer.train()
+        built.setdefault(precision, []).append(len(forwards) > 0)
+    assert built == {"no": [True, False], "bf16": [True]}
+
+
 def test_logits_alone_serve_the_phase_that_reads_no_more(build_trainer, tmp_path):
     """Prevents the intermediate-layer phase from being refused, or trained without its teacher."""
     arguments = {"teacher_cache_dir": str(tmp_path / "cache"), "teacher_cache_contents": "logits"}

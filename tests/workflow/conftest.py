@@ -11,6 +11,7 @@ import pytest
 import torch
 from datasets import Dataset
 from rich.console import Console
+from safetensors.torch import load_file, save_file
 from transformers import (
     AutoTokenizer,
     BertModel,
@@ -240,6 +241,18 @@ def earlier_calls_took():
         clock = folder / ".checkpoints" / "seconds.json"  # of a training on labels
         if clock.is_file():
             clock.write_text(json.dumps(dict.fromkeys(json.loads(clock.read_text()), seconds)))
+
+    return change
+
+
+@pytest.fixture(scope="session")
+def train_anew():
+    """Gives a model other weights in the same folder, as another training would."""
+
+    def change(folder):
+        file = Path(folder, "model.safetensors")
+        weights = load_file(file)
+        save_file({name: value + 1 for name, value in weights.items()}, file, {"format": "pt"})
 
     return change
 

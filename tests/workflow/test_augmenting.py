@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,15 @@ from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
 from hf_tinybert.data.augmentation import Augmenter
 from hf_tinybert.data.tasks import TaskKind
-from hf_tinybert.workflow import AugmentSettings, DistilSettings, augment, augmentation_sources, augmenting, distil
+from hf_tinybert.workflow import (
+    AugmentSettings,
+    DistilSettings,
+    augment,
+    augmentation_sources,
+    augmenting,
+    distil,
+    distilling,
+)
 from hf_tinybert.workflow.row_reader import BadRow, read_rows
 from tests.conftest import WORDS
 from tests.workflow.conftest import FEW, SMALL
@@ -189,3 +198,30 @@ def test_what_changes_nothing_is_refused_and_what_changes_little_told(made, vect
     with caplog.at_level(logging.WARNING, "hf_tinybert"):
         made(vectors=str(file), copies=20, probability=1.0)
     assert "rows unchanged" in caplog.text
+
+
+def test_variants_of_rows_that_a_distillation_holds_out_are_told(
+    data_of, teacher_of, vectors, display, tmp_path, caplog, monkeypatch
+):
+    """Prevents a score on validation rows whose variants the student has learnt, because the seeds differ."""
+    data, teacher = tmp_path / "reviews.jsonl", teacher_of("text-classification")
+    shutil.copyfile(Path(data_of("text-classification"), "train.jsonl"), data)
+    given = {"data": str(data), "vectors": vectors, "copies": 1, "candidates": 4, "train_rows": 20}
+    for seed in (0, 1):
+        augment(AugmentSettings(seed=seed, **given), tmp_path / f"{seed}.jsonl", display)
+
+    def told(*files, **changes):
+        caplog.clear()
+        files = tuple(str(tmp_path / file) for file in files)
+        fields = {"data": str(data), "teacher": teacher, "unlabeled": files, **FEW, **SMALL, **changes}
+        settings = DistilSettings(**fields)
+        distilling._Distillation(settings, tmp_path / "out", display)
+        return [message for message in caplog.messages if "variants" in message]
+
+    assert not told("0.jsonl", train_rows=9)
+    (said,) = told("0.jsonl", "1.jsonl")
+    assert "1.jsonl` was made by seed 1 of other" in said and "`validation` and `test`" in said and "--seed 0" in said
+    assert not told("1.jsonl", data=data_of("text-classification"))
+    lines = data.read_text().splitlines(keepends=True)
+    data.write_text("".join(lines[:40]))  # rows of the same seed, but of another file
+    assert told("0.jsonl")

@@ -103,6 +103,39 @@ def test_parts_of_the_student_reach_the_arguments_and_runs_of_before_are_known_a
         _settings(learn_from="labels", probability_shift=True)
 
 
+OF_A_TEACHER = {
+    "loss_weights": {"label_loss": 1.0},
+    "temperature": 2.0,
+    "phases": ("joint",),
+    "intermediate_epochs": 1,
+    "intermediate_learning_rate": 1e-4,
+    "cache_dir": "cache",
+}
+
+
+@pytest.mark.parametrize("name", OF_A_TEACHER)
+def test_what_only_a_teacher_gives_meaning_to_is_refused_beside_labels_alone(name):
+    """Prevents options that are given, kept as settings of the run, and do nothing."""
+    _settings(**{name: OF_A_TEACHER[name]})
+    with pytest.raises(ValueError, match=f"expected `learn_from` teacher with `{name}`, got labels; because nothing"):
+        _settings(learn_from="labels", **{name: OF_A_TEACHER[name]})
+
+
+def test_what_labels_alone_have_a_use_for_is_taken():
+    """Prevents a baseline that cannot have the start, or the length, of the student beside it."""
+    used = {"recipe": "distilbert", "epochs": 2, "learning_rate": 1e-4, "dropout": 0.1, "frozen": "embeddings"}
+    _settings(learn_from="labels", loss_weights={}, layer_mapping="last", **used)
+    for start in ("random", "owner/general"):
+        with pytest.raises(ValueError, match="teacher with `layer_mapping`, got labels"):
+            _settings(learn_from="labels", start=start, layer_mapping="last")
+
+
+def test_a_limit_of_a_cache_that_there_is_not_is_refused():
+    """Prevents a run whose teacher is thought to be kept, and answers at every step."""
+    with pytest.raises(ValueError, match="expected `cache_dir` with `cache_max_gb`, got 20 without"):
+        _settings(cache_max_gb=20)
+
+
 def test_settings_come_back_from_json():
     """Prevents a finished run from being refused as another one."""
     values = _settings(phases=("joint",), loss_weights={"label_loss": 0.5}).to_json()

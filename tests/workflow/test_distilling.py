@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from rich.console import Console
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from transformers import AutoConfig, AutoTokenizer
 
 from hf_tinybert.data.tasks import KINDS as DEFINITIONS
@@ -116,7 +116,7 @@ def test_a_student_without_distillation_learns_from_labels_alone(data_of, teache
         raise RuntimeError("distilled")
 
     monkeypatch.setattr("hf_tinybert.workflow.distilling.DistillationTrainer.train", distilled)
-    settings = _settings(data_of, teacher_of, learn_from="labels", start="random")
+    settings = _settings(data_of, teacher_of, learn_from="labels", start="random", intermediate_epochs=None)
     figures = distil(settings, tmp_path / "out", display)
     assert figures["scores"]["validation"]["student"].keys() == {"accuracy", "f1", "matthews_correlation"}
     assert not (tmp_path / "out" / "distillation.json").exists()
@@ -137,21 +137,43 @@ def test_a_teacher_that_has_learnt_the_rows_it_is_scored_on_is_told(data_of, tea
     assert "`validation` and `test`" in said and "by seed 1, and `teacher` was trained on what seed 0 leaves" in said
 
 
-def test_a_finished_run_of_another_teacher_is_refused(student_of, tmp_path, display):
+def test_a_finished_run_of_another_teacher_is_refused(student_of, tmp_path, display, train_anew):
     """Prevents the student of a teacher from before it was trained anew, given again as that of the new one."""
     folder, figures = student_of("text-classification")
-    teacher, out = tmp_path / "teacher", tmp_path / "out"
-    shutil.copytree(figures["settings"]["teacher"], teacher)
+    before, teacher, out = figures["settings"]["teacher"], tmp_path / "teacher", tmp_path / "out"
+    shutil.copytree(before, teacher)
     shutil.copytree(folder, out)
-    given = {**figures["settings"], "teacher": str(teacher)}
-    run = json.loads((out / "run.json").read_text())
-    (out / "run.json").write_text(json.dumps({**run, "settings": given}))
-    assert distil(DistilSettings(**given), out, display) == figures
-    weights = load_file(teacher / "model.safetensors")
-    weights["classifier.bias"] += 1
-    save_file(weights, teacher / "model.safetensors", {"format": "pt"})
-    with pytest.raises(ValueError, match="teacher of the finished run"):
-        distil(DistilSettings(**given), out, display)
+    run = (out / "run.json").read_text()
+    (out / "run.json").write_text(run.replace(before, str(teacher)))
+    settings = DistilSettings(**{**figures["settings"], "teacher": str(teacher)})
+    assert distil(settings, out, display)["scores"] == figures["scores"]
+    train_anew(teacher)
+    with pytest.raises(ValueError, match="the finished run in .*, got another content of `.*teacher`"):
+        distil(settings, out, display)
+
+
+def test_a_run_is_one_of_its_own_start(general, data_of, teacher_of, tmp_path, display, monkeypatch, train_anew):
+    """Prevents a student that goes on from another start, or is given again as that of another one."""
+    start, few = shutil.copytree(general, tmp_path / "start"), {**FEW, "phases": ("joint",), "preflight": False}
+    settings = DistilSettings(
+        data=data_of("regression"), teacher=teacher_of("regression"), start=str(start), train_rows=8, **few
+    )
+
+    def killed(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(DistillationTrainer, "train", killed)
+        distil(settings, tmp_path / "out", display)
+    train_anew(start)
+    with pytest.raises(ValueError, match=r"began with, got another content of `.*start`; "):
+        distil(settings, tmp_path / "out", display)
+    shutil.rmtree(start)
+    shutil.copytree(general, start)
+    distil(settings, tmp_path / "out", display)
+    train_anew(start)
+    with pytest.raises(ValueError, match=r"finished run in .*, got another content of `.*start`; "):
+        distil(settings, tmp_path / "out", display)
 
 
 @pytest.mark.parametrize("mapping", ["1,4", "last", "search"])
@@ -189,8 +211,10 @@ def test_a_search_for_another_start_than_projection_is_refused_before_the_folder
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("learn_from", ["teacher", "labels"])
-def test_frozen_parts_are_those_of_the_start(learn_from, data_of, teacher_of, tmp_path, display, monkeypatch):
+@pytest.mark.parametrize(
+    "learnt", [{"phases": ("prediction-layer",)}, {"learn_from": "labels", "intermediate_epochs": None}]
+)
+def test_frozen_parts_are_those_of_the_start(learnt, data_of, teacher_of, tmp_path, display, monkeypatch):
     """Prevents a setting that one of the two ways to learn leaves out, and a card that does not tell of it."""
     kept = "bert.embeddings.word_embeddings.weight"
     seen = {}
@@ -202,9 +226,7 @@ def test_frozen_parts_are_those_of_the_start(learn_from, data_of, teacher_of, tm
 
     start_student = distilling.start_student
     monkeypatch.setattr(distilling, "start_student", remembering)
-    settings = _settings(
-        data_of, teacher_of, learn_from=learn_from, frozen=("word_embeddings",), phases=("prediction-layer",)
-    )
+    settings = _settings(data_of, teacher_of, frozen=("word_embeddings",), **learnt)
     distil(settings, tmp_path / "out", display)
     saved = load_file(tmp_path / "out" / "model.safetensors")
     assert torch.equal(saved[kept], seen[kept])
@@ -384,6 +406,8 @@ def test_a_finished_run_is_not_trained_again(student_of, data_of, teacher_of, di
     monkeypatch.setattr("hf_tinybert.workflow.distilling.DistillationTrainer.train", trained)
     settings = _settings(data_of, teacher_of, score_test=True)
     assert distil(settings, Path(folder), display) == json.loads(json.dumps(figures))
+    kept = _settings(data_of, teacher_of, score_test=True, cache_dir="elsewhere", cache_max_gb=3, preflight=True)
+    assert distil(kept, Path(folder), display) == json.loads(json.dumps(figures))  # which decides nothing of them
 
 
 def test_labels_that_the_teacher_does_not_have_are_refused(data_of, teacher_of, tmp_path, display):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from hf_tinybert.data.tasks import Task
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.workflow import evaluate_folder, score_folder
 from hf_tinybert.workflow.evaluation import score_rows
@@ -42,6 +43,27 @@ def test_a_summariser_is_scored_beside_what_needs_no_model(teacher_of, data_of):
     assert metrics == evaluate_folder(folder, data, "validation", rows=5, seed=1)
     drawn = sample(read_data(data, "extractive-summarization", {}, 1).splits["validation"], 5, 1)
     assert without_model == load_task(folder).score_without_model(drawn)
+
+
+@pytest.mark.parametrize("at_once", [2, 2048])
+def test_whether_a_question_may_stay_unanswered_does_not_depend_on_its_neighbours(
+    teacher_of, tmp_path, monkeypatch, at_once
+):
+    """Prevents answers that change with how many rows are held at once, and with the split that is scored."""
+    folder, row = teacher_of("question-answering"), {"question": "what is it", "context": "a film"}
+    answer, none = {"text": ["film"], "answer_start": [2]}, {"text": [], "answer_start": []}
+    for split, golds in (("train", [answer] * 2), ("validation", [none, answer]), ("test", [answer] * 3)):
+        rows = [{"id": f"{split}{place}", **row, "answers": gold} for place, gold in enumerate(golds)]
+        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    monkeypatch.setattr("hf_tinybert.workflow.evaluation._ROWS_AT_ONCE", at_once)
+    asked = []
+    decode = Task.decode
+    monkeypatch.setattr(
+        Task, "decode", lambda task, *given: asked.append(task.settings.unanswerable) or decode(task, *given)
+    )
+    for split in ("validation", "test"):
+        evaluate_folder(folder, tmp_path, split)
+    assert set(asked) == {True}
 
 
 def test_a_split_that_is_not_there_is_refused(student_of, data_of):

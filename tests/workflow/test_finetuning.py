@@ -1,6 +1,7 @@
 """Tests of fine-tuning: what is kept, what resumes, what is refused before anything is spent."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,6 +105,43 @@ def test_an_interrupted_run_does_not_go_on_with_other_rows(settings, tmp_path, d
         finetune(settings, tmp_path / "out", display)
     data.write_text("".join(lines[:40]))
     with pytest.raises(ValueError, match=r"the rows with which the run .* began"):
+        finetune(settings, tmp_path / "out", display)
+
+
+@pytest.mark.parametrize("changed", ["model", "data"])
+def test_a_finished_run_of_another_content_under_the_same_names_is_refused(
+    settings, tmp_path, display, train_anew, changed
+):
+    """Prevents a model of a former base or of former rows, given again as that of what lies there now."""
+    model, data = (
+        shutil.copytree(one, tmp_path / name) for name, one in (("model", settings.model), ("data", settings.data))
+    )
+    settings = replace(settings, model=str(model), data=str(data))
+    figures = finetune(settings, tmp_path / "out", display)
+    if changed == "model":
+        train_anew(model)
+    else:
+        lines = (data / "train.jsonl").read_text().splitlines(keepends=True)
+        (data / "train.jsonl").write_text("".join(lines[1:]))
+    with pytest.raises(ValueError, match=rf"finished run in .*, got another content of `.*{changed}`; "):
+        finetune(settings, tmp_path / "out", display)
+    shutil.rmtree(model)
+    shutil.rmtree(data)
+    assert finetune(settings, tmp_path / "out", display) == json.loads(json.dumps(figures))
+
+
+def test_an_interrupted_run_does_not_go_on_with_another_model(settings, tmp_path, display, monkeypatch, train_anew):
+    """Prevents a model whose first steps are of another base than its last ones."""
+    settings = replace(settings, model=str(shutil.copytree(settings.model, tmp_path / "model")))
+
+    def killed(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("hf_tinybert.workflow.supervised.SupervisedTrainer.train", killed)
+        finetune(settings, tmp_path / "out", display)
+    train_anew(settings.model)
+    with pytest.raises(ValueError, match=r"began with, got another content of `.*model`; "):
         finetune(settings, tmp_path / "out", display)
 
 

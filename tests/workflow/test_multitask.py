@@ -135,7 +135,7 @@ def test_teachers_of_tasks_are_those_of_the_run_and_have_not_learnt_its_rows(
     weights = load_file(teacher / "model.safetensors")
     weights["classifier.bias"] += 1
     save_file(weights, teacher / "model.safetensors", {"format": "pt"})
-    with pytest.raises(ValueError, match="teacher of the finished run"):
+    with pytest.raises(ValueError, match="the finished run in .*, got another content of `.*teacher`"):
         distil_tasks(settings, tmp_path / "out", display)
 
 
@@ -205,7 +205,7 @@ def test_loss_weights_of_the_first_task_are_not_those_of_the_others(settings_of,
     changes = {"news": {"loss_weights": {"label_loss": 0.5}}}
     run = multitask._MultiTaskDistillation(settings_of("news", "things", changes=changes), tmp_path / "out", display)
     terms = {
-        name: {str(term) for one in run._objectives(name, part).values() for term in one.weights}
+        name: {str(term) for one in part.objectives(run.student, run.arguments).values() for term in one.weights}
         for name, part in run.parts.items()
     }
     assert terms["news"] - terms["things"] == {"label_loss"} and run.arguments.loss_weights is None

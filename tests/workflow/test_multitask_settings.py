@@ -19,6 +19,10 @@ NEWS = {"data": "news.csv", "teacher": "news-teacher"}
         ({"tasks": {"news": {"teacher": "news-teacher"}}}, "data"),
         ({"tasks": {"news": {"data": "news.csv"}}}, "teacher"),
         ({"tasks": {"news": NEWS}, "shared": {"learn_from": "labels"}}, "learn_from"),
+        (
+            {"tasks": {"news": NEWS, "own": {"data": "own.csv", "teacher_task": "own"}}},
+            "`teacher_task` of the task `own`",
+        ),
         ({"tasks": {"news": NEWS}, "shared": {"width": 0}}, "width"),
         ({"tasks": {"news": NEWS}, "shared": {"augment": "join"}}, "augment"),
         ({"tasks": {"news": NEWS}, "shared": {"loss_weights": {"nope_loss": 1.0}}}, "^expected `loss_weights`"),

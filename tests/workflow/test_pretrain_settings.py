@@ -38,6 +38,8 @@ from hf_tinybert.workflow import PretrainSettings
         {"masked_lm": 1.0, "tasks": {"news": {"data": "news.csv", "weight": 0.0}}},
         {"masked_lm": 1.0, "tasks": {"news": {"data": "news.csv", "train_rows": 0}}},
         {"sampling": "random"},
+        {"sampling": "annealed"},
+        {"masked_lm": 1.0, "sampling": "temperature"},
     ],
     ids=str,
 )

@@ -1,6 +1,7 @@
 """Tests of general distillation on tiny models: from raw text to a student that starts on tasks."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -267,6 +268,36 @@ def test_a_finished_run_is_not_trained_again(settings, tmp_path, display, monkey
     assert not {file.name for file in (tmp_path / "out").iterdir()} & {".blocks", ".checkpoints"}
     with pytest.raises(ValueError, match="max_steps: 1 there, 2 now"):
         pretrain(replace(settings, max_steps=2), tmp_path / "out", display)
+
+
+@pytest.mark.parametrize("changed", ["teacher", "texts"])
+def test_a_run_is_one_of_its_own_teacher_and_texts(settings, tmp_path, display, monkeypatch, train_anew, changed):
+    """Prevents a student of a former teacher or of former texts, gone on with or given again as that of new ones."""
+    teacher, texts = tmp_path / "teacher", tmp_path / "texts.txt"
+
+    def bring_back():
+        shutil.copytree(settings.teacher, teacher, dirs_exist_ok=True)
+        shutil.copyfile(settings.texts[0], texts)
+
+    def write_anew():
+        if changed == "teacher":
+            train_anew(teacher)
+        else:
+            texts.write_text(texts.read_text() + " film")
+
+    bring_back()
+    own = replace(settings, teacher=str(teacher), texts=(str(texts),), max_steps=2, checkpoint_steps=1)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        interrupt(patched, 2)
+        pretrain(own, tmp_path / "out", display)
+    write_anew()
+    with pytest.raises(ValueError, match=rf"began with, got another content of `.*{changed}"):
+        pretrain(own, tmp_path / "out", display)
+    bring_back()
+    pretrain(replace(own, checkpoint_steps=9, preflight=True), tmp_path / "out", display)  # which decide nothing
+    write_anew()
+    with pytest.raises(ValueError, match=rf"finished run in .*, got another content of `.*{changed}"):
+        pretrain(own, tmp_path / "out", display)
 
 
 def test_documents_that_come_again_are_counted_once(settings, tmp_path, display, corpus):

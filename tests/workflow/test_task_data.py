@@ -46,6 +46,12 @@ def test_a_length_beyond_the_model_is_refused(reader, data_of):
         prepare_data(DataSettings(data=data_of("regression"), kind="regression", max_length=65), *reader)
 
 
+def test_a_stride_of_texts_that_are_cut_is_refused(reader, data_of):
+    """Prevents a long text of which the end is thought to be read."""
+    with pytest.raises(ValueError, match="expected no `stride` for regression, got 8; because its texts are cut"):
+        prepare_data(DataSettings(data=data_of("regression"), stride=8), *reader)
+
+
 def test_a_known_task_keeps_its_labels_and_lengths(reader, data_of):
     """Prevents a student whose classes stand in another order than its teacher's."""
     known = Task(TaskSettings(TaskKind.TEXT_CLASSIFICATION, ("sport", "culture", "business"), max_length=20))
@@ -75,19 +81,17 @@ def test_unknown_labels_are_refused_by_name():
         check_labels(("a", "c"), task)
 
 
-def test_questions_without_answers_are_seen_in_the_data(reader, tmp_path):
-    """Prevents a model that must not say "no answer" from being trained on questions that have none."""
-    rows = [
-        {"id": str(i), "question": "who", "context": "a player", "answers": {"text": [], "answer_start": []}}
-        for i in range(2)
-    ]
-    rows += [
-        {"id": "x", "question": "what", "context": "a goal", "answers": {"text": ["goal"], "answer_start": [2]}},
-    ]
+@pytest.mark.parametrize("known", [None, Task(TaskSettings(TaskKind.QUESTION_ANSWERING, max_length=16))])
+@pytest.mark.parametrize("only", [None, "train", "validation"])
+def test_questions_without_answers_are_seen_in_the_data(reader, tmp_path, known, only):
+    """Prevents a model that must not say "no answer" from being trained, or scored, on questions that have none."""
+    row = {"question": "what", "context": "a goal", "answers": {"text": ["goal"], "answer_start": [2]}}
     for split in ("train", "validation", "test"):
-        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        none = {**row, "answers": {"text": [], "answer_start": []}} if only in (None, split) else row
+        rows = [{"id": str(place), **one} for place, one in enumerate((none, row))]
+        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
     settings = DataSettings(data=str(tmp_path), kind="question-answering", max_length=16)
-    assert prepare_data(settings, *reader).task.settings.unanswerable
+    assert prepare_data(settings, *reader, known).task.settings.unanswerable
 
 
 def test_rows_without_gold_answers_are_judged_by_their_loss(reader, tmp_path):

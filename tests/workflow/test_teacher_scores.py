@@ -1,12 +1,11 @@
 """Tests of a teacher's scores that are kept for a run that goes on."""
 
-import pytest
 import torch
 from transformers import BertForSequenceClassification
 
 from hf_tinybert.distillation.teacher_ensemble import join_teachers, told_ensemble
 from hf_tinybert.run_folder import RunFolder
-from hf_tinybert.workflow.teacher_scores import check_same_teacher, kept_scores, score_teachers, scored_ensemble
+from hf_tinybert.workflow.teacher_scores import kept_scores, score_teachers, scored_ensemble
 from hf_tinybert.workflow.teacher_source import TeacherSource
 
 
@@ -31,19 +30,6 @@ def test_a_teacher_of_other_weights_is_scored_again(tmp_path):
         found = kept_scores(folder, "teacher", teacher, lambda value=value: score_as(value))
         assert found == {"validation": {"accuracy": expected}}
     assert asked == [0.5, 0.9]
-
-
-def test_a_finished_run_is_one_of_its_own_teacher(tmp_path):
-    """Prevents the student of a teacher that was trained anew since from being given again without a word."""
-    teacher, folder = _teacher(tmp_path / "teacher", b"first"), RunFolder(tmp_path / "out", {})
-    check_same_teacher(folder, "teacher", teacher)  # of an older version, which kept nothing
-    kept_scores(folder, "teacher", teacher, dict)
-    check_same_teacher(folder, "teacher", TeacherSource.of(teacher))
-    _teacher(tmp_path / "teacher", b"second")
-    with pytest.raises(ValueError, match="teacher of the finished run .* got other weights in `teacher`"):
-        check_same_teacher(folder, "teacher", TeacherSource.of(teacher))
-    (tmp_path / "teacher" / "model.safetensors").unlink()
-    check_same_teacher(folder, "teacher", teacher)
 
 
 def test_scores_that_an_older_version_kept_are_taken_again(tmp_path):

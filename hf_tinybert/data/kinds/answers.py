@@ -48,9 +48,9 @@ N_BEST = 20
 def decode_answers(logits: Logits, encoded: Dataset, rows: Dataset, settings: TaskSettings) -> list[Prediction]:
     """Gives the best part of the context over all its windows.
 
-    Where questions may have no answer (the setting says so, or one of the rows has none), the answer is empty if no
-    span scores higher than "no answer"; that score is the lowest of the row's windows, because a window that does
-    not hold the answer rightly says "no answer".
+    Where questions may have no answer, as the setting says, the answer is empty if no span scores higher than "no
+    answer"; that score is the lowest of the row's windows, because a window that does not hold the answer rightly says
+    "no answer".
 
     Args:
         logits: start and end logits, (windows, longest) each, padded at the end.
@@ -77,9 +77,8 @@ def decode_answers(logits: Logits, encoded: Dataset, rows: Dataset, settings: Ta
     for start, end, number, none, starts, ends in zip(start_logits, end_logits, *columns, strict=True):
         spans[number] += best_spans(start, end, starts, ends, LONGEST_ANSWER, N_BEST)
         no_answer[number] = min(no_answer[number], float(start[none]) + float(end[none]))
-    may_be_none = settings.unanswerable or holds_unanswerable(rows)
     return [
-        _prediction(row_id, context, merge_spans(found, context, N_BEST), none if may_be_none else None)
+        _prediction(row_id, context, merge_spans(found, context, N_BEST), none if settings.unanswerable else None)
         for row_id, context, found, none in zip(
             rows["id"][:], column_values(rows, "context"), spans, no_answer, strict=True
         )

@@ -76,7 +76,7 @@ def teacher_identity(teacher: PreTrainedModel, weights_sha256: str, precision: s
     Args:
         teacher: any, of several joined all count; the attention implementation does not.
         weights_sha256: as `distillation.teacher.weights_sha256` gives it.
-        precision: in which the forward computes, `"bfloat16"` under autocast.
+        precision: in which the forward computes: the type of the weights, or that of autocast.
     """
     models = teachers_of(teacher)
     fields = [

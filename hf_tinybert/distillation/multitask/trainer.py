@@ -25,6 +25,7 @@ from hf_tinybert.data.task_sampling import TaskSampling
 from hf_tinybert.distillation.adapters import transformers_model
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.cache import with_row_ids
+from hf_tinybert.distillation.distributed_teacher import autocast_precision
 from hf_tinybert.distillation.encodings import has_teacher_encoding, input_columns, model_input_names
 from hf_tinybert.distillation.frozen_parts import frozen_parts
 from hf_tinybert.distillation.log_level import follow_log_level
@@ -137,8 +138,9 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
         if args.label_names is None:
             self.label_names = ["labels", "start_positions", "end_positions"]  # the stock Trainer goes by class names
         self.teachers = {name: self._placed(pair.teacher, self._teacher_hashes[name]) for name, pair in pairs.items()}
+        autocast = autocast_precision(self.accelerator)
         for name, task in self.paired.items():
-            outputs = None if task.pair is None else task.pair.teacher_outputs(self.teachers[name])
+            outputs = None if task.pair is None else task.pair.teacher_outputs(self.teachers[name], autocast)
             self._tasks[name] = TaskDistillation(
                 self._student,
                 task.objectives,

@@ -114,7 +114,8 @@ def test_questions_without_answer_are_answered_by_nothing(tokenizer):
     rows = _rows("OLD Banks", "", "film")
     assert holds_unanswerable(rows)
     encoded = encode_questions(rows, tokenizer, SETTINGS)
-    predictions = decode_answers(_perfect_logits(encoded), encoded, rows, SETTINGS)
+    settings = replace(SETTINGS, unanswerable=True)
+    predictions = decode_answers(_perfect_logits(encoded), encoded, rows, settings)
     assert [prediction["answer"] for prediction in predictions] == ["OLD Banks", "", "film"]
     assert (predictions[1]["start"], predictions[1]["end"]) == (-1, -1)
     assert predictions[1]["score"] > 0.99
@@ -132,6 +133,15 @@ def test_without_unanswerable_questions_there_is_always_an_answer(tokenizer):
     new = rows.remove_columns("answers")
     assert decode_answers((start, end), encoded, new, SETTINGS)[0]["answer"] == "film"
     assert decode_answers((start, end), encoded, new, replace(SETTINGS, unanswerable=True))[0]["answer"] == ""
+
+
+def test_whether_a_question_may_stay_unanswered_is_no_matter_of_the_rows_at_hand(tokenizer):
+    """Prevents the answer to a question from changing with those that are decoded beside it."""
+    rows = _rows("film", "")
+    encoded = encode_questions(rows, tokenizer, SETTINGS)
+    start, end = _perfect_logits(encoded)
+    start[:, 0] = end[:, 0] = 50.0
+    assert decode_answers((start, end), encoded, rows, SETTINGS)[0]["answer"] == "film"
 
 
 def test_one_window_that_sees_an_answer_is_enough(tokenizer):

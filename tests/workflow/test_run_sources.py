@@ -1,0 +1,76 @@
+"""Tests of telling what a run is made of from what lies under the same names later."""
+
+import pytest
+from datasets import Dataset, DatasetDict
+
+from hf_tinybert.run_folder import RunFolder
+from hf_tinybert.workflow.run_sources import RunSources, check_finished, keep_sources
+
+
+@pytest.fixture
+def sources(tmp_path):
+    """A model, a text and rows, and the folder of a run that keeps them."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"first")
+    (tmp_path / "texts.txt").write_text("a film\n")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.jsonl").write_text('{"text": "a film"}\n')
+    (tmp_path / "data" / "dev.jsonl").write_text('{"text": "a game"}\n')
+    return RunSources(
+        models=(str(tmp_path / "model"), "public/model"),
+        files=(str(tmp_path / "texts.txt"),),
+        data=(str(tmp_path / "data"), "public/data"),
+    )
+
+
+CHANGED = {
+    "model": ("model/model.safetensors", b"second"),
+    "texts.txt": ("texts.txt", b"a game\n"),
+    "data": ("data/dev.jsonl", b'{"text": "a song"}\n'),
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_another_content_under_the_same_name_is_named(sources, tmp_path, name):
+    """Prevents a finished run from passing for one of what was written there since."""
+    folder = RunFolder(tmp_path / "run", {})
+    check_finished(folder, sources)  # of an older version, which kept nothing
+    keep_sources(folder, sources, leads=False)
+    assert folder.finished("sources") is None
+    keep_sources(folder, sources, leads=True)
+    check_finished(folder, sources)
+    file, content = CHANGED[name]
+    (tmp_path / file).write_bytes(content)
+    with pytest.raises(ValueError, match=rf"the finished run in `.*run` .* another content of `[^`]*{name}`; because"):
+        check_finished(RunFolder(tmp_path / "run", {}), sources)
+    (tmp_path / file).unlink()
+    if name != "data":  # of which another split is left
+        check_finished(folder, sources)
+
+
+def test_a_run_goes_on_with_its_models_and_files_and_with_the_same_rows(sources, tmp_path):
+    """Prevents half a training from another start, and a refusal of rows that were saved again."""
+    folder = RunFolder(tmp_path / "run", {})
+    keep_sources(folder, sources, leads=True)
+    for name in ("model", "texts.txt"):
+        file, content = CHANGED[name]
+        before = (tmp_path / file).read_bytes()
+        (tmp_path / file).write_bytes(content)
+        with pytest.raises(ValueError, match=rf"what the run in `.*run` began with, .* of `[^`]*{name}`; because"):
+            keep_sources(folder, sources, leads=True)
+        (tmp_path / file).write_bytes(before)
+    (tmp_path / "data" / "train.jsonl").write_text('{"text":"a film"}\n')
+    keep_sources(folder, sources, leads=True)
+    check_finished(folder, sources)
+
+
+def test_what_a_library_writes_beside_saved_rows_is_no_data(tmp_path):
+    """Prevents a finished run from being refused because its rows were read."""
+    rows = Dataset.from_dict({"text": ["a film", "a game"]})
+    DatasetDict(train=rows, test=rows).save_to_disk(tmp_path / "saved")
+    sources = RunSources(data=(str(tmp_path / "saved"),))
+    before = sources.contents()["data"]
+    (tmp_path / "saved" / "train" / "cache-1.arrow").write_bytes(b"0")
+    assert before and sources.contents()["data"] == before
+    DatasetDict(train=rows.select([1, 0]), test=rows).save_to_disk(tmp_path / "saved")
+    assert sources.contents()["data"] != before
