@@ -199,18 +199,18 @@ def distil_task(
         options: of the command: `data`, `folder`, `live_teacher` and `validation_only`.
     """
     display = ProgressDisplay(Console(stderr=True))
+    uncached = options.live_teacher or settings.get("learn_from") == "labels"
+    cache = {} if uncached else {"cache_dir": str(options.folder / "cache"), "cache_max_gb": 20.0}
     standard = {
         "data": str(options.data / DATA_OF.get(task, task)),
         "kind": TASKS[task].kind,
         "max_length": TASKS[task].max_length,
         "teacher": str(fine_tuned_teacher(task, options.data, options.folder, display)),
-        "cache_dir": None if options.live_teacher else str(options.folder / "cache"),
-        "cache_max_gb": 20.0,
         "score_test": not options.validation_only,
         "seed": seed,
     }
     unlabeled = tuple(unlabelled_rows(name, options.data, options.folder) for name in settings.get("unlabeled", ()))
-    return distil(DistilSettings(**{**standard, **settings, "unlabeled": unlabeled}), folder, display)
+    return distil(DistilSettings(**{**standard, **cache, **settings, "unlabeled": unlabeled}), folder, display)
 
 
 def fine_tuned_teacher(task: str, data: Path, folder: Path, display: ProgressDisplay, seed: int = 0) -> Path:
