@@ -90,22 +90,26 @@ def _refuse_labels_that_are_texts(train: Dataset, by_class: bool) -> None:
         )
 
 
-def warn_of_repeated_rows(dataset: DatasetDict, kind: TaskKind) -> None:
-    """Warns of rows to be scored whose text, or paragraph, was learnt.
+def warn_of_repeated_rows(
+    dataset: DatasetDict, kind: TaskKind, *, learnt: Dataset | None = None, name: str = "train"
+) -> None:
+    """Warns of rows to be scored whose text, or paragraph, is learnt.
 
     Args:
         dataset: Splits with the standard columns of the kind.
         kind: Of the task.
+        learnt: Rows that are learnt; those of `train` if None.
+        name: Of these rows.
     """
-    learnt = set(_contents(dataset["train"], kind))
-    for name, split in dataset.items():
-        if name == "train":
+    contents = set(_contents(dataset["train"] if learnt is None else learnt, kind))
+    for scored, split in dataset.items():
+        if scored == "train":
             continue
         texts = _contents(split, kind)
-        repeated = sum(text in learnt for text in texts)
+        repeated = sum(text in contents for text in texts)
         if repeated:
-            message = "%d of %d texts in `%s` stand in `train` too and raise its score; remove them from `train`."
-            logger.warning(message, repeated, len(texts), name)
+            message = "%d of %d texts in `%s` stand in `%s` too and raise its score; remove them from `%s`."
+            logger.warning(message, repeated, len(texts), scored, name, name)
 
 
 def _contents(split: Dataset, kind: TaskKind) -> list[bytes]:

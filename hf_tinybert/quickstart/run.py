@@ -21,6 +21,7 @@ from hf_tinybert.models.configuration_tinybert import encoder_fields
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.quickstart.measuring import measure_speed, score
 from hf_tinybert.quickstart.settings import QuickstartSettings
+from hf_tinybert.quickstart.sources import check_same_sources
 from hf_tinybert.quickstart.student_figures import tell_folders
 from hf_tinybert.quickstart.teacher_layout import check_layout
 from hf_tinybert.quickstart.texts import load_texts
@@ -84,10 +85,12 @@ class Quickstart:
             The summary that is also written to `summary.json`.
 
         Raises:
-            ValueError: another process runs it in the same folder.
+            ValueError: another process runs it in the same folder, or a run there began with another teacher or other
+                texts under the same names.
         """
         workspace = self._workspace
         with workspace.folder.alone():
+            check_same_sources(workspace.folder, workspace.teacher_source, workspace.texts)
             for name, work in _STAGES.items():
                 self._finish(name, work)
             summary = self._summary()

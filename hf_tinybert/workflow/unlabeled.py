@@ -7,6 +7,7 @@ from typing import Any
 from datasets import Dataset, Features, concatenate_datasets
 from transformers import PreTrainedTokenizerBase
 
+from hf_tinybert.data.held_out import warn_of_repeated_rows
 from hf_tinybert.data.tasks import Task, TaskKind
 from hf_tinybert.workflow.distil_settings import DistilSettings
 from hf_tinybert.workflow.row_columns import Row
@@ -39,6 +40,8 @@ def _first_character(context: str) -> dict[str, list[Any]]:
 def training_rows(prepared: PreparedData, settings: DistilSettings, tokenizer: PreTrainedTokenizerBase) -> Dataset:
     """The encoded training rows, and after them those that only the teacher labels.
 
+    A warning tells of texts among the latter that are scored too.
+
     Args:
         prepared: the data of a run.
         settings: of the run; names the files of unlabelled texts.
@@ -48,13 +51,11 @@ def training_rows(prepared: PreparedData, settings: DistilSettings, tokenizer: P
         FileNotFoundError: no such file.
         ValueError: a row that cannot be read, or a file without rows.
     """
-    labelled = prepared.encoded["train"]
-    more = [
-        prepared.task.encode(
-            unlabeled_rows(file, prepared.task, settings.columns, prepared.rows["train"]), tokenizer
-        ).cast(labelled.features)
-        for file in settings.unlabeled
-    ]
+    labelled, task, more = prepared.encoded["train"], prepared.task, list[Dataset]()
+    for file in settings.unlabeled:
+        rows = unlabeled_rows(file, task, settings.columns, prepared.rows["train"])
+        warn_of_repeated_rows(prepared.rows, task.kind, learnt=rows, name=file)
+        more.append(task.encode(rows, tokenizer).cast(labelled.features))
     return concatenate_datasets([labelled, *more]) if more else labelled
 
 

@@ -70,6 +70,19 @@ def test_a_finished_run_is_not_trained_again(settings, straight, monkeypatch):
     assert _quickstart(settings, folder).run() == first
 
 
+def test_a_finished_run_of_other_texts_is_refused(settings, straight, tmp_path):
+    """Prevents the figures of a file from before it was mended."""
+    folder = shutil.copytree(straight[0], tmp_path / "out")
+    dataset = Path(settings.dataset)
+    kept = dataset.read_text()
+    try:
+        dataset.write_text(kept.replace("sport", "culture", 1))
+        with pytest.raises(ValueError, match="got another content of `dataset`"):
+            _quickstart(settings, folder).run()
+    finally:
+        dataset.write_text(kept)
+
+
 # optimizer steps of the whole run: 2 of the teacher, 8 undistilled, 4 of each phase
 @pytest.mark.parametrize("interrupted_after", [2, 13, 17], ids=["teacher", "intermediate layer", "prediction layer"])
 def test_interrupted_it_goes_on_and_ends_with_the_same_student(

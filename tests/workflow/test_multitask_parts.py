@@ -40,7 +40,7 @@ def test_a_part_has_the_head_and_the_teacher_of_its_task(read, tmp_path, teacher
     """Prevents a head of another task's tags, and a task that is learnt from the first one's teacher."""
     run, part = read() if teacher else read(teacher=None)
     student, arguments = _student(run, part), run.of_task("news").arguments(tmp_path, "loss")
-    assert part.spec == {"kind": "token-classification", "id2label": {0: "B-thing", 1: "O"}}
+    assert part.spec == {"kind": "token-classification", "id2label": {0: "O", 1: "B-thing", 2: "I-thing"}}
     part.load_teacher(student, arguments)
     assert (part.teacher is not None, part.answers) == (bool(teacher), bool(teacher))
     terms = {term for one in part.objectives(student, arguments).values() for term in one.weights}

@@ -7,9 +7,10 @@ import pytest
 from datasets import Dataset
 
 from hf_tinybert.data.tasks import KINDS, Task, TaskKind, TaskSettings
-from hf_tinybert.workflow import unlabeled
-from hf_tinybert.workflow.task_data import read_data
-from hf_tinybert.workflow.unlabeled import unlabeled_rows
+from hf_tinybert.workflow import DistilSettings, unlabeled
+from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
+from hf_tinybert.workflow.task_data import prepare_data, read_data
+from hf_tinybert.workflow.unlabeled import training_rows, unlabeled_rows
 
 
 @pytest.mark.parametrize("kind", list(TaskKind), ids=str)
@@ -28,6 +29,24 @@ def test_they_have_the_form_of_labelled_rows(kind, data_of, tokenizer, tmp_path)
     if kind in (TaskKind.TOKEN_CLASSIFICATION, TaskKind.EXTRACTIVE_SUMMARIZATION):
         marks = [[[label == -100 for label in row] for row in one["labels"]] for one in (encoded, labelled)]
         assert marks[0] == marks[1]
+
+
+def test_texts_that_are_scored_too_are_told(data_of, teacher_of, encoder, tmp_path, caplog):
+    """Prevents a student that learns its validation rows from a file of all texts, and is scored on them."""
+    settings = DistilSettings(
+        data=data_of("text-classification"),
+        teacher=teacher_of("text-classification"),
+        unlabeled=(str(tmp_path / "all.txt"), str(tmp_path / "more.txt")),
+        validation_rows=5,
+    )
+    tokenizer = load_tokenizer(encoder)
+    prepared = prepare_data(settings, tokenizer, load_config(encoder))
+    (tmp_path / "all.txt").write_text("\n".join(prepared.rows["validation"]["text"][:]) + "\na new film\n")
+    (tmp_path / "more.txt").write_text("a new film\n")
+    caplog.clear()
+    assert len(training_rows(prepared, settings, tokenizer)) == 48 + 6 + 1
+    (said,) = caplog.messages
+    assert said.startswith("5 of 5 texts in `validation` stand in `") and "all.txt` too and raise its score" in said
 
 
 def test_a_bad_row_is_refused_by_its_number(data_of, tmp_path):
