@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict
 
+from hf_tinybert.data.blank_texts import are_blank
 from hf_tinybert.data.columns import check_types, choose_columns, normalise_asked
 from hf_tinybert.data.gold_rows import without_hidden_splits
 from hf_tinybert.data.held_out import cut_missing_splits, warn_of_repeated_rows
@@ -52,6 +53,18 @@ class TaskData:
     splits: DatasetDict
     labels: tuple[str, ...]
     cut: tuple[str, ...] = ()
+
+    @property
+    def labels_seen(self) -> tuple[str, ...]:
+        """The labels that some row has; tags that may come, such as the `I-` of a type, need not be among them."""
+        column = _CLASS_COLUMNS.get(self.kind)
+        if column is None:
+            return ()
+        ids: set[int] = set()
+        for split in self.splits.values():
+            values = split.with_format("arrow")[:][column].combine_chunks()
+            ids.update(pc.unique(values if column == "label" else values.flatten()).to_pylist())
+        return tuple(name for position, name in enumerate(self.labels) if position in ids)
 
 
 def load_task_data(
@@ -172,8 +185,7 @@ def _checked(dataset: DatasetDict, kind: TaskKind) -> DatasetDict:
 
 def _without_blank_texts(split: Dataset, split_name: str) -> Dataset:
     """Raw text without its blank lines, which stand between its paragraphs and are none."""
-    text = split.with_format("arrow")[:]["text"]
-    kept = pc.fill_null(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(text)), 0), False).to_numpy()
+    kept = ~are_blank(split.with_format("arrow")[:]["text"])
     if kept.all() or not kept.any():
         return split
     logger.warning("%d of %d texts in `%s` are blank and left out.", (~kept).sum(), len(kept), split_name)

@@ -117,7 +117,7 @@ def prepare_data(
         )
     data = read_data(settings.data, kind, settings.columns, settings.seed)
     if known is not None:
-        check_labels(data.labels, known)
+        check_labels(data.labels_seen, known)
     task = Task(_task_settings(settings, data, longest_input(tokenizer, config), known))
     limits = {"train": settings.train_rows, "validation": settings.validation_rows}
     rows = DatasetDict({name: sample(split, limits.get(name), settings.seed) for name, split in data.splits.items()})
@@ -132,7 +132,7 @@ def check_labels(labels: Sequence[str], task: Task) -> None:
     """Refuse data with labels that a model does not have; those in another order are found by their names.
 
     Args:
-        labels: of the data.
+        labels: that rows of the data have.
         task: of the model.
 
     Raises:

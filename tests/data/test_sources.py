@@ -332,3 +332,11 @@ def test_a_split_without_gold_answers_cannot_be_scored(tmp_path):
     write(tmp_path / "test.jsonl", [{"text": f"a {i}", "score": -1.0} for i in range(20)])
     with pytest.raises(ValueError, match=r"expected gold answers in `test`, got none in `score`"):
         load_task_data(tmp_path, scored="test")
+
+
+def test_labels_that_no_row_has_are_known_as_such(tmp_path):
+    """Prevents a model without `I-place` from being refused for a tag that may come and does not."""
+    rows = [{"tokens": ["a", f"b{n}"], "tags": ["B-place" if n % 2 else "O", "O"]} for n in range(24)]
+    write(tmp_path / "train.jsonl", rows)
+    data = load_task_data(tmp_path)
+    assert data.labels == ("O", "B-place", "I-place") and data.labels_seen == ("O", "B-place")
