@@ -46,9 +46,11 @@ def warn_of_broken_entities(dataset: DatasetDict) -> None:
     """Warns of entities that go on without a beginning, where the tags are IOB2: strict scores do not count them.
 
     Args:
-        dataset: Splits with `tags` as lists of ClassLabel.
+        dataset: Splits; those that have `tags` as lists of ClassLabel are looked at.
     """
     for split_name, split in dataset.items():
+        if "tags" not in split.column_names:
+            continue
         feature = split.features["tags"].feature
         if not isinstance(feature, ClassLabel) or not is_iob2(feature.names):
             continue

@@ -231,7 +231,7 @@ class _MultiTaskDistillation:
                 check_joined(settings, known, tokenizer)
         except ValueError as error:
             raise ValueError(f"task `{name}`: {error}") from error
-        data = prepare_data(settings, self.tokenizer, config, known)
+        data = prepare_data(settings, self.tokenizer, config, known, needs_gold=not taught)
         spec: dict[str, Any] = {"kind": str(data.task.kind)}
         if data.task.settings.labels:
             spec["id2label"] = dict(enumerate(data.task.settings.labels))
@@ -359,7 +359,7 @@ class _MultiTaskDistillation:
     def _scores(self, name: str, model: PreTrainedModel, title: str, *, is_teacher: bool = False) -> Scores:
         part, found = self.parts[name], Scores()
         task, seed = part.data.task, part.settings.seed
-        for split in part.settings.scored_splits if part.data.has_gold else ():
+        for split in part.data.scored(part.settings.scored_splits):
             rows = part.data.rows[split]
             found[split], answers = score_rows(
                 model,

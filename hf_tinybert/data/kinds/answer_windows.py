@@ -194,8 +194,8 @@ def _check_room(
             raise ValueError(
                 f"expected a question of at most {settings.max_length - special - settings.stride - 1} tokens in row "
                 f"{number + 1:,}, got {len(ids)}: {question[:80]!r}; because `max_length` {settings.max_length} then "
-                f"leaves {max(room, 0)} tokens for the context and windows share `stride` {settings.stride} of them; raise "
-                "`max_length`, lower `stride`, or shorten the question."
+                f"leaves {max(room, 0)} tokens for the context and windows share `stride` {settings.stride} of them; "
+                "raise `max_length`, lower `stride`, or shorten the question."
             )
 
 
