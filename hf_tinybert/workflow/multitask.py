@@ -229,16 +229,17 @@ class _MultiTaskDistillation:
             known = teacher_task(settings, config, tokenizer) if taught else None
             if taught:
                 check_joined(settings, known, tokenizer)
+            data = prepare_data(settings, self.tokenizer, config, known, needs_gold=not taught)
+            rows = training_rows(data, settings, self.tokenizer)
         except ValueError as error:
             raise ValueError(f"task `{name}`: {error}") from error
-        data = prepare_data(settings, self.tokenizer, config, known, needs_gold=not taught)
         spec: dict[str, Any] = {"kind": str(data.task.kind)}
         if data.task.settings.labels:
             spec["id2label"] = dict(enumerate(data.task.settings.labels))
         if data.task.kind is TaskKind.SENTENCE_EMBEDDING:
             width = self._student_width(answering_config(self.base_teacher))
             spec |= embedding_fields(first, config, width, head=settings.teacher_task)
-        return _Part(settings, data, training_rows(data, settings, self.tokenizer), spec)
+        return _Part(settings, data, rows, spec)
 
     def _check_tokenizer(self, name: str, tokenizer: PreTrainedTokenizerBase) -> None:
         if tokenizer.get_vocab() != self.teacher_tokenizer.get_vocab():

@@ -336,5 +336,5 @@ def test_a_task_without_labels_learns_from_its_teacher(settings_of, data_of, tmp
     weights = DistillationRecord.load(tmp_path / "out").loss_weights
     assert "things/prediction_loss" in weights and "things/label_loss" not in weights
     changes = {"things": {"data": str(data), "teacher": None}}
-    with pytest.raises(ValueError, match="tags"):
+    with pytest.raises(ValueError, match=r"^task `things`: .*`tags`"):
         distil_tasks(settings_of("news", "things", changes=changes), tmp_path / "other", display)
