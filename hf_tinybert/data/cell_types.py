@@ -8,6 +8,8 @@ import pyarrow.compute as pc
 from datasets import Dataset, DatasetInfo, Features, Value, concatenate_datasets
 from datasets.table import InMemoryTable
 
+from hf_tinybert.data.list_cells import list_values
+
 __all__ = ["with_cell_types"]
 
 _TRUTH = pa.array(["True", "TRUE", "true", "False", "FALSE", "false"])
@@ -17,16 +19,19 @@ _NUMBER = r"^-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$|^-?(?i:n
 
 
 def with_cell_types(rows: Dataset) -> Dataset:
-    """Gives the rows with numbers and truth values in the columns that hold nothing else; the others stay texts.
+    """Gives the rows with numbers, truth values and lists in the columns that hold nothing else; others stay texts.
 
     Blank cells of such a column are missing values. Unlike a reader that looks at some thousand rows at a time, all
     rows of a column are read alike.
 
     Args:
         rows: whose columns are texts.
+
+    Raises:
+        ValueError: If a column that is named like one of lists has a cell in brackets that is none.
     """
     table = rows.with_format("arrow")[:]
-    found = {name: _typed(table[name]) for name in rows.column_names}
+    found = {name: _typed(table[name]) or list_values(table[name], name) for name in rows.column_names}
     typed = {name: one for name, one in found.items() if one is not None}
     if not typed:
         return rows

@@ -49,7 +49,7 @@ def read_data_file(file: Path) -> Dataset:
 
     Raises:
         ValueError: If the file is empty, is not UTF-8, is damaged (a broken line is named), or holds no rows; of a
-            table also what `quoting_of` refuses.
+            table also what `quoting_of` and `with_cell_types` refuse.
     """
     builder, options = FORMATS[file.suffix.lower()]
     if file.stat().st_size == 0:
@@ -71,6 +71,8 @@ def read_data_file(file: Path) -> Dataset:
             f"expected {builder} rows in `{file}`, got none that can be read ({found}); because it holds no rows, is "
             "damaged or of another format; mend the file or its ending."
         ) from error
+    if builder == "csv":
+        return _with_cell_types(rows, file)
     # Two objects in a line, or an empty line, pass the library's reader.
     if is_lines and rows.num_rows != _count_lines(file):
         check_json_lines(file)
@@ -100,7 +102,14 @@ def _csv_rows(file: Path, options: Mapping[str, Any]) -> Dataset:
             "for that of the last %d.", file, len(head.columns),
         )  # fmt: skip
     features = Features({name: Value("string") for name in head.columns})
-    return with_cell_types(_rows("csv", file, {**options, "features": features}))
+    return _rows("csv", file, {**options, "features": features})
+
+
+def _with_cell_types(rows: Dataset, file: Path) -> Dataset:
+    try:
+        return with_cell_types(rows)
+    except ValueError as error:
+        raise ValueError(f"`{file}`: {error}") from error
 
 
 def _check_separator(file: Path, separator: str) -> None:

@@ -5,13 +5,23 @@ import logging
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import DatasetDict
+from datasets import Dataset, DatasetDict
 
-__all__ = ["without_hidden_splits"]
+__all__ = ["is_answered", "without_hidden_splits"]
 
 logger = logging.getLogger(__name__)
 
 _HIDDEN_SCORE = -1.0
+
+
+def is_answered(split: Dataset, column: str) -> bool:
+    """Whether a row of a split has a gold answer.
+
+    Args:
+        split: Rows with the gold column.
+        column: As for `without_hidden_splits`.
+    """
+    return not _absent(split.with_format("arrow")[:][column]).all()
 
 
 def without_hidden_splits(dataset: DatasetDict, column: str) -> DatasetDict:

@@ -45,7 +45,8 @@ def cut_missing_splits(dataset: DatasetDict, kind: TaskKind, seed: int) -> Datas
     if not missing:
         return dataset
     train = dataset["train"]
-    by_class = kind in (TaskKind.TEXT_CLASSIFICATION, TaskKind.PAIR_CLASSIFICATION)
+    classes = kind in (TaskKind.TEXT_CLASSIFICATION, TaskKind.PAIR_CLASSIFICATION)
+    by_class = classes and "label" in train.column_names
     labels = train["label"][:] if by_class else [0] * train.num_rows
     size = min(max(round(_SHARE * train.num_rows), len(set(labels))), _MOST_ROWS)
     sizes = dict.fromkeys(missing, size)

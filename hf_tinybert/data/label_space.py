@@ -13,7 +13,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, LargeList, List, Value
 from hf_tinybert.data.metrics.entities import OUTSIDE, is_iob2
 from hf_tinybert.data.standard_columns import replace_column
 
-__all__ = ["encode_labels", "iob2_names"]
+__all__ = ["encode_labels", "iob2_names", "is_labelled"]
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ def encode_labels(
 ) -> DatasetDict:
     """Makes a column of every split a ClassLabel, or lists of it, with the names and the order of `train`.
 
-    Without a `train` they are those of the only split. Names come from the ClassLabel that it already has, else from
+    Without a `train` they are those of all splits. Names come from the ClassLabel that it already has, else from
     `names_by_id`, else from the labels themselves: strings sorted, numbers in ascending order, IOB2 tags by
     `iob2_names`. A split without any label (all missing or -1, as the hub publishes hidden test sets) is left out with
     a warning, because it can neither train nor score.
@@ -52,7 +52,8 @@ def encode_labels(
         )
     if unlabelled:
         logger.warning("The splits %s have no labels and are left out; they can neither train nor score.", unlabelled)
-    names = _class_names(dataset[first].features[column], found[first], names_by_id or {})
+    own = [found["train"]] if "train" in dataset else [found[name] for name in dataset if name not in unlabelled]
+    names = _class_names(dataset[first].features[column], own, names_by_id or {})
     id_of = {name: position for position, name in enumerate(names)}
     encoded = {}
     for name, split in dataset.items():
@@ -61,6 +62,16 @@ def encode_labels(
             _check_labels(name, found[name], id_of, least=1 if column == "labels" else 2)
             encoded[name] = _with_ids(split, column, found[name], id_of, ClassLabel(names=names))
     return DatasetDict(encoded)
+
+
+def is_labelled(split: Dataset, column: str) -> bool:
+    """Whether a row of a split has a label: one that is neither missing nor, of integers, -1 as all others.
+
+    Args:
+        split: Rows with the column.
+        column: `label`, `labels` or `tags`.
+    """
+    return not _read(split, "", column, {}).missing.all()
 
 
 def iob2_names(tags: Sequence[str]) -> list[str]:
@@ -157,16 +168,16 @@ def _name_of_id(value: int, names_by_id: Mapping[int, str]) -> str:
     return names_by_id.get(value, f"{value} (not in the list of names)")
 
 
-def _class_names(feature: Any, labels: _Labels, names_by_id: Mapping[int, str]) -> list[str]:  # noqa: ANN401
+def _class_names(feature: Any, labels: Sequence[_Labels], names_by_id: Mapping[int, str]) -> list[str]:  # noqa: ANN401
     inner = feature.feature if isinstance(feature, List | LargeList) else feature
     if isinstance(inner, ClassLabel):
         return list(inner.names)
     if names_by_id:
         return [names_by_id[key] for key in sorted(names_by_id)]
-    seen = set(labels.names_seen())
-    if labels.lengths is not None and is_iob2(sorted(seen)):
+    seen = {name for one in labels for name in one.names_seen()}
+    if labels[0].lengths is not None and is_iob2(sorted(seen)):
         return iob2_names(sorted(seen))
-    return sorted(seen, key=int) if labels.are_numbers else sorted(seen)
+    return sorted(seen, key=int) if labels[0].are_numbers else sorted(seen)
 
 
 def _check_labels(split_name: str, labels: _Labels, id_of: Mapping[str, int], least: int) -> None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset, DatasetDict
 
+from hf_tinybert.data.blank_texts import are_blank, is_blank
 from hf_tinybert.data.kinds.definition import TaskKind
 from hf_tinybert.data.metrics.entities import is_iob2
 
@@ -45,9 +46,11 @@ def warn_of_broken_entities(dataset: DatasetDict) -> None:
     """Warns of entities that go on without a beginning, where the tags are IOB2: strict scores do not count them.
 
     Args:
-        dataset: Splits with `tags` as lists of ClassLabel.
+        dataset: Splits; those that have `tags` as lists of ClassLabel are looked at.
     """
     for split_name, split in dataset.items():
+        if "tags" not in split.column_names:
+            continue
         feature = split.features["tags"].feature
         if not isinstance(feature, ClassLabel) or not is_iob2(feature.names):
             continue
@@ -97,9 +100,8 @@ def _texts(*columns: str) -> Check:
     def check(split_name: str, table: pa.Table) -> None:
         for column in columns:
             if column in table.column_names:
-                blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(table[column])), 0)
                 why = "there is nothing to read"
-                _refuse_rows(split_name, table, _flags(blank), "a text in every row", column, why)
+                _refuse_rows(split_name, table, are_blank(table[column]), "a text in every row", column, why)
 
     return check
 
@@ -114,7 +116,7 @@ def _summaries(split_name: str, table: pa.Table) -> None:
     if "summaries" not in table.column_names:
         return
     for row, (summaries,) in enumerate(_rows(table, "summaries")):
-        if not summaries or not all(text and text.strip() for text in summaries):
+        if not summaries or not all(text and not is_blank(text) for text in summaries):
             raise _refusal(
                 split_name, "summaries with text", f"{_shortened(summaries)} in `summaries`", row, 1, table.num_rows,
                 "sentences are chosen by their likeness to a summary",
@@ -193,7 +195,7 @@ def _choices(split_name: str, table: pa.Table) -> None:
     wanted = f"{lengths[0]} choices, as in row 1" if len(lengths) else ""
     _refuse_rows(split_name, table, lengths != lengths[:1], wanted, "choices", "a batch holds them side by side")
     for row, (choices,) in enumerate(_rows(table, "choices")):
-        if not all(choice and choice.strip() for choice in choices):
+        if any(choice is None or is_blank(choice) for choice in choices):
             raise _refusal(
                 split_name, "a text in every choice", f"{_shortened(choices)} in `choices`", row, 1, table.num_rows,
                 "there is nothing to read",

@@ -4,16 +4,18 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow.compute as pc
-from datasets import Dataset, DatasetDict
+from datasets import Dataset, DatasetDict, Features, Value
 
-from hf_tinybert.data.columns import check_types, choose_columns, normalise_asked
-from hf_tinybert.data.gold_rows import without_hidden_splits
+from hf_tinybert.data.blank_texts import are_blank
+from hf_tinybert.data.columns import Columns, check_types, choose_columns, normalise_asked
+from hf_tinybert.data.gold_rows import is_answered, without_hidden_splits
 from hf_tinybert.data.held_out import cut_missing_splits, warn_of_repeated_rows
 from hf_tinybert.data.kind_inference import infer_kind, warn_of_classes_as_numbers
 from hf_tinybert.data.kinds.definition import TaskKind
-from hf_tinybert.data.label_space import encode_labels
+from hf_tinybert.data.label_space import encode_labels, is_labelled
 from hf_tinybert.data.raw_splits import read_label_names, read_splits
 from hf_tinybert.data.row_checks import check_rows, warn_of_broken_entities
 from hf_tinybert.data.standard_columns import standardise
@@ -44,7 +46,7 @@ class TaskData:
     Attributes:
         kind: Of the task.
         splits: `train`, `validation` and `test` with the standard columns of the kind, or the one that is scored.
-        labels: Class or tag names in the order of their ids; empty where the kind has none.
+        labels: Class or tag names in the order of their ids; empty where the kind, or every split, has none.
         cut: Splits that were cut out of `train`, because the data has none of that name.
     """
 
@@ -52,6 +54,18 @@ class TaskData:
     splits: DatasetDict
     labels: tuple[str, ...]
     cut: tuple[str, ...] = ()
+
+    @property
+    def labels_seen(self) -> tuple[str, ...]:
+        """The labels that some row has; tags that may come, such as the `I-` of a type, need not be among them."""
+        column = _CLASS_COLUMNS.get(self.kind)
+        if column is None:
+            return ()
+        ids: set[int] = set()
+        for split in (split for split in self.splits.values() if column in split.column_names):
+            values = split.with_format("arrow")[:][column].combine_chunks()
+            ids.update(pc.unique(values if column == "label" else values.flatten()).to_pylist())
+        return tuple(name for position, name in enumerate(self.labels) if position in ids)
 
 
 def load_task_data(
@@ -61,6 +75,7 @@ def load_task_data(
     columns: Mapping[str, str | Sequence[str]] | None = None,
     seed: int = 0,
     scored: str | None = None,
+    needs_gold: bool = True,
 ) -> TaskData:
     """Loads a data set and checks every row before anything is spent on it.
 
@@ -75,6 +90,8 @@ def load_task_data(
         seed: Seed for cutting missing splits out of `train`.
         scored: A split to score a trained model on. It may come without a `train`, also as the only file of a folder,
             or as a file, that is named after it.
+        needs_gold: Whether `train` needs gold answers. Without them a student learns from its teacher alone; then a
+            split lacks the gold column where the data lacks it or hides all answers. Such data does not tell its kind.
 
     Returns:
         The kind, its splits and its label names. A missing `validation` or `test` is cut out of `train`, see
@@ -90,30 +107,31 @@ def load_task_data(
     if "train" not in raw and scored in raw:
         raw = DatasetDict({scored: raw[scored]})
     first = "train" if "train" in raw else scored
-    if first not in raw:
+    if first is None or first not in raw:
         raise ValueError(
             f"expected a `train` split in `{name}`, got {list(raw)}; because the student learns from it; rename the "
             "split, or name the one file to learn from."
         )
-    features = raw[first].features
+    features = raw[first].features if needs_gold else _features_of_all(raw, first)
     asked = normalise_asked(columns, features)
     guessed = kind is None
     if kind is None:
         kind = infer_kind(features, asked)
         logger.info("The columns %s are read as %s.", list(features), kind)
-    chosen = choose_columns(features, kind, asked)
+    gold = _CLASS_COLUMNS.get(kind, _OTHER_GOLD.get(kind, ""))
+    chosen = choose_columns(features, kind, asked, gold=() if needs_gold else (gold,))
     for split_name, split in raw.items():
         check_types(split.features, split_name, kind, chosen)
-    dataset = DatasetDict({own: standardise(split, own, kind, chosen) for own, split in raw.items()})
+    if needs_gold or _has_gold(raw[first], kind, chosen, gold):
+        dataset = DatasetDict({own: standardise(split, own, kind, chosen) for own, split in raw.items()})
+    else:
+        dataset = _with_answers_that_are_there(raw, kind, chosen, gold)
     dataset = _checked(dataset, kind)
     if guessed and kind is TaskKind.REGRESSION:
         warn_of_classes_as_numbers(dataset[first], chosen["score"][0])
     labels: tuple[str, ...] = ()
     if kind in _CLASS_COLUMNS:
-        column = _CLASS_COLUMNS[kind]
-        dataset = encode_labels(dataset, read_label_names(name), column)
-        feature = dataset[first].features[column]
-        labels = tuple((feature if column == "label" else feature.feature).names)
+        dataset, labels = _with_ids(dataset, gold, read_label_names(name))
     if kind is TaskKind.TOKEN_CLASSIFICATION:
         warn_of_broken_entities(dataset)
     if first != "train":
@@ -122,6 +140,54 @@ def load_task_data(
     warn_of_repeated_rows(whole, kind)
     splits = DatasetDict({split_name: whole[split_name] for split_name in ("train", "validation", "test")})
     return TaskData(kind, splits, labels, tuple(split_name for split_name in splits if split_name not in dataset))
+
+
+def _features_of_all(raw: DatasetDict, first: str) -> Features:
+    """Columns of all splits, with the types of the first one that does not lack all values."""
+    features: dict[str, Any] = dict(raw[first].features)
+    for split in raw.values():
+        missing = {name for name in split.features if features.get(name, Value("null")) == Value("null")}
+        features |= {name: split.features[name] for name in missing}
+    return Features(features)
+
+
+def _has_gold(split: Dataset, kind: TaskKind, chosen: Columns, gold: str) -> bool:
+    """Whether a split as it was read has the gold column, and not all of its answers are hidden."""
+    if gold not in chosen or not set(chosen[gold]) <= set(split.column_names):
+        return False
+    read = {name: own for name, own in chosen.items() if name in (gold, "choices")}  # by which the right one is told
+    answers = standardise(split, "", kind, read)
+    return (is_labelled if kind in _CLASS_COLUMNS else is_answered)(answers, gold)
+
+
+def _with_answers_that_are_there(raw: DatasetDict, kind: TaskKind, chosen: Columns, gold: str) -> DatasetDict:
+    """Splits with the standard columns, less the gold one where the data lacks it or hides all answers."""
+    splits = {}
+    for name, split in raw.items():
+        there = _has_gold(split, kind, chosen, gold)
+        splits[name] = standardise(
+            split, name, kind, {own: one for own, one in chosen.items() if there or own != gold}
+        )
+    without = [name for name, split in splits.items() if gold and gold not in split.column_names]
+    if without and kind is not TaskKind.SENTENCE_EMBEDDING:  # which learns no scores
+        logger.warning(
+            "The splits %s have no `%s`: a student learns from its teacher alone on them, and they are not scored. If "
+            "the answers stand in another column, name it.", without, gold,
+        )  # fmt: skip
+    return DatasetDict(splits)
+
+
+def _with_ids(
+    dataset: DatasetDict, column: str, names_by_id: Mapping[int, str] | None
+) -> tuple[DatasetDict, tuple[str, ...]]:
+    """The splits with their class columns as ids, and the names of the ids; those without the column as they are."""
+    bare = {name: split for name, split in dataset.items() if column not in split.column_names}
+    labelled = DatasetDict({name: split for name, split in dataset.items() if name not in bare})
+    if not labelled:
+        return dataset, ()
+    encoded = encode_labels(labelled, names_by_id, column)
+    feature = next(iter(encoded.values())).features[column]
+    return DatasetDict({**bare, **encoded}), tuple((feature if column == "label" else feature.feature).names)
 
 
 def load_rows(
@@ -163,8 +229,10 @@ def _checked(dataset: DatasetDict, kind: TaskKind) -> DatasetDict:
     if kind is TaskKind.MASKED_LM:
         dataset = DatasetDict({name: _without_blank_texts(split, name) for name, split in dataset.items()})
     gold = _OTHER_GOLD.get(kind)
-    if gold is not None and all(gold in split.column_names for split in dataset.values()):
-        dataset = without_hidden_splits(dataset, gold)
+    bare = {name: split for name, split in dataset.items() if gold not in split.column_names}
+    if gold is not None and len(bare) < len(dataset):
+        answered = DatasetDict({name: split for name, split in dataset.items() if name not in bare})
+        dataset = DatasetDict({**bare, **without_hidden_splits(answered, gold)})
     for name, split in dataset.items():
         check_rows(split, name, kind)
     return dataset
@@ -172,8 +240,7 @@ def _checked(dataset: DatasetDict, kind: TaskKind) -> DatasetDict:
 
 def _without_blank_texts(split: Dataset, split_name: str) -> Dataset:
     """Raw text without its blank lines, which stand between its paragraphs and are none."""
-    text = split.with_format("arrow")[:]["text"]
-    kept = pc.fill_null(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(text)), 0), False).to_numpy()
+    kept = ~are_blank(split.with_format("arrow")[:]["text"])
     if kept.all() or not kept.any():
         return split
     logger.warning("%d of %d texts in `%s` are blank and left out.", (~kept).sum(), len(kept), split_name)

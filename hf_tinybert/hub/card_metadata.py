@@ -95,6 +95,9 @@ _TASK_TYPES: Mapping[str, str] = {
     "sentence-embedding": "sentence-similarity",
 }
 
+# The Hub's name of a metric that gives several scores, by the score; others go by their own.
+_METRIC_TYPES: Mapping[str, str] = {"f1_macro": "f1", "rouge1": "rouge", "rouge2": "rouge", "rougeL": "rouge"}
+
 
 def head_of(facts: ModelFacts) -> Head:
     """Of the model; one that has no line in the table is loaded as an encoder."""
@@ -139,7 +142,7 @@ def card_metadata(facts: ModelFacts, details: CardDetails, *, library: str) -> M
             # results of one task and data set are put together by these
             dataset_name=dataset if score.task is None else f"{dataset}: {score.task}",
             dataset_split=score.split,
-            metric_type=score.metric,
+            metric_type=_METRIC_TYPES.get(score.metric, score.metric),
             metric_value=score.student,
             metric_name=score.metric,
         )
@@ -154,7 +157,7 @@ def card_metadata(facts: ModelFacts, details: CardDetails, *, library: str) -> M
         language=languages or None,
         library_name=library,
         license=details.license,
-        metrics=list(dict.fromkeys(score.metric for score in facts.scores)) or None,
+        metrics=list(dict.fromkeys(_METRIC_TYPES.get(score.metric, score.metric) for score in facts.scores)) or None,
         model_name=card_name(facts, details) if results else None,
         pipeline_tag=head_of(facts).pipeline_tag,
         tags=list(dict.fromkeys(["tinybert", *(["distillation"] if facts.record else []), *details.tags])),

@@ -59,7 +59,7 @@ from hf_tinybert.workflow.student_start import (
 )
 from hf_tinybert.workflow.student_training import train_student
 from hf_tinybert.workflow.supervised import supervised_arguments, train_on_labels, trainer_data
-from hf_tinybert.workflow.task_data import prepare_data
+from hf_tinybert.workflow.task_data import can_be_scored, prepare_data
 from hf_tinybert.workflow.teacher_scores import Scores, score_teachers, scored_ensemble
 from hf_tinybert.workflow.teachers import (
     calibration_texts,
@@ -123,7 +123,8 @@ class _Distillation:
         known = teacher_task(settings, self.config, self.teacher_tokenizer)
         check_joined(settings, known, self.teacher_tokenizer)
         with display.bar("reading and tokenising"):
-            self.data = prepare_data(settings, self.tokenizer, self.config, known)
+            from_labels = settings.learn_from == LearnFrom.LABELS
+            self.data = prepare_data(settings, self.tokenizer, self.config, known, needs_gold=from_labels)
         self.task = self.data.task
         self.arguments = settings.arguments(self.checkpoints, self.data.best_metric)
         self.leads = self.arguments.process_index == 0
@@ -218,9 +219,11 @@ class _Distillation:
     def _objectives(self) -> list[DistillationObjective]:
         vocabulary = predicts_vocabulary(self.student)
         objectives = list(self.arguments.objectives(problem_of(self.student), masked_lm=vocabulary).values())
-        if self.settings.unlabeled and any(one.reads_labels for one in objectives):
+        unlabeled = "`unlabeled` rows" if self.settings.unlabeled else "training rows without labels"
+        bare = bool(self.settings.unlabeled) or not can_be_scored(self.data.rows["train"], self.task)
+        if bare and any(one.reads_labels for one in objectives):
             raise ValueError(
-                "expected terms that compare with the teacher alone for `unlabeled` rows, got one that reads labels; "
+                f"expected terms that compare with the teacher alone for {unlabeled}, got one that reads labels; "
                 "because these rows have none; leave out `label_loss` of `loss_weights`, and `probability_shift`"
             )
         stale = sorted(set(self.task.definition.label_columns) - ALIGNED_COLUMNS)
@@ -332,7 +335,7 @@ class _Distillation:
 
     @property
     def _scored_splits(self) -> tuple[str, ...]:
-        return self.settings.scored_splits if self.data.has_gold else ()
+        return self.data.scored(self.settings.scored_splits)
 
     def _score(self, model: PreTrainedModel, name: str, split: str) -> dict[str, float]:
         rows, seed = self.data.rows[split], self.settings.seed

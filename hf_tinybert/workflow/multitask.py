@@ -254,7 +254,7 @@ class _MultiTaskDistillation:
     def _scores(self, name: str, model: PreTrainedModel, title: str, *, is_teacher: bool = False) -> Scores:
         part, found = self.parts[name], Scores()
         task, seed = part.data.task, part.settings.seed
-        for split in part.settings.scored_splits if part.data.has_gold else ():
+        for split in part.data.scored(part.settings.scored_splits):
             rows = part.data.rows[split]
             found[split], answers = score_rows(
                 model,

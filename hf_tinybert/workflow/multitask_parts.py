@@ -153,15 +153,16 @@ def read_part(
         known = teacher_task(settings, config, own_tokenizer) if is_taught else None
         if is_taught:
             check_joined(settings, known, own_tokenizer)
+        data = prepare_data(settings, tokenizer, config, known, needs_gold=not is_taught)
+        rows = training_rows(data, settings, tokenizer)
     except ValueError as error:
         raise ValueError(f"task `{name}`: {error}") from error
-    data = prepare_data(settings, tokenizer, config, known)
     spec: dict[str, Any] = {"kind": str(data.task.kind)}
     if data.task.settings.labels:
         spec["id2label"] = dict(enumerate(data.task.settings.labels))
     if data.task.kind is TaskKind.SENTENCE_EMBEDDING:
         spec |= embedding_fields(first, config, width, head=settings.teacher_task)
-    return TaskPart(name, settings, is_taught, data, training_rows(data, settings, tokenizer), spec)
+    return TaskPart(name, settings, is_taught, data, rows, spec)
 
 
 __all__ = ["TaskPart", "read_part"]

@@ -1,8 +1,7 @@
 """What a model folder answers: one prediction per row, in the order of the rows, however many there are."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TextIO
 
 import torch
 from datasets import Dataset
@@ -13,14 +12,14 @@ from hf_tinybert.models.exported_runtime import ExportedRuntime
 from hf_tinybert.workflow.inference import Inference
 from hf_tinybert.workflow.model_folder import ModelFolder, load_model_folder
 from hf_tinybert.workflow.row_columns import Row
-from hf_tinybert.workflow.row_reader import BadRow, read_rows
+from hf_tinybert.workflow.row_reader import BadRow, Source, read_rows
 
 _ROWS_AT_ONCE = 1024  # are sorted by length together; the first answers come after fewer
 
 
 def predict(
     model: str | Path | ModelFolder,
-    source: str | Path | TextIO | Iterable[str],
+    source: Source,
     *,
     task: str | None = None,
     kind: str | None = None,
@@ -35,7 +34,7 @@ def predict(
 
     Args:
         model: Hub name, folder, or what `load_model_folder` gave.
-        source: a text, a row as a JSON object, a file, `-` for standard input, an open stream, or several texts; see
+        source: a text, a row, a file, `-` for standard input, an open stream, or several texts or rows; see
             `read_rows`.
         task: of a multi-task folder, the head that answers.
         kind: of a model that does not say it, as others publish them.
@@ -104,7 +103,8 @@ def _asked(inference: Inference, rows: list[tuple[int, Row]]) -> Iterator[Predic
         answers = inference.predict(Dataset.from_list([row for _, row in rows])) if rows else []
     except ValueError as error:
         if len(rows) == 1:
-            yield BadRow(rows[0][0], str(error))
+            # the kind counts in the rows that it was asked about, of which there is one
+            yield BadRow(rows[0][0], str(error).replace(" in row 1", ""))
             return
         middle = len(rows) // 2
         yield from _asked(inference, rows[:middle])

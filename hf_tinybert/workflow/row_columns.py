@@ -6,7 +6,10 @@ from typing import Any
 import pyarrow as pa
 from datasets import Dataset
 
+from hf_tinybert.data.blank_texts import is_blank
+from hf_tinybert.data.column_roles import ROLES
 from hf_tinybert.data.columns import Columns, choose_columns, normalise_asked, standard_names
+from hf_tinybert.data.list_cells import parsed_cell
 from hf_tinybert.data.tasks import KINDS, TaskKind
 from hf_tinybert.data.words import split_words
 
@@ -17,7 +20,9 @@ Row = dict[str, Any]
 
 _TEXT, _TOKENS = "text", "tokens"
 _PAIR, _ID = "text_pair", "id"
-_LISTS = frozenset({"tokens", "choices"})
+_CHOICES, _DOCUMENT = "choices", "document"
+_LISTS = frozenset({_TOKENS, _CHOICES})
+_WRITTEN_AS_LISTS = _LISTS | {_DOCUMENT}  # in the cell of a table; a document as its sentences
 _SHOWN = 60
 
 
@@ -46,6 +51,11 @@ class StandardRows:
         self._beside = [name for name in (_PAIR, _ID) if name in standard_names(kind)]
         self._optional = kind is TaskKind.MULTIPLE_CHOICE  # what is asked may stand in the choices alone
         self._chosen: Columns | None = None
+        self._may_be_lists = {
+            column
+            for name in _WRITTEN_AS_LISTS.intersection(self._wanted)
+            for column in (*ROLES[kind][name].names, self._columns.get(name, name))
+        }
 
     def of(self, row: Row, number: int) -> Row | str:
         """The standard columns of a row, or what is wrong with it.
@@ -56,6 +66,7 @@ class StandardRows:
         """
         if set(row) == {LINE}:
             return self._of_line(row[LINE])
+        row = {name: _list_in(cell) if name in self._may_be_lists else cell for name, cell in row.items()}
         self._chosen = self._chosen or self._choose(row)
         if self._chosen is None:
             wanted = _listed(self._columns.get(name, name) for name in self._wanted)
@@ -108,10 +119,21 @@ class StandardRows:
         if name in _LISTS:
             if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):
                 return f"expected a list of strings, not empty, got {_shortened(repr(value))}"
+            if name == _CHOICES and any(is_blank(one) for one in value):
+                return f"expected a text in every choice, got {_shortened(repr(value))}"
             return None
         if not isinstance(value, str):
             return f"expected a text, got {_shortened(repr(value))}"
-        return None if value.strip() or self._optional else "expected a text, got an empty one"
+        if name == _DOCUMENT and not is_blank(value) and not any(letter.isalnum() for letter in value):
+            return f"expected a document with a sentence, got {_shortened(repr(value))}"
+        return "expected a text, got an empty one" if is_blank(value) and not self._optional else None
+
+
+def _list_in(cell: Any) -> Any:  # noqa: ANN401 (a cell of any format)
+    """The texts that a cell of a table lists, as in data to train on; any other cell as it is."""
+    found = parsed_cell(cell) if isinstance(cell, str) else None
+    texts = found.get("text") if isinstance(found, dict) else found
+    return found if isinstance(texts, list) and all(isinstance(one, str) for one in texts) else cell
 
 
 def _value(name: str, values: list[Any]) -> Any:  # noqa: ANN401 (a cell of JSON)
@@ -121,12 +143,12 @@ def _value(name: str, values: list[Any]) -> Any:  # noqa: ANN401 (a cell of JSON
     """
     if name == _TOKENS and len(values) == 1 and isinstance(values[0], str):
         return split_words(values[0])
-    if name == "choices":
+    if name == _CHOICES:
         (value,) = values if len(values) == 1 else (values,)
         return value["text"] if isinstance(value, dict) and "text" in value else value
     if len(values) > 1:
         return " ".join(str(value or "") for value in values)
-    sentences = name == "document" and isinstance(values[0], list)
+    sentences = name == _DOCUMENT and isinstance(values[0], list)
     return " ".join(str(one) for one in values[0] if one) if sentences else values[0]
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import pyarrow.parquet as pq
 
@@ -37,14 +37,17 @@ class BadRow:
     message: str
 
 
-def read_rows(
-    source: str | Path | TextIO | Iterable[str], kind: TaskKind, columns: Mapping[str, str] | None = None
-) -> Iterator[Row | BadRow]:
+Source = str | Path | TextIO | Mapping[str, Any] | Iterable[str | Mapping[str, Any]]
+"""What rows are read from, see `read_rows`."""
+
+
+def read_rows(source: Source, kind: TaskKind, columns: Mapping[str, str] | None = None) -> Iterator[Row | BadRow]:
     """The rows of a source with the standard columns of a kind; what the kind does not read is left out.
 
     Args:
         source: a text, a row as a JSON object, a file (JSONL, JSON, CSV, TSV, Parquet, or one text per line in .txt),
-            `-` for standard input, an open stream, or several texts. A stream holds JSONL, or one text per line.
+            `-` for standard input, an open stream, a row, or several texts or rows, as a `Dataset` has them. A stream
+            holds JSONL, or one text per line.
         kind: of the task.
         columns: standard column -> its name in the source, where it cannot be found by its name.
 
@@ -59,10 +62,12 @@ def read_rows(
     return _checked(_raw_rows(source), StandardRows(kind, columns or {}))
 
 
-def _raw_rows(source: str | Path | TextIO | Iterable[str]) -> Iterator[Row | str]:
+def _raw_rows(source: Source) -> Iterator[Row | str]:
     """Rows as they stand in the source; a string where a line is a text, or cannot be parsed."""
     if isinstance(source, str | Path):
         return _decoded(_named_rows(str(source)), None if source == STDIN else Path(source), "standard input")
+    if isinstance(source, Mapping):
+        return iter([dict(source)])
     return _decoded(_line_rows(iter(source)), None, "the stream")
 
 
@@ -119,13 +124,19 @@ def _file_lines(path: Path) -> Iterator[Row | str]:
         yield from _line_rows(stream, jsonl=path.suffix.lower() == ".jsonl")
 
 
-def _line_rows(lines: Iterable[str], *, jsonl: bool | None = None) -> Iterator[Row | str]:
+def _line_rows(lines: Iterable[str | Mapping[str, Any]], *, jsonl: bool | None = None) -> Iterator[Row | str]:
     """A JSON object per line if the first text begins one, else a text per line; a string where a line is neither.
 
-    Empty lines at the end of JSON are none.
+    What is a row already is taken as it is. Empty lines at the end of JSON are none.
     """
     empty = 0
     for number, line in enumerate(lines):
+        if not isinstance(line, str):
+            yield from [_parsed("") if jsonl else {LINE: ""}] * empty
+            empty = 0
+            is_row = isinstance(line, Mapping)
+            yield dict(line) if is_row else f"expected a text or a row, got {_shortened(repr(line))}"
+            continue
         text = line.strip("\r\n")
         if number == 0:
             text = text.removeprefix(_BYTE_ORDER_MARK)
@@ -144,7 +155,7 @@ def _line_rows(lines: Iterable[str], *, jsonl: bool | None = None) -> Iterator[R
 def _parsed(line: str) -> Row | str:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return f"expected a JSON object, got {_shortened(line)} ({error})"
     return row if isinstance(row, dict) else f"expected a JSON object, got {_shortened(line)}"
 
@@ -214,4 +225,4 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
-__all__ = ["FILE_ENDINGS", "STDIN", "BadRow", "read_rows"]
+__all__ = ["FILE_ENDINGS", "STDIN", "BadRow", "Source", "read_rows"]

@@ -50,6 +50,10 @@ class PreparedData:
         """Whether the validation rows can be scored."""
         return can_be_scored(self.rows["validation"], self.task)
 
+    def scored(self, splits: Sequence[str]) -> tuple[str, ...]:
+        """Those of some splits whose rows can be scored."""
+        return tuple(name for name in splits if can_be_scored(self.rows[name], self.task))
+
     @property
     def best_metric(self) -> str:
         """What decides which epoch is best: the main metric, or the loss where there is nothing to score."""
@@ -64,7 +68,13 @@ def can_be_scored(rows: Dataset, task: Task) -> bool:
 
 
 def read_data(
-    name: str, kind: str | None, columns: Mapping[str, str], seed: int, *, scored: str | None = None
+    name: str,
+    kind: str | None,
+    columns: Mapping[str, str],
+    seed: int,
+    *,
+    scored: str | None = None,
+    needs_gold: bool = True,
 ) -> TaskData:
     """The data set of a name, `bbc-news` among them; the arguments are those of `load_task_data`.
 
@@ -77,7 +87,9 @@ def read_data(
         labels = tuple(articles["train"].features["label"].names)
         return TaskData(TaskKind.TEXT_CLASSIFICATION, articles, labels)
     known = None if kind is None else task_kind(kind)
-    return load_task_data(name, known, columns=dict(columns) or None, seed=seed, scored=scored)
+    return load_task_data(
+        name, known, columns=dict(columns) or None, seed=seed, scored=scored, needs_gold=needs_gold or known is None
+    )
 
 
 def task_kind(name: str) -> TaskKind:
@@ -96,6 +108,8 @@ def prepare_data(
     tokenizer: PreTrainedTokenizerBase,
     config: PreTrainedConfig,
     known: Task | None = None,
+    *,
+    needs_gold: bool = True,
 ) -> PreparedData:
     """Read, check, cut and encode the data of a run.
 
@@ -105,6 +119,7 @@ def prepare_data(
         config: of the model, for its longest input.
         known: the task of a model that was trained before: its labels in its order, and its lengths where the
             settings give none.
+        needs_gold: whether rows need gold answers; those to learn from a teacher do not, where their kind is known.
 
     Raises:
         ValueError: unusable data, labels that the model does not have, or lengths that it cannot read.
@@ -115,9 +130,9 @@ def prepare_data(
             f"expected data of the kind `{kind}`, got `--kind {settings.kind}`; because the model was trained for it; "
             "leave the kind out"
         )
-    data = read_data(settings.data, kind, settings.columns, settings.seed)
+    data = read_data(settings.data, kind, settings.columns, settings.seed, needs_gold=needs_gold)
     if known is not None:
-        check_labels(data.labels, known)
+        check_labels(data.labels_seen, known)
     task = Task(_task_settings(settings, data, longest_input(tokenizer, config), known)).of_data(data.splits)
     limits = {"train": settings.train_rows, "validation": settings.validation_rows}
     rows = DatasetDict({name: sample(split, limits.get(name), settings.seed) for name, split in data.splits.items()})
@@ -132,7 +147,7 @@ def check_labels(labels: Sequence[str], task: Task) -> None:
     """Refuse data with labels that a model does not have; those in another order are found by their names.
 
     Args:
-        labels: of the data.
+        labels: that rows of the data have.
         task: of the model.
 
     Raises:

@@ -9,6 +9,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from hf_tinybert.data.kinds.definition import TaskKind
 from hf_tinybert.data.sources import load_rows, load_task_data
+from hf_tinybert.data.tasks import KINDS
 
 ROWS = [{"text": f"text number {i}", "label": i % 3} for i in range(60)]
 TRAIN, VALIDATION, TEST = ROWS[:40], ROWS[40:50], ROWS[50:]
@@ -267,8 +268,7 @@ def test_embeddings_are_read_where_they_are_asked_for(tmp_path):
 def test_a_split_with_hidden_answers_is_cut_anew(tmp_path, kind, caplog):
     """Prevents a score on the answers of a test set whose publisher keeps them."""
     row = KIND_ROWS[kind][0]
-    gold = {"score", "answers", "ner_tags", "highlights", "label", "labels"}
-    hidden = [{name: None if name in gold else value for name, value in row(100 + i).items()} for i in range(10)]
+    hidden = [{name: None if name in GOLD else value for name, value in row(100 + i).items()} for i in range(10)]
     write(tmp_path / "train.jsonl", [row(i) for i in range(40)])
     (tmp_path / "test.jsonl").write_text("".join(json.dumps(each) + "\n" for each in hidden))
     with caplog.at_level(logging.WARNING):
@@ -332,3 +332,54 @@ def test_a_split_without_gold_answers_cannot_be_scored(tmp_path):
     write(tmp_path / "test.jsonl", [{"text": f"a {i}", "score": -1.0} for i in range(20)])
     with pytest.raises(ValueError, match=r"expected gold answers in `test`, got none in `score`"):
         load_task_data(tmp_path, scored="test")
+
+
+def test_labels_that_no_row_has_are_known_as_such(tmp_path):
+    """Prevents a model without `I-place` from being refused for a tag that may come and does not."""
+    rows = [{"tokens": ["a", f"b{n}"], "tags": ["B-place" if n % 2 else "O", "O"]} for n in range(24)]
+    write(tmp_path / "train.jsonl", rows)
+    data = load_task_data(tmp_path)
+    assert data.labels == ("O", "B-place", "I-place") and data.labels_seen == ("O", "B-place")
+
+
+GOLD = {"score", "answers", "ner_tags", "highlights", "label", "labels"}
+
+
+@pytest.mark.parametrize("hidden", [False, True], ids=["lacking", "hidden"])
+@pytest.mark.parametrize("answered", [(), ("validation", "test"), ("test",)], ids=str)
+@pytest.mark.parametrize("kind", [kind for kind in KIND_ROWS if kind is not TaskKind.MASKED_LM], ids=str)
+def test_a_teacher_alone_may_know_the_answers(tmp_path, kind, answered, hidden, caplog):
+    """Prevents data without labels from being refused to a teacher, and labels from being lost where others lack."""
+    row, gold = KIND_ROWS[kind][0], KINDS[kind].label_columns[0]
+    for name, first in (("train", 0), ("validation", 20), ("test", 30)):
+        rows = [row(first + i) for i in range(10)]
+        if name not in answered:
+            kept = [{own: None if own in GOLD else value for own, value in one.items()} for one in rows]
+            rows = kept if hidden else [{own: one[own] for own in one if own not in GOLD} for one in rows]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    with caplog.at_level(logging.WARNING):
+        data = load_task_data(tmp_path, kind, needs_gold=False)
+    assert [name for name, split in data.splits.items() if gold in split.column_names] == [*answered]
+    assert [len(split) for split in data.splits.values()] == [10, 10, 10]
+    assert data.labels == (KIND_ROWS[kind][2] if answered else ())
+    assert f"have no `{gold}`: a student learns from its teacher alone" in caplog.text
+    with pytest.raises(ValueError, match=f"`{gold}`|expected .* in `train`, got none"):
+        load_task_data(tmp_path, kind)
+
+
+def test_missing_splits_are_cut_out_of_texts_without_labels(tmp_path):
+    """Prevents a draw by classes that nobody knows."""
+    write(tmp_path / "train.jsonl", [{"text": row["text"]} for row in ROWS])
+    data = load_task_data(tmp_path, TaskKind.TEXT_CLASSIFICATION, needs_gold=False)
+    assert data.cut == ("validation", "test") and sum(map(len, data.splits.values())) == len(ROWS)
+    assert data.labels == data.labels_seen == ()
+
+
+def test_a_hidden_split_beside_labels_is_cut_anew_for_a_teacher_too(tmp_path):
+    """Prevents a student that learns the rows on which its teacher was scored."""
+    write(tmp_path / "train.jsonl", TRAIN)
+    write(tmp_path / "test.jsonl", [{**row, "label": -1} for row in TEST])
+    own, strict = (
+        load_task_data(tmp_path, needs_gold=needs, kind=TaskKind.TEXT_CLASSIFICATION) for needs in (False, True)
+    )
+    assert own.cut == strict.cut and own.splits["test"][:] == strict.splits["test"][:]

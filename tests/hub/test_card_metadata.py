@@ -1,5 +1,7 @@
 """Tests of the metadata of cards."""
 
+import json
+
 import pytest
 from huggingface_hub import ModelCard
 
@@ -51,3 +53,15 @@ def test_every_auto_class_of_the_table_is_there():
     import transformers
 
     assert [head for head in HEADS.values() if not hasattr(transformers, head.auto_class)] == []
+
+
+def test_metrics_go_by_the_names_of_the_hub(student_folder):
+    """Prevents scores under metrics that the Hub does not know, which it shows and compares with no others."""
+    figures = json.loads((student_folder / "figures.json").read_text())
+    scores = {"f1": 0.5, "f1_macro": 0.25, "rougeL": 0.75}
+    told = {**figures, "scores": {"test": {"student": scores}}, "retention": {}}
+    (student_folder / "figures.json").write_text(json.dumps(told))
+    data = ModelCard(str(model_card(student_folder, CardDetails(license="apache-2.0")))).data
+    found = [(one.metric_type, one.metric_name, one.metric_value) for one in data.eval_results]
+    assert found == [("f1", "f1", 0.5), ("f1", "f1_macro", 0.25), ("rouge", "rougeL", 0.75)]
+    assert data.metrics == ["f1", "rouge"]

@@ -555,3 +555,26 @@ def test_the_teachers_of_a_student_are_found_again(joined):
     again = join_teachers([one_teacher(name, None, student, needs_head=True) for name in names], source.shares)
     assert recorded.unlike(again, source.public_name) == ""
     assert "another teacher" in recorded.unlike(join_teachers([*teachers_of(again)], [1.0, 1.0]), source.public_name)
+
+
+@pytest.mark.parametrize(
+    "kind", ["text-classification", "token-classification", "question-answering", "extractive-summarization"]
+)
+def test_texts_without_labels_are_learned_from_the_teacher_alone(kind, data_of, teacher_of, tmp_path, display):
+    """Prevents labels from being wanted where no term reads them, and those of one split from being passed over."""
+    (gold,) = DEFINITIONS[TaskKind(kind)].label_columns
+    data = tmp_path / "data"
+    data.mkdir()
+    for split in ("train", "validation", "test"):
+        rows = [json.loads(line) for line in Path(data_of(kind), f"{split}.jsonl").read_text().splitlines()]
+        bare = [{name: row[name] for name in row if name != gold or split == "test"} for row in rows]
+        (data / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in bare))
+    settings = replace(_settings(data_of, teacher_of, kind), data=str(data), score_test=True, preflight=True)
+    figures = distil(settings, tmp_path / "student", display)
+    assert list(figures["scores"]) == ["test"] and figures["scores"]["test"].keys() == {"student", "teacher"}
+    assert all("loss" in epoch for epoch in figures["epochs"])
+    if kind == "text-classification":
+        with pytest.raises(ValueError, match="for training rows without labels, got one that reads labels"):
+            distil(replace(settings, loss_weights={"label_loss": 1.0}), tmp_path / "other", display)
+        with pytest.raises(ValueError, match="can be `label` of text-classification, got none"):
+            distil(replace(settings, learn_from="labels"), tmp_path / "other", display)

@@ -319,3 +319,22 @@ def test_a_task_may_have_several_teachers(settings_of, teacher_of, data_of, adap
     assert figures["parameters"]["teacher"] > 2.5 * single
     found = find_teacher(recorded_teacher(tmp_path / "out", "news"), "news", "text-classification")
     assert found == TeacherSource(several, (2.0, 1.0))
+
+
+def test_a_task_without_labels_learns_from_its_teacher(settings_of, data_of, tmp_path, display):
+    """Prevents a task from being refused for labels that no term reads; the others decide which epoch is best."""
+    data = tmp_path / "data"
+    data.mkdir()
+    for split in ("train", "validation"):
+        rows = [json.loads(line) for line in Path(data_of(KINDS["things"]), f"{split}.jsonl").read_text().splitlines()]
+        (data / f"{split}.jsonl").write_text("".join(json.dumps({"tokens": row["tokens"]}) + "\n" for row in rows))
+    settings = settings_of("news", "things", changes={"things": {"data": str(data)}})
+    figures = distil_tasks(settings, tmp_path / "out", display)
+    things = figures["tasks"]["things"]
+    assert things["scores"] == {} and things["teacher"] is not None
+    assert "things_loss" in figures["epochs"][-1]
+    weights = DistillationRecord.load(tmp_path / "out").loss_weights
+    assert "things/prediction_loss" in weights and "things/label_loss" not in weights
+    changes = {"things": {"data": str(data), "teacher": None}}
+    with pytest.raises(ValueError, match=r"^task `things`: .*`tags`"):
+        distil_tasks(settings_of("news", "things", changes=changes), tmp_path / "other", display)

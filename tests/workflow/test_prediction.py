@@ -117,3 +117,11 @@ def test_one_refused_row_does_not_send_the_others_alone(classifier, monkeypatch)
     assert [number for number, answer in enumerate(answers) if "error" in answer] == [37]
     assert answers[37] == {"error": "row 38: no matches here"} and len(answers) == 64
     assert len(asked) <= 1 + 2 * 6
+
+
+def test_a_refusal_of_the_kind_names_one_row(student_of):
+    """Prevents a message with two numbers of rows, of which one is that of a batch."""
+    rows = [{"text": "a", "choices": ["b", "c"]}, {"text": "a", "choices": ["b"]}]
+    good, bad = predict(student_of("multiple-choice")[0], rows, skip_bad_rows=True)
+    assert good["choice"] in (0, 1)
+    assert bad["error"].startswith("row 2: expected at least two choices, got 1; because")

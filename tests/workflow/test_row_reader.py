@@ -1,11 +1,13 @@
 """Tests of reading rows: every format, every mistake, nothing left out."""
 
+import csv
 import io
 import json
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from datasets import Dataset
 
 from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.workflow.row_reader import BadRow, read_rows
@@ -76,6 +78,7 @@ def test_a_file_of_an_unknown_ending_is_refused(tmp_path):
     ("line", "said"),
     [
         ("{broken", "JSON object"),
+        ("[" * 5000, "JSON object"),
         ('["a", "list"]', "JSON object"),
         ('{"body": "a goal"}', "`text`"),
         ('{"text": 7}', "got 7"),
@@ -145,3 +148,29 @@ def test_a_column_that_the_kind_does_not_have_is_refused():
     """Prevents a mistyped `--column txt=body` from being passed over."""
     with pytest.raises(ValueError, match="standard columns of text-classification .*got `txt`"):
         read_rows("a goal", TEXT, {"txt": "body"})
+
+
+def test_rows_of_python_are_sources():
+    """Prevents a failure on the rows of a `Dataset`, the keys of a row as texts, and a number that ends the run."""
+    assert list(read_rows(ROWS[0], TEXT)) == ROWS[:1]
+    assert list(read_rows(Dataset.from_list(ROWS), TEXT)) == ROWS
+    assert list(read_rows([ROWS[0], "a goal today"], TEXT)) == ROWS
+    empty, row, number = read_rows(["", ROWS[0], 3], TEXT)
+    assert isinstance(empty, BadRow) and row == ROWS[0]
+    assert number == BadRow(3, "expected a text or a row, got 3")
+
+
+@pytest.mark.parametrize("write", [json.dumps, str], ids=["JSON", "Python"])
+def test_the_lists_of_a_table_are_lists(tmp_path, write):
+    """Prevents brackets and quotation marks from being tagged as words."""
+    for kind, row in (
+        (TaskKind.TOKEN_CLASSIFICATION, {"tokens": ["it's", "a goal"]}),
+        (TaskKind.MULTIPLE_CHOICE, {"text": "a goal", "choices": ["wins", "loses"]}),
+        (TaskKind.EXTRACTIVE_SUMMARIZATION, {"document": ["A goal.", "A film."]}),
+    ):
+        with (tmp_path / "rows.csv").open("w", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(row)
+            writer.writerow([one if isinstance(one, str) else write(one) for one in row.values()])
+        (read,) = read_rows(tmp_path / "rows.csv", kind)
+        assert read == ({"document": "A goal. A film."} if "document" in row else row)

@@ -145,3 +145,13 @@ def test_the_packaged_news_have_a_name():
     """Prevents examples that need a download."""
     data = read_data("bbc-news", None, {}, seed=0)
     assert data.kind is TaskKind.TEXT_CLASSIFICATION and len(data.labels) == 5 and len(data.splits["test"]) == 400
+
+
+def test_tags_that_may_come_and_do_not_are_no_reason_to_refuse(reader, tmp_path):
+    """Prevents a teacher that was trained on named tags from being refused the same rows as JSON lines."""
+    rows = [{"tokens": ["a", f"b{n}"], "tags": ["B-place" if n % 2 else "O", "O"]} for n in range(24)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    known = Task(TaskSettings(TaskKind.TOKEN_CLASSIFICATION, ("B-place", "O"), max_length=16))
+    prepared = prepare_data(DataSettings(data=str(tmp_path / "rows.jsonl")), *reader, known)
+    assert prepared.task.settings.labels == ("B-place", "O")
+    assert {label for row in prepared.encoded["train"]["labels"] for label in row} == {-100, 0, 1}

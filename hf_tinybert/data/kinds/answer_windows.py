@@ -159,13 +159,13 @@ def _first_answer(answers: dict[str, list[Any]], context: str, number: int) -> _
     texts, starts = answers["text"], answers["answer_start"]
     if len(texts) != len(starts):
         raise ValueError(
-            f"expected an `answer_start` for each of {len(texts)} answers in row {number}, got {len(starts)}: "
+            f"expected an `answer_start` for each of {len(texts)} answers in row {number + 1:,}, got {len(starts)}: "
             f"{answers!r}; because the first words alike may be another place; correct the row."
         )
     for text, start in zip(texts, starts, strict=True):
         if not text.strip() or start < 0 or context[start : start + len(text)] != text:
             raise ValueError(
-                f"expected the answer {text!r} at character {start} of the context in row {number}, got "
+                f"expected the answer {text!r} at character {start} of the context in row {number + 1:,}, got "
                 f"{context[max(start, 0) : max(start, 0) + max(len(text), 1)]!r}; because the model learns the place; "
                 "correct `answer_start`, or give empty lists where there is no answer."
             )
@@ -177,8 +177,8 @@ def _check_texts(texts: Sequence[Any], numbers: Sequence[int], column: str) -> N
     for number, text in zip(numbers, texts, strict=True):
         if not text.strip():
             raise ValueError(
-                f"expected text in `{column}` of every row, got {text!r} in row {number}; because an answer is a part "
-                "of the context; remove the row."
+                f"expected text in `{column}` of every row, got {text!r} in row {number + 1:,}; because an answer "
+                "is a part of the context; remove the row."
             )
 
 
@@ -193,9 +193,9 @@ def _check_room(
         if room <= settings.stride:
             raise ValueError(
                 f"expected a question of at most {settings.max_length - special - settings.stride - 1} tokens in row "
-                f"{number}, got {len(ids)}: {question[:80]!r}; because `max_length` {settings.max_length} then leaves "
-                f"{max(room, 0)} tokens for the context and windows share `stride` {settings.stride} of them; raise "
-                "`max_length`, lower `stride`, or shorten the question."
+                f"{number + 1:,}, got {len(ids)}: {question[:80]!r}; because `max_length` {settings.max_length} then "
+                f"leaves {max(room, 0)} tokens for the context and windows share `stride` {settings.stride} of them; "
+                "raise `max_length`, lower `stride`, or shorten the question."
             )
 
 

@@ -62,11 +62,16 @@ def _check_choices(choices: Sequence[Sequence[str] | None]) -> None:
     first = len(choices[0] or ()) if choices else 2
     for row, own in enumerate(choices):
         found = len(own or ())
-        if found < 2 or found != first:
+        if found < 2:
             raise ValueError(
-                f"expected at least two choices and equally many in every row, got {first} in row 0 and {found} in "
-                f"row {row}; because one batch holds the choices of all its rows side by side; correct the row, or "
-                "predict rows with other numbers of choices separately."
+                f"expected at least two choices, got {found} in row {row + 1:,}; because there is nothing to choose "
+                "from; correct the row."
+            )
+        if found != first:
+            raise ValueError(
+                f"expected equally many choices in every row, got {first} in row 1 and {found} in "
+                f"row {row + 1:,}; because one batch holds the choices of all its rows side by side; correct the row, "
+                "or predict rows with other numbers of choices separately."
             )
 
 
@@ -76,7 +81,7 @@ def _gold_positions(rows: Dataset, choices: Sequence[Sequence[str]]) -> list[int
         if not 0 <= position < len(choices[row]):
             raise ValueError(
                 f"expected the position of the right choice, from 0 to {len(choices[row]) - 1}, in `label`, got "
-                f"{position} in row {row}; because there is no such choice; correct the row."
+                f"{position} in row {row + 1:,}; because there is no such choice; correct the row."
             )
     return positions
 

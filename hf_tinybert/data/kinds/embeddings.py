@@ -94,8 +94,8 @@ def _score(predictions: Sequence[Prediction], rows: Dataset, settings: TaskSetti
     alone = [number for number, prediction in enumerate(predictions) if "similarity" not in prediction]
     if alone:
         raise ValueError(
-            f"expected a `text_pair` in every row to score, got none in row {alone[0]} and {len(alone)} rows in all; "
-            "because the similarity of two texts is what is scored; bring pairs, or predict only."
+            f"expected a `text_pair` in every row to score, got none in row {alone[0] + 1:,} and {len(alone)} rows in "
+            "all; because the similarity of two texts is what is scored; bring pairs, or predict only."
         )
     pairs = {
         "predictions": [prediction["similarity"] for prediction in predictions],

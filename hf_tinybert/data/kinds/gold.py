@@ -24,8 +24,8 @@ def gold_values(rows: Dataset, column: str) -> list[Any] | None:
         return None
     if missing:
         raise ValueError(
-            f"expected a `{column}` in every row or in none, got none in row {missing[0]} and {len(missing)} rows in "
-            "all; because a row without an answer can neither train nor score; complete or remove these rows."
+            f"expected a `{column}` in every row or in none, got none in row {missing[0] + 1:,} and {len(missing)} "
+            "rows in all; because a row without an answer can neither train nor score; complete or remove these rows."
         )
     return values
 
@@ -90,8 +90,8 @@ def class_ids(values: Sequence[Sequence[Any]], feature: Any, labels: Sequence[st
             if value not in ids:
                 raise ValueError(
                     f"expected one of the {len(labels)} labels {_shown(labels)} in `{column}`, got "
-                    f"`{_name(value, feature)}` in row {row}; because the model has an output only for these; correct "
-                    "the row, or use the labels of these rows for the task."
+                    f"`{_name(value, feature)}` in row {row + 1:,}; because the model has an output only for these; "
+                    "correct the row, or use the labels of these rows for the task."
                 )
     return [[ids[value] for value in classes] for classes in values]
 

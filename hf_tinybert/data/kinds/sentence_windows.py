@@ -148,9 +148,9 @@ def _windows(lengths: Sequence[int], max_length: int, stride: int) -> list[range
 
 def _sentences(document: str, number: int) -> list[str]:
     sentences = [document[start:end] for start, end in split_sentences(document)]
-    if not sentences:
+    if not any(letter.isalnum() for letter in document):
         raise ValueError(
-            f"expected a document with at least one sentence in row {number}, got {document[:80]!r}; because a "
+            f"expected a document with at least one sentence in row {number + 1:,}, got {document[:80]!r}; because a "
             "summary is a choice of its sentences; remove the row."
         )
     return sentences
@@ -160,7 +160,7 @@ def _checked_summaries(summaries: Sequence[str | None], number: int) -> list[str
     texts = [summary for summary in summaries if summary and summary.strip()]
     if not texts or len(texts) < len(summaries):
         raise ValueError(
-            f"expected one or more summaries with text in row {number}, got {summaries!r}; because the sentences to "
-            "keep are found from them; remove the row or its empty summaries."
+            f"expected one or more summaries with text in row {number + 1:,}, got {summaries!r}; because the "
+            "sentences to keep are found from them; remove the row or its empty summaries."
         )
     return texts

@@ -100,8 +100,8 @@ def check_strings(values: Sequence[Any], numbers: Sequence[int], column: str) ->
     for value, number in zip(values, numbers, strict=True):
         if not isinstance(value, str):
             raise ValueError(
-                f"expected a string in `{column}` of every row, got {value!r} in row {number}; because there is no "
-                "text to tokenise; correct or remove the row."
+                f"expected a string in `{column}` of every row, got {value!r} in row {number + 1:,}; because there is "
+                "no text to tokenise; correct or remove the row."
             )
 
 

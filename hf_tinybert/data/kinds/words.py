@@ -88,7 +88,7 @@ def gold_tags(rows: Dataset, labels: Sequence[str]) -> list[list[int]] | None:
     for number, (tokens, row_tags) in enumerate(zip(column_values(rows, "tokens"), tags, strict=True)):
         if len(tokens) != len(row_tags):
             raise ValueError(
-                f"expected a tag for each of {len(tokens)} tokens in row {number}, got {len(row_tags)} tags for "
+                f"expected a tag for each of {len(tokens)} tokens in row {number + 1:,}, got {len(row_tags)} tags for "
                 f"{tokens!r}; because a shift would teach wrong tags; correct or remove the row."
             )
     return class_ids(tags, rows.features["tags"].feature, labels, "tags")
@@ -168,6 +168,6 @@ def _check_words(rows: Sequence[Sequence[Any]], numbers: Sequence[int]) -> None:
     for number, tokens in zip(numbers, rows, strict=True):
         if not tokens or not all(isinstance(token, str) for token in tokens):
             raise ValueError(
-                f"expected at least one token, and strings only, in row {number}, got {tokens!r}; because there is "
-                "nothing to tag; correct or remove the row."
+                f"expected at least one token, and strings only, in row {number + 1:,}, got {tokens!r}; because there "
+                "is nothing to tag; correct or remove the row."
             )

@@ -45,7 +45,7 @@ class Squad(evaluate.Metric):
         for number, (prediction, reference) in enumerate(zip(predictions, references, strict=True)):
             if prediction["id"] != reference["id"]:
                 raise ValueError(
-                    f"expected the prediction for `{reference['id']}` in row {number}, got the one for "
+                    f"expected the prediction for `{reference['id']}` in row {number + 1:,}, got the one for "
                     f"`{prediction['id']}`; because answers are compared in order; give them in the order of the rows."
                 )
             true = reference["answers"]["text"] or [""]

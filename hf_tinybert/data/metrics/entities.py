@@ -38,7 +38,7 @@ class Seqeval(evaluate.Metric):
         for number, (predicted, true) in enumerate(zip(predictions, references, strict=True)):
             if len(predicted) != len(true):
                 raise ValueError(
-                    f"expected a prediction for each of {len(true)} tags in row {number}, got {len(predicted)}; "
+                    f"expected a prediction for each of {len(true)} tags in row {number + 1:,}, got {len(predicted)}; "
                     "because entities are compared by their positions; give one tag for each word."
                 )
         count = {"scheme": IOB2, "zero_division": 0}

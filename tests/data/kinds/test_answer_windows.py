@@ -105,14 +105,14 @@ def test_rows_without_answers_are_encoded_without_positions(tokenizer):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        (("is it", CONTEXT, ["film"], [5]), "expected the answer 'film' at character 5 of the context in row 1, got"),
-        (("is it", CONTEXT, ["film"], [-1]), "at character -1 of the context in row 1"),
-        (("is it", CONTEXT, ["film"], [999]), "at character 999 of the context in row 1, got ''"),
+        (("is it", CONTEXT, ["film"], [5]), "expected the answer 'film' at character 5 of the context in row 2, got"),
+        (("is it", CONTEXT, ["film"], [-1]), "at character -1 of the context in row 2"),
+        (("is it", CONTEXT, ["film"], [999]), "at character 999 of the context in row 2, got ''"),
         (("is it", CONTEXT, [" "], [3]), "expected the answer ' ' at character 3"),
-        (("is it", CONTEXT, ["film"], []), "`answer_start` for each of 1 answers in row 1, got 0"),
-        (("is " * 12, CONTEXT, ["film"], [4]), "question of at most 10 tokens in row 1, got 12: 'is is"),
-        ((" ", CONTEXT, ["film"], [4]), "expected text in `question` of every row, got ' ' in row 1"),
-        (("is it", "\n", [], []), "expected text in `context` of every row, got '\\\\n' in row 1"),
+        (("is it", CONTEXT, ["film"], []), "`answer_start` for each of 1 answers in row 2, got 0"),
+        (("is " * 12, CONTEXT, ["film"], [4]), "question of at most 10 tokens in row 2, got 12: 'is is"),
+        ((" ", CONTEXT, ["film"], [4]), "expected text in `question` of every row, got ' ' in row 2"),
+        (("is it", "\n", [], []), "expected text in `context` of every row, got '\\\\n' in row 2"),
     ],
 )
 def test_bad_rows_are_refused_with_their_number(tokenizer, row, message):

@@ -65,11 +65,18 @@ def test_rows_without_gold_are_predicted_and_not_scored(task, tokenizer, rows):
         task.score(predictions, blind)
 
 
-@pytest.mark.parametrize("choices", [[["a", "the"], ["a", "the", "."]], [["a"], ["a"]], [["a", "the"], None]])
-def test_rows_with_other_numbers_of_choices_are_refused(task, tokenizer, choices):
+@pytest.mark.parametrize(
+    ("choices", "told"),
+    [
+        ([["a", "the"], ["a", "the", "."]], "equally many choices in every row, got 2 in row 1 and 3 in row 2"),
+        ([["a"], ["a"]], "at least two choices, got 1 in row 1"),
+        ([["a", "the"], None], "at least two choices, got 0 in row 2"),
+    ],
+)
+def test_rows_with_other_numbers_of_choices_are_refused(task, tokenizer, choices, told):
     """Prevents an error inside a reshape that names no row."""
     rows = Dataset.from_dict({"text": ["", ""], "choices": choices})
-    with pytest.raises(ValueError, match="expected at least two choices and equally many in every row"):
+    with pytest.raises(ValueError, match=f"expected {told}"):
         task.encode(rows, tokenizer)
 
 
@@ -77,7 +84,7 @@ def test_rows_with_other_numbers_of_choices_are_refused(task, tokenizer, choices
 def test_a_choice_that_is_not_there_is_refused(task, tokenizer, rows, label):
     """Prevents -1 that is taken for the last choice."""
     wrong = rows.remove_columns("label").add_column("label", [0, label])
-    with pytest.raises(ValueError, match=f"from 0 to 2, in `label`, got {label} in row 1"):
+    with pytest.raises(ValueError, match=f"from 0 to 2, in `label`, got {label} in row 2"):
         task.encode(wrong, tokenizer)
 
 

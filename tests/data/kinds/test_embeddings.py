@@ -82,7 +82,7 @@ def test_single_texts_have_one_embedding(task, tokenizer, pairs):
     assert encoded["row_number"][:] == [0, 1, 1]
     mixed = task.decode(LOGITS[:3], encoded, some)
     assert [len(each) for each in mixed] == [1, 3]
-    with pytest.raises(ValueError, match="expected a `text_pair` in every row to score, got none in row 0"):
+    with pytest.raises(ValueError, match="expected a `text_pair` in every row to score, got none in row 1"):
         task.score(mixed, some)
 
 
@@ -102,7 +102,7 @@ def test_similarities_are_scored_as_scipy_does(task, tokenizer, pairs):
 
 def test_what_is_no_text_is_named_with_its_row(task, tokenizer):
     """Prevents `None` that is embedded as a word."""
-    with pytest.raises(ValueError, match="expected a string in `text` of every row, got None in row 1"):
+    with pytest.raises(ValueError, match="expected a string in `text` of every row, got None in row 2"):
         task.encode(Dataset.from_dict({"text": ["a", None]}), tokenizer)
 
 

@@ -33,7 +33,7 @@ def test_classes_are_found_by_name_whatever_their_order_in_the_data():
 )
 def test_a_class_that_the_model_does_not_have_is_named_with_its_row(values, feature):
     """Prevents an index error inside the loss, or -1 that is taken for the last class."""
-    with pytest.raises(ValueError, match=r"expected one of the 2 labels `no`, `yes` in `label`, got `.*` in row 1"):
+    with pytest.raises(ValueError, match=r"expected one of the 2 labels `no`, `yes` in `label`, got `.*` in row 2"):
         gold_class_ids(_rows(values, feature), "label", NAMES)
 
 
@@ -47,7 +47,7 @@ def test_rows_without_answers_have_none():
 
 def test_answers_of_some_rows_only_are_refused():
     """Prevents a score over a part of the rows that looks like one over all."""
-    with pytest.raises(ValueError, match="expected a `label` in every row or in none, got none in row 1 and 2 rows"):
+    with pytest.raises(ValueError, match="expected a `label` in every row or in none, got none in row 2 and 2 rows"):
         gold_values(_rows(["yes", None, None], Value("string")), "label")
 
 

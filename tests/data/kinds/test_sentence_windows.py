@@ -88,9 +88,9 @@ def test_documents_without_summaries_are_encoded_without_labels(tokenizer):
 @pytest.mark.parametrize(
     ("document", "summaries", "message"),
     [
-        (" \n", ["film"], r"at least one sentence in row 1, got ' \\n'"),
-        ("New film.", [], "one or more summaries with text in row 1"),
-        ("New film.", ["film", " "], "one or more summaries with text in row 1"),
+        (" \n", ["film"], r"at least one sentence in row 2, got ' \\n'"),
+        ("New film.", [], "one or more summaries with text in row 2"),
+        ("New film.", ["film", " "], "one or more summaries with text in row 2"),
     ],
 )
 def test_bad_rows_are_refused_with_their_number(tokenizer, document, summaries, message):

@@ -77,9 +77,9 @@ def test_a_tokenizer_without_segments_gives_none(byte_level_tokenizer):
 def test_what_is_no_text_is_named_with_its_row(tokenizer, column):
     """Prevents `None` that is tokenised as a word, or an error without a place."""
     columns = {"text": ["a", "a"], "text_pair": ["a", "a"], column: ["a", None]}
-    with pytest.raises(ValueError, match=f"expected a string in `{column}` of every row, got None in row 1"):
+    with pytest.raises(ValueError, match=f"expected a string in `{column}` of every row, got None in row 2"):
         encode_texts(Dataset.from_dict(columns), tokenizer, 64)
-    with pytest.raises(ValueError, match="got 3 in row 8"):
+    with pytest.raises(ValueError, match="got 3 in row 9"):
         check_strings(["a", 3], [7, 8], column)
 
 

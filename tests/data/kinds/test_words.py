@@ -122,9 +122,9 @@ def test_rows_without_tags_are_encoded_without_labels(tokenizer):
 @pytest.mark.parametrize(
     ("tokens", "tags", "message"),
     [
-        (["the", "bank"], [0], "expected a tag for each of 2 tokens in row 1, got 1"),
-        ([], [], "expected at least one token, and strings only, in row 1"),
-        (["the"], [None], "got `None` in row 1"),
+        (["the", "bank"], [0], "expected a tag for each of 2 tokens in row 2, got 1"),
+        ([], [], "expected at least one token, and strings only, in row 2"),
+        (["the"], [None], "got `None` in row 2"),
     ],
 )
 def test_bad_rows_are_refused_with_their_number(tokenizer, tokens, tags, message):

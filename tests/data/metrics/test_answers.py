@@ -42,7 +42,7 @@ def test_a_question_without_answer_wants_an_empty_prediction():
 
 def test_predictions_of_another_row_are_refused():
     """Prevents answers compared with those of the next question."""
-    with pytest.raises(ValueError, match="prediction for `2` in row 0, got the one for `1`"):
+    with pytest.raises(ValueError, match="prediction for `2` in row 1, got the one for `1`"):
         Squad(keep_in_memory=True).compute(
             predictions=[{"id": "1", "prediction_text": "a"}],
             references=[{"id": "2", "answers": {"text": ["a"], "answer_start": [0]}}],

@@ -36,7 +36,7 @@ def test_rows_without_any_entity_have_a_score():
 
 def test_another_number_of_tags_is_refused_with_its_row():
     """Prevents entities compared at shifted positions."""
-    with pytest.raises(ValueError, match="each of 2 tags in row 1, got 1"):
+    with pytest.raises(ValueError, match="each of 2 tags in row 2, got 1"):
         _scores([["O"], ["O"]], [["O"], ["O", "O"]])
 
 
