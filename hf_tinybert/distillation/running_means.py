@@ -30,7 +30,7 @@ class RunningMeans:
             return {}
         rows = [float(self._rows[names]) for names in self._sums for _ in names]
         sums = torch.cat(list(self._sums.values()))
-        counts = torch.tensor(rows, dtype=sums.dtype, device=accelerator.device)
+        counts = torch.tensor(rows, device=accelerator.device)
         reduced = accelerator.reduce(torch.stack([sums, counts]), "sum").tolist()
         totals: dict[str, list[float]] = {}
         for name, total, count in zip((name for names in self._sums for name in names), *reduced, strict=True):
