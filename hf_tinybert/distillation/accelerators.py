@@ -1,4 +1,6 @@
-"""Whether there is anything but processors to train on."""
+"""Whether there is anything but processors to train on, and how batches come there."""
+
+from typing import Any
 
 import torch
 from transformers.utils.import_utils import is_torch_xla_available
@@ -13,4 +15,20 @@ def has_accelerator() -> bool:
     return torch.accelerator.is_available() or is_torch_xla_available()
 
 
-__all__ = ["has_accelerator"]
+def has_cuda() -> bool:
+    """Whether there is a GPU that torch drives by CUDA or ROCm."""
+    return torch.cuda.is_available()
+
+
+def copied_in_background(given: Any) -> Any:  # noqa: ANN401 (what `accelerator_config` takes)
+    """Settings of accelerate under which a batch is copied to a GPU while it works on the last.
+
+    By default the host waits at every tensor of a batch until the GPU has done all it was asked.
+
+    Args:
+        given: `accelerator_config`; where it says otherwise, or is a file or an object, it is left as it is.
+    """
+    return {"non_blocking": True, **(given or {})} if given is None or isinstance(given, dict) else given
+
+
+__all__ = ["copied_in_background", "has_accelerator", "has_cuda"]

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from transformers import TrainingArguments
 
-from hf_tinybert.distillation.accelerators import has_accelerator
+from hf_tinybert.distillation.accelerators import copied_in_background, has_accelerator, has_cuda
 from hf_tinybert.distillation.layer_mapping import MappingStrategy, is_learned
 from hf_tinybert.distillation.learned_mapping import LearnedMapping
 from hf_tinybert.distillation.loss_weights import parse_loss_weights
@@ -207,6 +207,8 @@ class DistillationArguments(TrainingArguments):
         if self.bf16_where_fast and not self.bf16 and not self.fp16:
             # before the stock checks, which derive the precision of the run from it
             self.bf16 = has_fast_bf16("cpu" if self.use_cpu else "auto")
+        if has_cuda() and not self.use_cpu and self.dataloader_pin_memory:
+            self.accelerator_config = copied_in_background(self.accelerator_config)
         self.recipe = _choice(RecipeName, "recipe", self.recipe)
         recipe = self._recipe()
         self.num_train_epochs = _given(self.num_train_epochs, recipe.num_train_epochs)

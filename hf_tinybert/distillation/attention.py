@@ -6,7 +6,7 @@ function registered here computes the output with SDPA and puts an `AttentionRec
 for one. Encoders that compute attention in their own code are read by `attention_fallback`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,13 +14,16 @@ import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
+from transformers.masking_utils import bidirectional_mask_function, sdpa_mask
 from transformers.utils.output_capturing import _active_collector
 
 ATTENTION_IMPLEMENTATION = "distillation_sdpa"
 
 # what some models add to the scores or change them by; T5, Gemma 2 and gpt-oss are the known ones
 _NOT_IN_THE_RECORD = ("position_bias", "softcap", "s_aux")
+
+# of the rows of a mask, in numbers: SDPA's kernel for GPUs copies others in every layer
+_ALIGNMENT = 16
 
 
 class AttentionRecord(NamedTuple):
@@ -77,7 +80,8 @@ def recording_attention(
         query: `(batch, heads, query_len, head_width)`.
         key: `(batch, key_heads, key_len, head_width)`; `key_heads` divides `heads`.
         value: `(batch, key_heads, key_len, head_width)`.
-        attention_mask: bool, `(batch, 1, query_len, key_len)`, true where attended; None without padding.
+        attention_mask: bool, `(batch, 1, query_len, key_len)`, true where attended; or what `padding_mask` gave; None
+            without padding.
         scaling: factor on the scores, `head_width ** -0.5` when None.
         layers: 1..L, those whose records `output_attentions` is to return, the others being None; all when None.
         values: whether records hold the value.
@@ -108,7 +112,7 @@ def recording_attention(
 
 def _check_recordable(module: nn.Module, attention_mask: Tensor | None, kwargs: Mapping[str, object]) -> None:
     biased = [name for name in _NOT_IN_THE_RECORD if kwargs.get(name) is not None]
-    if attention_mask is not None and attention_mask.dtype is not torch.bool:
+    if attention_mask is not None and attention_mask.dtype is not torch.bool and attention_mask.shape[1:3] != (1, 1):
         biased.append(f"attention_mask of {attention_mask.dtype}")  # ALiBi and the like come inside the mask
     if biased:
         raise ValueError(
@@ -140,10 +144,49 @@ def _repeat_heads(states: Tensor, heads: int) -> Tensor:
     return states if states.shape[1] == heads else states.repeat_interleave(heads // states.shape[1], dim=1)
 
 
+def padding_mask(
+    *,
+    attention_mask: Tensor | None = None,
+    mask_function: Callable[..., Any] = bidirectional_mask_function,
+    allow_is_bidirectional_skip: bool = False,
+    dtype: torch.dtype = torch.float32,
+    **kwargs: Any,  # noqa: ANN401 (the interface of transformers)
+) -> Tensor | None:
+    """The mask of one forward for SDPA, where all layers attend to every valid position.
+
+    The stock function asks the device whether there is padding at all, which waits for everything that the device has
+    to do, and gives a bool mask, which SDPA turns into this one in every layer.
+
+    Args:
+        attention_mask: bool, `(batch, key_len)`, true at valid positions; None without padding.
+        mask_function: which pairs of positions attend; others than all of them are left to the stock function.
+        allow_is_bidirectional_skip: whether None may be returned where nothing is masked.
+        dtype: of the states.
+        **kwargs: the rest of the stock function's.
+
+    Returns:
+        What is added to the scores: 0 and -inf, `(batch, 1, 1, key_len)`; None, or the stock mask.
+    """
+    every_pair = mask_function is bidirectional_mask_function and allow_is_bidirectional_skip
+    if attention_mask is None or not every_pair:
+        mask: Tensor | None = sdpa_mask(
+            attention_mask=attention_mask,
+            mask_function=mask_function,
+            allow_is_bidirectional_skip=allow_is_bidirectional_skip and attention_mask is None,
+            dtype=dtype,
+            **kwargs,
+        )
+        return mask
+    batch, length = attention_mask.shape
+    aligned = -(-length // _ALIGNMENT) * _ALIGNMENT
+    added = torch.zeros(batch, 1, 1, aligned, dtype=dtype, device=attention_mask.device)[..., :length]
+    return added.masked_fill_(~attention_mask[:, None, None, :], -torch.inf)
+
+
 def _register(name: str, layers: Collection[int] | None, values: bool) -> None:
     AttentionInterface.register(name, partial(recording_attention, layers=layers, values=values))
     # without a mask function of the same name transformers passes no mask at all and padding is attended
-    AttentionMaskInterface.register(name, sdpa_mask)
+    AttentionMaskInterface.register(name, padding_mask)
 
 
 _register(ATTENTION_IMPLEMENTATION, layers=None, values=True)
@@ -186,6 +229,7 @@ __all__ = [
     "Attention",
     "AttentionRecord",
     "AttentionScores",
+    "padding_mask",
     "record_attention",
     "recording_attention",
 ]

@@ -2,39 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
-import torch
 from torch import Tensor
 
 from hf_tinybert.distillation.attention import Attention
+from hf_tinybert.distillation.layer_terms import attention_term, hidden_states_term, summed
 from hf_tinybert.distillation.learned_mapping import LearnedMapping
 from hf_tinybert.distillation.losses import (
     AttentionForm,
     ProblemType,
     Reduction,
-    Vectors,
-    attention_probabilities_loss,
-    attention_scores_loss,
-    hidden_cosine_loss,
-    hidden_gram_loss,
-    hidden_similarity_loss,
     hidden_states_loss,
     label_loss,
     logits_mse_loss,
     masked_lm_loss,
     multi_label_prediction_loss,
-    neuron_selectivity_loss,
-    normalized_hidden_states_loss,
     prediction_kl_loss,
     prediction_loss,
     regression_prediction_loss,
-    relations_loss,
     sentence_embedding_loss,
     shifted_to_labels,
-    solution_flow_loss,
 )
-from hf_tinybert.distillation.losses.relations import most_relation_heads
 from hf_tinybert.distillation.schedules import Schedule, Written, parse_temperature, parse_weight
 from hf_tinybert.distillation.states import DistillationStates, StateRequest, paired_states, present_states
 from hf_tinybert.distillation.terms import (
@@ -49,18 +37,6 @@ from hf_tinybert.distillation.terms import (
     reads_of,
 )
 
-_HIDDEN_STATE_LOSSES = {
-    Term.HIDDEN_COSINE: hidden_cosine_loss,
-    Term.NORMALIZED_HIDDEN_STATES: normalized_hidden_states_loss,
-    Term.HIDDEN_SIMILARITY: hidden_similarity_loss,
-    Term.NEURON_SELECTIVITY: neuron_selectivity_loss,
-    Term.HIDDEN_GRAM: hidden_gram_loss,
-}
-_RELATIONS = {
-    Term.QUERY_RELATIONS: Vectors.QUERY,
-    Term.KEY_RELATIONS: Vectors.KEY,
-    Term.VALUE_RELATIONS: Vectors.VALUE,
-}
 _EXCLUSIVE = frozenset({ProblemType.SINGLE_LABEL, ProblemType.SPAN})
 _LEARNED = frozenset({Term.HIDDEN_STATES, Term.ATTENTION_SCORES})
 
@@ -282,8 +258,8 @@ class DistillationObjective:
 
     def total(self, losses: Mapping[str, Tensor], progress: float = 0.0) -> Tensor:
         """The weighted sum of what `losses` returned, `()`, at a point of the phase."""
-        weights = self.weights_at(progress)
-        return torch.stack([weight * losses[name] for name, weight in weights.items()]).sum()
+        weights = self.weights_at(progress).items()
+        return summed([losses[name] if weight == 1 else weight * losses[name] for name, weight in weights])
 
     def _layers_of(self, name: str, student_layers: int) -> tuple[int, ...]:
         given = self.layers.get(name)
@@ -320,20 +296,9 @@ class DistillationObjective:
             return self.learned_mapping.hidden_states_loss(
                 states, present_states(teacher.hidden_states[1:], term), mask
             )
-        if term is Term.SOLUTION_FLOW:  # into every layer, from the compared one below it or the embedding output
-            pairs = paired_states(own, teacher.hidden_states, (0, *layers), term)
-            values = [
-                solution_flow_loss((lower[0], upper[0]), (lower[1], upper[1]), mask)
-                for lower, upper in pairwise(pairs)
-            ]
-            return torch.stack(values).sum()
-        values = []
-        for pair in paired_states(own, teacher.hidden_states, layers, term):
-            if term is Term.HIDDEN_STATES:
-                values.append(hidden_states_loss(*pair, mask, reduction=self.reduction))
-            else:
-                values.append(_HIDDEN_STATE_LOSSES[term](*pair, mask))
-        return torch.stack(values).sum()
+        first = (0,) if term is Term.SOLUTION_FLOW else ()  # which begins at the embedding output
+        pairs = paired_states(own, teacher.hidden_states, (*first, *layers), term)
+        return hidden_states_term(term, pairs, mask, self.reduction)
 
     def _attention(self, term: Term, student: DistillationStates, teacher: DistillationStates) -> Tensor:
         layers = self._layers_of(term, len(student.attentions))
@@ -342,20 +307,10 @@ class DistillationObjective:
             own: tuple[Attention, ...] = present_states((student.attentions[entry] for entry in entries), term)
             every: tuple[Attention, ...] = present_states(teacher.attentions, term)
             return self.learned_mapping.attention_scores_loss(own, every, student.mask, self.attention_form)
-        values = []
         pairs: list[tuple[Attention, Attention]] = paired_states(student.attentions, teacher.attentions, entries, term)
-        for own_record, other in pairs:
-            if term is Term.ATTENTION_SCORES:
-                loss = attention_scores_loss(
-                    own_record, other, student.mask, reduction=self.reduction, form=self.attention_form
-                )
-            elif term is Term.ATTENTION_PROBABILITIES:
-                loss = attention_probabilities_loss(own_record, other, student.mask)
-            else:
-                heads = self.relation_heads or most_relation_heads(own_record, other)
-                loss = relations_loss(own_record, other, student.mask, vectors=_RELATIONS[term], relation_heads=heads)
-            values.append(loss)
-        return torch.stack(values).sum()
+        return attention_term(
+            term, pairs, student.mask, self.reduction, form=self.attention_form, relation_heads=self.relation_heads
+        )
 
     def _prediction(
         self, term: Term, student: DistillationStates, teacher: DistillationStates, temperature: float

@@ -12,9 +12,9 @@ from transformers.trainer_utils import EvalLoopOutput, PredictionOutput, has_len
 from transformers.utils.generic import ModelOutput
 
 from hf_tinybert.distillation.embedding_teacher import gives_embeddings
-from hf_tinybert.distillation.optimizing_trainer import OptimizingTrainer
 from hf_tinybert.distillation.projections import DistillationOutput
 from hf_tinybert.distillation.running_means import RunningMeans
+from hf_tinybert.distillation.stepping_trainer import SteppingTrainer
 from hf_tinybert.distillation.task_distillation import TaskDistillation
 from hf_tinybert.distillation.task_head import leaves_out_vocabulary_logits
 
@@ -25,7 +25,7 @@ _LOSS = "loss"
 _PREDICTIONS = ("logits", "start_logits", "end_logits", "prediction_logits")
 
 
-class ObjectiveTrainer(OptimizingTrainer):
+class ObjectiveTrainer(SteppingTrainer):
     """Asks the task of each batch for its terms, and reports the mean of every term.
 
     Args:

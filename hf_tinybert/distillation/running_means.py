@@ -11,15 +11,15 @@ class RunningMeans:
     """Row-weighted means of named scalars, kept on the device until they are read."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._rows: dict[str, int] = {}
+        self._sums: dict[tuple[str, ...], Tensor] = {}  # of names that come together
+        self._rows: dict[tuple[str, ...], int] = {}
 
     def add(self, losses: Mapping[str, Tensor], rows: int) -> None:
         """Count the values, `()` each, of a batch of `rows` rows, each under its name; of no rows, the names alone."""
-        for name, loss in losses.items():
-            weighted = loss.detach() * rows if rows else torch.zeros_like(loss)
-            self._sums[name] = self._sums[name] + weighted if name in self._sums else weighted
-            self._rows[name] = self._rows.get(name, 0) + rows
+        names, values = tuple(losses), torch.stack(list(losses.values())).detach()
+        weighted = values * rows if rows else torch.zeros_like(values)
+        self._sums[names] = self._sums[names] + weighted if names in self._sums else weighted
+        self._rows[names] = self._rows.get(names, 0) + rows
 
     def drain(self, accelerator: Accelerator) -> dict[str, float]:
         """The means over all processes since the last drain, empty without any; starts anew.
@@ -28,13 +28,16 @@ class RunningMeans:
         """
         if not self._sums:
             return {}
-        names = list(self._sums)
-        rows = torch.tensor([float(self._rows[name]) for name in names], device=accelerator.device)
-        totals, counts = accelerator.reduce(
-            torch.stack([torch.stack(list(self._sums.values())), rows]), "sum"
-        ).tolist()
+        rows = [float(self._rows[names]) for names in self._sums for _ in names]
+        sums = torch.cat(list(self._sums.values()))
+        counts = torch.tensor(rows, device=accelerator.device)
+        reduced = accelerator.reduce(torch.stack([sums, counts]), "sum").tolist()
+        totals: dict[str, list[float]] = {}
+        for name, total, count in zip((name for names in self._sums for name in names), *reduced, strict=True):
+            known = totals.get(name, [0.0, 0.0])
+            totals[name] = [known[0] + total, known[1] + count]
         self._sums, self._rows = {}, {}
-        return {name: total / count for name, total, count in zip(names, totals, counts, strict=True)}
+        return {name: total / count for name, (total, count) in totals.items()}
 
 
 __all__ = ["RunningMeans"]

@@ -16,6 +16,11 @@ from hf_tinybert.distillation.attention import Attention, AttentionRecord, Atten
 from hf_tinybert.distillation.projections import DistillationOutput
 
 IGNORED_LABEL = -100
+
+Places = tuple[Tensor, ...]
+"""Some positions of a batch: rows and columns, `(chosen positions,)` each, as `nonzero(as_tuple=True)` gives them.
+The device is waited for once, to find them, and not, as by a bool mask, whenever something is chosen by them."""
+
 _State = TypeVar("_State")
 
 
@@ -104,18 +109,17 @@ def teacher_states(
     )
 
 
-def at_positions(states: DistillationStates, positions: Tensor) -> DistillationStates:
+def at_positions(states: DistillationStates, positions: Places) -> DistillationStates:
     """The same states with predictions and labels of some positions only, all of which count.
 
     Args:
         states: with logits `(rows, seq_len, classes)`, `(chosen positions, classes)` or none.
-        positions: bool, `(rows, seq_len)`.
+        positions: of `(rows, seq_len)`.
     """
     logits, labels = states.logits, states.labels
-    whole = logits is not None and logits.shape[:-1] == positions.shape
     return replace(
         states,
-        logits=logits[positions] if logits is not None and whole else logits,
+        logits=logits[positions] if logits is not None and logits.dim() > len(positions) else logits,
         logits_mask=None,
         labels=None if labels is None else labels[positions],
     )
@@ -231,6 +235,7 @@ def _logits_mask(logits: Tensor, inputs: Mapping[str, Tensor], mask: Tensor) -> 
 __all__ = [
     "IGNORED_LABEL",
     "DistillationStates",
+    "Places",
     "StateRequest",
     "at_positions",
     "labels_of",

@@ -10,7 +10,7 @@ from transformers.utils.generic import ModelOutput
 from hf_tinybert.distillation.cache import CachedTeacherCollator
 from hf_tinybert.distillation.encodings import model_input_names, student_inputs
 from hf_tinybert.distillation.objective import DistillationObjective
-from hf_tinybert.distillation.states import IGNORED_LABEL, at_positions, labels_of, student_states
+from hf_tinybert.distillation.states import IGNORED_LABEL, Places, at_positions, labels_of, student_states
 from hf_tinybert.distillation.task_head import vocabulary_logits_at
 from hf_tinybert.distillation.teacher_outputs import Collator, TeacherOutputs
 from hf_tinybert.distillation.terms import Phase
@@ -116,13 +116,19 @@ class TaskDistillation:
         output: ModelOutput = model(**student_inputs(inputs, self._inputs), return_dict=True)
         return output
 
-    def _labelled(self, inputs: Mapping[str, Any]) -> Tensor | None:
-        """The positions whose predictions are learned, bool, `(rows, seq_len)`; None where others are read too."""
+    def _labelled(self, inputs: Mapping[str, Any]) -> Places | None:
+        """The positions of `(rows, seq_len)` whose predictions are learned; None where others are read too.
+
+        Their number is what the device is waited for, once, before anything of the step is asked of it.
+        """
         labels = inputs.get("labels")
         objective = self.objective
         if self._whole_logits or not (self.reads_vocabulary and objective.counts_labelled_alone):
             return None
-        return labels != IGNORED_LABEL if labels is not None and labels.shape == inputs["input_ids"].shape else None
+        if labels is None or labels.shape != inputs["input_ids"].shape:
+            return None
+        positions: Places = (labels != IGNORED_LABEL).nonzero(as_tuple=True)
+        return positions
 
     def cached(self, collator: Collator) -> CachedTeacherCollator | None:
         """A collator whose batches bring the teacher's outputs from a cache; None where none holds them."""

@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 from hf_tinybert.distillation.embedding_teacher import gives_embeddings
 from hf_tinybert.distillation.head_kinds import head_kind
 from hf_tinybert.distillation.losses import ProblemType
+from hf_tinybert.distillation.states import Places
 
 # by `config.problem_type`
 PROBLEM_TYPES = {
@@ -63,15 +64,15 @@ def without_vocabulary_logits(model: PreTrainedModel, *, when: bool = True) -> I
 
 
 @contextmanager
-def vocabulary_logits_at(model: PreTrainedModel, positions: Tensor | None) -> Iterator[None]:
+def vocabulary_logits_at(model: PreTrainedModel, positions: Places | None) -> Iterator[None]:
     """Predict the vocabulary at some positions only, where others are not read: 15 % of the product in masked LM.
 
-    Inside, a masked-LM head gives logits `(chosen positions, vocab)`, in the order of `positions.nonzero()`; heads
-    that do not call their last layer as a module give all. Parameters, hooks and checkpoints stay as they are.
+    Inside, a masked-LM head gives logits `(chosen positions, vocab)`, in the order of `positions`; heads that do not
+    call their last layer as a module give all. Parameters, hooks and checkpoints stay as they are.
 
     Args:
         model: any model; one without a masked-LM head is left alone.
-        positions: those that are read, bool, `(rows, seq_len)`; None for all.
+        positions: those of `(rows, seq_len)` that are read; None for all.
     """
     decoder = None if positions is None else model.get_output_embeddings()
     if decoder is None:

@@ -14,7 +14,7 @@ from hf_tinybert.distillation.attention_fallback import record_softmax
 from hf_tinybert.distillation.embedding_teacher import pooling_of, restore_pooling
 from hf_tinybert.distillation.encodings import model_input_names, teacher_inputs
 from hf_tinybert.distillation.head_kinds import head_kind
-from hf_tinybert.distillation.states import DistillationStates, StateRequest, teacher_states
+from hf_tinybert.distillation.states import DistillationStates, Places, StateRequest, teacher_states
 from hf_tinybert.distillation.task_head import predicts_vocabulary, vocabulary_logits_at
 
 
@@ -64,14 +64,14 @@ class TeacherForward:
             self._implementation = self.teacher.config._attn_implementation
 
     def __call__(
-        self, inputs: Mapping[str, Any], mapping: Sequence[int], positions: Tensor | None = None
+        self, inputs: Mapping[str, Any], mapping: Sequence[int], positions: Places | None = None
     ) -> DistillationStates:
         """The states of one batch.
 
         Args:
             inputs: the batch, as the data collator made it.
             mapping: `mapping[student_layer] = teacher_layer`, 0 = embedding output.
-            positions: bool, `(rows, seq_len)`, at which predictions over the vocabulary are read; None for all.
+            positions: of `(rows, seq_len)`, at which predictions over the vocabulary are read; None for all.
         """
         layers = self._request.attentions
         if layers and self._implementation not in (None, self.teacher.config._attn_implementation):
@@ -81,7 +81,8 @@ class TeacherForward:
             self.token_map = self.token_map.to(inputs["input_ids"].device)
         own = teacher_inputs(inputs, self._input_names, self.token_map)
         model = self._runs()
-        model.eval()  # an engine returns None from it
+        if model.training:  # asked first: to set it takes a walk over all modules, at every step
+            model.eval()  # an engine returns None from it
         arguments: dict[str, Any] = {
             "return_dict": True,  # whatever its configuration says
             "output_hidden_states": list(self._request.hidden_states) or False,

@@ -28,7 +28,7 @@ from hf_tinybert.distillation.compatibility.models import numbers_positions
 from hf_tinybert.distillation.encodings import TEACHER_PREFIX, has_teacher_encoding
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.sharding import partitioned_parameters
-from hf_tinybert.distillation.states import DistillationStates, StateRequest
+from hf_tinybert.distillation.states import DistillationStates, Places, StateRequest
 from hf_tinybert.distillation.teacher_forward import TeacherForward
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.token_map import token_map_sha256
@@ -85,14 +85,14 @@ class TeacherOutputs:
         self._phase = phase
         self._forward.ask_for(self._requests[phase])
 
-    def states(self, inputs: Mapping[str, Any], mask: Tensor, positions: Tensor | None = None) -> DistillationStates:
+    def states(self, inputs: Mapping[str, Any], mask: Tensor, positions: Places | None = None) -> DistillationStates:
         """The teacher's states of one batch: from the cache if the batch brings them, else by a forward.
 
         Args:
             inputs: the batch, as the data collator made it.
             mask: of the student's states, `(rows, seq_len)`.
-            positions: bool, `(rows, seq_len)`, at which predictions over the vocabulary are read; None for all. A
-                cache gives all.
+            positions: of `(rows, seq_len)`, at which predictions over the vocabulary are read; None for all. A cache
+                gives all.
         """
         if self._cache is None or not holds_cached_states(inputs):
             self._tell_of_unread_cache()

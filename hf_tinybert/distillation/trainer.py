@@ -48,7 +48,13 @@ from hf_tinybert.distillation.teacher import weights_sha256
 from hf_tinybert.distillation.teacher_ensemble import told_ensemble
 from hf_tinybert.distillation.teacher_outputs import CacheSettings, Collator
 from hf_tinybert.distillation.terms import Phase
-from hf_tinybert.distillation.training_rows import column_names, encoded_rows, grouped_rows, paired_collator
+from hf_tinybert.distillation.training_rows import (
+    MasksWherePadded,
+    column_names,
+    encoded_rows,
+    grouped_rows,
+    paired_collator,
+)
 from hf_tinybert.distillation.weight_type import cast_weights
 
 if TYPE_CHECKING:
@@ -355,7 +361,7 @@ class DistillationTrainer(ObjectiveTrainer):
                 self._row_order.set_epoch(kwargs["epoch"])
             if isinstance(self.train_dataset, FreshVariants):  # nor does a loader with a sampler that has epochs
                 self.train_dataset.set_epoch(kwargs["epoch"])
-            super()._run_epoch(*args, **kwargs)  # type: ignore[no-untyped-call]  # untyped in transformers
+            super()._run_epoch(*args, **kwargs)
 
     def _tell_learned_mapping(self) -> None:
         for task in self._active_tasks().values():
@@ -373,7 +379,9 @@ class DistillationTrainer(ObjectiveTrainer):
     def get_train_dataloader(self) -> DataLoader[Any]:
         """As of the stock Trainer; with a cache, the teacher's outputs come in every batch."""
         dataset, collator = self.train_dataset, self.data_collator
-        self.train_dataset, self.data_collator = self._training_rows()
+        self.train_dataset, made = self._training_rows()
+        # a compiled model would be compiled once more for batches without a mask
+        self.data_collator = made if self.args.torch_compile else MasksWherePadded(made)
         try:
             return super().get_train_dataloader()
         finally:

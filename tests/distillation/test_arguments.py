@@ -249,6 +249,25 @@ def test_processes_without_an_accelerator_train_together(tmp_path, monkeypatch, 
     assert DistillationArguments(str(tmp_path), report_to="none", bf16_where_fast=False, use_cpu=True).use_cpu
 
 
+def test_batches_are_copied_to_a_gpu_in_the_background(tmp_path, monkeypatch):
+    """Prevents a host that waits at every tensor of a batch, and settings of the caller that are lost."""
+    monkeypatch.setattr("hf_tinybert.distillation.arguments.has_accelerator", lambda: True)
+
+    def config(**given):
+        return DistillationArguments(
+            str(tmp_path), report_to="none", bf16_where_fast=False, **given
+        ).accelerator_config
+
+    assert not config().non_blocking
+    monkeypatch.setattr("hf_tinybert.distillation.arguments.has_cuda", lambda: True)
+    assert config().non_blocking
+    assert not config(use_cpu=True).non_blocking
+    assert not config(dataloader_pin_memory=False).non_blocking  # of which the stock Trainer would warn
+    kept = config(accelerator_config={"even_batches": False})
+    assert kept.non_blocking and not kept.even_batches
+    assert not config(accelerator_config={"non_blocking": False}).non_blocking
+
+
 def test_everything_can_be_given_on_the_command_line(tmp_path):
     """Prevents an argument that only Python can set."""
     words = ["--output_dir", str(tmp_path), "--use_cpu", "true", "--report_to", "none"]

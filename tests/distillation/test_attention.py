@@ -7,7 +7,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForSequenceClassification, T5Config, T5EncoderModel
 
 from hf_tinybert.distillation import attention
-from hf_tinybert.distillation.attention import AttentionRecord, record_attention, recording_attention
+from hf_tinybert.distillation.attention import AttentionRecord, padding_mask, record_attention, recording_attention
 from tests.distillation.families import FAMILIES
 
 BY_NAME = {family.name: family for family in FAMILIES}
@@ -49,6 +49,33 @@ def test_outputs_are_those_of_sdpa(build_teacher, recording, batch, padded):
     inputs = batch if padded else {"input_ids": batch["input_ids"].clamp(min=5)}
     assert stock.config._attn_implementation == "sdpa"
     torch.testing.assert_close(recording(**inputs).logits, stock(**inputs).logits, rtol=0, atol=0)
+
+
+def test_an_accelerator_is_not_asked_for_padding(recording, batch):
+    """Prevents a host that waits for the device at every forward: the stock mask asks whether all tokens are valid."""
+    inputs = {name: tensor.to("meta") for name, tensor in batch.items()}  # of whose values nothing can be asked
+    output = recording.to("meta")(**inputs, output_attentions=True)
+    assert output.logits.shape == (2, 3)
+    assert len(output.attentions) == 4
+
+
+def test_an_accelerator_is_not_asked_for_padding_beside_windows(batch):
+    """Prevents the same of ModernBERT, whose local layers have a mask of the stock function."""
+    model = BY_NAME["ModernBERT"].build_model().to("meta")
+    record_attention(model)
+    inputs = {name: tensor.to("meta") for name, tensor in batch.items()}
+    assert model(**inputs, output_attentions=True).attentions[0].query.shape[2] == 7
+
+
+def test_the_mask_is_made_for_all_layers_at_once():
+    """Prevents a bool mask, of which SDPA makes this one again in every layer."""
+    valid = torch.tensor([[True, True, False], [True, True, True]])
+    mask = padding_mask(
+        batch_size=2, q_length=3, kv_length=3, attention_mask=valid, allow_is_bidirectional_skip=True, dtype=torch.half
+    )
+    assert mask.dtype is torch.half
+    assert mask[:, 0, 0].tolist() == [[0.0, 0.0, -torch.inf], [0.0, 0.0, 0.0]]
+    assert mask.stride() == (16, 16, 16, 1)
 
 
 def test_padding_is_not_attended(recording, batch):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import MobileBertConfig, MobileBertForMaskedLM
 
 from hf_tinybert.distillation.losses import Reduction
@@ -94,6 +95,30 @@ def test_predictions_at_labels_alone_teach_what_all_of_them_teach(
     for name, gradient in found[True][1].items():
         assert (gradient is None) == (found[False][1][name] is None), name
         assert gradient is None or torch.allclose(found[False][1][name], gradient, atol=1e-6), name
+
+
+def test_masked_words_are_looked_for_once(build_student, build_teacher, build_arguments):
+    """Prevents a host that waits for the device wherever predictions and labels of masked words are chosen."""
+
+    class Choices(TorchDispatchMode):
+        found = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            by_mask = function._schema.name == "aten::index" and any(
+                index is not None and index.dtype is torch.bool for index in args[1]
+            )
+            self.found += by_mask or function._schema.name in ("aten::nonzero", "aten::_local_scalar_dense")
+            return function(*args, **(kwargs or {}))
+
+    student, teacher = build_student("ForMaskedLM").train(), build_teacher("ForMaskedLM")
+    objective = DistillationObjective({Term.PREDICTION: 1.0, Term.MASKED_LM: 1.0, Term.HIDDEN_STATES: 1.0})
+    pair = pair_models(student, teacher, build_arguments(phases=["joint"]), objectives={Phase.JOINT: objective})
+    task = TaskDistillation(student, pair.objectives, pair.teacher_outputs(pair.teacher), predicts_vocabulary=True)
+    ids = torch.randint(5, 40, (4, 8))
+    labels = torch.where(torch.arange(8) % 3 == 0, ids, -100)
+    with Choices() as choices:
+        objective.total(task.losses(student, {"input_ids": ids, "labels": labels})[0]).backward()
+    assert choices.found == 1
 
 
 def test_predictions_that_are_read_elsewhere_are_made_everywhere(build_student):

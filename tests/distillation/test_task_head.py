@@ -66,8 +66,7 @@ def test_the_vocabulary_is_predicted_at_some_positions_alone_and_everywhere_afte
     """Prevents logits of other positions than those asked for, and a head that stays narrowed after the step."""
     model = build_student("ForMaskedLM").eval()
     ids = torch.randint(5, 40, (2, 6))
-    positions = torch.zeros(2, 6, dtype=torch.bool)
-    positions[0, 4] = positions[1, 1] = positions[1, 2] = True
+    positions = torch.tensor([0, 1, 1]), torch.tensor([4, 1, 2])
     before = model(input_ids=ids).logits
     with vocabulary_logits_at(model, positions):
         assert torch.allclose(model(input_ids=ids).logits, before[positions], atol=1e-6)

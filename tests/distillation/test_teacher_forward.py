@@ -96,6 +96,15 @@ def test_the_states_are_those_of_the_model_in_evaluation_mode(build_teacher, bat
         torch.testing.assert_close(record.query, output.attentions[layer - 1].query)
 
 
+def test_a_teacher_in_evaluation_mode_is_not_set_to_it_again(build_teacher, batch, monkeypatch):
+    """Prevents a walk over all modules of the teacher at every step."""
+    teacher = build_teacher().train()
+    forward = _forward(teacher, StateRequest(logits=True))
+    forward(batch, MAPPING)
+    monkeypatch.setattr(teacher, "train", lambda mode=True: pytest.fail("set again"))
+    forward(batch, MAPPING)
+
+
 def test_a_teacher_off_the_interface_gives_score_maps(batch):
     """Prevents DeBERTa and MPNet from being refused, or from teaching nothing."""
     teacher = FALLBACK_FAMILIES[0].build_model()

@@ -4,11 +4,13 @@ from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
+import torch
 from datasets import Dataset
 from transformers.trainer_pt_utils import AcceleratorConfig
 
 from hf_tinybert.data.augmentation import FreshVariants
 from hf_tinybert.distillation.training_rows import (
+    MasksWherePadded,
     column_names,
     data_seed,
     encoded_rows,
@@ -47,6 +49,24 @@ def test_the_order_has_a_seed_of_its_own_where_one_is_given():
     """Prevents `data_seed` without effect, and seed 0 from being taken for none."""
     assert data_seed(SimpleNamespace(seed=3, data_seed=None)) == 3
     assert data_seed(SimpleNamespace(seed=3, data_seed=0)) == 0
+
+
+def test_batches_without_padding_have_no_mask(collator, build_rows):
+    """Prevents masks that mask nothing from keeping attention from its fastest kernels, and padding without one."""
+    collate = MasksWherePadded(lambda rows: {**collator(rows), "teacher_attention_mask": torch.ones(len(rows), 3)})
+    rows = list(build_rows(4, lengths=(5, 5, 5, 9)))
+    whole, padded = collate(rows[:3]), collate(rows)
+    assert sorted(whole) == ["input_ids", "labels", "token_type_ids"]
+    assert torch.equal(padded["attention_mask"].sum(1), torch.tensor([5, 5, 5, 9]))
+
+
+def test_the_trainers_batches_have_masks_where_there_is_padding(build_trainer, build_rows):
+    """Prevents a collator that is not asked, or that a compiled model has to be compiled anew for."""
+    rows = build_rows(8, lengths=(6, 6, 6, 6, 6, 6, 6, 8))
+    trainer = build_trainer({"phases": ["joint"]}, train_dataset=rows)
+    assert sorted("attention_mask" in batch for batch in trainer.get_train_dataloader()) == [False, True]
+    compiled = build_trainer({"phases": ["joint"], "torch_compile": True}, train_dataset=rows)
+    assert all("attention_mask" in batch for batch in compiled.get_train_dataloader())
 
 
 def test_steps_are_of_rows_of_like_length(rows, build_arguments):

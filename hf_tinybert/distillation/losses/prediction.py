@@ -67,7 +67,7 @@ def prediction_loss(
         return (-_soft_target(teacher, temperature).exp() * _log_probabilities(student, temperature)).mean()
     student, teacher, mask = _counted(student, teacher, mask)
     target = _soft_target(teacher, temperature).exp()
-    return _mean(-(target * _log_probabilities(student, temperature)).sum(-1), mask) * temperature**2
+    return _mean(-(target * _log_probabilities(student, temperature)).sum(-1), mask, temperature)
 
 
 @in_float32
@@ -98,7 +98,7 @@ def prediction_kl_loss(
     target_log = _soft_target(teacher, temperature)
     log_probabilities = _log_probabilities(student, temperature)
     open_log = target_log.masked_fill(torch.isneginf(student), 0.0)
-    return _mean((target_log.exp() * (open_log - log_probabilities)).sum(-1), mask) * temperature**2
+    return _mean((target_log.exp() * (open_log - log_probabilities)).sum(-1), mask, temperature)
 
 
 @in_float32
@@ -148,11 +148,11 @@ def multi_label_prediction_loss(
     Source: Hinton et al. 2015, section 2, label by label.
     """
     _check_logits(student, teacher, temperature)
-    target = torch.sigmoid(teacher.detach().float() / temperature)
+    target = torch.sigmoid(_tempered(teacher.detach(), temperature))
     closed = torch.isneginf(student)
-    logits = (student.float() / temperature).masked_fill(closed, 0.0)
+    logits = _tempered(student, temperature).masked_fill(closed, 0.0)
     per_label = functional.binary_cross_entropy_with_logits(logits, target, reduction="none").masked_fill(closed, 0.0)
-    return _mean(per_label.sum(-1) / (~closed).sum(-1).clamp(min=1), mask) * temperature**2
+    return _mean(per_label.sum(-1) / (~closed).sum(-1).clamp(min=1), mask, temperature)
 
 
 @in_float32
@@ -235,8 +235,9 @@ def masked_lm_loss(student: Tensor, labels: Tensor, *, label_smoothing: float = 
     """Cross-entropy of a masked language model, averaged over labelled positions.
 
     Args:
-        student: logits, `(batch, seq_len, vocab)`; only labelled rows are cast to float32.
-        labels: int, `(batch, seq_len)`, -100 where nothing was masked.
+        student: logits, `(batch, seq_len, vocab)`, of which only labelled rows are cast to float32; or
+            `(chosen positions, vocab)`.
+        labels: int, `(batch, seq_len)` or `(chosen positions,)`, -100 where nothing was masked.
         label_smoothing: share of the target spread evenly over the vocabulary, at least 0 and below 1.
 
     Returns:
@@ -250,8 +251,10 @@ def masked_lm_loss(student: Tensor, labels: Tensor, *, label_smoothing: float = 
     _check_smoothing(label_smoothing)
     _check_labels(student.shape[:-1], labels, "masked_lm")
     labelled = labels != IGNORED_LABEL
+    if labels.dim() > 1:  # to choose rows, the device has to be waited for
+        student, labels = student[labelled], labels[labelled]
     total = functional.cross_entropy(
-        student[labelled].float(), labels[labelled], reduction="sum", label_smoothing=label_smoothing
+        student.float(), labels, ignore_index=IGNORED_LABEL, reduction="sum", label_smoothing=label_smoothing
     )
     return total / labelled.sum().clamp(min=1)
 
@@ -274,13 +277,13 @@ def _cross_entropy(student: Tensor, labels: Tensor, class_weights: Tensor | None
 def _log_probabilities(student: Tensor, temperature: float) -> Tensor:
     """Log-probabilities in float32, zero at classes that are left out; the gradient there is zero too."""
     closed = torch.isneginf(student)
-    logits = (student.float() / temperature).masked_fill(closed, torch.finfo(torch.float32).min)
+    logits = _tempered(student, temperature).masked_fill(closed, torch.finfo(torch.float32).min)
     return functional.log_softmax(logits, dim=-1).masked_fill(closed, 0.0)
 
 
 def _soft_target(teacher: Tensor, temperature: float) -> Tensor:
     """The teacher's log-probabilities in float32, finite everywhere."""
-    logits = teacher.detach().float() / temperature
+    logits = _tempered(teacher.detach(), temperature)
     return functional.log_softmax(logits.clamp(min=torch.finfo(torch.float32).min), dim=-1)
 
 
@@ -292,9 +295,16 @@ def _counted(student: Tensor, teacher: Tensor, mask: Tensor | None) -> tuple[Ten
     return student[counted], teacher[counted], None
 
 
-def _mean(per_prediction: Tensor, mask: Tensor | None) -> Tensor:
-    counted = torch.ones_like(per_prediction) if mask is None else mask
-    return mean_over_valid(per_prediction, counted)
+def _mean(per_prediction: Tensor, mask: Tensor | None, temperature: float = 1.0) -> Tensor:
+    """Over the predictions that count, times T^2; zero without any."""
+    count = max(per_prediction.numel(), 1)
+    mean = per_prediction.sum() / count if mask is None else mean_over_valid(per_prediction, mask)
+    return mean if temperature == 1 else mean * temperature**2
+
+
+def _tempered(logits: Tensor, temperature: float) -> Tensor:
+    """Logits in float32 over T."""
+    return logits.float() if temperature == 1 else logits.float() / temperature
 
 
 def _check_logits(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> None:
