@@ -75,8 +75,9 @@ def load_task_data(
             `owner/name` or `owner/name:configuration`. A `labels.json` beside the files (a list, or a map from id to
             name) names integer labels.
         kind: Of the task; told by the columns if None.
-        columns: Standard column -> its name in the data, as {"text": "body", "label": "intent"}; several names for
-            `labels` (columns of 0 and 1), `choices`, and the `text` of multiple choice. What is not named is found.
+        columns: Standard column -> its name in the data, as {"text": "body", "label": "intent"}; several names, in a
+            list or with commas between them, for `labels` (columns of 0 and 1), `choices`, and the `text` of multiple
+            choice. What is not named is found.
         seed: Seed for cutting missing splits out of `train`.
         scored: A split to score a trained model on. It may come without a `train`, also as the only file of a folder,
             or as a file, that is named after it.
