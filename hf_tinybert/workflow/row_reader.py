@@ -38,7 +38,7 @@ class BadRow:
     message: str
 
 
-Source = str | Path | TextIO | Mapping[str, Any] | pd.DataFrame | Iterable[str | Mapping[str, Any]]
+Source = str | Path | TextIO | Mapping[str, Any] | Iterable[str | Mapping[str, Any]]
 """What rows are read from, see `read_rows`."""
 
 
