@@ -36,7 +36,13 @@ from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.configuration_tinybert import PRESETS, TinyBertConfig
 from hf_tinybert.models.modeling_tinybert import TinyBertModel
 from hf_tinybert.workflow.heads import STUDENT_CLASSES, head_class
-from hf_tinybert.workflow.model_folder import answering_config, heads_of, load_model_folder, load_tokenizer
+from hf_tinybert.workflow.model_folder import (
+    answering_config,
+    has_label_names,
+    heads_of,
+    load_model_folder,
+    load_tokenizer,
+)
 from hf_tinybert.workflow.student_shape import StudentShape
 from hf_tinybert.workflow.task_data import read_data
 from hf_tinybert.workflow.teacher_source import TeacherSource
@@ -163,7 +169,7 @@ def _load_tokenizer(source: TeacherSource, rows: list[Check]) -> PreTrainedToken
 
 def _load_data(examination: Examination, rows: list[Check]) -> TaskData | None:
     try:
-        data = read_data(str(examination.dataset), examination.kind, examination.columns, seed=0)
+        data = read_data(str(examination.dataset), examination.kind, examination.columns, seed=0, needs_gold=False)
         if examination.split not in data.splits:
             raise ValueError(
                 f"expected a split out of {list(data.splits)}, got `{examination.split}`; because the teacher is "
@@ -180,7 +186,19 @@ def _load_data(examination: Examination, rows: list[Check]) -> TaskData | None:
 def _task(examination: Examination, data: TaskData) -> Task:
     length = examination.max_length
     stride = length // 3 if KINDS[data.kind].windows else 0
-    return Task(TaskSettings(kind=data.kind, labels=data.labels, max_length=length, stride=stride))
+    labels = data.labels or _labels_of_teacher(examination, data.kind)
+    return Task(TaskSettings(kind=data.kind, labels=labels, max_length=length, stride=stride))
+
+
+def _labels_of_teacher(examination: Examination, kind: TaskKind) -> tuple[str, ...]:
+    """The label names of data that has none; none of a teacher that cannot be loaded, which another check tells."""
+    if not has_label_names(kind):
+        return ()
+    try:
+        config = _teacher_config(examination.teacher_source.first, examination.task)
+    except _LOADING_ERRORS:
+        return ()
+    return tuple(name for _, name in sorted((config.id2label or {}).items()))
 
 
 def _load_student(examination: Examination, task: Task | None, rows: list[Check]) -> PreTrainedModel | None:

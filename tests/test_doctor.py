@@ -303,3 +303,16 @@ def test_several_teachers_are_examined_as_one(teacher_folder, data_folder, tiny_
     (other / "config.json").write_text(json.dumps(config))
     (failed,) = [check for check in examine(several).checks if check.name == "teacher"]
     assert failed.status is Status.FAIL and "labels" in failed.found
+
+
+def test_texts_without_labels_are_examined_as_distill_learns_them(teacher_folder, data_folder, tiny_preset):
+    """Prevents a failed check of data that only the teacher answers, and a student with classes of its own."""
+    for file in data_folder.glob("*.jsonl"):
+        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        file.write_text("\n".join(json.dumps({"text": row["text"]}) for row in rows), encoding="utf-8")
+    (data_folder / "labels.json").unlink()
+    examination = Examination(str(teacher_folder), dataset=str(data_folder), kind="text-classification", max_length=16)
+    report = examine(examination)
+    assert report.ok, report.table()
+    statuses = _statuses(report)
+    assert statuses["label names"] == statuses["losses at step 0"] == "ok" and statuses["teacher's score"] == "skip"

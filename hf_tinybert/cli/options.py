@@ -17,7 +17,7 @@ _KINDS = (
 Kind = Annotated[str | None, typer.Option(help=f"Kind of task, if the columns do not show it: {_KINDS}.")]
 ModelKind = Annotated[str | None, typer.Option(help=f"Kind of a model that does not say it: {_KINDS}.")]
 Columns = Annotated[
-    list[str] | None, typer.Option("--column", help="STANDARD=NAME, such as text=sentence; repeat it.")
+    list[str] | None, typer.Option("--column", help="STANDARD=NAME, as text=sentence or labels=rude,sad; repeat it.")
 ]
 DocumentColumns = Annotated[
     list[str] | None, typer.Option("--column", help="Column that holds documents, if it is not `text`; repeat it.")

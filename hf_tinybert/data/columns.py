@@ -40,13 +40,13 @@ def normalise_asked(columns: Mapping[str, str | Sequence[str]] | None, features:
     """Gives the columns that were asked for, each as a tuple.
 
     Args:
-        columns: Standard column -> its name in the data, or several names.
+        columns: Standard column -> its name in the data, or several names, also as one text with commas between them.
         features: Columns of the data.
 
     Raises:
         ValueError: If a column is not there.
     """
-    asked = {name: (own,) if isinstance(own, str) else tuple(own) for name, own in (columns or {}).items()}
+    asked = {name: _names(own, features) for name, own in (columns or {}).items()}
     for name in (name for own in asked.values() for name in own):
         if name not in features:
             raise ValueError(
@@ -54,6 +54,12 @@ def normalise_asked(columns: Mapping[str, str | Sequence[str]] | None, features:
                 "correct the name."
             )
     return asked
+
+
+def _names(own: str | Sequence[str], features: Features) -> tuple[str, ...]:
+    if not isinstance(own, str):
+        return tuple(own)
+    return (own,) if own in features else tuple(name.strip() for name in own.split(","))
 
 
 def choose_columns(features: Features, kind: TaskKind, asked: Columns, *, gold: Sequence[str] = ()) -> Columns:

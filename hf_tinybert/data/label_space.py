@@ -13,7 +13,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, LargeList, List, Value
 from hf_tinybert.data.metrics.entities import OUTSIDE, is_iob2
 from hf_tinybert.data.standard_columns import replace_column
 
-__all__ = ["encode_labels", "iob2_names", "is_labelled"]
+__all__ = ["encode_labels", "first_rows", "iob2_names", "is_labelled"]
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +72,28 @@ def is_labelled(split: Dataset, column: str) -> bool:
         column: `label`, `labels` or `tags`.
     """
     return not _read(split, "", column, {}).missing.all()
+
+
+def first_rows(dataset: DatasetDict, column: str, labels: Sequence[str]) -> dict[str, tuple[str, int]]:
+    """Gives the split and the row, from 0, in which each label comes first.
+
+    Args:
+        dataset: Splits; those that have the column as `encode_labels` makes it are looked at.
+        column: `label`, `labels` or `tags`.
+        labels: Names in the order of their ids; none where the column holds no classes.
+    """
+    places: dict[str, tuple[str, int]] = {}
+    for split_name, split in dataset.items():
+        if labels and column in split.column_names:
+            values = split.with_format("arrow")[:][column].combine_chunks()
+            rows = np.arange(len(values))
+            if not pa.types.is_integer(values.type):
+                rows = np.repeat(rows, pc.fill_null(pc.list_value_length(values), 0).to_numpy(zero_copy_only=False))
+                values = values.flatten()
+            ids, first = np.unique(values.to_numpy(zero_copy_only=False), return_index=True)
+            for position, place in zip(ids, first, strict=True):
+                places.setdefault(labels[position], (split_name, int(rows[place])))
+    return places
 
 
 def iob2_names(tags: Sequence[str]) -> list[str]:

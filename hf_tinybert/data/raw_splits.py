@@ -24,14 +24,18 @@ _SPLIT_NAMES = {
     "test": "test",
 }
 
+_SPLIT_NAME = re.compile(rf"({'|'.join(_SPLIT_NAMES)})(?![a-z])")
+_HUB_FOLDER = "data"  # holds the files of a data set on the Hub, and so of its copy
+
 
 def read_splits(name: str | Path, *, only_file: str | None = None) -> DatasetDict:
     """Reads what a name means, with all columns.
 
     Args:
         name: A folder made by `save_to_disk`; a folder of JSONL, JSON, CSV, TSV, Parquet or text files named after
-            their splits (`train.jsonl`, `dev.csv`, `test-00000.parquet`); one such file; or a data set on the hub, as
-            `owner/name` or `owner/name:configuration`.
+            their splits (`train.jsonl`, `dev.csv`, `test-00000.parquet`), in it or in its `data`, as in a copy of a
+            data set on the hub; one such file; or a data set on the hub, as `owner/name` or
+            `owner/name:configuration`.
         only_file: The split that an only file is if it is named after it; else it is `train` whatever its name.
 
     Returns:
@@ -183,11 +187,13 @@ def _data_files(path: Path, only_file: str | None) -> dict[str, list[Path]]:
             f"expected a file that ends in {', '.join(FORMATS)}, got `{path}`; because the ending tells the format; "
             "rename, unpack or convert it."
         )
+    if path.is_dir() and (path / _HUB_FOLDER).is_dir() and not any(map(_names_a_split, path.iterdir())):
+        path = path / _HUB_FOLDER
     candidates = [path] if path.is_file() else sorted(path.iterdir())
     files = [file for file in candidates if file.suffix.lower() in FORMATS and file.name != _LABEL_FILE]
     by_split: dict[str, list[Path]] = {}
     for file in files:
-        split = re.match(rf"({'|'.join(_SPLIT_NAMES)})(?![a-z])", file.stem.lower())
+        split = _SPLIT_NAME.match(file.stem.lower())
         if split is not None:
             by_split.setdefault(_SPLIT_NAMES[split.group(1)], []).append(file)
     # A licence or a note is a text file too, and is no data unless it is named.
@@ -201,6 +207,10 @@ def _data_files(path: Path, only_file: str | None) -> dict[str, list[Path]]:
             "and the name the split; rename the files, or name the one file to learn from."
         )
     return by_split
+
+
+def _names_a_split(file: Path) -> bool:
+    return file.suffix.lower() in FORMATS and _SPLIT_NAME.match(file.stem.lower()) is not None
 
 
 def _warn_of_files_beside_each_other(split: str, files: list[Path]) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict, Features, Value
 
 from hf_tinybert.data.blank_texts import are_blank
@@ -15,7 +14,7 @@ from hf_tinybert.data.gold_rows import is_answered, without_hidden_splits
 from hf_tinybert.data.held_out import cut_missing_splits, warn_of_repeated_rows
 from hf_tinybert.data.kind_inference import infer_kind, warn_of_classes_as_numbers
 from hf_tinybert.data.kinds.definition import TaskKind
-from hf_tinybert.data.label_space import encode_labels, is_labelled
+from hf_tinybert.data.label_space import encode_labels, first_rows, is_labelled
 from hf_tinybert.data.raw_splits import read_label_names, read_splits
 from hf_tinybert.data.row_checks import check_rows, warn_of_broken_entities
 from hf_tinybert.data.standard_columns import standardise
@@ -47,25 +46,16 @@ class TaskData:
         kind: Of the task.
         splits: `train`, `validation` and `test` with the standard columns of the kind, or the one that is scored.
         labels: Class or tag names in the order of their ids; empty where the kind, or every split, has none.
+        label_rows: Split and row, from 0, in which each label comes first, as the data has them; without labels that
+            no row has, such as the `I-` of a type that may come.
         cut: Splits that were cut out of `train`, because the data has none of that name.
     """
 
     kind: TaskKind
     splits: DatasetDict
     labels: tuple[str, ...]
+    label_rows: Mapping[str, tuple[str, int]]
     cut: tuple[str, ...] = ()
-
-    @property
-    def labels_seen(self) -> tuple[str, ...]:
-        """The labels that some row has; tags that may come, such as the `I-` of a type, need not be among them."""
-        column = _CLASS_COLUMNS.get(self.kind)
-        if column is None:
-            return ()
-        ids: set[int] = set()
-        for split in (split for split in self.splits.values() if column in split.column_names):
-            values = split.with_format("arrow")[:][column].combine_chunks()
-            ids.update(pc.unique(values if column == "label" else values.flatten()).to_pylist())
-        return tuple(name for position, name in enumerate(self.labels) if position in ids)
 
 
 def load_task_data(
@@ -85,8 +75,9 @@ def load_task_data(
             `owner/name` or `owner/name:configuration`. A `labels.json` beside the files (a list, or a map from id to
             name) names integer labels.
         kind: Of the task; told by the columns if None.
-        columns: Standard column -> its name in the data, as {"text": "body", "label": "intent"}; several names for
-            `labels` (columns of 0 and 1), `choices`, and the `text` of multiple choice. What is not named is found.
+        columns: Standard column -> its name in the data, as {"text": "body", "label": "intent"}; several names, in a
+            list or with commas between them, for `labels` (columns of 0 and 1), `choices`, and the `text` of multiple
+            choice. What is not named is found.
         seed: Seed for cutting missing splits out of `train`.
         scored: A split to score a trained model on. It may come without a `train`, also as the only file of a folder,
             or as a file, that is named after it.
@@ -132,14 +123,16 @@ def load_task_data(
     labels: tuple[str, ...] = ()
     if kind in _CLASS_COLUMNS:
         dataset, labels = _with_ids(dataset, gold, read_label_names(name))
+    label_rows = first_rows(dataset, gold, labels)
     if kind is TaskKind.TOKEN_CLASSIFICATION:
         warn_of_broken_entities(dataset)
     if first != "train":
-        return TaskData(kind, dataset, labels)
+        return TaskData(kind, dataset, labels, label_rows)
     whole = cut_missing_splits(dataset, kind, seed)
     warn_of_repeated_rows(whole, kind)
     splits = DatasetDict({split_name: whole[split_name] for split_name in ("train", "validation", "test")})
-    return TaskData(kind, splits, labels, tuple(split_name for split_name in splits if split_name not in dataset))
+    cut = tuple(split_name for split_name in splits if split_name not in dataset)
+    return TaskData(kind, splits, labels, label_rows, cut)
 
 
 def _features_of_all(raw: DatasetDict, first: str) -> Features:

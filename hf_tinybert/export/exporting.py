@@ -110,7 +110,7 @@ class _Export:
         data = read_data(settings.data, str(task.kind), settings.columns, settings.seed)
         if settings.split not in data.splits:
             raise ValueError(f"expected a split out of {', '.join(data.splits)}, got `{settings.split}`")
-        check_labels(data.labels_seen, task)
+        check_labels(data, task)
         cut = [name for name in data.cut if name == settings.split]
         warn_of_learnt_rows(settings.model, settings.data, settings.seed, cut, head=settings.task)
         rows = sample(data.splits[settings.split], settings.rows, settings.seed)

@@ -80,7 +80,7 @@ def load_rows(settings: ReportSettings, facts: ModelFacts, name: str | None = No
         )
     task, seed = load_task(settings.folder, task=name, kind=facts.kind), int(run.get("seed", 0))
     loaded = read_data(data, str(task.kind), settings.columns or run.get("columns") or {}, seed, needs_gold=False)
-    check_labels(loaded.labels_seen, task)
+    check_labels(loaded, task)
     task = task.of_data(loaded.splits)
     if settings.split not in loaded.splits:
         raise ValueError(f"expected a split out of {', '.join(loaded.splits)}, got `{settings.split}`")

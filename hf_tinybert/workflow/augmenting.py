@@ -67,7 +67,8 @@ class _Augmentation:
                 f"expected a new file, got `{output}`, which is there; because nothing of yours is overwritten; name "
                 "another"
             )
-        data = read_data(settings.data, settings.kind, settings.columns, settings.seed)
+        gold = settings.keep_labels
+        data = read_data(settings.data, settings.kind, settings.columns, settings.seed, needs_gold=gold)
         self.rows = sample(data.splits["train"], settings.train_rows, settings.seed)
         make_reader(settings, data.kind)
         vectors = choose_vectors(settings)

@@ -187,7 +187,7 @@ def _folder_and_rows(
     loaded = read_data(str(data), str(folder.task.kind), columns or {}, seed, scored=split)
     if split not in loaded.splits:
         raise ValueError(f"expected a split out of {', '.join(loaded.splits)}, got `{split}`")
-    check_labels(loaded.labels_seen, folder.task)
+    check_labels(loaded, folder.task)
     warn_of_learnt_rows(model, data, seed, [name for name in loaded.cut if name == split], head=task)
     chosen = sample(loaded.splits[split], rows, seed)
     if display is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+import pandas as pd
 import pyarrow.parquet as pq
 
 from hf_tinybert.data.quotation_marks import quoting_of
@@ -46,8 +47,8 @@ def read_rows(source: Source, kind: TaskKind, columns: Mapping[str, str] | None 
 
     Args:
         source: a text, a row as a JSON object, a file (JSONL, JSON, CSV, TSV, Parquet, or one text per line in .txt),
-            `-` for standard input, an open stream, a row, or several texts or rows, as a `Dataset` has them. A stream
-            holds JSONL, or one text per line.
+            `-` for standard input, an open stream, a row, or several texts or rows, as a `Dataset` or a `DataFrame`
+            has them. A stream holds JSONL, or one text per line.
         kind: of the task.
         columns: standard column -> its name in the source, where it cannot be found by its name.
 
@@ -68,6 +69,8 @@ def _raw_rows(source: Source) -> Iterator[Row | str]:
         return _decoded(_named_rows(str(source)), None if source == STDIN else Path(source), "standard input")
     if isinstance(source, Mapping):
         return iter([dict(source)])
+    if isinstance(source, pd.DataFrame):  # whose iterator gives the names of its columns
+        return iter(source.to_dict("records"))
     return _decoded(_line_rows(iter(source)), None, "the stream")
 
 

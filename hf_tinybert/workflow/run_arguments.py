@@ -30,7 +30,8 @@ class DataSettings:
     Attributes:
         data: Hub name, folder or file, see `load_task_data`.
         kind: kind of task; None takes the one that the columns show, or that the teacher was trained for.
-        columns: standard column -> its name in the data, where the names do not show it.
+        columns: standard column -> its name in the data, where the names do not show it; of several columns, such as
+            those of 0 and 1 for `labels`, their names with commas between them.
         max_length: tokens that the model reads at once; None takes the kind's usual length.
         stride: tokens that neighbouring windows of a long text share, of kinds that read it so; None takes a third of
             the length.

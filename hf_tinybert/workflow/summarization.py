@@ -31,10 +31,10 @@ def summarize(text: str, model: str | Path | ModelFolder, *, sentences: int | No
             "because only such a model scores sentences; distil one with `--kind extractive-summarization`"
         )
     wanted = folder.task.settings.summary_sentences if sentences is None else sentences
-    if wanted < 1:
+    if not isinstance(wanted, int) or wanted < 1:
         raise ValueError(
-            f"expected at least 1 of `sentences`, got {wanted}; because a summary has a sentence; raise it, or leave "
-            "it out"
+            f"expected a whole number of at least 1 for `sentences`, got {wanted!r}; because a summary has one; "
+            "correct it, or leave it out"
         )
     task = folder.task.with_settings(summary_sentences=wanted)
     (answer,) = Inference(folder.model, folder.tokenizer, task).predict(Dataset.from_dict({"document": [text]}))

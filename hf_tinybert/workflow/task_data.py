@@ -12,6 +12,7 @@ from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 from hf_tinybert.data.column_values import column_values
 from hf_tinybert.data.kinds.windows import IGNORED
+from hf_tinybert.data.label_space import first_rows
 from hf_tinybert.data.packages import packaged_bbc_news
 from hf_tinybert.data.sources import TaskData, load_task_data
 from hf_tinybert.data.tasks import KINDS, Task, TaskKind, TaskSettings
@@ -85,7 +86,7 @@ def read_data(
     if name == BBC_NEWS and not Path(name).exists():
         articles = packaged_bbc_news()
         labels = tuple(articles["train"].features["label"].names)
-        return TaskData(TaskKind.TEXT_CLASSIFICATION, articles, labels)
+        return TaskData(TaskKind.TEXT_CLASSIFICATION, articles, labels, first_rows(articles, "label", labels))
     known = None if kind is None else task_kind(kind)
     return load_task_data(
         name, known, columns=dict(columns) or None, seed=seed, scored=scored, needs_gold=needs_gold or known is None
@@ -132,7 +133,7 @@ def prepare_data(
         )
     data = read_data(settings.data, kind, settings.columns, settings.seed, needs_gold=needs_gold)
     if known is not None:
-        check_labels(data.labels_seen, known)
+        check_labels(data, known)
     task = Task(_task_settings(settings, data, longest_input(tokenizer, config), known)).of_data(data.splits)
     limits = {"train": settings.train_rows, "validation": settings.validation_rows}
     rows = DatasetDict({name: sample(split, limits.get(name), settings.seed) for name, split in data.splits.items()})
@@ -143,18 +144,18 @@ def prepare_data(
     return PreparedData(task, rows, encoded, data.cut)
 
 
-def check_labels(labels: Sequence[str], task: Task) -> None:
-    """Refuse data with labels that a model does not have; those in another order are found by their names.
+def check_labels(data: TaskData, task: Task) -> None:
+    """Refuse rows with labels that a model does not have; those in another order are found by their names.
 
     Args:
-        labels: that rows of the data have.
+        data: of the rows.
         task: of the model.
 
     Raises:
         ValueError: the model has no output for a label, or says no names.
     """
     own = task.settings.labels
-    unknown = [name for name in labels if name not in own]
+    unknown = [name for name in data.labels if name in data.label_rows and name not in own]
     if unknown and own and all(_NO_NAME.fullmatch(name) for name in own):
         raise ValueError(
             f"expected the names of the model's {len(own)} classes, got {own[0]} and so on; because labels of the "
@@ -164,9 +165,13 @@ def check_labels(labels: Sequence[str], task: Task) -> None:
     if unknown and own:
         raise ValueError(
             f"expected only labels out of {', '.join(f'`{name}`' for name in own[:20])}, got "
-            f"{', '.join(f'`{name}`' for name in unknown[:5])}; because the model has an output for those alone; "
-            "correct the labels, or fine-tune a model on this data"
+            f"{', '.join(_placed(name, *data.label_rows[name]) for name in unknown[:5])} (rows count from 1); because "
+            "the model has an output for those alone; correct the labels, or fine-tune a model on this data"
         )
+
+
+def _placed(label: str, split: str, row: int) -> str:
+    return f"`{label}`, first in row {row + 1:,} of `{split}`"
 
 
 def longest_input(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> int:

@@ -183,3 +183,12 @@ def test_a_split_of_other_types_is_refused_by_name():
     message = r"expected lists of tags in the column `ner` of split `test`, got Value\('string'\); .*`tags` of token"
     with pytest.raises(ValueError, match=message):
         check_types(Features({"tokens": STRINGS, "ner": STRING}), "test", kind, chosen)
+
+
+def test_several_columns_may_be_asked_for_in_one_text():
+    """Prevents columns of 0 and 1, and choices, from being out of reach of the command line."""
+    columns = {"text": STRING, "rude": NUMBER, "sad": NUMBER, "a,b": STRING}
+    chosen = choose(columns, TaskKind.MULTI_LABEL_CLASSIFICATION, labels="rude, sad", text="a,b")
+    assert chosen == {"text": ("a,b",), "labels": ("rude", "sad")}
+    with pytest.raises(ValueError, match="expected the column `bad`, got only"):
+        choose(columns, TaskKind.MULTI_LABEL_CLASSIFICATION, labels="rude,bad")

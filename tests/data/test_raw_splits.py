@@ -158,3 +158,14 @@ def test_a_file_of_another_ending_is_refused_as_a_file(tmp_path):
     (tmp_path / "rows.csv.gz").write_bytes(b"")
     with pytest.raises(ValueError, match=r"a file that ends in .*rows.csv.gz`; .*unpack or convert it"):
         read_splits(tmp_path / "rows.csv.gz")
+
+
+def test_a_copy_of_a_data_set_on_the_hub_is_read(tmp_path):
+    """Prevents a snapshot from having to be moved about: its files lie in `data`."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "README.md").write_text("---\nlicense: mit\n---\n")
+    Dataset.from_list(TRAIN).to_parquet(tmp_path / "data" / "train-00000-of-00001.parquet")
+    Dataset.from_list(TEST).to_parquet(tmp_path / "data" / "test-00000-of-00001.parquet")
+    assert read(tmp_path) == {"train": TRAIN, "test": TEST}
+    write(tmp_path / "train.jsonl", VALIDATION)  # files of its own come first
+    assert read(tmp_path) == {"train": VALIDATION}

@@ -334,12 +334,13 @@ def test_a_split_without_gold_answers_cannot_be_scored(tmp_path):
         load_task_data(tmp_path, scored="test")
 
 
-def test_labels_that_no_row_has_are_known_as_such(tmp_path):
-    """Prevents a model without `I-place` from being refused for a tag that may come and does not."""
-    rows = [{"tokens": ["a", f"b{n}"], "tags": ["B-place" if n % 2 else "O", "O"]} for n in range(24)]
+def test_labels_are_placed_where_the_data_has_them_first(tmp_path):
+    """Prevents row numbers of a split that was cut, and a refusal for a tag that may come and does not."""
+    rows = [{"tokens": ["a", f"b{n}"], "tags": ["O", "B-place" if n > 17 else "O"]} for n in range(24)]
     write(tmp_path / "train.jsonl", rows)
     data = load_task_data(tmp_path)
-    assert data.labels == ("O", "B-place", "I-place") and data.labels_seen == ("O", "B-place")
+    assert data.labels == ("O", "B-place", "I-place") and data.cut
+    assert data.label_rows == {"O": ("train", 0), "B-place": ("train", 18)}
 
 
 GOLD = {"score", "answers", "ner_tags", "highlights", "label", "labels"}
@@ -372,7 +373,7 @@ def test_missing_splits_are_cut_out_of_texts_without_labels(tmp_path):
     write(tmp_path / "train.jsonl", [{"text": row["text"]} for row in ROWS])
     data = load_task_data(tmp_path, TaskKind.TEXT_CLASSIFICATION, needs_gold=False)
     assert data.cut == ("validation", "test") and sum(map(len, data.splits.values())) == len(ROWS)
-    assert data.labels == data.labels_seen == ()
+    assert data.labels == () and data.label_rows == {}
 
 
 def test_a_hidden_split_beside_labels_is_cut_anew_for_a_teacher_too(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 
 from hf_tinybert.data.augmentation import Augmenter
-from hf_tinybert.data.tasks import TaskKind
+from hf_tinybert.data.tasks import KINDS, TaskKind
 from hf_tinybert.workflow import (
     AugmentSettings,
     DistilSettings,
@@ -66,6 +66,22 @@ def test_new_rows_of_every_kind_are_read_as_unlabelled_ones(kind, made, tmp_path
         for row in rows:
             (text,), (start,) = row["answers"]["text"], row["answers"]["answer_start"]
             assert row["context"][start : start + len(text)] == text
+
+
+@pytest.mark.parametrize("kind", ["text-classification", "token-classification", "question-answering"])
+def test_texts_without_labels_are_augmented(kind, made, data_of, tmp_path):
+    """Prevents labels from being wanted of data whose new rows have none."""
+    (gold,) = KINDS[TaskKind(kind)].label_columns
+    data = tmp_path / "bare"
+    data.mkdir()
+    for file in Path(data_of(kind)).glob("*.jsonl"):
+        rows = [json.loads(line) for line in file.read_text().splitlines()]
+        bare = [{name: row[name] for name in row if name != gold} for row in rows]
+        (data / file.name).write_text("".join(json.dumps(row) + "\n" for row in bare))
+    rows, figures = made(kind, data=str(data))
+    assert figures["rows"] == 48 and rows and gold not in rows[0]
+    with pytest.raises(ValueError, match=gold):
+        made(kind, name="labelled.jsonl", data=str(data), keep_labels=True)
 
 
 def test_a_student_learns_from_them(made, data_of, teacher_of, display, tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 import peft
 import pytest
 import torch
+from datasets import DatasetDict
 from transformers import (
     AutoTokenizer,
     BertForQuestionAnswering,
@@ -19,6 +20,7 @@ from transformers import (
 from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from hf_tinybert import TinyBertForMultiTask
+from hf_tinybert.data.sources import TaskData
 from hf_tinybert.data.tasks import TASK_FILE, Task, TaskKind, TaskSettings
 from hf_tinybert.distillation.adapters import is_adapter
 from hf_tinybert.hub import PublishedForm
@@ -287,4 +289,4 @@ def test_classes_without_names_are_told_with_their_cure(adapter_teacher, tmp_pat
     (bare / "config.json").unlink()
     task = load_task(bare, kind="text-classification")
     with pytest.raises(ValueError, match=r"LABEL_0 and so on.*write `id2label` into its `config\.json`"):
-        check_labels(["business"], task)
+        check_labels(TaskData(task.kind, DatasetDict(), ("business",), {"business": ("train", 0)}), task)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -151,9 +152,10 @@ def test_a_column_that_the_kind_does_not_have_is_refused():
 
 
 def test_rows_of_python_are_sources():
-    """Prevents a failure on the rows of a `Dataset`, the keys of a row as texts, and a number that ends the run."""
+    """Prevents a failure on the rows of a `Dataset`, names of columns as texts, and a number that ends the run."""
     assert list(read_rows(ROWS[0], TEXT)) == ROWS[:1]
     assert list(read_rows(Dataset.from_list(ROWS), TEXT)) == ROWS
+    assert list(read_rows(pd.DataFrame(ROWS), TEXT)) == ROWS
     assert list(read_rows([ROWS[0], "a goal today"], TEXT)) == ROWS
     empty, row, number = read_rows(["", ROWS[0], 3], TEXT)
     assert isinstance(empty, BadRow) and row == ROWS[0]

@@ -49,7 +49,10 @@ def test_a_model_is_loaded_once_for_many_texts(folder):
     assert loaded.task.settings.summary_sentences == 2
 
 
-@pytest.mark.parametrize(("text", "sentences", "match"), [("", 1, "sentence"), ("A goal.", 0, "at least 1")])
+@pytest.mark.parametrize(
+    ("text", "sentences", "match"),
+    [("", 1, "sentence"), ("... !", 1, "sentence"), ("A goal.", 0, "at least 1"), ("A goal.", 1.5, "whole number")],
+)
 def test_what_has_no_summary_is_refused(folder, text, sentences, match):
     """Prevents an empty answer that looks like one."""
     with pytest.raises(ValueError, match=match):

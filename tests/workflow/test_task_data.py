@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from datasets import Dataset
+from datasets import Dataset, DatasetDict
 from transformers import (
     AutoConfig,
     AutoTokenizer,
@@ -15,6 +15,7 @@ from transformers import (
     T5Config,
 )
 
+from hf_tinybert.data.sources import TaskData
 from hf_tinybert.data.tasks import Task, TaskKind, TaskSettings
 from hf_tinybert.workflow.run_arguments import DataSettings
 from hf_tinybert.workflow.task_data import (
@@ -76,9 +77,11 @@ def test_a_known_task_takes_what_is_given_otherwise(reader, data_of):
 def test_unknown_labels_are_refused_by_name():
     """Prevents scores of a model on classes that it does not know."""
     task = Task(TaskSettings(TaskKind.TEXT_CLASSIFICATION, ("a", "b")))
-    check_labels(("b", "a"), task)
-    with pytest.raises(ValueError, match="`c`"):
-        check_labels(("a", "c"), task)
+    own = {"a": ("train", 0), "b": ("test", 4)}
+    check_labels(TaskData(task.kind, DatasetDict(), ("b", "a"), own), task)
+    other = TaskData(task.kind, DatasetDict(), ("a", "c"), {"a": ("train", 0), "c": ("test", 6)})
+    with pytest.raises(ValueError, match=r"got `c`, first in row 7 of `test` \(rows count from 1\)"):
+        check_labels(other, task)
 
 
 @pytest.mark.parametrize("known", [None, Task(TaskSettings(TaskKind.QUESTION_ANSWERING, max_length=16))])
