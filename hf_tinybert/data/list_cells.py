@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Features
 
-from hf_tinybert.data.column_roles import ROLES
+from hf_tinybert.data.column_roles import PAIR_NAMES, ROLES
 
-__all__ = ["list_values", "parsed_cell"]
+__all__ = ["NEVER_LISTS", "list_values", "parsed_cell"]
 
 # Of several lines too, as numpy writes long lists.
 _BRACKETED = r"(?s)^\s*(\[.*\]|\{.*\})\s*$"
@@ -25,6 +25,17 @@ _LISTS = frozenset({"answers", "choices", "labels", "tags", "tokens"})
 _LIST_NAMES = frozenset(
     name for roles in ROLES.values() for role, found in roles.items() if role in _LISTS for name in found.names
 )
+
+NEVER_LISTS = frozenset(
+    {name for names in PAIR_NAMES for name in names}
+    | {
+        name
+        for roles in ROLES.values()
+        for role in ("text", "text_pair", "question", "context")
+        for name in (roles[role].names if role in roles else ())
+    }
+) - {"document", "article"}
+"""Names of columns of texts, which stay texts whatever is in them; documents and articles come as sentences too."""
 
 
 def parsed_cell(cell: str) -> list[Any] | dict[str, Any] | None:
@@ -60,7 +71,7 @@ def list_values(column: pa.ChunkedArray, name: str) -> tuple[Any, pa.ChunkedArra
     """
     cells = pc.utf8_trim_whitespace(column)
     there = cells.filter(pc.not_equal(cells, ""))
-    if len(there) == 0:
+    if name in NEVER_LISTS or len(there) == 0:
         return None
     must_be = name in _LIST_NAMES and parsed_cell(there[0].as_py()) is not None
     if not must_be and not pc.all(pc.match_substring_regex(there, _BRACKETED)).as_py():

@@ -9,7 +9,7 @@ from datasets import Dataset
 from hf_tinybert.data.blank_texts import is_blank
 from hf_tinybert.data.column_roles import ROLES
 from hf_tinybert.data.columns import Columns, choose_columns, normalise_asked, standard_names
-from hf_tinybert.data.list_cells import parsed_cell
+from hf_tinybert.data.list_cells import NEVER_LISTS, parsed_cell
 from hf_tinybert.data.tasks import KINDS, TaskKind
 from hf_tinybert.data.words import split_words
 
@@ -55,6 +55,7 @@ class StandardRows:
             column
             for name in _WRITTEN_AS_LISTS.intersection(self._wanted)
             for column in (*ROLES[kind][name].names, self._columns.get(name, name))
+            if column not in NEVER_LISTS
         }
 
     def of(self, row: Row, number: int) -> Row | str:

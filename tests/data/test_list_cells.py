@@ -29,8 +29,8 @@ ROWS = {
 def _table(file, name, cells):
     with file.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        writer.writerow(["text", name])
-        writer.writerows(["a goal", cell] for cell in cells)
+        writer.writerow(["number", name])
+        writer.writerows(enumerate(cells))
     return file
 
 
@@ -98,7 +98,14 @@ def test_a_broken_list_is_refused_by_its_row(name, cells, told, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "cells"),
-    [("answer", ["[unknown]", "Paris"]), ("notes", ["['a' 'b']"]), ("notes", ["[1]", "['x']"]), ("tags", ["", " "])],
+    [
+        ("text", ["[1]", "['a']"]),
+        ("sentence2", ["[1]", "[2]"]),
+        ("answer", ["[unknown]", "Paris"]),
+        ("notes", ["['a' 'b']"]),
+        ("notes", ["[1]", "['x']"]),
+        ("tags", ["", " "]),
+    ],
 )
 def test_texts_in_brackets_stay_texts(name, cells, tmp_path):
     """Prevents a column that nobody reads as lists from being refused."""
