@@ -21,6 +21,7 @@ FILE_ENDINGS = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".txt")
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 # Of files that are not read; a single word that ends so is the name of one that is not there.
 _OTHER_ENDINGS = (".gz", ".bz2", ".xz", ".zst", ".zip", ".xls", ".xlsx", ".arrow")
+_OF_SAVED_ROWS = "write a split as JSON lines (`Dataset.to_json`) and name that file, or in Python hand over its rows"
 _SHOWN = 60
 _BYTE_ORDER_MARK = "\ufeff"
 
@@ -108,7 +109,8 @@ def _named_rows(source: str) -> Iterator[Row | str]:
         return _parquet_rows(path)
     what, cure = f"`{source}`", "rename, unpack or convert it, or send its text to standard input (`-`)"
     if path.is_dir():
-        what, cure = f"the folder `{source}`", "name one of its files"
+        saved = any((path / name).is_file() for name in ("dataset_dict.json", "state.json"))
+        what, cure = f"the folder `{source}`", _OF_SAVED_ROWS if saved else "name one of its files"
     raise ValueError(
         f"expected a file that ends in {', '.join(FILE_ENDINGS)}, got {what}; because the ending tells the format; "
         f"{cure}"

@@ -75,6 +75,13 @@ def test_a_file_of_an_unknown_ending_is_refused(tmp_path):
         read_rows(tmp_path, TEXT)
 
 
+def test_a_saved_data_set_is_refused_with_a_way_to_its_rows(tmp_path):
+    """Its files are of a format that is not read, so naming one of them leads nowhere."""
+    Dataset.from_dict({"text": ["a"]}).save_to_disk(tmp_path / "rows")
+    with pytest.raises(ValueError, match="got the folder .*`Dataset.to_json`"):
+        read_rows(tmp_path / "rows", TEXT)
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
