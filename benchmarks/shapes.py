@@ -16,6 +16,7 @@ DATA holds a folder per task.
 
 import argparse
 import json
+import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -132,14 +133,15 @@ def time_students(task: str, options: argparse.Namespace) -> None:
 
 def smallest(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """By task: the student of fewest parameters that keeps enough on the validation split, and its retention."""
-    found = {}
+    found, means = {}, over_seeds(runs)
     for task in dict.fromkeys(run["task"] for run in runs):
-        enough = [run for run in runs if run["task"] == task and _kept(run, "validation") >= ENOUGH]
+        enough = [run for run in means if run["task"] == task and _kept(run, "validation") >= ENOUGH]
         if enough:
             best = min(enough, key=lambda run: run["parameters"]["student"])
             found[task] = {
                 "shape": best["shape"],
                 "layer_mapping": best["layer_mapping"],
+                "seeds": best["seeds"],
                 "parameters": best["parameters"],
                 "validation": _kept(best, "validation"),
                 "test": _kept(best, "test"),
@@ -147,21 +149,41 @@ def smallest(runs: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def over_seeds(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One run for all seeds of a shape: the mean of what it keeps in place of each, and how many `seeds`."""
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for run in runs:
+        groups.setdefault((run["task"], run["shape"], run["layer_mapping"]), []).append(run)
+    return [
+        {
+            **group[0],
+            "seeds": len(group),
+            "retention": {
+                split: {group[0]["main_metric"]: statistics.fmean(_kept(run, split) for run in group)}
+                for split in ("validation", "test")
+            },
+        }
+        for group in groups.values()
+    ]
+
+
 def draw(results: dict[str, Any], file: Path) -> None:
     """Retention on the test split against parameters, and against milliseconds where they were measured.
 
-    A line joins the students that nothing smaller, or faster, matches.
+    A line joins the students that nothing smaller, or faster, matches; of several seeds the mean is shown.
     """
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(1, 2, figsize=(11, 4.5), sharey=True, layout="constrained")
-    for task in dict.fromkeys(run["task"] for run in results["runs"]):
-        runs = sorted(
-            (run for run in results["runs"] if run["task"] == task), key=lambda run: run["parameters"]["student"]
-        )
+    means = over_seeds(results["runs"])
+    tasks = list(dict.fromkeys(run["task"] for run in means))
+    figure, grid = pyplot.subplots(
+        len(tasks), 2, figsize=(11, 3.2 * len(tasks)), sharex="col", sharey="row", squeeze=False, layout="constrained"
+    )
+    for task, panels in zip(tasks, grid, strict=True):
+        runs = sorted((run for run in means if run["task"] == task), key=lambda run: run["parameters"]["student"])
         times = results.get("milliseconds", {}).get(task, {}).get("32", {})
         sizes = [run["parameters"]["student"] / 1e6 for run in runs]
         for panel, values in zip(panels, (sizes, [times.get(run["shape"]) for run in runs]), strict=True):
@@ -174,27 +196,16 @@ def draw(results: dict[str, Any], file: Path) -> None:
                 key=lambda point: (point[0], -point[1]),
             )
             best = [point for index, point in enumerate(points) if all(point[1] > one[1] for one in points[:index])]
-            (line,) = panel.plot([point[0] for point in best], [point[1] for point in best], "-")
-            panel.plot(
-                [point[0] for point in points], [point[1] for point in points], "o", color=line.get_color(), label=task
-            )
+            panel.plot([point[0] for point in best], [point[1] for point in best], "-")
+            panel.plot([point[0] for point in points], [point[1] for point in points], "o", color="C0")
             for value, kept, label in points:
-                panel.annotate(
-                    label,
-                    (value, kept),
-                    textcoords="offset points",
-                    xytext=(0, 6),
-                    fontsize=7,
-                    color=line.get_color(),
-                )
-    panels[0].margins(x=0.1)
-    panels[1].margins(x=0.1)
-    for panel, label in zip(panels, ("million parameters", "milliseconds a text, batches of 32"), strict=True):
-        panel.axhline(100 * ENOUGH, color="grey", linestyle="--", linewidth=1)
+                panel.annotate(label, (value, kept), textcoords="offset points", xytext=(4, 5), fontsize=7)
+            panel.axhline(100 * ENOUGH, color="grey", linestyle="--", linewidth=1)
+            panel.margins(x=0.1, y=0.12)
+            panel.grid(alpha=0.3)
+        panels[0].set_ylabel(f"{task}\n% kept, test")
+    for panel, label in zip(grid[-1], ("million parameters", "milliseconds a text, batches of 32"), strict=True):
         panel.set_xlabel(label)
-        panel.grid(alpha=0.3)
-    panels[0].set_ylabel("% of the teacher's score, test")
-    panels[0].legend()
     figure.savefig(file, dpi=150)
 
 
