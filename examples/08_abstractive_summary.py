@@ -41,6 +41,7 @@ TINY_STUDENT = {
     "block_length": 32,
     "held_out_blocks": 2,
     "batch_size": 4,
+    "start": "random",
     "preflight": False,
 }
 
