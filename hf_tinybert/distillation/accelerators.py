@@ -26,7 +26,10 @@ def copied_in_background(given: Any) -> Any:  # noqa: ANN401 (what `accelerator_
     By default the host waits at every tensor of a batch until the GPU has done all it was asked.
 
     Args:
-        given: `accelerator_config`; where it says otherwise, or is a file or an object, it is left as it is.
+        given: `accelerator_config`.
+
+    Returns:
+        It with `non_blocking`, unless it says otherwise itself; a file or an object as it is.
     """
     return {"non_blocking": True, **(given or {})} if given is None or isinstance(given, dict) else given
 

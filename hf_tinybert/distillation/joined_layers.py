@@ -50,7 +50,7 @@ def joined_attention(pairs: Sequence[_Pair[Attention]], mask: Tensor) -> list[Jo
     """Queries and keys of layers, those of one shape, scaling and window joined; score maps stay as they are.
 
     Args:
-        pairs: student and teacher of each layer.
+        pairs: student and teacher of each layer, queries and keys `(batch, heads, seq_len, head_width)`.
         mask: `(batch, seq_len)`.
     """
     return _joined(pairs, mask, _attention_kind, _map_numbers, _joined_records)

@@ -55,6 +55,8 @@ def hidden_states_term(
             each with the next, from the one below the first layer on.
         mask: `(batch, seq_len)`, non-zero at valid positions.
         reduction: of `hidden_states_loss`.
+
+    Source: the sum over layers, TinyBERT, section 3.2; each loss names its own.
     """
     if term is Term.SOLUTION_FLOW:
         flows = pairwise(pairs)
@@ -79,11 +81,14 @@ def attention_term(
 
     Args:
         term: which one.
-        pairs: student and teacher of every layer.
+        pairs: student and teacher of every layer: queries and keys, `(batch, heads, seq_len, head_width)`, or score
+            maps.
         mask: `(batch, seq_len)`, non-zero at valid positions.
         reduction: of `attention_scores_loss`.
         form: of `attention_scores_loss`.
         relation_heads: of the relation terms; 0 takes the most that divide both widths.
+
+    Source: as of `hidden_states_term`.
     """
     if term in _RELATIONS:
         heads = [relation_heads or most_relation_heads(*pair) for pair in pairs]

@@ -35,7 +35,7 @@ class SteppingTrainer(OptimizingTrainer):
     def training_step(
         self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
     ) -> Tensor:
-        """As of the stock Trainer; for a loss that is no number it logs the mean of those before."""
+        """As of the stock Trainer, the loss `()`; for one that is no number it logs the mean of those before."""
         loss: Tensor = super().training_step(model, inputs, num_items_in_batch)
         if not self._leaves_out_infinite:
             return loss
