@@ -56,7 +56,7 @@ def hidden_states_term(
         mask: `(batch, seq_len)`, non-zero at valid positions.
         reduction: of `hidden_states_loss`.
 
-    Source: the sum over layers, TinyBERT, section 3.2; each loss names its own.
+    Source: TinyBERT, equations 6 and 11, for the sum; each loss names its own.
     """
     if term is Term.SOLUTION_FLOW:
         flows = pairwise(pairs)
