@@ -1,6 +1,6 @@
 """What a distillation depends on: teacher, data, the student's shape and start, and how it learns."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
@@ -48,6 +48,8 @@ _OF_A_TEACHER = (
     "cache_max_gb",
 )
 """What has no meaning without anything to compare with."""
+_OF_INTERMEDIATE = ("intermediate_epochs", "intermediate_learning_rate")
+_OF_OTHER_PHASES = ("epochs", "learning_rate", "temperature")
 _SIZES = ("shape", "layers", "width", "heads", "units")
 _FROM_TEACHER = tuple(str(method) for method in InitializationMethod if method is not InitializationMethod.TRAINED)
 
@@ -226,7 +228,8 @@ class DistilSettings(DataSettings):
             metric: that decides which epoch is best.
 
         Raises:
-            ValueError: a value out of range, or a step that the processes cannot share evenly.
+            ValueError: a value out of range, one for a phase that the run does not have, or a step that the processes
+                cannot share evenly.
         """
         given: dict[str, Any] = {
             "recipe": self._recipe_of_start if self.recipe is None else self.recipe,
@@ -249,8 +252,23 @@ class DistilSettings(DataSettings):
             preflight=self.preflight,
             **{name: value for name, value in given.items() if value is not None},
         )
+        self._check_phases(arguments.stages)
         share_steps(arguments, self.batch_size)
         return arguments
+
+    def _check_phases(self, stages: Collection[Phase]) -> None:
+        """Refuse what is read in no phase of the run, given or the recipe's."""
+        intermediate, others = Phase.INTERMEDIATE in stages, set(stages) != {Phase.INTERMEDIATE}
+        for there, phase, names in (
+            (intermediate, str(Phase.INTERMEDIATE), _OF_INTERMEDIATE),
+            (others, f"{Phase.PREDICTION} or {Phase.JOINT}", _OF_OTHER_PHASES),
+        ):
+            given = [f"`{name}`" for name in names if getattr(self, name) is not None]
+            if given and not there:
+                raise ValueError(
+                    f"expected the phase {phase} with {', '.join(given)}, got {', '.join(stages)}; because no other "
+                    "phase reads it; add the phase, or leave it out"
+                )
 
     def _check_labels_alone(self) -> None:
         if self.unlabeled:

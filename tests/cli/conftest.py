@@ -65,7 +65,7 @@ def teacher(tmp_path_factory, run_cli, news, encoder, few_steps) -> str:
 @pytest.fixture(scope="session")
 def distilled(run_cli, news, teacher, few_steps):
     """Distils the teacher into a folder, without its page unless `--report` is given."""
-    shape = ["--layers", "2", "--width", "16", "--heads", "4", "--units", "40", "--intermediate-epochs", "1"]
+    shape = ["--layers", "2", "--width", "16", "--heads", "4", "--units", "40"]
     return lambda folder, *more: run_cli(
         "distill", news, "--teacher", teacher, "--output", folder, *few_steps, *shape, "--no-report", *more
     )

@@ -47,7 +47,7 @@ KINDS = [
     "sentence-embedding",
 ]
 FEW = {"max_length": 32, "batch_size": 8, "epochs": 1}
-SMALL = {"layers": 2, "width": 16, "heads": 4, "units": 40, "intermediate_epochs": 1, "preflight": False}
+SMALL = {"layers": 2, "width": 16, "heads": 4, "units": 40, "preflight": False}
 GENERAL = {"layers": 2, "width": 16, "heads": 4, "units": 40, "block_length": 16, "batch_size": 8}
 GENERAL |= {"held_out_blocks": 4, "preflight": False}
 NOUNS = {"film", "game", "match", "player", "team", "bank", "market", "song"}

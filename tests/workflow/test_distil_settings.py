@@ -130,6 +130,34 @@ def test_what_labels_alone_have_a_use_for_is_taken():
             _settings(learn_from="labels", start=start, layer_mapping="last")
 
 
+OTHER_PHASE = [
+    ({}, "intermediate_epochs", "intermediate-layer", "joint"),
+    ({}, "intermediate_learning_rate", "intermediate-layer", "joint"),
+    ({"phases": ("prediction-layer",)}, "intermediate_epochs", "intermediate-layer", "prediction-layer"),
+    ({"recipe": "minilmv2"}, "epochs", "prediction-layer or joint", "intermediate-layer"),
+    ({"recipe": "minilmv2"}, "learning_rate", "prediction-layer or joint", "intermediate-layer"),
+    ({"phases": ("intermediate-layer",)}, "temperature", "prediction-layer or joint", "intermediate-layer"),
+]
+
+
+@pytest.mark.parametrize(("given", "name", "missing", "there"), OTHER_PHASE)
+def test_what_belongs_to_a_phase_that_the_run_does_not_have_is_refused(tmp_path, given, name, missing, there):
+    """Prevents passes and a learning rate that are given, kept as settings of the run, and do nothing."""
+    settings = _settings(**given, **{name: 2.0})
+    with pytest.raises(ValueError, match=f"expected the phase {missing} with `{name}`, got {there}; because no other"):
+        settings.arguments(tmp_path, "loss")
+
+
+def test_both_phases_take_the_settings_of_both(tmp_path):
+    """Prevents a refusal of what has a use, whether the phases are given or the recipe's."""
+    passes = {"epochs": 2, "learning_rate": 1e-5, "intermediate_epochs": 1, "intermediate_learning_rate": 1e-4}
+    both = ("intermediate-layer", "prediction-layer")
+    for given in ({"recipe": "tinybert"}, {"phases": both}, {"phases": ("intermediate-layer", "joint")}):
+        made = _settings(**given, **passes, temperature=2.0).arguments(tmp_path, "loss")
+        assert (made.num_train_epochs, made.learning_rate) == (2, 1e-5)
+        assert (made.intermediate_num_train_epochs, made.intermediate_learning_rate) == (1, 1e-4)
+
+
 def test_a_limit_of_a_cache_that_there_is_not_is_refused():
     """Prevents a run whose teacher is thought to be kept, and answers at every step."""
     with pytest.raises(ValueError, match="expected `cache_dir` with `cache_max_gb`, got 20 without"):

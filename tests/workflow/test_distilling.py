@@ -42,7 +42,7 @@ from hf_tinybert.workflow.teachers import one_teacher
 
 KINDS = [str(kind) for kind in TaskKind]
 FEW = {"max_length": 32, "batch_size": 8, "epochs": 1}
-SMALL = {"layers": 2, "width": 16, "heads": 4, "units": 40, "intermediate_epochs": 1, "preflight": False}
+SMALL = {"layers": 2, "width": 16, "heads": 4, "units": 40, "preflight": False}
 
 
 def _settings(data_of, teacher_of, kind="text-classification", **changes):
@@ -116,7 +116,7 @@ def test_a_student_without_distillation_learns_from_labels_alone(data_of, teache
         raise RuntimeError("distilled")
 
     monkeypatch.setattr("hf_tinybert.workflow.distilling.DistillationTrainer.train", distilled)
-    settings = _settings(data_of, teacher_of, learn_from="labels", start="random", intermediate_epochs=None)
+    settings = _settings(data_of, teacher_of, learn_from="labels", start="random")
     figures = distil(settings, tmp_path / "out", display)
     assert figures["scores"]["validation"]["student"].keys() == {"accuracy", "f1", "matthews_correlation"}
     assert not (tmp_path / "out" / "distillation.json").exists()
@@ -211,9 +211,7 @@ def test_a_search_for_another_start_than_projection_is_refused_before_the_folder
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(
-    "learnt", [{"phases": ("prediction-layer",)}, {"learn_from": "labels", "intermediate_epochs": None}]
-)
+@pytest.mark.parametrize("learnt", [{"phases": ("prediction-layer",)}, {"learn_from": "labels"}])
 def test_frozen_parts_are_those_of_the_start(learnt, data_of, teacher_of, tmp_path, display, monkeypatch):
     """Prevents a setting that one of the two ways to learn leaves out, and a card that does not tell of it."""
     kept = "bert.embeddings.word_embeddings.weight"
@@ -577,4 +575,4 @@ def test_texts_without_labels_are_learned_from_the_teacher_alone(kind, data_of, 
         with pytest.raises(ValueError, match="for training rows without labels, got one that reads labels"):
             distil(replace(settings, loss_weights={"label_loss": 1.0}), tmp_path / "other", display)
         with pytest.raises(ValueError, match="can be `label` of text-classification, got none"):
-            distil(replace(settings, learn_from="labels", intermediate_epochs=None), tmp_path / "other", display)
+            distil(replace(settings, learn_from="labels"), tmp_path / "other", display)

@@ -36,7 +36,6 @@ SHARED = {
     "units": 40,
     "batch_size": 8,
     "epochs": 1,
-    "intermediate_epochs": 1,
     "max_length": 32,
     "preflight": False,
 }
@@ -152,7 +151,8 @@ def test_tasks_imitate_the_layers_that_the_encoder_starts_from(settings_of, tmp_
 
 def test_interrupted_it_ends_with_the_same_student(settings_of, tmp_path, display, monkeypatch, earlier_calls_took):
     """Prevents a resumed run that starts again, ends elsewhere than the straight one, or tells half of its cost."""
-    settings = settings_of("news", "things", epochs=2, recipe="tinybert", layer_mapping="search")
+    passes = {"epochs": 2, "intermediate_epochs": 1}
+    settings = settings_of("news", "things", **passes, recipe="tinybert", layer_mapping="search")
     distil_tasks(settings, tmp_path / "straight", display)
     original, steps = TrainingProgress.on_step_end, 0
 
