@@ -11,7 +11,8 @@ from hf_tinybert.data.kinds.definition import Prediction
 from hf_tinybert.data.tasks import Task
 from hf_tinybert.hub.model_facts import ModelFacts
 from hf_tinybert.report.report_settings import ReportSettings
-from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, read_answers, rows_sha256, stored_weights_sha256
+from hf_tinybert.workflow.kept_answers import KEPT_SPLIT, read_answers, rows_sha256
+from hf_tinybert.workflow.model_contents import stored_weights_sha256
 from hf_tinybert.workflow.model_folder import load_task
 from hf_tinybert.workflow.task_data import check_labels, read_data, sample
 from hf_tinybert.workflow.teacher_search import find_teacher, named_teacher, recorded_teacher

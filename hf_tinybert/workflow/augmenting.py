@@ -14,7 +14,7 @@ from hf_tinybert.run_folder import RUN_FILE, RunFolder, claim_folder
 from hf_tinybert.workflow.augment_settings import PARTS_SUFFIX, AugmentSettings
 from hf_tinybert.workflow.augmentation_parts import AugmentedParts, Part
 from hf_tinybert.workflow.augmentation_sources import choose_vectors, make_augmenter, make_reader
-from hf_tinybert.workflow.kept_answers import stored_weights_sha256
+from hf_tinybert.workflow.model_contents import stored_weights_sha256
 from hf_tinybert.workflow.row_fingerprint import fingerprint
 from hf_tinybert.workflow.task_data import read_data, sample
 

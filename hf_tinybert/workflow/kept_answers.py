@@ -13,10 +13,7 @@ from datasets import Dataset
 
 from hf_tinybert.data.kinds.definition import Prediction
 from hf_tinybert.data.tasks import Task
-from hf_tinybert.distillation.adapters import ADAPTER_CONFIG_FILE
-from hf_tinybert.distillation.teacher import base_of_adapter
-from hf_tinybert.models.checkpoint_folder import weight_files_sha256
-from hf_tinybert.workflow.model_folder import stored_folder
+from hf_tinybert.workflow.model_contents import stored_weights_sha256
 from hf_tinybert.workflow.task_data import drawn
 from hf_tinybert.workflow.teacher_source import TeacherSource
 
@@ -117,28 +114,6 @@ def rows_sha256(rows: Dataset, task: Task, seed: int) -> str:
     return hashlib.sha256(json.dumps(asked, ensure_ascii=False, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def stored_weights_sha256(name: str | Path | TeacherSource) -> str | None:
-    """A hash of the weight files of a folder, or of a Hub model in the local cache; no model is loaded for it.
-
-    Args:
-        name: folder or Hub name; of an adapter its base counts too, of several teachers all and their shares.
-
-    Returns:
-        None where there are none.
-    """
-    if isinstance(name, TeacherSource):
-        if not name.is_joined:
-            return stored_weights_sha256(name.first)
-        every = [stored_weights_sha256(one) for one in name.names]
-        return None if None in every else hashlib.sha256(f"{every} {list(name.shares)}".encode()).hexdigest()
-    folder = stored_folder(name)
-    own = None if folder is None else weight_files_sha256(folder)
-    if folder is None or own is None or not (folder / ADAPTER_CONFIG_FILE).is_file():
-        return own
-    base = stored_weights_sha256(base_of_adapter(folder))
-    return None if base is None else hashlib.sha256(f"{own} on {base}".encode()).hexdigest()
-
-
 def _read(folder: Path) -> dict[str, KeptAnswers]:
     try:
         with gzip.open(folder / ANSWERS_FILE) as file:  # of a stranger's folder it may unfold without end
@@ -160,5 +135,4 @@ __all__ = [
     "keep_answers",
     "read_answers",
     "rows_sha256",
-    "stored_weights_sha256",
 ]

@@ -1,4 +1,4 @@
-"""What lies under the names that the settings of a run give: weights of models, content of files and data."""
+"""What lies under the names that the settings of a run give: models with what they read, files and data."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -8,10 +8,11 @@ from pathlib import Path
 from hf_tinybert.data.data_files import file_sha256
 from hf_tinybert.data.raw_splits import local_files
 from hf_tinybert.run_folder import RunFolder
-from hf_tinybert.workflow.kept_answers import stored_weights_sha256
+from hf_tinybert.workflow.model_contents import read_files_sha256, stored_weights_sha256
 
 _STAGE = "sources"
-_MODELS, _FILES, _DATA = "models", "files", "data"
+_MODELS, _MODEL_FILES, _FILES, _DATA = "models", "model_files", "files", "data"
+_BEGUN_WITH = (_MODELS, _MODEL_FILES, _FILES)
 _Contents = Mapping[str, Mapping[str, str]]
 
 
@@ -31,10 +32,12 @@ class RunSources:
     data: tuple[str, ...] = ()
 
     def contents(self) -> dict[str, dict[str, str]]:
-        """Hashes by name of weights, files and data; of what is not on this machine nothing is known."""
+        """Hashes by name of weights, what models read beside them, files and data; of what is not here none."""
         weights = {name: stored_weights_sha256(name) for name in self.models}
+        read = [read_files_sha256(name) for name in self.models]
         return {
             _MODELS: {name: told for name, told in weights.items() if told is not None},
+            _MODEL_FILES: {file: told for of_model in read for file, told in of_model.items()},
             _FILES: {name: file_sha256(Path(name)) for name in self.files if Path(name).is_file()},
             _DATA: {name: _files_sha256(files) for name in self.data if (files := local_files(name))},
         }
@@ -51,7 +54,7 @@ def check_finished(folder: RunFolder, sources: RunSources) -> None:
         ValueError: a model, a file or data have changed.
     """
     before = folder.finished(_STAGE)
-    changed = [] if before is None else _changed(before, sources.contents(), (_MODELS, _FILES, _DATA))
+    changed = [] if before is None else _changed(before, sources.contents(), (*_BEGUN_WITH, _DATA))
     if changed:
         raise ValueError(
             f"expected what the finished run in `{folder.path}` was made of, got another content of "
@@ -75,7 +78,7 @@ def keep_sources(folder: RunFolder, sources: RunSources, *, leads: bool) -> None
     if not leads:
         return
     now, before = sources.contents(), folder.finished(_STAGE) or {}
-    changed = _changed(before, now, (_MODELS, _FILES))
+    changed = _changed(before, now, _BEGUN_WITH)
     if changed:
         raise ValueError(
             f"expected what the run in `{folder.path}` began with, got another content of {', '.join(changed)}; "
@@ -85,9 +88,10 @@ def keep_sources(folder: RunFolder, sources: RunSources, *, leads: bool) -> None
 
 
 def _changed(before: _Contents, now: _Contents, kinds: Iterable[str]) -> list[str]:
-    """What has another content now; a run of before there were such hashes knows none."""
+    """What has another content now, each once; a run of before there were such hashes knows none."""
     known = {what: before.get(what, {}) for what in kinds}
-    return [f"`{name}`" for what in known for name, told in now[what].items() if known[what].get(name, told) != told]
+    changed = (name for what in known for name, told in now[what].items() if known[what].get(name, told) != told)
+    return [f"`{name}`" for name in dict.fromkeys(changed)]
 
 
 def _files_sha256(files: Iterable[Path]) -> str:

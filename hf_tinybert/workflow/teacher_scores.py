@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 
 from hf_tinybert.distillation.teacher_ensemble import teachers_of
 from hf_tinybert.run_folder import RunFolder
-from hf_tinybert.workflow.kept_answers import stored_weights_sha256
+from hf_tinybert.workflow.model_contents import stored_weights_sha256
 from hf_tinybert.workflow.teacher_source import TeacherSource
 
 Scores = dict[str, dict[str, float]]

@@ -33,7 +33,8 @@ from hf_tinybert.workflow import (
     pretrain,
     trim_vocabulary,
 )
-from hf_tinybert.workflow.kept_answers import read_answers, stored_weights_sha256
+from hf_tinybert.workflow.kept_answers import read_answers
+from hf_tinybert.workflow.model_contents import stored_weights_sha256
 from hf_tinybert.workflow.model_folder import load_task
 from hf_tinybert.workflow.task_data import read_data
 from hf_tinybert.workflow.teacher_search import find_teacher, recorded_teacher

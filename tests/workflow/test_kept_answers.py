@@ -1,9 +1,6 @@
 """Tests of answers that are kept."""
 
 import gzip
-import json
-import shutil
-from pathlib import Path
 
 import pytest
 from datasets import Dataset
@@ -16,10 +13,9 @@ from hf_tinybert.workflow.kept_answers import (
     keep_answers,
     read_answers,
     rows_sha256,
-    stored_weights_sha256,
 )
+from hf_tinybert.workflow.model_contents import stored_weights_sha256
 from hf_tinybert.workflow.task_data import sample
-from hf_tinybert.workflow.teacher_source import TeacherSource
 
 TASK = Task(TaskSettings(TaskKind.TEXT_CLASSIFICATION, ("bad", "good"), max_length=16))
 ROWS = Dataset.from_dict({"text": ["one", "two"], "label": ["bad", "good"]})
@@ -35,24 +31,6 @@ def folder(tmp_path):
     """Of a student, as far as answers are concerned."""
     (tmp_path / "model.safetensors").write_bytes(b"weights")
     return tmp_path
-
-
-def test_the_hash_of_an_adapter_knows_its_base_and_that_of_several_their_shares(adapter_teacher, tmp_path):
-    """Prevents kept answers of an adapter on another base, or of other shares, from being taken for these."""
-    (tmp_path / "base").mkdir()
-    adapter = Path(shutil.copytree(adapter_teacher, tmp_path / "adapter"))
-    told = json.loads((adapter / "adapter_config.json").read_text())
-    (adapter / "adapter_config.json").write_text(
-        json.dumps(told | {"base_model_name_or_path": str(tmp_path / "base")})
-    )
-    found = set()
-    for weights in (b"first", b"second"):
-        (tmp_path / "base" / "model.safetensors").write_bytes(weights)
-        found.add(stored_weights_sha256(adapter))
-        for shares in (None, (1.0, 1.0), (1.0, 2.0)):
-            found.add(stored_weights_sha256(TeacherSource((str(adapter), str(tmp_path / "base")), shares)))
-    assert len(found) == 6 and None not in found  # equal shares are the same however they are written
-    assert stored_weights_sha256(TeacherSource((str(adapter), "no/where"))) is None
 
 
 def test_both_models_stand_beside_each_other_and_tasks_apart(folder):
@@ -99,14 +77,6 @@ def test_whatever_changes_an_answer_changes_the_hash_of_the_rows(folder):
     ]
     assert len(set(hashes)) == len(hashes)
     assert rows_sha256(Dataset.from_dict(ROWS.to_dict()), TASK, 0) == hashes[0]
-
-
-def test_weights_are_known_without_a_model(folder, tmp_path):
-    """Prevents answers of weights that were trained again, and a wait for a model that nobody needs."""
-    before = stored_weights_sha256(folder)
-    (folder / "model.safetensors").write_bytes(b"weightz")
-    assert before != stored_weights_sha256(folder) != stored_weights_sha256(str(folder / "nowhere"))
-    assert stored_weights_sha256("nobody/nothing") is None
 
 
 def test_more_than_a_reader_takes_is_neither_kept_nor_read(folder, monkeypatch):

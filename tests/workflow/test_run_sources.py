@@ -12,6 +12,7 @@ def sources(tmp_path):
     """A model, a text and rows, and the folder of a run that keeps them."""
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.safetensors").write_bytes(b"first")
+    (tmp_path / "model" / "tokenizer.json").write_text('{"model": {"vocab": {"film": 0}}}')
     (tmp_path / "texts.txt").write_text("a film\n")
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "train.jsonl").write_text('{"text": "a film"}\n')
@@ -25,6 +26,7 @@ def sources(tmp_path):
 
 CHANGED = {
     "model": ("model/model.safetensors", b"second"),
+    "model/tokenizer.json": ("model/tokenizer.json", b'{"model": {"vocab": {"game": 0}}}'),
     "texts.txt": ("texts.txt", b"a game\n"),
     "data": ("data/dev.jsonl", b'{"text": "a song"}\n'),
 }
@@ -43,8 +45,35 @@ def test_another_content_under_the_same_name_is_named(sources, tmp_path, name):
     (tmp_path / file).write_bytes(content)
     with pytest.raises(ValueError, match=rf"the finished run in `.*run` .* another content of `[^`]*{name}`; because"):
         check_finished(RunFolder(tmp_path / "run", {}), sources)
-    (tmp_path / file).unlink()
-    if name != "data":  # of which another split is left
+    if name != "data":  # of which another split would be left
+        (tmp_path / file.split("/")[0]).rename(tmp_path / "elsewhere")
+        check_finished(folder, sources)
+
+
+def test_a_file_more_or_less_of_a_model_is_another_model(sources, tmp_path):
+    """Prevents a finished run from passing for one whose teacher has its labels or its tokenizer from elsewhere."""
+    folder = RunFolder(tmp_path / "run", {})
+    keep_sources(folder, sources, leads=True)
+    (tmp_path / "model" / "README.md").write_text("A model.")
+    check_finished(folder, sources)
+    (tmp_path / "model" / "task.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"another content of `[^`]*model`; because"):
+        check_finished(folder, sources)
+    (tmp_path / "model" / "task.json").unlink()
+    (tmp_path / "model" / "tokenizer.json").unlink()
+    with pytest.raises(ValueError, match=r"another content of `[^`]*model`; because"):
+        check_finished(folder, sources)
+
+
+def test_a_run_of_before_the_files_beside_the_weights_were_known_is_taken_as_it_is(sources, tmp_path):
+    """Prevents finished runs of an earlier version from being refused, and one that goes on from knowing none."""
+    folder = RunFolder(tmp_path / "run", {})
+    folder.finish("sources", {what: told for what, told in sources.contents().items() if what != "model_files"})
+    (tmp_path / "model" / "tokenizer.json").write_text("{}")
+    check_finished(folder, sources)
+    keep_sources(folder, sources, leads=True)
+    (tmp_path / "model" / "tokenizer.json").write_text('{"model": {}}')
+    with pytest.raises(ValueError, match="another content of"):
         check_finished(folder, sources)
 
 
@@ -52,7 +81,7 @@ def test_a_run_goes_on_with_its_models_and_files_and_with_the_same_rows(sources,
     """Prevents half a training from another start, and a refusal of rows that were saved again."""
     folder = RunFolder(tmp_path / "run", {})
     keep_sources(folder, sources, leads=True)
-    for name in ("model", "texts.txt"):
+    for name in ("model", "model/tokenizer.json", "texts.txt"):
         file, content = CHANGED[name]
         before = (tmp_path / file).read_bytes()
         (tmp_path / file).write_bytes(content)
