@@ -33,6 +33,7 @@ from hf_tinybert.distillation.teacher_ensemble import join_teachers
 from hf_tinybert.distillation.terms import Reads
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.distillation.trainer import DistillationTrainer
+from hf_tinybert.idle_settings import check_not_idle
 from hf_tinybert.models.configuration_tinybert import PRESETS, TinyBertConfig
 from hf_tinybert.models.modeling_tinybert import TinyBertModel
 from hf_tinybert.workflow.heads import STUDENT_CLASSES, head_class
@@ -71,7 +72,7 @@ class Examination:
         task: of a multi-task teacher, the head that teaches.
 
     Raises:
-        ValueError: a `batch_size` below 1.
+        ValueError: a `batch_size` below 1, or what is said of a `dataset` without one.
     """
 
     teacher: str | tuple[str, ...]
@@ -92,6 +93,8 @@ class Examination:
         """Check what nothing else would before it is divided by."""
         if self.batch_size < 1:
             raise ValueError(f"expected a `batch_size` of at least 1, got {self.batch_size}; because no row is read")
+        if self.dataset is None:
+            check_not_idle(self, ("kind", "columns", "split"), "`dataset`", "the models alone are examined")
 
     @property
     def teacher_source(self) -> TeacherSource:

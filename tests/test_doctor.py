@@ -142,6 +142,14 @@ def test_a_batch_without_rows_is_refused(rows):
         Examination("teacher", batch_size=rows)
 
 
+def test_what_is_said_of_data_that_there_is_not_is_refused():
+    """Prevents a kind or a split that is thought to be examined."""
+    with pytest.raises(
+        ValueError, match="expected `dataset` with `kind`, `columns`, `split`, got none; because the m"
+    ):
+        Examination("teacher", kind="regression", columns={"text": "body"}, split="test")
+
+
 def test_models_alone_can_be_examined(teacher_folder, tiny_preset):
     """Prevents data from being demanded for a question about models."""
     report = examine(Examination(str(teacher_folder)))

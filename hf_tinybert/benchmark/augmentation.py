@@ -18,6 +18,7 @@ from hf_tinybert.benchmark.textbook_augmentation import TextbookAugmentation
 from hf_tinybert.benchmark.turns import synchronized_seconds
 from hf_tinybert.data.augmentation import Augmenter, MaskedWords, PassageReader, Replacement, stop_words
 from hf_tinybert.data.kinds.definition import TaskKind
+from hf_tinybert.idle_settings import check_not_idle
 from hf_tinybert.machine import machine
 from hf_tinybert.progress import ProgressDisplay
 
@@ -63,6 +64,8 @@ class AugmentationBenchmark:
     ) -> None:
         if not rows or repeats < 1:
             raise ValueError(f"expected a source of candidates and a repeat, got {[*map(str, rows)]} and {repeats}")
+        if WordSource.MASKED_LM not in rows:
+            check_not_idle(workload, ["masked_lm"], "the source `masked-lm`", "vectors need no model")
         for source, number in rows.items():
             turns = textbook_rows[source]
             if turns < 1 or number < turns or number % turns:

@@ -19,6 +19,7 @@ from hf_tinybert.data.augmentation import WordVectors, has_packaged_glove, packa
 from hf_tinybert.data.kinds.definition import TaskKind
 from hf_tinybert.data.packages import packaged_teacher
 from hf_tinybert.data.sources import load_rows, load_task_data
+from hf_tinybert.idle_settings import check_not_idle
 
 _SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]
 _SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -56,6 +57,8 @@ class AugmentationWorkload:
         for name in ("words_per_row", "vectors", "width"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected a positive `{name}`, got {getattr(self, name)}")
+        if self.dataset is None:
+            check_not_idle(self, ["text_column"], "`dataset`", "texts of made-up words have none")
 
     @property
     def reads_glove(self) -> bool:

@@ -17,6 +17,7 @@ from hf_tinybert.data.kinds.definition import TaskKind
 from hf_tinybert.data.packages import packaged_teacher
 from hf_tinybert.data.sources import load_rows, load_task_data
 from hf_tinybert.distillation.terms import Phase
+from hf_tinybert.idle_settings import check_not_idle
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.modeling_tinybert import TinyBertForSequenceClassification
 
@@ -58,6 +59,8 @@ class Workload:
         for name in ("max_length", "batch_size", "steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected a positive `{name}`, got {getattr(self, name)}")
+        if self.student is not None:
+            check_not_idle(self, ["dropout"], "a random student", "a folder says its own", f"`{self.student}`")
         if self.text_columns is not None and len(self.text_columns) not in (1, 2):
             raise ValueError(f"expected one or two `text_columns`, got {self.text_columns}")
 

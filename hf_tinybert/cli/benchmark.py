@@ -9,6 +9,7 @@ from rich.console import Console
 from hf_tinybert.cli import options
 from hf_tinybert.cli.loading import figures_alone, loading
 from hf_tinybert.cli.outcome import show_outcome
+from hf_tinybert.cli.recipe_verb import stands_on_command_line
 from hf_tinybert.cli.refusals import EXPECTED_ERRORS, refusal, run_display
 
 benchmark_app = typer.Typer(no_args_is_help=True, help="Measure on this machine.")
@@ -80,6 +81,7 @@ def benchmark_train(
 
 @benchmark_app.command("augment")
 def benchmark_augment(
+    context: typer.Context,
     dataset: Annotated[str | None, typer.Option(help="Hub name, folder or file; else made-up words.")] = None,
     text_column: Annotated[str | None, typer.Option(help="Of data without labels.")] = None,
     masked_lm: Annotated[str | None, typer.Option(help="Hub name or folder; else random, as BERT-base.")] = None,
@@ -120,6 +122,12 @@ def benchmark_augment(
             )
             counts = {WordSource.VECTORS: rows, WordSource.MASKED_LM: masked_rows}
             asked = [options.parse_choice(WordSource, name, "--source") for name in source or WordSource]
+            for of, option in ((WordSource.VECTORS, "rows"), (WordSource.MASKED_LM, "masked_rows")):
+                if of not in asked and stands_on_command_line(context, option):
+                    raise ValueError(
+                        f"expected the source `{of}` with `--{option.replace('_', '-')}`, got {', '.join(asked)} "
+                        "alone; because no row is augmented by the other; leave it out"
+                    )
             measurement = AugmentationBenchmark(
                 workload,
                 {one: counts[one] for one in asked},

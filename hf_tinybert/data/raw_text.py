@@ -34,7 +34,7 @@ def read_documents(sources: Sequence[str], columns: Sequence[str] = DEFAULT_COLU
         ValueError: If a file cannot be read, or it is not clear which column holds the text.
     """
     for source in sources:
-        yield from _documents(source, columns)
+        yield from (document for _, document in _documents(source, columns))
 
 
 def check_sources(sources: Sequence[str], columns: Sequence[str] = DEFAULT_COLUMNS) -> None:
@@ -46,10 +46,18 @@ def check_sources(sources: Sequence[str], columns: Sequence[str] = DEFAULT_COLUM
 
     Raises:
         FileNotFoundError: If there is no such file or data set.
-        ValueError: If a file cannot be read, is not UTF-8, or it is not clear which column holds the text.
+        ValueError: If a file cannot be read, is not UTF-8, it is not clear which column holds the text, or none of
+            the sources has one of the `columns`, other than by default.
     """
-    for source in sources:
-        next(_documents(source, columns), None)
+    first = [next(_documents(source, columns), None) for source in sources]
+    read = {name for document in first if document is not None for name in document[0]}
+    unread = [] if tuple(columns) == DEFAULT_COLUMNS else [name for name in columns if name not in read]
+    if unread:
+        raise ValueError(
+            f"expected {', '.join(f'`{name}`' for name in unread)} among the columns of "
+            f"{', '.join(f'`{source}`' for source in sources)}, got it in none; because nothing would be read by that "
+            "name, and lines of a text have no columns; correct the name, or leave it out."
+        )
 
 
 def describe_sources(sources: Sequence[str]) -> list[str]:
@@ -67,7 +75,8 @@ def each_once(documents: Iterable[str]) -> Iterator[str]:
             yield document
 
 
-def _documents(source: str, columns: Sequence[str]) -> Iterator[str]:
+def _documents(source: str, columns: Sequence[str]) -> Iterator[tuple[Sequence[str], str]]:
+    """Each document, after the columns that are read of its source, none of plain text."""
     path = Path(source)
     if path.is_dir() or (path.is_file() and path.suffix.lower() not in FORMATS):
         got = "the folder" if path.is_dir() else "the file"
@@ -78,7 +87,7 @@ def _documents(source: str, columns: Sequence[str]) -> Iterator[str]:
     rows: Any = read_data_file(path) if path.is_file() else _stream(source)
     batches = rows.iter(batch_size=_ROWS)
     if path.is_file() and path.suffix.lower() == _PLAIN:
-        yield from _paragraphs(line for batch in batches for line in batch["text"])
+        yield from (((), text) for text in _paragraphs(line for batch in batches for line in batch["text"]))
         return
     chosen: list[str] = []
     for batch in batches:
@@ -87,7 +96,7 @@ def _documents(source: str, columns: Sequence[str]) -> Iterator[str]:
             for name, value in zip(chosen, values, strict=True):
                 text = _text(value, name, source)
                 if text.strip():
-                    yield text
+                    yield chosen, text
 
 
 def _text(value: object, name: str, source: str) -> str:

@@ -76,6 +76,7 @@ class PublishingTrainer(Trainer):
                 card,
                 ", ".join(f"`{name}`" for name in kwargs),
             )
+            kwargs = {}
         arguments = (folder, message, token, revision, kwargs)
         return self._publish(*arguments) if blocking else HfApi().run_as_future(self._publish, *arguments)
 

@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hf_tinybert.export.formats import ExportFormat
+from hf_tinybert.idle_settings import check_not_idle
+
+_OF_SCORES = ("columns", "split", "rows", "largest_loss")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,11 @@ class ExportSettings:
         for name in ("largest_difference", "largest_loss"):
             if getattr(self, name) < 0:
                 raise ValueError(f"expected `{name}` of at least 0, got {getattr(self, name)}")
+        if self.data is None:
+            check_not_idle(self, _OF_SCORES, "`data`", "no rows are scored without")
+        if self.form is ExportFormat.ONNX_INT8:
+            reason = "its numbers are rounded on purpose, and its score is compared alone"
+            check_not_idle(self, ["largest_difference"], "another form", reason, f"`{self.to}`")
         if self.form is ExportFormat.ONNX_INT8 and self.data is None:
             raise ValueError(
                 "expected labelled rows for int8, got no data; because its answers differ from the model's, and only "

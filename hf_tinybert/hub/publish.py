@@ -14,8 +14,11 @@ from hf_tinybert.hub.card_metadata import CardDetails
 from hf_tinybert.hub.disclosure import check_disclosure
 from hf_tinybert.hub.model_card import check_card, save_card
 from hf_tinybert.hub.published_files import CARD_FILE, PublishedForm, left_over_paths, prepared_files, published_paths
+from hf_tinybert.idle_settings import given_settings
 
 logger = logging.getLogger(__name__)
+
+_OF_A_NEW_CARD = ("license", "language", "dataset", "base_model", "teacher_license", "tags", "intended_use")
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Publication:
         create_pr: whether the commit is a pull request.
         tags: more of them in the card.
         message: of the commit.
-        details: what the card says besides the folder; a card that lies in the folder goes up as it is.
+        details: what the card says besides the folder; refused where a card lies there, which goes up as it is.
     """
 
     repo_id: str
@@ -84,8 +87,8 @@ def publish(folder: str | Path, publication: Publication, *, token: str | None =
 
     Raises:
         FileNotFoundError: Configuration, weights or tokenizer are missing.
-        ValueError: A model that has no such form, a damaged file, one that tells a token or a path of this machine, or
-            a private model for a repository that is public.
+        ValueError: A model that has no such form, a damaged file, one that tells a token or a path of this machine,
+            `details` beside a card, or a private model for a repository that is public.
         OSError: The Hub refused, or could not be reached (`ConnectionError`).
     """
     folder = Path(folder)
@@ -113,6 +116,13 @@ def _write_card(folder: Path, staged: Path, publication: Publication) -> None:
         details = replace(own, repo_id=own.repo_id or publication.repo_id, tags=(*own.tags, *publication.tags))
         save_card(folder, staged, details, publication.form, remote_code=publication.remote_code)
         return
+    told = given_settings(publication.details, _OF_A_NEW_CARD)
+    if told:
+        raise ValueError(
+            f"expected no `{CARD_FILE}` in `{folder}` with {', '.join(f'`{name}`' for name in told)}, got one; "
+            "because that card goes up as it is; write it there, or have the card written anew by `hf-tinybert card "
+            "--overwrite`"
+        )
     check_card(path.read_text(encoding="utf-8"), folder, publication.form, remote_code=publication.remote_code)
     if publication.tags:
         card = ModelCard.load(path)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from hf_tinybert.idle_settings import check_not_idle
+
 PACKAGED_TEACHER = "sentence-transformers/all-MiniLM-L6-v2"
 
 
@@ -43,6 +45,11 @@ class QuickstartSettings:
     train_rows: int | None = None
     held_out_rows: int | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check before anything is read."""
+        if self.dataset is None:
+            check_not_idle(self, ("text_column", "label_column"), "`dataset`", "the packaged news have their own")
 
     @property
     def distillation_epochs(self) -> float:

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hf_tinybert.idle_settings import check_not_idle
+
 REPORT_FILE = "report.html"
 _SPLITS = ("train", "validation", "test")
+_OF_COMPARISON = ("data", "teacher", "columns", "split", "rows", "batch_size")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +46,9 @@ class ReportSettings:
                 raise ValueError(
                     f"expected `{name}` of at least 1, got {getattr(self, name)}; because nothing would be compared"
                 )
-        given = [f"`{name}`" for name in ("data", "teacher") if getattr(self, name)]
-        if not self.compare and given:
-            raise ValueError(
-                f"expected no {' and no '.join(given)} for a page from the files alone, got one; because nothing "
-                "would read it; leave it out, or let student and teacher be compared"
-            )
+        if not self.compare:
+            needed = "a comparison of student and teacher"
+            check_not_idle(self, _OF_COMPARISON, needed, "no model answers", "a page from the files alone")
 
 
 __all__ = ["REPORT_FILE", "ReportSettings"]

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hf_tinybert.benchmark.results import public_name
+from hf_tinybert.idle_settings import check_not_idle
 from hf_tinybert.runtimes.runtime import Runtime
 
 
@@ -58,6 +59,8 @@ class InferenceSettings:
                 f"{'no student' if self.student is None else f'`{self.teacher}`'}; because it stands beside random "
                 "weights of BERT-base's shape; leave one of them out"
             )
+        if self.student is None:
+            check_not_idle(self, ["task"], "a `student`", "random weights have no heads to choose from")
         if min(self.lengths) < 2:  # a text has [CLS] and [SEP]
             raise ValueError(f"expected `lengths` of at least 2 tokens, got {min(self.lengths)}")
         for name, least in (

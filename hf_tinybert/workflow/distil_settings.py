@@ -11,6 +11,7 @@ from hf_tinybert.distillation.loss_weights import parse_loss_weights
 from hf_tinybert.distillation.rate_factors import parse_rate_factors
 from hf_tinybert.distillation.recipes import RecipeName
 from hf_tinybert.distillation.terms import Phase
+from hf_tinybert.idle_settings import check_not_idle, given_settings
 from hf_tinybert.models.initialization import InitializationMethod
 from hf_tinybert.workflow.run_arguments import DataSettings, share_steps, stock_arguments
 from hf_tinybert.workflow.run_sources import RunSources
@@ -150,6 +151,9 @@ class DistilSettings(DataSettings):
                 raise ValueError(f"expected positive `{name}`, got {passes}; because nothing would be learnt")
         if self.calibration_rows < 1:
             raise ValueError(f"expected `calibration_rows` of at least 1, got {self.calibration_rows}")
+        if self.start_method in (InitializationMethod.LAYERS, InitializationMethod.RANDOM):
+            needed, reason = "the start `projection` or a trained student", "nothing is fitted otherwise"
+            check_not_idle(self, ["calibration_rows"], needed, reason, f"`{self.start}`")
         if self.learn_from == LearnFrom.LABELS:
             self._check_labels_alone()
         if self.cache_max_gb is not None and self.cache_dir is None:
@@ -327,7 +331,7 @@ class DistilSettings(DataSettings):
                 f"expected `start` of {', '.join(_FROM_TEACHER)}, a folder or a Hub name like owner/name, got "
                 f"{self.start!r}"
             )
-        given = [name for name in _SIZES if getattr(self, name) != getattr(type(self), name)]  # the default
+        given = given_settings(self, _SIZES)
         if given:
             raise ValueError(
                 f"expected no {', '.join(f'`{name}`' for name in given)} with a trained student as `start`, got "

@@ -94,6 +94,9 @@ class StandardRows:
         return found
 
     def _of_line(self, text: str) -> Row | str:
+        if self._columns:
+            named = _listed(self._columns.values())
+            return f"expected a row with the columns {named}, got a line of text, which has none; leave `columns` out"
         if len(self._wanted) != 1:
             return f"expected a JSON object with {_listed(self._wanted)}, got a line of text"
         (name,) = self._wanted

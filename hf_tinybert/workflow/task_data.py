@@ -16,6 +16,7 @@ from hf_tinybert.data.label_space import first_rows
 from hf_tinybert.data.packages import packaged_bbc_news
 from hf_tinybert.data.sources import TaskData, load_task_data
 from hf_tinybert.data.tasks import KINDS, Task, TaskKind, TaskSettings
+from hf_tinybert.idle_settings import check_not_idle, given_settings
 from hf_tinybert.models.configuration_tinybert import encoder_fields
 from hf_tinybert.workflow.run_arguments import DataSettings
 
@@ -27,6 +28,10 @@ _USUAL_LENGTH = 128
 _LONGER: Mapping[TaskKind, int] = {TaskKind.QUESTION_ANSWERING: 384, TaskKind.EXTRACTIVE_SUMMARIZATION: 512}
 # BERT's SQuAD code lets windows of 384 tokens share 128 of the text
 _SHARED_PART = 3
+_OF_ONE_KIND = {
+    "masked_share": TaskKind.MASKED_LM,
+    "summary_sentences": TaskKind.EXTRACTIVE_SUMMARIZATION,
+}
 _NO_NAME = re.compile(r"LABEL_\d+")  # as transformers calls classes without names
 
 
@@ -218,12 +223,13 @@ def _task_settings(settings: DataSettings, data: TaskData, longest: int, known: 
             f"expected no `stride` for {data.kind}, got {settings.stride}; because its texts are cut at `max_length`, "
             "not read in windows that share tokens; leave it out"
         )
+    for name, kind in _OF_ONE_KIND.items():
+        if data.kind is not kind:
+            check_not_idle(settings, [name], f"rows of the kind {kind}", "no other kind reads it", str(data.kind))
     if known is not None:
         given = {"max_length": settings.max_length, "stride": settings.stride}
         changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        for name in ("summary_sentences", "masked_share"):
-            if getattr(settings, name) != getattr(DataSettings, name):
-                changed[name] = getattr(settings, name)
+        changed |= {name: getattr(settings, name) for name in given_settings(settings, _OF_ONE_KIND)}
         return replace(known.settings, **changed)
     length, stride = usual_lengths(data.kind, longest, max_length=settings.max_length)
     return TaskSettings(

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hf_tinybert.data.raw_text import DEFAULT_COLUMNS
+from hf_tinybert.idle_settings import check_not_idle
 from hf_tinybert.models.piece_choice import PieceChoice
 from hf_tinybert.workflow.run_sources import RunSources
 
@@ -41,6 +42,8 @@ class TrimSettings:
                 "expected `texts` or a file of pieces to `keep`, got neither; because they say which pieces stay"
             )
         self.choice  # noqa: B018 (its ranges)
+        if not self.texts:
+            check_not_idle(self, ("columns", "coverage", "min_count"), "`texts`", "no piece is counted without")
 
     @property
     def sources(self) -> RunSources:

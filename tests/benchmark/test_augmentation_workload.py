@@ -58,7 +58,9 @@ def test_a_model_by_name_is_read(tmp_path, tokenizer):
     assert model.config.hidden_size == 16 and len(read) == len(tokenizer)
 
 
-@pytest.mark.parametrize("wrong", [{"words_per_row": 0}, {"vectors": -1}, {"width": 0}], ids=str)
+@pytest.mark.parametrize(
+    "wrong", [{"words_per_row": 0}, {"vectors": -1}, {"width": 0}, {"text_column": "line"}], ids=str
+)
 def test_numbers_out_of_range_are_refused(wrong):
     """Prevents a typing mistake from costing a model load."""
     with pytest.raises(ValueError, match=next(iter(wrong))):

@@ -61,6 +61,7 @@ def test_named_columns_are_read_without_labels_and_as_a_pair(build_workload, tmp
         ({"steps": 0}, "steps"),
         ({"batch_size": -1}, "batch_size"),
         ({"text_columns": ("a", "b", "c")}, "text_columns"),
+        ({"student": "small", "dropout": 0.1}, "a random student with `dropout`, got `small`"),
     ],
 )
 def test_numbers_out_of_range_are_refused_before_anything_is_loaded(build_workload, overrides, message):

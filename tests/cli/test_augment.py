@@ -32,7 +32,7 @@ def test_machines_get_json_and_nothing_else(augmented, tmp_path):
     words.write_text("the a\n")
     options = ["--copies", "2", "--probability", "0.5", "--candidates", "4", "--keep-labels", "--train-rows", "20"]
     options += ["--language", "fr", "--stop-words", words, "--segmenter", "hf_tinybert.data.words:split_words"]
-    done = augmented(*options, "--no-beside-original", "--batch-size", "8", "--num-proc", "2", "--seed", "3", "--json")
+    done = augmented(*options, "--num-proc", "2", "--seed", "3", "--json")
     assert done.exit_code == 0, done.stderr
     figures = json.loads(done.stdout)
     wanted = {
@@ -44,8 +44,6 @@ def test_machines_get_json_and_nothing_else(augmented, tmp_path):
         "language": "fr",
         "stop_words": str(words),
         "segmenter": "hf_tinybert.data.words:split_words",
-        "beside_original": False,
-        "batch_size": 8,
         "num_proc": 2,
         "seed": 3,
     }
@@ -56,6 +54,8 @@ def test_machines_get_json_and_nothing_else(augmented, tmp_path):
 @pytest.mark.parametrize(
     "wrong",
     [
+        ["--no-beside-original"],
+        ["--batch-size", "8"],
         ["--copies", "0"],
         ["--probability", "0"],
         ["--num-proc", "0"],

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from transformers import BertForSequenceClassification
 
 from hf_tinybert import TinyBertForSequenceClassification
@@ -51,6 +52,13 @@ def test_benchmark_augment_refuses_an_unknown_source(run_cli):
     """Prevents a traceback for a typing mistake."""
     done = run_cli("benchmark", "augment", "--source", "dictionary")
     assert done.exit_code == 2 and "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(("source", "option"), [("vectors", "--masked-rows"), ("masked-lm", "--rows")])
+def test_benchmark_augment_refuses_rows_of_a_source_that_is_not_measured(run_cli, source, option):
+    """Prevents an option without effect."""
+    done = run_cli("benchmark", "augment", "--source", source, option, 16)
+    assert done.exit_code == 2 and f"with `{option}`, got {source} alone" in " ".join(done.output.split())
 
 
 def test_benchmark_infer_measures_prints_and_draws(

@@ -54,6 +54,18 @@ def test_sources_come_one_after_the_other_each_with_its_own_columns(tmp_path):
     assert found == ["c0", "q0", "c1", "q1", "plain", "a film", "the only texts"]
 
 
+def test_columns_that_no_source_has_are_refused(tmp_path):
+    """Prevents a misspelt column for which the only texts of a source are read, and one of plain text."""
+    plain, rows = write(tmp_path / "plain.txt", "plain"), write_rows(tmp_path / "rows.jsonl", [{"body": "texts"}])
+    check_sources([plain, rows])
+    check_sources([plain, rows], ("body",))
+    for sources, columns, named in (([rows], ("bodi",), "`bodi`"), ([plain], ("body", "a"), "`body`, `a`")):
+        with pytest.raises(ValueError, match=f"expected {named} among the columns of `.*`, got it in none"):
+            check_sources(sources, columns)
+    with pytest.raises(ValueError, match="expected `title` among"):
+        check_sources([plain, rows], ("body", "title"))
+
+
 def test_empty_documents_are_left_out(tmp_path):
     """Prevents separators without a document between them."""
     rows = [{"text": value} for value in ("one", "", None, "  \n", "two")]

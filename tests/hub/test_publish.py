@@ -133,6 +133,19 @@ def test_the_card_of_the_folder_goes_up_with_more_tags(student_folder, hub):
     assert "My own words." in card and "- mine" in card and "- news" in card
 
 
+def test_what_only_a_new_card_would_tell_is_refused_beside_one(student_folder, hub):
+    """Prevents a license that is given and stands nowhere."""
+    details = CardDetails(license="mit", language="en", tags=("news",))
+    publish(student_folder, Publication("tester/told", details=details))
+    assert b"license: mit" in hub.files("tester/told")["README.md"]
+    (student_folder / "README.md").write_text("My own words.\n")
+    with pytest.raises(
+        ValueError, match="expected no `README.md` in `.*` with `license`, `language`, `tags`, got one"
+    ):
+        publish(student_folder, Publication("tester/model", details=details))
+    assert "tester/model" not in hub.repositories
+
+
 def test_a_card_for_another_form_is_refused(student_folder, hub):
     """Prevents a card that tells people to load what is not there."""
     (student_folder / "README.md").write_text("<!-- hf-tinybert card: bert -->\n")

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from hf_tinybert.quickstart import FAST, QuickstartSettings
 
 
@@ -20,6 +22,8 @@ def test_both_students_see_the_data_as_often():
 def test_columns_are_those_that_were_named():
     """Prevents a column called `None`, and a packaged teacher that the card does not name."""
     assert QuickstartSettings().columns == {}
-    assert QuickstartSettings(text_column="body").columns == {"text": "body"}
+    assert QuickstartSettings(dataset="rows.csv", text_column="body").columns == {"text": "body"}
+    with pytest.raises(ValueError, match="expected `dataset` with `text_column`, got none"):
+        QuickstartSettings(text_column="body")
     assert QuickstartSettings().teacher_name == "sentence-transformers/all-MiniLM-L6-v2"
     assert QuickstartSettings(teacher="mine").teacher_name == "mine"

@@ -13,8 +13,13 @@ from hf_tinybert.report.report_settings import ReportSettings
         ({"split": "dev"}, "expected a split out of train, validation, test, got `dev`"),
         ({"rows": 0}, "`rows` of at least 1"),
         ({"batch_size": 0}, "`batch_size` of at least 1"),
-        ({"compare": False, "data": "rows.csv"}, "no `data` for a page"),
-        ({"compare": False, "teacher": "big", "data": "rows.csv"}, "no `data` and no `teacher` for a page"),
+        ({"compare": False, "data": "rows.csv"}, "with `data`, got a page from the files alone; because no model"),
+        (
+            {"compare": False, "teacher": "big", "data": "rows.csv"},
+            "with `data`, `teacher`, got a page from the files",
+        ),
+        ({"compare": False, "rows": 5, "split": "test"}, "with `split`, `rows`, got a page from the files alone"),
+        ({"compare": False, "columns": {"text": "body"}, "batch_size": 8}, "with `columns`, `batch_size`, got a page"),
     ],
 )
 def test_what_makes_no_report_is_refused(wrong, message):

@@ -12,6 +12,7 @@ from hf_tinybert.runtimes import InferenceSettings, Runtime
         ({"lengths": (16, 16)}, "different `lengths`"),
         ({"teacher_runtimes": (Runtime.ONNX,)}, "`fp32` among"),
         ({"own_teacher": "big"}, "got no student"),
+        ({"task": "news"}, "a `student` with `task`, got none"),
         ({"student": "small", "teacher": "base", "own_teacher": "big"}, "got `base`"),
         ({"lengths": (1,)}, "at least 2 tokens"),
         ({"batch_sizes": (0,)}, "`batch_sizes` of at least 1"),

@@ -107,10 +107,10 @@ def test_columns_and_labels_have_the_names_of_the_data(made, tmp_path, sentences
     assert set(rows[0]) == {"body", "sort", "source_row", "copy"} and {row["sort"] for row in rows} == {"a", "b"}
 
 
-def test_interrupted_it_goes_on_to_the_same_rows(made, monkeypatch, tmp_path):
+def test_interrupted_it_goes_on_to_the_same_rows(made, masked, monkeypatch, tmp_path):
     """Prevents lost, repeated or other rows after a kill, also with another batch size."""
     monkeypatch.setattr(augmenting, "_ROWS_PER_PART", 10)
-    straight, figures = made(name="straight.jsonl")
+    straight, figures = made(name="straight.jsonl", masked_lm=masked)
     whole = Augmenter.new_rows
 
     def killed(self, rows, first=0):
@@ -121,7 +121,7 @@ def test_interrupted_it_goes_on_to_the_same_rows(made, monkeypatch, tmp_path):
 
     monkeypatch.setattr(Augmenter, "new_rows", killed)
     with pytest.raises(KeyboardInterrupt):
-        made()
+        made(masked_lm=masked)
     asked = []
 
     def counted(self, rows, first=0):
@@ -129,13 +129,14 @@ def test_interrupted_it_goes_on_to_the_same_rows(made, monkeypatch, tmp_path):
         return whole(self, rows, first)
 
     monkeypatch.setattr(Augmenter, "new_rows", counted)
-    rows, again = made(batch_size=3)
+    rows, again = made(masked_lm=masked, batch_size=3)
     assert rows == straight and asked == [30, 40]
     assert again["new_rows"] == figures["new_rows"] and again["words"] == figures["words"]
     monkeypatch.setattr(Augmenter, "new_rows", None)
     for left in ("part-000001.jsonl", "part-000002.json"):  # by a call that was killed while it removed them
         next(tmp_path.glob("*.parts")).joinpath(left).touch()
-    assert made(batch_size=3)[0] == straight and made(name="straight.jsonl")[0] == straight
+    assert made(masked_lm=masked, batch_size=3)[0] == straight
+    assert made(name="straight.jsonl", masked_lm=masked)[0] == straight
     kept = {path.name: [file.name for file in path.iterdir()] for path in tmp_path.glob("*.parts")}
     assert len(kept) == 2 and set(map(tuple, kept.values())) == {("run.json",)}  # of finished runs, as is documented
 

@@ -23,6 +23,8 @@ def _settings(**changes):
         {"intermediate_epochs": 0.0},
         {"unlabeled": ("more.txt",), "learn_from": "labels"},
         {"learning_rate_factors": {"classifier": 0}},
+        {"start": "random", "calibration_rows": 64},
+        {"start": "layers", "calibration_rows": 64},
         {"start": "trained"},
         {"start": ""},
         *({"start": "owner/general", name: 4} for name in ("layers", "width", "heads", "units")),

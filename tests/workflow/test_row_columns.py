@@ -86,6 +86,12 @@ def test_a_question_without_an_id_gets_its_number():
     assert [row["id"] for row in found] == ["1", "q9", "3"]
 
 
+def test_a_line_beside_columns_is_refused():
+    """Prevents `--column` with a text, of which it renames nothing."""
+    said = StandardRows(TEXT, {"text": "body"}).of({LINE: "a film"}, 1)
+    assert said == "expected a row with the columns `body`, got a line of text, which has none; leave `columns` out"
+
+
 @pytest.mark.parametrize(
     ("kind", "row", "said"),
     [

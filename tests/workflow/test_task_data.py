@@ -53,6 +53,22 @@ def test_a_stride_of_texts_that_are_cut_is_refused(reader, data_of):
         prepare_data(DataSettings(data=data_of("regression"), stride=8), *reader)
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"summary_sentences": 2},
+            "rows of the kind extractive-summarization with `summary_sentences`, got regression",
+        ),
+        ({"masked_share": 0.3}, "rows of the kind masked-lm with `masked_share`, got regression"),
+    ],
+)
+def test_what_another_kind_reads_is_refused(reader, data_of, given, said):
+    """Prevents a setting that is shown with the run and read by nothing."""
+    with pytest.raises(ValueError, match=f"expected {said}; because no other kind reads it"):
+        prepare_data(DataSettings(data=data_of("regression"), **given), *reader)
+
+
 def test_a_known_task_keeps_its_labels_and_lengths(reader, data_of):
     """Prevents a student whose classes stand in another order than its teacher's."""
     known = Task(TaskSettings(TaskKind.TEXT_CLASSIFICATION, ("sport", "culture", "business"), max_length=20))
@@ -68,10 +84,11 @@ def test_a_known_task_takes_what_is_given_otherwise(reader, data_of):
     known = Task(TaskSettings(TaskKind.EXTRACTIVE_SUMMARIZATION, max_length=32, summary_sentences=3))
     settings = DataSettings(data=data_of("extractive-summarization"))
     assert prepare_data(settings, *reader, known).task.settings.summary_sentences == 3
-    given = replace(settings, summary_sentences=2, masked_share=0.3)
-    assert prepare_data(given, *reader, known).task.settings == replace(
-        known.settings, summary_sentences=2, masked_share=0.3
-    )
+    given = replace(settings, summary_sentences=2)
+    assert prepare_data(given, *reader, known).task.settings == replace(known.settings, summary_sentences=2)
+    words = Task(TaskSettings(TaskKind.MASKED_LM, max_length=32, masked_share=0.2))
+    given = DataSettings(data=data_of("masked-lm"), masked_share=0.3)
+    assert prepare_data(given, *reader, words).task.settings == replace(words.settings, masked_share=0.3)
 
 
 def test_unknown_labels_are_refused_by_name():

@@ -20,6 +20,8 @@ def test_the_paper_s_numbers_are_the_defaults():
         {"candidates": 2.5},
         {"batch_size": 0},
         {"vectors": "none"},
+        {"beside_original": False},
+        {"batch_size": 8},
     ],
     ids=str,
 )
