@@ -16,6 +16,7 @@ from datasets.exceptions import DatasetGenerationError
 from hf_tinybert.data.cell_types import with_cell_types
 from hf_tinybert.data.json_lines import check_json_lines
 from hf_tinybert.data.quotation_marks import quoting_of
+from hf_tinybert.data.table_header import check_header
 from hf_tinybert.data.text_encoding import check_encoding
 
 __all__ = ["FORMATS", "file_sha256", "read_data_file"]
@@ -49,7 +50,7 @@ def read_data_file(file: Path) -> Dataset:
 
     Raises:
         ValueError: If the file is empty, is not UTF-8, is damaged (a broken line is named), or holds no rows; of a
-            table also what `quoting_of` and `with_cell_types` refuse.
+            table also what `quoting_of`, `check_header` and `with_cell_types` refuse.
     """
     builder, options = FORMATS[file.suffix.lower()]
     if file.stat().st_size == 0:
@@ -57,7 +58,11 @@ def read_data_file(file: Path) -> Dataset:
     if builder != "parquet":
         check_encoding(file)
     if builder == "csv":
-        _check_separator(file, options.get("sep", ","))
+        separator = options.get("sep", ",")
+        _check_separator(file, separator)
+        quoting = quoting_of(file, separator)
+        check_header(file, separator, quoting)
+        options = {**options, "quoting": quoting}
     is_lines = file.suffix.lower() == ".jsonl"
     if builder == "json" and not _begins_with_rows(file):
         _explain_json(file, is_lines)
@@ -94,7 +99,6 @@ def _rows(builder: str, file: Path, options: Mapping[str, Any]) -> Dataset:
 
 def _csv_rows(file: Path, options: Mapping[str, Any]) -> Dataset:
     """Cells are read as texts: the library tells types by some thousand rows at a time, and makes a 1 of `01`."""
-    options = {**options, "quoting": quoting_of(file, options.get("sep", ","))}
     head = pd.read_csv(file, nrows=1, dtype=object, **options)
     if not isinstance(head.index, pd.RangeIndex):
         logger.warning(

@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from hf_tinybert.data.quotation_marks import quoting_of
+from hf_tinybert.data.table_header import check_header
 from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.data.text_encoding import check_encoding, read_text
 from hf_tinybert.workflow.row_columns import LINE, Row, StandardRows
@@ -177,6 +178,7 @@ def _json_rows(path: Path) -> list[Row | str]:
 
 def _csv_rows(path: Path, delimiter: str) -> Iterator[Row | str]:
     quoting = quoting_of(path, delimiter)
+    check_header(path, delimiter, quoting)
     taken: list[str] = []  # lines of the row at hand
     with path.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.DictReader(_noted(stream, taken), delimiter=delimiter, quoting=quoting)

@@ -130,6 +130,14 @@ def test_rows_between_two_stray_quotation_marks_of_a_tsv_stay_rows(tmp_path):
     }
 
 
+@pytest.mark.parametrize(("name", "separator"), [("rows.csv", ","), ("rows.tsv", "\t")])
+def test_two_columns_of_one_name_are_refused(tmp_path, name, separator):
+    """Prevents a second `text` that becomes `text.1` and is read by nothing."""
+    (tmp_path / name).write_text(separator.join(["text", "label", "text"]) + "\n" + separator.join("abc") + "\n")
+    with pytest.raises(ValueError, match=f"^expected a name of its own for each column of `.*{name}`, got `text`"):
+        read_data_file(tmp_path / name)
+
+
 def test_letters_behind_the_closing_quotation_mark_of_a_csv_are_refused(tmp_path):
     """Prevents a text that loses its quotation marks without a word."""
     (tmp_path / "rows.csv").write_text('text,label\nfoo,neg\n"Up" again,pos\n')

@@ -109,6 +109,14 @@ def test_a_row_of_a_table_with_too_many_cells_is_bad(tmp_path):
     assert isinstance(bad, BadRow) and good == {"text": "the film"}
 
 
+@pytest.mark.parametrize(("name", "separator"), [("rows.csv", ","), ("rows.tsv", "\t")])
+def test_two_columns_of_one_name_are_refused(tmp_path, name, separator):
+    """Prevents answers to the second of two texts."""
+    (tmp_path / name).write_text(separator.join(["text", "text"]) + "\n" + separator.join("ab") + "\n")
+    with pytest.raises(ValueError, match=f"for each column of `.*{name}`, got `text` for the columns 1, 2"):
+        list(read_rows(str(tmp_path / name), TEXT))
+
+
 def test_a_byte_order_mark_before_json_lines_is_no_text():
     """Prevents rows that PowerShell pipes from being answered as texts with braces."""
     assert list(read_rows(io.StringIO('\ufeff{"text": "the film is good"}\n'), TEXT)) == ROWS[:1]
