@@ -18,6 +18,8 @@ from transformers.masking_utils import bidirectional_mask_function, sdpa_mask
 from transformers.utils.output_capturing import _active_collector
 
 ATTENTION_IMPLEMENTATION = "distillation_sdpa"
+UNRECORDED_IMPLEMENTATION = "unrecorded_sdpa"
+"""The stock SDPA attention with `padding_mask`: nothing is recorded."""
 
 # what some models add to the scores or change them by; T5, Gemma 2 and gpt-oss are the known ones
 _NOT_IN_THE_RECORD = ("position_bias", "softcap", "s_aux")
@@ -190,6 +192,8 @@ def _register(name: str, layers: Collection[int] | None, values: bool) -> None:
 
 
 _register(ATTENTION_IMPLEMENTATION, layers=None, values=True)
+AttentionInterface.register(UNRECORDED_IMPLEMENTATION, sdpa_attention_forward)
+AttentionMaskInterface.register(UNRECORDED_IMPLEMENTATION, padding_mask)
 
 
 def record_attention(model: PreTrainedModel, layers: Collection[int] | None = None, *, values: bool = True) -> None:
@@ -226,6 +230,7 @@ def _implementation(layers: Collection[int] | None, values: bool, count: int) ->
 
 __all__ = [
     "ATTENTION_IMPLEMENTATION",
+    "UNRECORDED_IMPLEMENTATION",
     "Attention",
     "AttentionRecord",
     "AttentionScores",

@@ -10,9 +10,15 @@ from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 from transformers.utils.generic import ModelOutput
 
-from hf_tinybert.distillation.attention import AttentionRecord, AttentionScores, record_attention
+from hf_tinybert.distillation.attention import (
+    UNRECORDED_IMPLEMENTATION,
+    AttentionRecord,
+    AttentionScores,
+    record_attention,
+)
 from hf_tinybert.distillation.attention_fallback import record_softmax
 
+_STOCK = "sdpa"
 _PROBE_TOKENS = 6
 _PROBE_TOLERANCE = 1e-2  # of probabilities, for bf16; another map is off by far more
 _MASKED = -1e4  # scores at or below stand for a mask, in old models exactly this
@@ -61,6 +67,20 @@ def refusal(model: PreTrainedModel) -> str:
     Runs the same forward as `attention_access`.
     """
     return _probe(model).reason
+
+
+def mask_without_waiting(*models: PreTrainedModel) -> None:
+    """Have models of which no attention is recorded make their masks by `padding_mask`; outputs stay those of SDPA.
+
+    One that is not on the attention interface, or does not attend by SDPA, stays as it is. A short forward is run of
+    each other one. The choice is not written to config.json.
+
+    Args:
+        models: encoders, with or without a head.
+    """
+    for model in models:
+        if model.config._attn_implementation == _STOCK and attention_access(model) is AttentionAccess.INTERFACE:
+            model.set_attn_implementation(UNRECORDED_IMPLEMENTATION)
 
 
 class _Finding(NamedTuple):
@@ -144,4 +164,4 @@ def _check_maps(maps: Sequence[AttentionScores | None], output: ModelOutput) -> 
         )
 
 
-__all__ = ["AttentionAccess", "attention_access", "refusal"]
+__all__ = ["AttentionAccess", "attention_access", "mask_without_waiting", "refusal"]

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from hf_tinybert.distillation.adapters import merged_teacher, transformers_model
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.attention import record_attention
-from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
+from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access, mask_without_waiting
 from hf_tinybert.distillation.compatibility.models import check_two_models
 from hf_tinybert.distillation.distributed_teacher import check_deepspeed_config, check_distributed_teacher
 from hf_tinybert.distillation.embedding_teacher import teach_embeddings
@@ -127,7 +127,8 @@ def pair_models(
     teach_embeddings(merged, student)
     check_distributed_teacher(student, merged, _deepspeed_config(args))
     check_deepspeed_config(_deepspeed_config(args), len(args.stages), rates=bool(args.learning_rate_factors))
-    access = _recorded(student, merged) if any(one.reads_attention for one in several) else AttentionAccess.INTERFACE
+    with gathered(student, merged):
+        access = _attention(student, merged, recorded=any(one.reads_attention for one in several))
     depths = student.config.num_hidden_layers, merged.config.num_hidden_layers
     mapping = mapping_of_run(str(args.layer_mapping), depths, initialization if start is None else start, task=task)
     alignment = _alignment(several, mapping, merged.config.num_hidden_layers)
@@ -168,11 +169,13 @@ def token_map_of(
     return None if separate or student is None or teacher is None else find_token_map(student, teacher)
 
 
-def _recorded(student: PreTrainedModel, teacher: PreTrainedModel) -> AttentionAccess:
-    """Switch both models to recorded attention where they can be; how the teacher's is had."""
+def _attention(student: PreTrainedModel, teacher: PreTrainedModel, *, recorded: bool) -> AttentionAccess:
+    """Switch both models to recorded attention where they can be, if any is read; how the teacher's is had."""
+    if not recorded:
+        mask_without_waiting(student, teacher)
+        return AttentionAccess.INTERFACE
     record_attention(student)
-    with gathered(teacher):
-        access = attention_access(teacher)
+    access = attention_access(teacher)
     if access is AttentionAccess.INTERFACE:
         record_attention(teacher)
     return access

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from hf_tinybert.distillation.attention import AttentionRecord, record_attention
-from hf_tinybert.distillation.attention_access import attention_access, refusal
+from hf_tinybert.distillation.attention import UNRECORDED_IMPLEMENTATION, AttentionRecord, record_attention
+from hf_tinybert.distillation.attention_access import attention_access, mask_without_waiting, refusal
 from hf_tinybert.distillation.attention_fallback import record_softmax
 from tests.distillation.families import FALLBACK_FAMILIES, FAMILIES, HEADS, INTERFACE_FAMILIES, LAYERS
 
@@ -62,6 +62,33 @@ def test_recording_changes_no_output(family, batch):
     stock = model(**batch).last_hidden_state
     record_attention(model)
     torch.testing.assert_close(model(**batch, output_attentions=True).last_hidden_state, stock, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("padded", [True, False], ids=["padded", "all valid"])
+@pytest.mark.parametrize("family", INTERFACE_FAMILIES, ids=str)
+def test_masks_without_waiting_change_no_bit(family, batch, padded):
+    """Prevents another model, or another training, where the host does not ask the device for padding."""
+    if not padded:
+        batch["attention_mask"] = torch.ones_like(batch["attention_mask"])
+    stock, changed = family.build_model(), family.build_model()
+    mask_without_waiting(changed)
+    assert changed.config._attn_implementation == UNRECORDED_IMPLEMENTATION
+    found = []
+    for model in (stock, changed):
+        torch.manual_seed(0)  # of the dropout
+        states = model(**batch).last_hidden_state
+        states.square().sum().backward()
+        found.append([states, *(weight.grad for weight in model.parameters() if weight.grad is not None)])
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("family", FALLBACK_FAMILIES, ids=str)
+def test_a_family_with_attention_of_its_own_keeps_it(family):
+    """Prevents a name of an attention that the model does not have, and a warning about it."""
+    model = family.build_model()
+    before = model.config._attn_implementation
+    mask_without_waiting(model)
+    assert model.config._attn_implementation == before
 
 
 @pytest.mark.parametrize("family", INTERFACE_FAMILIES, ids=str)

@@ -2,6 +2,7 @@
 
 import logging
 
+from hf_tinybert.distillation.attention import UNRECORDED_IMPLEMENTATION
 from hf_tinybert.distillation.attention_access import AttentionAccess
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.pairing import pair_models
@@ -37,7 +38,7 @@ def test_predictions_alone_touch_neither_attention_nor_projections(build_student
     objectives = {Phase.PREDICTION: DistillationObjective({Term.PREDICTION: 1.0})}
     pair = pair_models(student, build_teacher(), build_arguments(phases=["prediction-layer"]), objectives=objectives)
     assert pair.objectives == objectives
-    assert not student.config._attn_implementation.startswith("distillation_sdpa")
+    assert student.config._attn_implementation == UNRECORDED_IMPLEMENTATION
     assert PROJECTIONS_ATTRIBUTE not in student._modules
 
 

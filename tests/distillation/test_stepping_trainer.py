@@ -39,13 +39,19 @@ class _SecondStep(TrainerCallback):
             self.waits.__exit__(None, None, None)
 
 
+ALL_TERMS = {"phases": ["joint"]}
+PREDICTIONS = {"phases": ["prediction-layer"]}
+HIDDEN_STATES = {"phases": ["intermediate-layer"], "loss_weights": {"attention_scores_loss": 0}}
+
+
 @pytest.mark.parametrize("cached", [False, True])
-def test_a_step_waits_for_nothing(build_trainer, build_rows, tmp_path, monkeypatch, cached):
+@pytest.mark.parametrize("terms", [ALL_TERMS, PREDICTIONS, HIDDEN_STATES], ids=["all", "predictions", "hidden states"])
+def test_a_step_waits_for_nothing(build_trainer, build_rows, tmp_path, monkeypatch, terms, cached):
     """Prevents a host that stands still until the device is done, where it could launch the next kernels."""
     # it looks at a batch where that is made, and before it is on the device
     monkeypatch.setattr("hf_tinybert.distillation.trainer.MasksWherePadded", lambda collator: collator)
     watch = _SecondStep()
-    arguments = {"phases": ["joint"], "logging_steps": 100, "max_steps": 3}
+    arguments = {**terms, "logging_steps": 100, "max_steps": 3, "intermediate_max_steps": 3}
     trainer = build_trainer(
         {**arguments, "teacher_cache_dir": str(tmp_path / "cache") if cached else None},
         train_dataset=build_rows(12, labels=False),
@@ -53,6 +59,24 @@ def test_a_step_waits_for_nothing(build_trainer, build_rows, tmp_path, monkeypat
     )
     trainer.train()
     assert watch.waits.found == []
+
+
+@pytest.mark.parametrize("terms", [PREDICTIONS, HIDDEN_STATES], ids=["predictions", "hidden states"])
+def test_masks_without_waiting_train_the_same_student(build_trainer, build_rows, tmp_path, monkeypatch, terms):
+    """Prevents a run of another result where no attention is read."""
+    trained = []
+    for waits in (False, True):
+        if waits:
+            monkeypatch.setattr("hf_tinybert.distillation.pairing.mask_without_waiting", lambda *models: None)
+        settings = {**terms, "max_steps": 3, "intermediate_max_steps": 3, "eval_strategy": "epoch"}
+        rows = build_rows(12, labels=False)
+        trainer = build_trainer(settings, train_dataset=rows, eval_dataset=rows)
+        trainer.train()
+        stock = [model.config._attn_implementation == "sdpa" for model in (trainer.model, trainer.teacher)]
+        assert stock == [waits, waits]
+        trained.append((trainer.model.state_dict(), [logs.get("eval_loss") for logs in trainer.state.log_history]))
+    (one, one_losses), (other, other_losses) = trained
+    assert all(torch.equal(one[name], other[name]) for name in one) and one_losses == other_losses
 
 
 class _Overflowing(DistillationTrainer):

@@ -12,6 +12,7 @@ from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 from hf_tinybert.distillation.adapters import is_adapter_model, transformers_model
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.attention import record_attention
+from hf_tinybert.distillation.attention_access import mask_without_waiting
 from hf_tinybert.distillation.compatibility.models import check_learns, check_two_models
 from hf_tinybert.distillation.compatibility.rows import check_dataset
 from hf_tinybert.distillation.distributed_teacher import check_distributed_teacher
@@ -119,6 +120,9 @@ def pair_tasks(
     check_learns(student, [one for task in paired.values() for one in task.objectives.values()])
     if any(one.reads_attention for task in paired.values() for one in task.objectives.values()):
         record_attention(student)
+    else:
+        with gathered(student):
+            mask_without_waiting(student)
     if projections:
         _attach(student, TaskProjections(projections), initialization)
     else:

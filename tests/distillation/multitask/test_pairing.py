@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from hf_tinybert.distillation.attention import UNRECORDED_IMPLEMENTATION
 from hf_tinybert.distillation.multitask.pairing import multi_task_student, pair_tasks, task_view
 from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE
 from hf_tinybert.models.initialization import initialize_from_teacher
@@ -37,7 +38,7 @@ def test_predictions_alone_touch_neither_attention_nor_projections(build_argumen
     """Prevents a student that pays for states which no term reads."""
     student = tiny.student(("mood",))
     pair_tasks(student, build_arguments(phases=["prediction-layer"]), tiny.tasks(("mood",)))
-    assert not student.config._attn_implementation.startswith("distillation_sdpa")
+    assert student.config._attn_implementation == UNRECORDED_IMPLEMENTATION
     assert PROJECTIONS_ATTRIBUTE not in student._modules
 
 
