@@ -9,14 +9,10 @@ from transformers import PreTrainedModel
 from hf_tinybert.models.calibration import read_calibration
 from hf_tinybert.models.encoder_projection import read_encoder
 from hf_tinybert.models.head_projection import HeadProjection
-from hf_tinybert.models.initialization import (
-    InitializationMethod,
-    StudentInitialization,
-    check_start,
-    random_parameters,
-)
+from hf_tinybert.models.initialization import StudentInitialization, random_parameters
 from hf_tinybert.models.layout_reading import student_layout
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
+from hf_tinybert.models.start_checks import InitializationMethod, check_start
 from hf_tinybert.models.teacher_states import read_hidden_states
 
 Batches = Iterable[Mapping[str, Tensor]]

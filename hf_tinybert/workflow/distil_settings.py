@@ -12,7 +12,7 @@ from hf_tinybert.distillation.rate_factors import parse_rate_factors
 from hf_tinybert.distillation.recipes import RecipeName
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.idle_settings import check_not_idle, given_settings
-from hf_tinybert.models.initialization import InitializationMethod
+from hf_tinybert.models.start_checks import InitializationMethod
 from hf_tinybert.workflow.run_arguments import DataSettings, share_steps, stock_arguments
 from hf_tinybert.workflow.run_sources import RunSources
 from hf_tinybert.workflow.student_shape import StudentShape

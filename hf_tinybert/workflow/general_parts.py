@@ -16,9 +16,10 @@ from hf_tinybert.distillation.multitask.objectives import DistillationTask
 from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
 from hf_tinybert.distillation.task_head import predicts_vocabulary
 from hf_tinybert.distillation.trainer import DistillationTrainer
-from hf_tinybert.models.initialization import InitializationMethod, StudentInitialization, initialize_from_teacher
+from hf_tinybert.models.initialization import StudentInitialization, initialize_from_teacher
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 from hf_tinybert.models.multitask_initialization import initialize_tasks_from_teachers
+from hf_tinybert.models.start_checks import InitializationMethod
 from hf_tinybert.workflow.general_tasks import distillation_tasks
 from hf_tinybert.workflow.pretrain_settings import TEXT_TASK, PretrainSettings
 from hf_tinybert.workflow.student_start import start_layers

@@ -19,10 +19,11 @@ from hf_tinybert.distillation.rate_factors import check_rate_factors
 from hf_tinybert.distillation.teacher_ensemble import teachers_of, told_ensemble
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.machine import machine
-from hf_tinybert.models.initialization import InitializationMethod, StudentInitialization
+from hf_tinybert.models.initialization import StudentInitialization
 from hf_tinybert.models.modeling_tinybert import TinyBertModel
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask, module_name
 from hf_tinybert.models.multitask_initialization import initialize_tasks_from_teachers
+from hf_tinybert.models.start_checks import InitializationMethod
 from hf_tinybert.models.vocabulary import trim_model
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.run_folder import RunFolder, claim_folder, wait_for_stage

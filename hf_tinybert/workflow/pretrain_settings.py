@@ -15,7 +15,7 @@ from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.loss_weights import parse_loss_weights
 from hf_tinybert.distillation.terms import Phase, Reads, Term, reads_of
 from hf_tinybert.models.configuration_tinybert_tasks import check_task_name
-from hf_tinybert.models.initialization import InitializationMethod
+from hf_tinybert.models.start_checks import InitializationMethod
 from hf_tinybert.workflow.run_arguments import DataSettings, check_numbers, share_steps
 from hf_tinybert.workflow.run_sources import RunSources
 from hf_tinybert.workflow.student_shape import StudentShape

@@ -16,7 +16,7 @@ from hf_tinybert.distillation.preflight import Setup, run_preflight
 from hf_tinybert.distillation.record import public_name
 from hf_tinybert.distillation.refusals import check_before_data
 from hf_tinybert.distillation.trainer import DistillationTrainer
-from hf_tinybert.models.initialization import InitializationMethod, check_start
+from hf_tinybert.models.start_checks import InitializationMethod, check_start
 from hf_tinybert.progress import ProgressDisplay, show_progress
 from hf_tinybert.run_folder import RunFolder, claim_folder, wait_for_stage
 from hf_tinybert.workflow.corpus import check_corpus, pack_corpus, split_corpus

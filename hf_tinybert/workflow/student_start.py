@@ -12,13 +12,8 @@ from hf_tinybert.distillation.checkpoints import check_weights
 from hf_tinybert.distillation.layer_mapping import MappingStrategy, resolve_layer_mapping
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
-from hf_tinybert.models.initialization import (
-    InitializationMethod,
-    StudentInitialization,
-    check_start,
-    initialize_from_teacher,
-    left_out_of_start,
-)
+from hf_tinybert.models.initialization import StudentInitialization, initialize_from_teacher
+from hf_tinybert.models.start_checks import InitializationMethod, check_start, left_out_of_start
 from hf_tinybert.models.vocabulary import trim_model
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.run_folder import RunFolder, wait_for_stage

@@ -8,10 +8,11 @@ import torch
 
 from hf_tinybert.models.calibration import read_calibration
 from hf_tinybert.models.encoder_projection import LayerNormTreatment, project_encoder
-from hf_tinybert.models.initialization import check_start, initialize_from_teacher
+from hf_tinybert.models.initialization import initialize_from_teacher
 from hf_tinybert.models.layer_search import search_layer_mapping
 from hf_tinybert.models.layout_reading import student_layout, teacher_layout
 from hf_tinybert.models.least_squares import with_ones
+from hf_tinybert.models.start_checks import check_start
 from hf_tinybert.models.teacher_states import read_hidden_states, read_states
 
 SMALLER = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 30}

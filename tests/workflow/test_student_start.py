@@ -29,8 +29,8 @@ from hf_tinybert import (
     TinyBertModel,
 )
 from hf_tinybert.distillation.layer_mapping import MappingStrategy
-from hf_tinybert.models.initialization import InitializationMethod
 from hf_tinybert.models.layer_search import SEARCH
+from hf_tinybert.models.start_checks import InitializationMethod
 from hf_tinybert.models.tokenizer_trimming import trim_tokenizer
 from hf_tinybert.models.vocabulary import trim_model
 from hf_tinybert.progress import ProgressDisplay
