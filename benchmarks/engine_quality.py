@@ -49,7 +49,7 @@ from hf_tinybert.data.metrics import accuracy_from_logits
 from hf_tinybert.data.packages import packaged_teacher
 from hf_tinybert.data.preprocessing import label_names, tokenize_texts
 from hf_tinybert.data.sources import load_task_data
-from hf_tinybert.distillation.teacher import weights_sha256
+from hf_tinybert.distillation.frozen_weights import weights_sha256
 from hf_tinybert.machine import machine
 
 RESULTS = Path(__file__).parent / "results" / "engine_quality.json"

@@ -22,14 +22,16 @@ from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access
 from hf_tinybert.distillation.checkpoints import check_weights
+from hf_tinybert.distillation.frozen_weights import freeze
 from hf_tinybert.distillation.layer_mapping import MappingStrategy, resolve_layer_mapping
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.preflight import PreflightReport, Setup, run_preflight
 from hf_tinybert.distillation.preflight.report import Check, Status, failed, skipped
 from hf_tinybert.distillation.projections import ProjectionLayout, attach_projections, starting_projections
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
-from hf_tinybert.distillation.teacher import HEADS, freeze, load_teacher
+from hf_tinybert.distillation.teacher import load_teacher
 from hf_tinybert.distillation.teacher_ensemble import join_teachers
+from hf_tinybert.distillation.teacher_heads import HEADS
 from hf_tinybert.distillation.terms import Reads
 from hf_tinybert.distillation.token_map import find_token_map
 from hf_tinybert.distillation.trainer import DistillationTrainer

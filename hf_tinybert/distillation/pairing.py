@@ -17,6 +17,7 @@ from hf_tinybert.distillation.compatibility.models import check_two_models
 from hf_tinybert.distillation.distributed_teacher import check_deepspeed_config, check_distributed_teacher
 from hf_tinybert.distillation.embedding_teacher import teach_embeddings
 from hf_tinybert.distillation.encodings import has_teacher_encoding
+from hf_tinybert.distillation.frozen_weights import freeze
 from hf_tinybert.distillation.layer_mapping import EncoderShape, mapping_table
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.projections import (
@@ -30,7 +31,7 @@ from hf_tinybert.distillation.refusals import check_pair
 from hf_tinybert.distillation.sharding import gathered
 from hf_tinybert.distillation.start_mapping import mapping_of_run
 from hf_tinybert.distillation.task_head import predicts_vocabulary, problem_of
-from hf_tinybert.distillation.teacher import freeze, load_teacher, load_teacher_tokenizer
+from hf_tinybert.distillation.teacher import load_teacher, load_teacher_tokenizer
 from hf_tinybert.distillation.teacher_ensemble import teacher_name
 from hf_tinybert.distillation.teacher_forward import TeacherForward
 from hf_tinybert.distillation.teacher_outputs import TeacherOutputs

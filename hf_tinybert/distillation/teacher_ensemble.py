@@ -15,10 +15,10 @@ from hf_tinybert.distillation.adapters import merged_teacher
 from hf_tinybert.distillation.compatibility.labels import label_names
 from hf_tinybert.distillation.compatibility.models import position_limit
 from hf_tinybert.distillation.encodings import model_input_names
+from hf_tinybert.distillation.frozen_weights import freeze, weights_sha256
 from hf_tinybert.distillation.head_kinds import head_kind
 from hf_tinybert.distillation.record import public_name
 from hf_tinybert.distillation.task_head import names_classes, predicts_vocabulary, problem_of
-from hf_tinybert.distillation.teacher import freeze, weights_sha256
 
 if TYPE_CHECKING:
     from peft import PeftModel

@@ -25,6 +25,7 @@ from hf_tinybert.distillation.compatibility.rows import check_evaluation_rows
 from hf_tinybert.distillation.distributed_teacher import autocast_precision, check_same_teacher, place_teacher
 from hf_tinybert.distillation.encodings import has_teacher_encoding, input_columns
 from hf_tinybert.distillation.frozen_parts import frozen_parameters, frozen_parts
+from hf_tinybert.distillation.frozen_weights import weights_sha256
 from hf_tinybert.distillation.learned_mapping import layer_weights_table
 from hf_tinybert.distillation.log_level import follow_log_level
 from hf_tinybert.distillation.objective import DistillationObjective
@@ -44,7 +45,6 @@ from hf_tinybert.distillation.task_head import (
     predicts_vocabulary,
     without_vocabulary_logits,
 )
-from hf_tinybert.distillation.teacher import weights_sha256
 from hf_tinybert.distillation.teacher_ensemble import told_ensemble
 from hf_tinybert.distillation.teacher_outputs import CacheSettings, Collator
 from hf_tinybert.distillation.terms import Phase

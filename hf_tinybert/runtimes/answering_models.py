@@ -9,9 +9,9 @@ from torch import Tensor
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel
 
 from hf_tinybert.data.tasks import TaskKind
+from hf_tinybert.distillation.adapted_model import base_of_adapter
 from hf_tinybert.distillation.adapters import is_adapter
 from hf_tinybert.distillation.encodings import model_input_names
-from hf_tinybert.distillation.teacher import base_of_adapter
 from hf_tinybert.export.formats import WEIGHT_ENDINGS
 from hf_tinybert.export.graphs import write_graph
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig

@@ -7,8 +7,9 @@ from typing import Any
 from transformers import AutoModel, BertConfig, PreTrainedConfig, PreTrainedModel
 
 from hf_tinybert.data.tasks import Task, TaskKind
+from hf_tinybert.distillation.adapted_model import load_adapted_model
 from hf_tinybert.distillation.embedding_teacher import Pooling, pool_states
-from hf_tinybert.distillation.teacher import HEADS, load_adapted_model
+from hf_tinybert.distillation.teacher_heads import HEADS
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.modeling_tinybert import (
     TinyBertForMaskedLM,

@@ -8,8 +8,8 @@ from typing import Any
 
 from hf_tinybert.data.data_files import file_sha256
 from hf_tinybert.data.tasks import TASK_FILE
+from hf_tinybert.distillation.adapted_model import base_of_adapter
 from hf_tinybert.distillation.adapters import ADAPTER_CONFIG_FILE
-from hf_tinybert.distillation.teacher import base_of_adapter
 from hf_tinybert.models.checkpoint_folder import CONFIG_FILE, weight_files_sha256
 from hf_tinybert.models.sentence_transformer_settings import MODEL_FILE, MODULE_FILE, MODULES_FILE
 from hf_tinybert.workflow.model_folder import stored_folder

@@ -18,9 +18,10 @@ from transformers import (
 from transformers.utils.hub import cached_file
 
 from hf_tinybert.data.tasks import KINDS, TASK_FILE, Task, TaskKind, TaskSettings
+from hf_tinybert.distillation.adapted_model import load_adapted_config
 from hf_tinybert.distillation.adapters import ADAPTER_CONFIG_FILE, is_adapter, unknown_model
 from hf_tinybert.distillation.checkpoints import check_weights
-from hf_tinybert.distillation.teacher import load_adapted_config, load_teacher_tokenizer
+from hf_tinybert.distillation.teacher import load_teacher_tokenizer
 from hf_tinybert.models.checkpoint_folder import CONFIG_FILE
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.exported_runtime import ExportedRuntime, is_exported

@@ -8,8 +8,8 @@ from typing import Any
 from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedModel
 
+from hf_tinybert.distillation.frozen_weights import weights_sha256
 from hf_tinybert.distillation.record import RECORD_FILE, public_name
-from hf_tinybert.distillation.teacher import weights_sha256
 from hf_tinybert.models.checkpoint_folder import read_json
 from hf_tinybert.models.exported_runtime import ExportedRuntime
 from hf_tinybert.run_folder import RUN_FILE

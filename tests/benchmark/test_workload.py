@@ -7,7 +7,7 @@ import torch
 from transformers import BertForSequenceClassification
 
 from hf_tinybert import TinyBertForSequenceClassification
-from hf_tinybert.distillation.teacher import weights_sha256
+from hf_tinybert.distillation.frozen_weights import weights_sha256
 
 
 def test_rows_are_drawn_once_each_and_the_same_for_a_seed(build_workload):

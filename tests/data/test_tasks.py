@@ -9,7 +9,7 @@ from transformers import EvalPrediction
 
 from hf_tinybert.data.kinds.definition import TaskKind, TaskSettings
 from hf_tinybert.data.tasks import KINDS, TASK_FILE, Task
-from hf_tinybert.distillation.teacher import HEADS
+from hf_tinybert.distillation.teacher_heads import HEADS
 
 NAMES = ("B-org", "I-org", "O")
 

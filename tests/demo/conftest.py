@@ -8,7 +8,7 @@ from transformers import BertTokenizer
 
 from hf_tinybert.data.tasks import Task, TaskKind, TaskSettings
 from hf_tinybert.demo import open_comparisons
-from hf_tinybert.distillation.teacher import weights_sha256
+from hf_tinybert.distillation.frozen_weights import weights_sha256
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.workflow.heads import STUDENT_CLASSES
 

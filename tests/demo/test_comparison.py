@@ -10,7 +10,7 @@ from transformers import BertTokenizer
 
 from hf_tinybert.data.tasks import KINDS
 from hf_tinybert.demo.comparison import describe, open_comparisons
-from hf_tinybert.distillation.teacher import weights_sha256
+from hf_tinybert.distillation.frozen_weights import weights_sha256
 from hf_tinybert.distillation.teacher_ensemble import join_teachers
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask

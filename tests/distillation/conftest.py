@@ -11,8 +11,8 @@ from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.attention import record_attention
 from hf_tinybert.distillation.cache.builder import CacheSource
 from hf_tinybert.distillation.cache.plan import teacher_identity
+from hf_tinybert.distillation.frozen_weights import freeze, weights_sha256
 from hf_tinybert.distillation.states import teacher_states
-from hf_tinybert.distillation.teacher import freeze, weights_sha256
 from hf_tinybert.distillation.trainer import DistillationTrainer
 
 VOCABULARY_SIZE = 40

@@ -20,13 +20,13 @@ from hf_tinybert.distillation.adapters import (
     without_projections,
 )
 from hf_tinybert.distillation.attention import ATTENTION_IMPLEMENTATION, AttentionRecord, record_attention
+from hf_tinybert.distillation.frozen_weights import weights_sha256
 from hf_tinybert.distillation.projections import (
     PROJECTIONS_ATTRIBUTE,
     DistillationOutput,
     DistillationProjections,
     attach_projections,
 )
-from hf_tinybert.distillation.teacher import weights_sha256
 
 TOKEN_IDS = torch.tensor([[5, 6, 7, 8], [9, 10, 11, 12]])
 LORA = {"r": 2, "target_modules": ["query", "value"]}

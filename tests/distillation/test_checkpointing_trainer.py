@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification
 
+from hf_tinybert.distillation.frozen_weights import weights_sha256
 from hf_tinybert.distillation.projections import PROJECTIONS_FILE
 from hf_tinybert.distillation.record import DistillationRecord
-from hf_tinybert.distillation.teacher import weights_sha256
 
 
 def test_a_saved_student_loads_without_missing_or_unexpected_keys(build_trainer, tokenizer, tmp_path):

@@ -2,7 +2,7 @@ import pytest
 
 import hf_tinybert
 from hf_tinybert.distillation.head_kinds import HEAD_KINDS, head_kind
-from hf_tinybert.distillation.teacher import HEADS
+from hf_tinybert.distillation.teacher_heads import HEADS
 
 
 @pytest.mark.parametrize("kind", HEAD_KINDS)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
-from hf_tinybert.distillation.teacher import weights_sha256
+from hf_tinybert.distillation.frozen_weights import weights_sha256
 from hf_tinybert.distillation.teacher_ensemble import join_teachers, teacher_name, teachers_of, told_ensemble
 from tests.distillation.conftest import SHARED_SHAPE
 

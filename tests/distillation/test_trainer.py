@@ -15,9 +15,9 @@ from transformers import (
     default_data_collator,
 )
 
+from hf_tinybert.distillation.frozen_weights import weights_sha256
 from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE, PROJECTIONS_FILE, DistillationProjections
 from hf_tinybert.distillation.recipes import RECIPES, RecipeName
-from hf_tinybert.distillation.teacher import weights_sha256
 from hf_tinybert.distillation.trainer import DistillationTrainer
 
 TERMS = [str(term) for term in RECIPES[RecipeName.TINYBERT].weights]

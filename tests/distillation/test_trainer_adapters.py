@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForSequenceClassification, BertTokenizer
 
 from hf_tinybert.distillation.encodings import encode_for_both
+from hf_tinybert.distillation.frozen_weights import weights_sha256
 from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE, PROJECTIONS_FILE
 from hf_tinybert.distillation.record import DistillationRecord
-from hf_tinybert.distillation.teacher import weights_sha256
 from hf_tinybert.distillation.trainer import DistillationTrainer
 
 ADAPTER_FILE = "adapter_model.safetensors"

@@ -5,7 +5,7 @@ import json
 import pytest
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
 
-from hf_tinybert.distillation.teacher import weights_sha256
+from hf_tinybert.distillation.frozen_weights import weights_sha256
 from hf_tinybert.workflow.teacher_search import find_teacher, recorded_teacher, teachers_at_hand
 from hf_tinybert.workflow.teacher_source import TeacherSource
 

@@ -28,6 +28,7 @@ from hf_tinybert.distillation.cache import with_row_ids
 from hf_tinybert.distillation.distributed_teacher import autocast_precision
 from hf_tinybert.distillation.encodings import has_teacher_encoding, input_columns, model_input_names
 from hf_tinybert.distillation.frozen_parts import frozen_parts
+from hf_tinybert.distillation.frozen_weights import weights_sha256
 from hf_tinybert.distillation.log_level import follow_log_level
 from hf_tinybert.distillation.multitask.best_of_task import is_best, replace_folder, unfinished
 from hf_tinybert.distillation.multitask.objectives import DistillationTask
@@ -49,7 +50,6 @@ from hf_tinybert.distillation.projections import ProjectionStart
 from hf_tinybert.distillation.refusals import check_trainer_arguments
 from hf_tinybert.distillation.sharding import gathered
 from hf_tinybert.distillation.task_distillation import TaskDistillation
-from hf_tinybert.distillation.teacher import weights_sha256
 from hf_tinybert.distillation.teacher_ensemble import told_ensemble
 from hf_tinybert.distillation.teacher_outputs import CacheSettings, Collator
 from hf_tinybert.distillation.terms import Phase

@@ -17,7 +17,7 @@ from hf_tinybert.distillation.cache.plan import (
 )
 from hf_tinybert.distillation.cache.rows import read_rows
 from hf_tinybert.distillation.embedding_teacher import teach_embeddings
-from hf_tinybert.distillation.teacher import weights_sha256
+from hf_tinybert.distillation.frozen_weights import weights_sha256
 from hf_tinybert.distillation.teacher_ensemble import join_teachers
 
 COLUMNS = ("input_ids", "token_type_ids", "attention_mask")

@@ -12,10 +12,10 @@ from transformers import BertTokenizer
 
 from hf_tinybert.data.multitask import SingleTaskSteps
 from hf_tinybert.distillation.encodings import encode_for_both
+from hf_tinybert.distillation.frozen_weights import weights_sha256
 from hf_tinybert.distillation.multitask.trainer import MultiTaskDistillationTrainer
 from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE, PROJECTIONS_FILE
 from hf_tinybert.distillation.record import DistillationRecord
-from hf_tinybert.distillation.teacher import weights_sha256
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 from tests.distillation.multitask import multitask_setup as tiny
 from tests.distillation.multitask import multitask_worker as worker

@@ -15,10 +15,10 @@ from transformers import (
 
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.attention import record_attention
+from hf_tinybert.distillation.frozen_weights import freeze
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.preflight.setup import Setup
 from hf_tinybert.distillation.projections import DistillationProjections, attach_projections
-from hf_tinybert.distillation.teacher import freeze
 from hf_tinybert.distillation.terms import Term
 from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.modeling_tinybert import TinyBertForMaskedLM, TinyBertForSequenceClassification
