@@ -10,17 +10,13 @@ import torch
 import transformers
 from datasets import Dataset
 from torch import nn
-from torch.utils.data import DataLoader, RandomSampler, Sampler
 from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
-from transformers.trainer_utils import IntervalStrategy, TrainOutput, has_length
+from transformers.trainer_utils import IntervalStrategy, TrainOutput
 
 from hf_tinybert.data.augmentation import FreshVariants
-from hf_tinybert.data.length_grouping import LengthGroupedRows
-from hf_tinybert.data.multitask import SingleTaskSteps
 from hf_tinybert.distillation.adapters import is_adapter_model
-from hf_tinybert.distillation.arguments import CacheChoice, DistillationArguments, PhaseSettings
-from hf_tinybert.distillation.cache import ROW_COLUMN, with_row_ids
+from hf_tinybert.distillation.arguments import DistillationArguments, PhaseSettings
 from hf_tinybert.distillation.compatibility.rows import check_evaluation_rows
 from hf_tinybert.distillation.distributed_teacher import autocast_precision, check_same_teacher, place_teacher
 from hf_tinybert.distillation.encodings import has_teacher_encoding, input_columns
@@ -29,7 +25,7 @@ from hf_tinybert.distillation.frozen_weights import weights_sha256
 from hf_tinybert.distillation.learned_mapping import layer_weights_table
 from hf_tinybert.distillation.log_level import follow_log_level
 from hf_tinybert.distillation.objective import DistillationObjective
-from hf_tinybert.distillation.objective_trainer import ONLY_TASK, ObjectiveTrainer
+from hf_tinybert.distillation.objective_trainer import ONLY_TASK
 from hf_tinybert.distillation.pairing import pair_models
 from hf_tinybert.distillation.phase_arguments import check_best_metric, phase_arguments, warn_of_moving_loss
 from hf_tinybert.distillation.preflight import PreflightReport, Setup, run_preflight
@@ -38,6 +34,7 @@ from hf_tinybert.distillation.rate_factors import check_rate_factors
 from hf_tinybert.distillation.record import DistillationRecord, public_name
 from hf_tinybert.distillation.refusals import check_devices, check_trainer_arguments, refuse_search
 from hf_tinybert.distillation.resume import check_same_optimizer, warn_of_other_run
+from hf_tinybert.distillation.rows_trainer import RowsTrainer
 from hf_tinybert.distillation.run_phases import RunPhases
 from hf_tinybert.distillation.sharding import gathered, reshard
 from hf_tinybert.distillation.task_distillation import TaskDistillation
@@ -46,13 +43,11 @@ from hf_tinybert.distillation.task_head import (
     without_vocabulary_logits,
 )
 from hf_tinybert.distillation.teacher_ensemble import told_ensemble
-from hf_tinybert.distillation.teacher_outputs import CacheSettings, Collator
+from hf_tinybert.distillation.teacher_outputs import CacheSettings
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.training_rows import (
-    MasksWherePadded,
     column_names,
     encoded_rows,
-    grouped_rows,
     paired_collator,
 )
 from hf_tinybert.distillation.weight_type import cast_weights
@@ -63,7 +58,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class DistillationTrainer(ObjectiveTrainer):
+class DistillationTrainer(RowsTrainer):
     """Trains a student to imitate a teacher, in one or more phases.
 
     `train()` runs the phases of `args.phases` in turn, each with fresh optimizer and schedule. Every term is logged
@@ -146,13 +141,11 @@ class DistillationTrainer(ObjectiveTrainer):
             columns: that the models read.
             kwargs: for the stock Trainer.
         """
-        self._columns = columns
-        super().__init__(model=model, args=args, **kwargs)
+        super().__init__(columns, model=model, args=args, **kwargs)
         check_rate_factors(self.model, self._rate_factors, args.frozen or (), is_paired=True)
         self._train_projections()  # an optimizer of the caller was made before there were any
         check_devices(self)
         self._phases = RunPhases(self.args)
-        self._row_order: LengthGroupedRows | SingleTaskSteps | None = None
 
     def _placed(self, teacher: PreTrainedModel, sha256: str) -> nn.Module:
         """A teacher where and how it runs; it is the same on every process."""
@@ -283,34 +276,8 @@ class DistillationTrainer(ObjectiveTrainer):
             )
             return run_preflight(setup)
 
-    def _open_cache(self) -> None:
-        """Have the teacher's outputs for the training data on disk before the first step."""
-        if self.args.teacher_cache_dir is None:
-            return
-        self._set_signature_columns_if_needed()
-        settings = CacheSettings(
-            Path(self.args.teacher_cache_dir),
-            self.args.teacher_cache_max_gb,
-            CacheChoice(self.args.teacher_cache_contents),
-        )
-        self._open_caches(settings)
-
     def _open_caches(self, settings: CacheSettings) -> None:
         self._open_cache_of(ONLY_TASK, settings, self.train_dataset, self.data_collator, self._teacher_sha256)
-
-    def _open_cache_of(
-        self, task: str, settings: CacheSettings, rows: object, collator: Collator, teacher_sha256: str
-    ) -> None:
-        outputs = self._tasks[task].outputs
-        if outputs is not None:
-            outputs.open_cache(
-                settings,
-                rows,
-                collator,
-                columns=self._signature_columns or (),
-                weights_sha256=teacher_sha256,
-                device=self.args.device,
-            )
 
     def _train_phase(
         self,
@@ -357,10 +324,6 @@ class DistillationTrainer(ObjectiveTrainer):
         if self._phases.is_over(self.state.global_step, self.state.max_steps):
             self.control.should_training_stop = True
         else:
-            if self._row_order is not None:  # a resumed loader of several processes does not hand it on
-                self._row_order.set_epoch(kwargs["epoch"])
-            if isinstance(self.train_dataset, FreshVariants):  # nor does a loader with a sampler that has epochs
-                self.train_dataset.set_epoch(kwargs["epoch"])
             super()._run_epoch(*args, **kwargs)
 
     def _tell_learned_mapping(self) -> None:
@@ -375,39 +338,6 @@ class DistillationTrainer(ObjectiveTrainer):
             logger.info("%s", text)
         elif self.is_world_process_zero() and not self.args.disable_tqdm:
             tqdm.write(text)
-
-    def get_train_dataloader(self) -> DataLoader[Any]:
-        """As of the stock Trainer; with a cache, the teacher's outputs come in every batch."""
-        dataset, collator = self.train_dataset, self.data_collator
-        self.train_dataset, made = self._training_rows()
-        # a compiled model would be compiled once more for batches without a mask
-        self.data_collator = made if self.args.torch_compile else MasksWherePadded(made)
-        try:
-            return super().get_train_dataloader()
-        finally:
-            self.train_dataset, self.data_collator = dataset, collator
-
-    def _training_rows(self) -> tuple[Any, Any]:
-        """Rows and collator of this phase."""
-        cached = self._tasks[ONLY_TASK].cached(self.data_collator)
-        if cached is None:
-            return self.train_dataset, self.data_collator
-        return with_row_ids(self.train_dataset), cached
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:  # noqa: ANN401 (as in its base)
-        dataset = self.train_dataset if train_dataset is None else train_dataset
-        if self.args.train_sampling_strategy != "group_by_length" or not has_length(dataset):
-            sampler: Sampler[int] | None = super()._get_train_sampler(train_dataset)
-            return sampler
-        whole = self.train_dataset  # `dataset` has lost the column of lengths, which no model reads
-        rows = whole if isinstance(whole, Dataset) and len(whole) == len(dataset) else dataset
-        self._row_order = grouped_rows(rows, self.args, self._train_batch_size)
-        return RandomSampler(dataset) if self._row_order is None else self._row_order
-
-    def _set_signature_columns_if_needed(self) -> None:
-        super()._set_signature_columns_if_needed()
-        columns = {*(self._signature_columns or ()), *self._columns, ROW_COLUMN}
-        self._signature_columns = sorted(columns)  # type: ignore[assignment]  # untyped in transformers
 
     def _get_output_dir(self, trial: Any) -> str:  # noqa: ANN401
         return str(self._phases.folder(self.phase, Path(super()._get_output_dir(trial))))

@@ -49,7 +49,7 @@ HIDDEN_STATES = {"phases": ["intermediate-layer"], "loss_weights": {"attention_s
 def test_a_step_waits_for_nothing(build_trainer, build_rows, tmp_path, monkeypatch, terms, cached):
     """Prevents a host that stands still until the device is done, where it could launch the next kernels."""
     # it looks at a batch where that is made, and before it is on the device
-    monkeypatch.setattr("hf_tinybert.distillation.trainer.MasksWherePadded", lambda collator: collator)
+    monkeypatch.setattr("hf_tinybert.distillation.rows_trainer.MasksWherePadded", lambda collator: collator)
     watch = _SecondStep()
     arguments = {**terms, "logging_steps": 100, "max_steps": 3, "intermediate_max_steps": 3}
     trainer = build_trainer(

@@ -9,8 +9,6 @@ import torch
 from torch.optim import SGD
 from transformers import (
     BertTokenizer,
-    DistilBertConfig,
-    DistilBertForSequenceClassification,
     TrainingArguments,
     default_data_collator,
 )
@@ -201,30 +199,7 @@ def test_the_tokenizer_of_a_teacher_on_disk_is_compared(build_trainer, build_tea
     build_trainer(teacher=tmp_path / "teacher", processing_class=tokenizer)
 
 
-def test_columns_that_only_the_teacher_reads_are_kept(build_trainer):
-    """Prevents token_type_ids from being dropped in front of a BERT teacher of a DistilBERT student."""
-    torch.manual_seed(1)
-    config = DistilBertConfig(
-        vocab_size=40, dim=16, n_layers=2, n_heads=4, hidden_dim=24, max_position_embeddings=32, num_labels=3
-    )
-    trainer = build_trainer({"phases": ["joint"], "max_steps": 1}, model=DistilBertForSequenceClassification(config))
-    seen = []
-    trainer.teacher.register_forward_pre_hook(lambda _, args, kwargs: seen.append(set(kwargs)), with_kwargs=True)
-    trainer.train()
-    assert "token_type_ids" in seen[0]
-    assert "labels" not in seen[0]
-
-
 # steps
-
-
-def test_rows_are_grouped_by_a_column_of_lengths(build_trainer, build_rows):
-    """Prevents `length_column_name` from being without effect because no model reads that column."""
-    lengths = [row % 2 for row in range(8)]  # those of the tokens are all the same
-    rows = build_rows(8, lengths=(6,)).add_column("length", lengths)
-    loader = build_trainer(train_dataset=rows).get_train_dataloader()
-    assert [len({lengths[row] for row in step}) for step in loader.batch_sampler] == [1, 1]
-    assert "length" not in loader.dataset.column_names
 
 
 @pytest.mark.parametrize("setting", ["activation_checkpointing", "bf16"])

@@ -60,15 +60,6 @@ def test_batches_without_padding_have_no_mask(collator, build_rows):
     assert torch.equal(padded["attention_mask"].sum(1), torch.tensor([5, 5, 5, 9]))
 
 
-def test_the_trainers_batches_have_masks_where_there_is_padding(build_trainer, build_rows):
-    """Prevents a collator that is not asked, or that a compiled model has to be compiled anew for."""
-    rows = build_rows(8, lengths=(6, 6, 6, 6, 6, 6, 6, 8))
-    trainer = build_trainer({"phases": ["joint"]}, train_dataset=rows)
-    assert sorted("attention_mask" in batch for batch in trainer.get_train_dataloader()) == [False, True]
-    compiled = build_trainer({"phases": ["joint"], "torch_compile": True}, train_dataset=rows)
-    assert all("attention_mask" in batch for batch in compiled.get_train_dataloader())
-
-
 def test_steps_are_of_rows_of_like_length(rows, build_arguments):
     """Prevents short rows from being padded to long ones in the same step."""
     order = list(grouped_rows(rows, build_arguments()))

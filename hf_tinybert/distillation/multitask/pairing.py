@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import DataCollatorWithPadding, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from hf_tinybert.distillation.adapters import is_adapter_model, transformers_model
 from hf_tinybert.distillation.arguments import DistillationArguments
@@ -16,6 +16,7 @@ from hf_tinybert.distillation.attention_access import mask_without_waiting
 from hf_tinybert.distillation.compatibility.models import check_learns, check_two_models
 from hf_tinybert.distillation.compatibility.rows import check_dataset
 from hf_tinybert.distillation.distributed_teacher import check_distributed_teacher
+from hf_tinybert.distillation.encodings import has_teacher_encoding
 from hf_tinybert.distillation.multitask.objectives import DistillationTask, task_objectives
 from hf_tinybert.distillation.multitask.projections import TaskProjections
 from hf_tinybert.distillation.objective import DistillationObjective
@@ -30,7 +31,9 @@ from hf_tinybert.distillation.projections import (
 from hf_tinybert.distillation.sharding import gathered
 from hf_tinybert.distillation.task_head import predicts_vocabulary
 from hf_tinybert.distillation.teacher import load_teacher_tokenizer
+from hf_tinybert.distillation.teacher_outputs import Collator
 from hf_tinybert.distillation.terms import Phase
+from hf_tinybert.distillation.training_rows import paired_collator
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -65,6 +68,29 @@ class PairedTask:
     objectives: dict[Phase, DistillationObjective]
     pair: Pair | None
     predicts_vocabulary: bool
+
+    def collator(self, name: str, task: DistillationTask, tokenizer: PreTrainedTokenizerBase | None) -> Collator:
+        """What makes batches of the task: its own collator, else padding by the tokenizers of its models.
+
+        Args:
+            name: of the task, for messages.
+            task: as it was given.
+            tokenizer: of the student, if it is known.
+
+        Raises:
+            ValueError: there is neither a collator nor a tokenizer.
+        """
+        if task.collator is not None:
+            return task.collator
+        if tokenizer is None:
+            raise ValueError(
+                f"expected a `collator` of the task `{name}` or a `processing_class`, got neither; because rows are "
+                "of different length and have to be padded; pass the student's tokenizer"
+            )
+        if self.pair is not None and has_teacher_encoding(task.train_dataset.column_names):
+            return paired_collator(*self.pair.tokenizers)
+        padding: Collator = DataCollatorWithPadding(tokenizer)
+        return padding
 
 
 def pair_tasks(

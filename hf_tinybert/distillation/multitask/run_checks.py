@@ -208,6 +208,25 @@ def check_best_of_tasks(
         )
 
 
+def check_new_figures(found: Mapping[str, float], earlier: Mapping[str, float], name: str) -> None:
+    """Refuse figures of a task that have the names of those of another.
+
+    Args:
+        found: of the task.
+        earlier: of the tasks before it.
+        name: of the task.
+
+    Raises:
+        ValueError: `compute_metrics` gave a metric that is known already.
+    """
+    twice = sorted(found.keys() & earlier.keys())
+    if twice:
+        raise ValueError(
+            f"expected figures of all tasks with names of their own, got {', '.join(f'`{one}`' for one in twice)} of "
+            f"`{name}` and of a task before it; because evaluations call a metric `<task>_<metric>`; rename a task"
+        )
+
+
 def _losses(objectives: Objectives) -> list[str]:
     """What evaluations call the losses and terms of tasks, those of several phases once."""
     names = list[str]()
@@ -224,5 +243,6 @@ __all__ = [
     "check_before_teachers",
     "check_best_of_tasks",
     "check_figures",
+    "check_new_figures",
     "check_phases",
 ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from datasets import Dataset
 from torch import Tensor, nn
 from torch.utils.data import Sampler
-from transformers import DataCollatorWithPadding, EvalPrediction, PreTrainedModel, Trainer
+from transformers import EvalPrediction, PreTrainedModel, Trainer
 from transformers.trainer_utils import PredictionOutput, SaveStrategy, speed_metrics
 
 from hf_tinybert.data.multitask import (
@@ -26,7 +26,7 @@ from hf_tinybert.distillation.adapters import transformers_model
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.cache import with_row_ids
 from hf_tinybert.distillation.distributed_teacher import autocast_precision
-from hf_tinybert.distillation.encodings import has_teacher_encoding, input_columns, model_input_names
+from hf_tinybert.distillation.encodings import input_columns, model_input_names
 from hf_tinybert.distillation.frozen_parts import frozen_parts
 from hf_tinybert.distillation.frozen_weights import weights_sha256
 from hf_tinybert.distillation.log_level import follow_log_level
@@ -41,9 +41,9 @@ from hf_tinybert.distillation.multitask.run_checks import (
     check_batch_metrics,
     check_best_of_tasks,
     check_figures,
+    check_new_figures,
     check_phases,
 )
-from hf_tinybert.distillation.pairing import Pair
 from hf_tinybert.distillation.phase_arguments import warn_of_moving_loss
 from hf_tinybert.distillation.preflight import PreflightReport
 from hf_tinybert.distillation.projections import ProjectionStart
@@ -54,7 +54,7 @@ from hf_tinybert.distillation.teacher_ensemble import told_ensemble
 from hf_tinybert.distillation.teacher_outputs import CacheSettings, Collator
 from hf_tinybert.distillation.terms import Phase
 from hf_tinybert.distillation.trainer import DistillationTrainer
-from hf_tinybert.distillation.training_rows import data_seed, known_lengths, paired_collator, rows_per_step
+from hf_tinybert.distillation.training_rows import data_seed, known_lengths, rows_per_step
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -116,7 +116,7 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
             self.paired = pair_tasks(
                 model, args, self.tasks, teacher=teacher, tokenizer=tokenizer, initialization=initialization
             )
-        self._collators = {n: _collator(n, task, self.paired[n].pair, tokenizer) for n, task in self.tasks.items()}
+        self._collators = {n: self.paired[n].collator(n, task, tokenizer) for n, task in self.tasks.items()}
         objectives = {name: task.objectives for name, task in self.paired.items()}
         check_phases(args, objectives)
         check_figures(self.tasks, objectives)
@@ -180,7 +180,7 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
                 continue  # a task without a teacher has no intermediate-layer phase
             source = name if eval_dataset is None else part
             found = self._evaluate_task(name, source, ignore_keys, f"{metric_key_prefix}_{name}")
-            _check_new(found, metrics, name)
+            check_new_figures(found, metrics, name)
             metrics |= found
             # ends the progress bar of this task
             self.control = self.callback_handler.on_predict(self.args, self.state, self.control, metrics)
@@ -393,35 +393,6 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
             if ensemble is not None:
                 told["tasks"][name]["ensemble"] = ensemble
         return told
-
-
-def _check_new(found: Mapping[str, float], earlier: Mapping[str, float], name: str) -> None:
-    """What `compute_metrics` gives is not known before."""
-    twice = sorted(found.keys() & earlier.keys())
-    if twice:
-        raise ValueError(
-            f"expected figures of all tasks with names of their own, got {', '.join(f'`{one}`' for one in twice)} of "
-            f"`{name}` and of a task before it; because evaluations call a metric `<task>_<metric>`; rename a task"
-        )
-
-
-def _collator(
-    name: str,
-    task: DistillationTask,
-    pair: Pair | None,
-    tokenizer: Any,  # noqa: ANN401 (of the stock Trainer)
-) -> Collator:
-    if task.collator is not None:
-        return task.collator
-    if tokenizer is None:
-        raise ValueError(
-            f"expected a `collator` of the task `{name}` or a `processing_class`, got neither; because rows are of "
-            "different length and have to be padded; pass the student's tokenizer"
-        )
-    if pair is not None and has_teacher_encoding(task.train_dataset.column_names):
-        return paired_collator(*pair.tokenizers)
-    collator: Collator = DataCollatorWithPadding(tokenizer)
-    return collator
 
 
 __all__ = ["MultiTaskDistillationTrainer"]
