@@ -16,6 +16,8 @@ from torch import Tensor
 
 CONFIG_FILE = "config.json"
 _WEIGHT_FILES = ("*.safetensors", "*.bin")
+# what Trainer and accelerate write beside them
+_OF_TRAINING = frozenset({"optimizer.bin", "scheduler.bin", "training_args.bin"})
 _CHUNK = 2**20
 _REPLACING = ", or have the whole folder replaced (`overwrite=True`, on the command line `--overwrite`)"
 
@@ -117,16 +119,18 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     return dict(weights)
 
 
-def weight_files_sha256(folder: Path) -> str | None:
+def weight_files_sha256(folder: Path, *, all_bin: bool = False) -> str | None:
     """A hash of the weight files of a folder, names and bytes; no weight is loaded for it.
 
     Args:
         folder: Of a model.
+        all_bin: Whether `.bin` files that only training has count too, as in what earlier versions wrote down.
 
     Returns:
         None where there are none.
     """
-    digest, files = hashlib.sha256(), sorted(file for pattern in _WEIGHT_FILES for file in folder.glob(pattern))
+    found = sorted(file for pattern in _WEIGHT_FILES for file in folder.glob(pattern))
+    digest, files = hashlib.sha256(), [file for file in found if all_bin or file.name not in _OF_TRAINING]
     for file in files:
         digest.update(file.name.encode())
         with file.open("rb") as content:

@@ -54,26 +54,27 @@ _OF_NO_CONSEQUENCE = frozenset(
 _OF_EVERY_CALL = frozenset({"padding", "truncation"})
 
 
-def stored_weights_sha256(name: str | Path | TeacherSource) -> str | None:
+def stored_weights_sha256(name: str | Path | TeacherSource, *, all_bin: bool = False) -> str | None:
     """A hash of the weight files of a folder, or of a Hub model in the local cache; no model is loaded for it.
 
     Args:
         name: folder or Hub name; of an adapter its base counts too, of several teachers all and their shares.
+        all_bin: as of `weight_files_sha256`.
 
     Returns:
         None where there are none.
     """
     if isinstance(name, TeacherSource):
         if not name.is_joined:
-            return stored_weights_sha256(name.first)
-        every = [stored_weights_sha256(one) for one in name.names]
+            return stored_weights_sha256(name.first, all_bin=all_bin)
+        every = [stored_weights_sha256(one, all_bin=all_bin) for one in name.names]
         return None if None in every else hashlib.sha256(f"{every} {list(name.shares)}".encode()).hexdigest()
     folder = stored_folder(name)
-    own = None if folder is None else weight_files_sha256(folder)
+    own = None if folder is None else weight_files_sha256(folder, all_bin=all_bin)
     if folder is None or own is None or not (folder / ADAPTER_CONFIG_FILE).is_file():
         return own
     name_of_base = _base(folder)
-    base = None if name_of_base is None else stored_weights_sha256(name_of_base)
+    base = None if name_of_base is None else stored_weights_sha256(name_of_base, all_bin=all_bin)
     return None if base is None else hashlib.sha256(f"{own} on {base}".encode()).hexdigest()
 
 

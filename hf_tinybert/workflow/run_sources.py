@@ -90,8 +90,18 @@ def keep_sources(folder: RunFolder, sources: RunSources, *, leads: bool) -> None
 def _changed(before: _Contents, now: _Contents, kinds: Iterable[str]) -> list[str]:
     """What has another content now, each once; a run of before there were such hashes knows none."""
     known = {what: before.get(what, {}) for what in kinds}
-    changed = (name for what in known for name, told in now[what].items() if known[what].get(name, told) != told)
+    changed = (
+        name
+        for what in known
+        for name, told in now[what].items()
+        if known[what].get(name, told) != told and not (what == _MODELS and _was_told(known[what][name], name))
+    )
     return [f"`{name}`" for name in dict.fromkeys(changed)]
+
+
+def _was_told(known: str, name: str) -> bool:
+    """Whether an earlier version told these weights by another hash."""
+    return known == stored_weights_sha256(name, all_bin=True)
 
 
 def _files_sha256(files: Iterable[Path]) -> str:

@@ -4,6 +4,7 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from hf_tinybert.run_folder import RunFolder
+from hf_tinybert.workflow.model_contents import stored_weights_sha256
 from hf_tinybert.workflow.run_sources import RunSources, check_finished, keep_sources
 
 
@@ -62,6 +63,24 @@ def test_a_file_more_or_less_of_a_model_is_another_model(sources, tmp_path):
     (tmp_path / "model" / "task.json").unlink()
     (tmp_path / "model" / "tokenizer.json").unlink()
     with pytest.raises(ValueError, match=r"another content of `[^`]*model`; because"):
+        check_finished(folder, sources)
+
+
+def test_what_only_training_has_is_no_part_of_a_model(sources, tmp_path):
+    """Prevents a refusal where training arguments were removed, also of a run that counted them as weights."""
+    model, folder = tmp_path / "model", RunFolder(tmp_path / "run", {})
+    keep_sources(folder, sources, leads=True)
+    told = folder.finished("sources")
+    for name in ("training_args.bin", "optimizer.bin", "scheduler.bin", "optimizer.pt", "trainer_state.json"):
+        (model / name).write_bytes(b"{}")
+    check_finished(folder, sources)
+    assert sources.contents() == told
+    earlier = {str(model): stored_weights_sha256(str(model), all_bin=True)}
+    assert earlier != told["models"]
+    folder.finish("sources", {**told, "models": earlier})
+    check_finished(folder, sources)
+    (model / "model.safetensors").write_bytes(b"second")
+    with pytest.raises(ValueError, match="another content of"):
         check_finished(folder, sources)
 
 
