@@ -92,57 +92,75 @@ def finetune(settings: FinetuneSettings, output: Path, display: ProgressDisplay)
     if finished is not None:
         display.line("  finished before; other rows go to another folder")
         return finished
-    source = settings.model or str(packaged_teacher())
-    check_weights(Path(source))
-    config, tokenizer = load_config(source), load_tokenizer(source)
-    with display.bar("reading and tokenising"):
-        prepared = prepare_data(settings, tokenizer, config)
-    task = prepared.task
-    _check_learnable(task.kind)
-    head_class(task.definition.head, config)  # of a family that has none, before the folder is claimed
-    arguments = supervised_arguments(
-        settings,
-        output / CHECKPOINTS,
-        metric=prepared.best_metric,
-        epochs=settings.epochs,
-        learning_rate=settings.learning_rate,
-    )
-    leads = arguments.process_index == 0
-    with claim_folder(output, settings.to_json(), leads=leads) as folder:
-        check_same_rows(folder, {settings.data: prepared.rows}, leads=leads)
-        keep_sources(folder, settings.sources, leads=leads)
-        name = settings.model or PACKAGED_TEACHER
-        display.line(f"  model: {escape(name)}   task: {task.kind}   data: {describe_rows(prepared)}")
+    return _Finetuning(settings, output, display).run()
+
+
+class _Finetuning:
+    """One run: what can be refused is refused before the output folder is claimed, or gives it back."""
+
+    def __init__(self, settings: FinetuneSettings, output: Path, display: ProgressDisplay) -> None:
+        self.settings, self.output, self.display = settings, output, display
+        self.name, self.checkpoints = settings.model or PACKAGED_TEACHER, output / CHECKPOINTS
+        self.source = settings.model or str(packaged_teacher())
+        check_weights(Path(self.source))
+        self.config, self.tokenizer = load_config(self.source), load_tokenizer(self.source)
+        with display.bar("reading and tokenising"):
+            self.data = prepare_data(settings, self.tokenizer, self.config)
+        self.task = self.data.task
+        _check_learnable(self.task.kind)
+        head_class(self.task.definition.head, self.config)  # refuses a family that has none
+        self.arguments = supervised_arguments(
+            settings,
+            self.checkpoints,
+            metric=self.data.best_metric,
+            epochs=settings.epochs,
+            learning_rate=settings.learning_rate,
+        )
+        self.leads = self.arguments.process_index == 0
+
+    def run(self) -> dict[str, Any]:
+        """Train, save and score."""
+        with claim_folder(self.output, self.settings.to_json(), leads=self.leads) as folder:
+            check_same_rows(folder, {self.settings.data: self.data.rows}, leads=self.leads)
+            keep_sources(folder, self.settings.sources, leads=self.leads)
+            told = f"task: {self.task.kind}   data: {describe_rows(self.data)}"
+            self.display.line(f"  model: {escape(self.name)}   {told}")
+            with given_back_if_refused(folder, self.display, leads=self.leads):
+                model, epochs, seconds = self._train()
+            if not self.leads:
+                return wait_for_stage(self.output, _STAGE)
+            save_model_folder(self.output, model, self.tokenizer, self.task)
+            figures = self._figures(model, epochs, seconds)
+            save_figures(self.output, figures)
+            folder.finish(_STAGE, figures)
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
+            return figures
+
+    def _train(self) -> tuple[PreTrainedModel, list[dict[str, float]], float]:
+        """The model, scores of every epoch, and seconds of all calls of the run."""
         start = time.perf_counter()
-        set_seed(settings.seed)
-        with given_back_if_refused(folder, display, leads=leads):
-            model = model_with_new_head(source, config, task)
-            clock = TrainingClock(output / CHECKPOINTS)
-            epochs = train_on_labels(model, arguments, prepared, tokenizer, display, clock)
-        seconds = time.perf_counter() - start + clock.earlier
-        if not leads:
-            return wait_for_stage(output, _STAGE)
-        save_model_folder(output, model, tokenizer, task)
-        scored = {split: prepared.rows[split] for split in settings.scored_splits}
-        scores = {
-            split: score_rows(model, tokenizer, task, rows, display=display, title=split).metrics
-            for split, rows in scored.items()
-        }
-        figures = {
-            "model": name,
-            **task_figures(prepared),
-            "scores": scores,
-            **figures_without_model(task, scored, display),
+        set_seed(self.settings.seed)
+        model = model_with_new_head(self.source, self.config, self.task)
+        clock = TrainingClock(self.checkpoints)
+        epochs = train_on_labels(model, self.arguments, self.data, self.tokenizer, self.display, clock)
+        return model, epochs, time.perf_counter() - start + clock.earlier
+
+    def _figures(self, model: PreTrainedModel, epochs: list[dict[str, float]], seconds: float) -> dict[str, Any]:
+        scored = {split: self.data.rows[split] for split in self.settings.scored_splits}
+        return {
+            "model": self.name,
+            **task_figures(self.data),
+            "scores": {
+                split: score_rows(model, self.tokenizer, self.task, rows, display=self.display, title=split).metrics
+                for split, rows in scored.items()
+            },
+            **figures_without_model(self.task, scored, self.display),
             "epochs": epochs,
             **model_size(model),
             "seconds": round(seconds, 1),
-            "settings": settings.to_json(),
+            "settings": self.settings.to_json(),
             "machine": machine(),
         }
-        save_figures(output, figures)
-        folder.finish(_STAGE, figures)
-        shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
-        return figures
 
 
 def model_with_new_head(source: str, config: PreTrainedConfig, task: Task) -> PreTrainedModel:
