@@ -273,6 +273,9 @@ class DistilSettings(DataSettings):
                     f"expected the phase {phase} with {', '.join(given)}, got {', '.join(stages)}; because no other "
                     "phase reads it; add the phase, or leave it out"
                 )
+        if set(stages) == {Phase.PREDICTION} and not self._takes_layers:
+            needed = "a phase that compares layers, or a start from the teacher's,"
+            check_not_idle(self, ["layer_mapping"], needed, "nothing else reads it", f"`{self.start}` and predictions")
 
     def _check_labels_alone(self) -> None:
         if self.unlabeled:
@@ -286,14 +289,18 @@ class DistilSettings(DataSettings):
                 "expected `learn_from` teacher with `learning_rate_factors`, got labels; because students without "
                 "distillation, which others are compared with, have one learning rate"
             )
-        maps = self.start_method in (InitializationMethod.PROJECTION, InitializationMethod.LAYERS)
-        names = _OF_A_TEACHER if maps else (*_OF_A_TEACHER, "layer_mapping")
+        names = _OF_A_TEACHER if self._takes_layers else (*_OF_A_TEACHER, "layer_mapping")
         given = [name for name in names if getattr(self, name) not in (None, {}, ())]
         if given:
             raise ValueError(
                 f"expected `learn_from` teacher with {', '.join(f'`{name}`' for name in given)}, got labels; because "
                 "nothing is compared with a teacher where labels alone are learnt; leave out what is for that"
             )
+
+    @property
+    def _takes_layers(self) -> bool:
+        """Whether the student starts with weights of the teacher's layers."""
+        return self.start_method in (InitializationMethod.PROJECTION, InitializationMethod.LAYERS)
 
     @property
     def _recipe_of_start(self) -> str | None:

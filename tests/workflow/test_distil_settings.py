@@ -150,6 +150,16 @@ def test_what_belongs_to_a_phase_that_the_run_does_not_have_is_refused(tmp_path,
         settings.arguments(tmp_path, "loss")
 
 
+@pytest.mark.parametrize("start", ["random", "owner/general"])
+def test_a_layer_mapping_that_nothing_reads_is_refused(tmp_path, start):
+    """Prevents layers that are chosen for a student that neither starts from them nor imitates them."""
+    predictions, both = {"phases": ("prediction-layer",)}, {"phases": ("joint",)}
+    with pytest.raises(ValueError, match=f"with `layer_mapping`, got `{start}` and predictions; because nothing"):
+        _settings(start=start, layer_mapping="last", **predictions).arguments(tmp_path, "loss")
+    for taken in ({"start": start, **both}, {"start": "layers", **predictions}):
+        assert _settings(layer_mapping="last", **taken).arguments(tmp_path, "loss").layer_mapping == "last"
+
+
 def test_both_phases_take_the_settings_of_both(tmp_path):
     """Prevents a refusal of what has a use, whether the phases are given or the recipe's."""
     passes = {"epochs": 2, "learning_rate": 1e-5, "intermediate_epochs": 1, "intermediate_learning_rate": 1e-4}
