@@ -46,17 +46,17 @@ def check_sources(sources: Sequence[str], columns: Sequence[str] = DEFAULT_COLUM
 
     Raises:
         FileNotFoundError: If there is no such file or data set.
-        ValueError: If a file cannot be read, is not UTF-8, it is not clear which column holds the text, or none of
-            the sources has one of the `columns`, other than by default.
+        ValueError: If a file cannot be read, is not UTF-8, it is not clear which column holds the text, or no source
+            has one of the `columns`, where they are not the default.
     """
-    first = [next(_documents(source, columns), None) for source in sources]
-    read = {name for document in first if document is not None for name in document[0]}
-    unread = [] if tuple(columns) == DEFAULT_COLUMNS else [name for name in columns if name not in read]
-    if unread:
+    found = (next(_documents(source, columns), None) for source in sources)
+    first = [document for document in found if document is not None]
+    read = {name for of_source, _ in first for name in of_source}
+    if first and tuple(columns) != DEFAULT_COLUMNS and not read & set(columns):
         raise ValueError(
-            f"expected {', '.join(f'`{name}`' for name in unread)} among the columns of "
-            f"{', '.join(f'`{source}`' for source in sources)}, got it in none; because nothing would be read by that "
-            "name, and lines of a text have no columns; correct the name, or leave it out."
+            f"expected {' or '.join(f'`{name}`' for name in columns)} among the columns of "
+            f"{', '.join(f'`{source}`' for source in sources)}, got none of them; because nothing would be read by "
+            "such a name, and lines of a text have no columns; correct it, or leave it out."
         )
 
 
