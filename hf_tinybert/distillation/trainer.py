@@ -62,6 +62,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_READERS_OF_BATCHES = ("compute_loss", "training_step")
+
 
 class DistillationTrainer(ObjectiveTrainer):
     """Trains a student to imitate a teacher, in one or more phases.
@@ -381,11 +383,17 @@ class DistillationTrainer(ObjectiveTrainer):
         dataset, collator = self.train_dataset, self.data_collator
         self.train_dataset, made = self._training_rows()
         # a compiled model would be compiled once more for batches without a mask
-        self.data_collator = made if self.args.torch_compile else MasksWherePadded(made)
+        whole = self.args.torch_compile or self._hands_batches_on
+        self.data_collator = made if whole else MasksWherePadded(made)
         try:
             return super().get_train_dataloader()
         finally:
             self.train_dataset, self.data_collator = dataset, collator
+
+    @property
+    def _hands_batches_on(self) -> bool:
+        """Whether methods of one's own see the batches, in which they may look for what the collator put there."""
+        return any(getattr(type(self), name) is not getattr(DistillationTrainer, name) for name in _READERS_OF_BATCHES)
 
     def _training_rows(self) -> tuple[Any, Any]:
         """Rows and collator of this phase."""
