@@ -115,6 +115,7 @@ class DistillationTrainer(ObjectiveTrainer):
                 objectives=objectives,
                 initialization=initialization,
                 train_dataset=encoded_rows(kwargs.get("train_dataset")),
+                collator=kwargs.get("data_collator"),
             )
         self.objectives, self.layer_mapping, self.teacher_name = pair.objectives, pair.layer_mapping, pair.teacher_name
         self._recipe = args.recipe if objectives is None else None
@@ -255,7 +256,13 @@ class DistillationTrainer(ObjectiveTrainer):
         for name, rows in parts.items():
             task = self._tasks.get(name) or self._tasks[ONLY_TASK]
             if isinstance(rows, Dataset):
-                check_evaluation_rows(rows, self._student, list(task.objectives.values()), name)
+                collator = self._get_collator_with_removed_columns(self._evaluation_collator(name))
+                check_evaluation_rows(rows, self._student, list(task.objectives.values()), name, collator)
+
+    def _evaluation_collator(self, part: str) -> Collator:
+        """Makes the batches of an evaluation set, by its name among several."""
+        collator: Collator = self.data_collator
+        return collator
 
     def preflight(self, score_rows: int = 64) -> PreflightReport:
         """Look at this run before anything is spent: what `hf-tinybert doctor` prints.
