@@ -119,8 +119,11 @@ def pair_models(
     student = transformers_model(model)
     phase_objectives = _objectives(args, objectives, student)
     several = list(phase_objectives.values())
-    name = str(teacher) if isinstance(teacher, str | Path) else teacher_name(teacher)
-    if isinstance(teacher, str | Path):
+    if not isinstance(teacher, str | Path):
+        transformers_model(teacher)  # refuses anything else
+        name = teacher_name(teacher)
+    else:
+        name = str(teacher)
         if tokenizers[0] is not None and tokenizers[1] is None:
             tokenizers = tokenizers[0], load_teacher_tokenizer(teacher)
         teacher = load_teacher(teacher, student, needs_head=any(one.compares_predictions for one in several))
