@@ -399,8 +399,9 @@ class DistillationTrainer(ObjectiveTrainer):
 
     @property
     def _hands_batches_on(self) -> bool:
-        """Whether methods of one's own see the batches, in which they may look for what the collator put there."""
-        return any(getattr(type(self), name) is not getattr(DistillationTrainer, name) for name in _READERS_OF_BATCHES)
+        """Whether models or methods of one's own see the batches, and may look for all that the collator makes."""
+        own = any(getattr(type(self), name) is not getattr(DistillationTrainer, name) for name in _READERS_OF_BATCHES)
+        return own or any(task.needs_masks for task in self._tasks.values())
 
     def _training_rows(self) -> tuple[Any, Any]:
         """Rows and collator of this phase."""
