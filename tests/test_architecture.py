@@ -28,7 +28,8 @@ ROOMS_BELOW = {
     "run_folder": set(),
     "weight_index": set(),
     "worker_processes": set(),
-    "registration": {"models"},
+    "adapter_targets": {"models"},
+    "registration": {"adapter_targets", "models"},
     "__init__": {"models", "distillation", "registration"},
     "workflow": {
         "models",

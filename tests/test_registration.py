@@ -11,6 +11,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForMaskedLM,
     AutoModelForMultipleChoice,
+    AutoModelForNextSentencePrediction,
     AutoModelForPreTraining,
     AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
@@ -36,6 +37,7 @@ MODELS = {
     AutoModelForTokenClassification: hf_tinybert.TinyBertForTokenClassification,
     AutoModelForQuestionAnswering: hf_tinybert.TinyBertForQuestionAnswering,
     AutoModelForMultipleChoice: hf_tinybert.TinyBertForMultipleChoice,
+    AutoModelForNextSentencePrediction: hf_tinybert.TinyBertForNextSentencePrediction,
 }
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "good", "bad", "film", "story", "##s"]
 every_auto_class = pytest.mark.parametrize("auto_class", MODELS, ids=lambda cls: cls.__name__)

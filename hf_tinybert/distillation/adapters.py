@@ -87,7 +87,10 @@ def transformers_model(model: "PreTrainedModel | PeftModel") -> PreTrainedModel:
     """
     inner = model.get_base_model() if is_adapter_model(model) else model
     if not isinstance(inner, PreTrainedModel):
-        raise ValueError(f"expected a transformers model or a `PeftModel` of one, got `{type(inner).__name__}`")
+        raise ValueError(
+            f"expected a transformers model or a `PeftModel` of one, got `{type(inner).__name__}`; because models are "
+            "read and trained as such; pass what `from_pretrained` gives (`torch_compile` compiles it in training)"
+        )
     return inner
 
 

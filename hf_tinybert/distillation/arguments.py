@@ -1,7 +1,7 @@
 """Everything a distillation can be told, as a dataclass beside the stock training arguments."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, cast
 
@@ -203,6 +203,7 @@ class DistillationArguments(TrainingArguments):
 
     def __post_init__(self) -> None:
         """Check every range before anything is spent."""
+        self._read_numbers()
         self.use_cpu = self.use_cpu or not has_accelerator()
         if self.bf16_where_fast and not self.bf16 and not self.fp16:
             # before the stock checks, which derive the precision of the run from it
@@ -313,6 +314,16 @@ class DistillationArguments(TrainingArguments):
             else PhaseSettings(Phase(phase), self.num_train_epochs, self.max_steps, self.learning_rate)
             for phase in self.stages
         ]
+
+    def _read_numbers(self) -> None:
+        """Take numbers that came as texts: YAML reads `3e-4`, which has no point, as one."""
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.type in (float, float | None) and isinstance(value, str):
+                try:
+                    setattr(self, one.name, float(value))
+                except ValueError:
+                    raise ValueError(f"expected a number as `{one.name}`, got {value!r}") from None
 
     def _recipe(self) -> Recipe:
         return RECIPES[RecipeName(self.recipe)]

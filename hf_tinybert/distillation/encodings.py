@@ -159,6 +159,11 @@ def model_input_names(model: PreTrainedModel) -> frozenset[str]:
     return names - {"token_type_ids"} if segments is not None and segments < 2 else names
 
 
+def has_own_forward(model: PreTrainedModel) -> bool:
+    """Whether a model's forward is somebody's own: neither of transformers nor of this package."""
+    return not type(model).forward.__module__.startswith(("transformers.", "hf_tinybert."))
+
+
 def student_inputs(batch: Mapping[str, Tensor], names: Set[str]) -> dict[str, Tensor]:
     """What of a batch the student reads; `names` are its `model_input_names`."""
     return {name: batch[name] for name in batch if name in names}
@@ -256,6 +261,7 @@ __all__ = [
     "PairedCollator",
     "check_separate_encodings",
     "encode_for_both",
+    "has_own_forward",
     "has_teacher_encoding",
     "input_columns",
     "join_encodings",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 from transformers import PreTrainedModel
 
-from hf_tinybert.distillation.adapters import is_adapter_model
+from hf_tinybert.distillation.adapters import is_adapter_model, transformers_model
 from hf_tinybert.distillation.student_parts import parts_by_pattern
 
 if TYPE_CHECKING:
@@ -52,7 +52,11 @@ def frozen_parts(model: "PreTrainedModel | PeftModel", patterns: Sequence[str] |
     Args:
         model: the student as given; its parameters may be wrapped or spread over processes within.
         patterns: see `frozen_parameters`, which says what is refused.
+
+    Raises:
+        ValueError: likewise, or no model of transformers.
     """
+    transformers_model(model)  # refuses anything else
     names = set(frozen_parameters(model, patterns or ()))
     frozen = [name for name, one in model.named_parameters() if name in names and one.requires_grad]
     _learn(model, frozen, learn=False)

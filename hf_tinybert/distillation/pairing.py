@@ -9,6 +9,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from hf_tinybert.data.kinds.definition import Collator
 from hf_tinybert.distillation.adapters import merged_teacher, transformers_model
 from hf_tinybert.distillation.arguments import DistillationArguments
 from hf_tinybert.distillation.attention import record_attention
@@ -97,6 +98,7 @@ def pair_models(
     start: ProjectionStart | str | Path | None = None,
     task: str | None = None,
     train_dataset: object = None,
+    collator: Collator | None = None,
 ) -> Pair:
     """Load, check and prepare both models: recorded attention, a frozen teacher, projections on the student.
 
@@ -110,6 +112,7 @@ def pair_models(
         start: how the student was built, where its projections start elsewhere.
         task: of a multi-task student.
         train_dataset: looked at if it is a `datasets.Dataset`.
+        collator: of the run, if one was given; it may make labels.
 
     Raises:
         ValueError: see `distillation.compatibility`.
@@ -117,8 +120,11 @@ def pair_models(
     student = transformers_model(model)
     phase_objectives = _objectives(args, objectives, student)
     several = list(phase_objectives.values())
-    name = str(teacher) if isinstance(teacher, str | Path) else teacher_name(teacher)
-    if isinstance(teacher, str | Path):
+    if not isinstance(teacher, str | Path):
+        transformers_model(teacher)  # refuses anything else
+        name = teacher_name(teacher)
+    else:
+        name = str(teacher)
         if tokenizers[0] is not None and tokenizers[1] is None:
             tokenizers = tokenizers[0], load_teacher_tokenizer(teacher)
         teacher = load_teacher(teacher, student, needs_head=any(one.compares_predictions for one in several))
@@ -136,7 +142,7 @@ def pair_models(
     for objective in several:
         objective.request(student.config.num_hidden_layers)  # refuses layers that the student does not have
     with gathered(student, merged):
-        check_pair(model, merged, several, args, tokenizers=tokenizers, train_dataset=train_dataset)
+        check_pair(model, merged, several, args, tokenizers=tokenizers, train_dataset=train_dataset, collator=collator)
     freeze(merged)
     if any(one.reads_projections for one in several):
         layout = ProjectionLayout(args.projection_layout)

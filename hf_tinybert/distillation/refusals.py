@@ -5,16 +5,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
-from transformers.trainer_utils import has_length
+from transformers.trainer_utils import RemoveColumnsCollator, has_length
 
 from hf_tinybert.data.augmentation import FreshVariants
+from hf_tinybert.data.kinds.definition import Collator
 from hf_tinybert.distillation.adapters import check_adapter_student, is_adapter_model, transformers_model
 from hf_tinybert.distillation.arguments import CacheChoice, DistillationArguments
 from hf_tinybert.distillation.compatibility.loss_settings import check_loss_settings
 from hf_tinybert.distillation.compatibility.models import check_learns, check_models, check_two_models
-from hf_tinybert.distillation.compatibility.rows import check_dataset
+from hf_tinybert.distillation.compatibility.rows import LABEL_COLUMNS, check_dataset
 from hf_tinybert.distillation.compatibility.tokens import check_tokenizers
-from hf_tinybert.distillation.encodings import check_separate_encodings, has_teacher_encoding
+from hf_tinybert.distillation.encodings import check_separate_encodings, has_teacher_encoding, input_columns
 from hf_tinybert.distillation.head_kinds import head_kind
 from hf_tinybert.distillation.layer_mapping import resolve_layer_mapping
 from hf_tinybert.distillation.losses import Reduction
@@ -170,6 +171,7 @@ def check_pair(
     *,
     tokenizers: tuple[PreTrainedTokenizerBase | None, PreTrainedTokenizerBase | None] = (None, None),
     train_dataset: object = None,
+    collator: Collator | None = None,
 ) -> None:
     """Refuse a student and a teacher that these objectives cannot compare on this data.
 
@@ -180,6 +182,7 @@ def check_pair(
         arguments: of the run.
         tokenizers: of student and teacher, where known.
         train_dataset: looked at if it is a `datasets.Dataset`.
+        collator: of the run, if one was given; it may make labels.
 
     Raises:
         ValueError: see `distillation.compatibility`.
@@ -204,7 +207,10 @@ def check_pair(
     check_loss_settings(student, objectives, arguments)
     _check_cached_padding(student, objectives, arguments)
     if isinstance(train_dataset, Dataset):
-        check_dataset(train_dataset, student, objectives)
+        if collator is not None and arguments.remove_unused_columns:
+            columns = {*input_columns(student, teacher), *LABEL_COLUMNS, *(arguments.label_names or ())}
+            collator = RemoveColumnsCollator(collator, columns)
+        check_dataset(train_dataset, student, objectives, collator)
 
 
 def _check_cached_padding(

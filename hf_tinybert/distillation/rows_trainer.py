@@ -18,6 +18,8 @@ from hf_tinybert.distillation.objective_trainer import ONLY_TASK, ObjectiveTrain
 from hf_tinybert.distillation.teacher_outputs import CacheSettings, Collator
 from hf_tinybert.distillation.training_rows import MasksWherePadded, grouped_rows
 
+_READERS_OF_BATCHES = ("compute_loss", "training_step")
+
 
 class RowsTrainer(ObjectiveTrainer):
     """Groups rows of like length, and has the teacher's outputs for them on disk where a cache is asked for.
@@ -67,11 +69,18 @@ class RowsTrainer(ObjectiveTrainer):
         dataset, collator = self.train_dataset, self.data_collator
         self.train_dataset, made = self._training_rows()
         # a compiled model would be compiled once more for batches without a mask
-        self.data_collator = made if self.args.torch_compile else MasksWherePadded(made)
+        whole = self.args.torch_compile or self._hands_batches_on
+        self.data_collator = made if whole else MasksWherePadded(made)
         try:
             return super().get_train_dataloader()
         finally:
             self.train_dataset, self.data_collator = dataset, collator
+
+    @property
+    def _hands_batches_on(self) -> bool:
+        """Whether models or methods of one's own see the batches, and may look for all that the collator makes."""
+        own = any(getattr(type(self), name) is not getattr(RowsTrainer, name) for name in _READERS_OF_BATCHES)
+        return own or any(task.needs_masks for task in self._tasks.values())
 
     def _training_rows(self) -> tuple[Any, Any]:
         """Rows and collator of this phase."""

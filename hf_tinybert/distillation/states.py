@@ -77,8 +77,9 @@ def student_states(output: ModelOutput, inputs: Mapping[str, Tensor]) -> Distill
     """The states of a student's forward; `inputs` is the batch, labels included.
 
     Raises:
-        ValueError: a batch without token ids, or with an attention mask of pairs of tokens.
+        ValueError: a batch without token ids, with an attention mask of pairs of tokens, or an output without names.
     """
+    _check_named(output)
     projected = output.projected_hidden_states if isinstance(output, DistillationOutput) else ()
     states = _states(output, inputs, projected or (), _records(output.get("attentions")), labels_of(inputs))
     return replace(states, own_hidden_states=tuple(output.get("hidden_states") or ()))
@@ -97,7 +98,11 @@ def teacher_states(
         inputs: the batch, labels included.
         mapping: `mapping[student_layer] = teacher_layer`, 0 = embedding output.
         scores: score maps, one per teacher layer, of a teacher off the attention interface.
+
+    Raises:
+        ValueError: as of `student_states`.
     """
+    _check_named(output)
     hidden_states = output.get("hidden_states") or ()
     records = scores or _records(output.get("attentions"))
     return _states(
@@ -185,6 +190,14 @@ def _states(
         logits_mask=None if logits is None else _logits_mask(logits, inputs, mask),
         labels=labels,
     )
+
+
+def _check_named(output: object) -> None:
+    if isinstance(output, tuple):
+        raise ValueError(
+            f"expected a model's output by name, got a tuple of {len(output)}; because predictions and states are "
+            "told apart by their names; return a `ModelOutput`, such as `SequenceClassifierOutput`, from its forward"
+        )
 
 
 def _records(attentions: Sequence[object] | None) -> tuple[AttentionRecord | None, ...]:

@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
 from hf_tinybert.distillation.cache import CachedTeacherCollator
-from hf_tinybert.distillation.encodings import model_input_names, student_inputs
+from hf_tinybert.distillation.encodings import has_own_forward, model_input_names, student_inputs
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.states import IGNORED_LABEL, Places, at_positions, labels_of, student_states
 from hf_tinybert.distillation.task_head import vocabulary_logits_at
@@ -68,6 +68,12 @@ class TaskDistillation:
     def reads_vocabulary(self) -> bool:
         """Whether this phase reads predictions over the vocabulary, which cost more than a small encoder."""
         return self.predicts_vocabulary and self.takes_part and self.objective.reads_logits
+
+    @property
+    def needs_masks(self) -> bool:
+        """Whether a model of one's own reads the batches, which may need a mask where nothing is padded too."""
+        models = [self._student] if self.outputs is None else [self._student, self.outputs.teacher]
+        return any(has_own_forward(model) for model in models)
 
     def enter(self, phase: Phase) -> None:
         """From now on learn what this phase trains."""

@@ -80,6 +80,11 @@ class TeacherOutputs:
         self._phase = next(iter(objectives))
         self.enter(self._phase)
 
+    @property
+    def teacher(self) -> PreTrainedModel:
+        """Who answers."""
+        return self._forward.teacher
+
     def enter(self, phase: Phase) -> None:
         """From now on give what this phase reads."""
         self._phase = phase

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from transformers.trainer_utils import IntervalStrategy, TrainOutput
 
 from hf_tinybert.data.augmentation import FreshVariants
+from hf_tinybert.data.kinds.definition import Collator
 from hf_tinybert.distillation.adapters import is_adapter_model
 from hf_tinybert.distillation.arguments import DistillationArguments, PhaseSettings
 from hf_tinybert.distillation.compatibility.rows import check_evaluation_rows
@@ -38,18 +39,11 @@ from hf_tinybert.distillation.rows_trainer import RowsTrainer
 from hf_tinybert.distillation.run_phases import RunPhases
 from hf_tinybert.distillation.sharding import gathered, reshard
 from hf_tinybert.distillation.task_distillation import TaskDistillation
-from hf_tinybert.distillation.task_head import (
-    predicts_vocabulary,
-    without_vocabulary_logits,
-)
+from hf_tinybert.distillation.task_head import predicts_vocabulary, without_vocabulary_logits
 from hf_tinybert.distillation.teacher_ensemble import told_ensemble
 from hf_tinybert.distillation.teacher_outputs import CacheSettings
 from hf_tinybert.distillation.terms import Phase
-from hf_tinybert.distillation.training_rows import (
-    column_names,
-    encoded_rows,
-    paired_collator,
-)
+from hf_tinybert.distillation.training_rows import column_names, encoded_rows, paired_collator
 from hf_tinybert.distillation.weight_type import cast_weights
 
 if TYPE_CHECKING:
@@ -108,6 +102,7 @@ class DistillationTrainer(RowsTrainer):
                 objectives=objectives,
                 initialization=initialization,
                 train_dataset=encoded_rows(kwargs.get("train_dataset")),
+                collator=kwargs.get("data_collator"),
             )
         self.objectives, self.layer_mapping, self.teacher_name = pair.objectives, pair.layer_mapping, pair.teacher_name
         self._recipe = args.recipe if objectives is None else None
@@ -246,7 +241,13 @@ class DistillationTrainer(RowsTrainer):
         for name, rows in parts.items():
             task = self._tasks.get(name) or self._tasks[ONLY_TASK]
             if isinstance(rows, Dataset):
-                check_evaluation_rows(rows, self._student, list(task.objectives.values()), name)
+                collator = self._get_collator_with_removed_columns(self._evaluation_collator(name))
+                check_evaluation_rows(rows, self._student, list(task.objectives.values()), name, collator)
+
+    def _evaluation_collator(self, part: str) -> Collator:
+        """Makes the batches of an evaluation set, by its name among several."""
+        collator: Collator = self.data_collator
+        return collator
 
     def preflight(self, score_rows: int = 64) -> PreflightReport:
         """Look at this run before anything is spent: what `hf-tinybert doctor` prints.

@@ -74,6 +74,7 @@ HEADS: Mapping[str, Head] = {
     "ForMaskedLM": Head("AutoModelForMaskedLM", "fill-mask"),
     "ForMultiTask": Head("AutoModel", None),
     "ForMultipleChoice": Head("AutoModelForMultipleChoice", "multiple-choice"),
+    "ForNextSentencePrediction": Head("AutoModelForNextSentencePrediction", None),
     "ForPreTraining": Head("AutoModelForPreTraining", "fill-mask"),
     "ForQuestionAnswering": Head("AutoModelForQuestionAnswering", "question-answering"),
     "ForSentenceEmbedding": Head("AutoModelForTextEncoding", "sentence-similarity"),

@@ -17,6 +17,7 @@ AUTO_MAP = {
     "AutoModelForCausalLM": "modeling_tinybert.TinyBertForCausalLM",
     "AutoModelForMaskedLM": "modeling_tinybert.TinyBertForMaskedLM",
     "AutoModelForMultipleChoice": "modeling_tinybert.TinyBertForMultipleChoice",
+    "AutoModelForNextSentencePrediction": "modeling_tinybert.TinyBertForNextSentencePrediction",
     "AutoModelForPreTraining": "modeling_tinybert.TinyBertForPreTraining",
     "AutoModelForQuestionAnswering": "modeling_tinybert.TinyBertForQuestionAnswering",
     "AutoModelForSequenceClassification": "modeling_tinybert.TinyBertForSequenceClassification",

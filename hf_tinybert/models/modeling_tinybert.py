@@ -12,6 +12,7 @@ from torch import nn
 from transformers import (
     BertForMaskedLM,
     BertForMultipleChoice,
+    BertForNextSentencePrediction,
     BertForPreTraining,
     BertForQuestionAnswering,
     BertForSequenceClassification,
@@ -27,6 +28,7 @@ from .configuration_tinybert import TinyBertConfig
 # checkpoints call them `fit_dense` (one for all states) or `fit_denses.N` (one per state).
 TRAINING_ONLY_KEYS = [r"^distillation_projections\.", r"^fit_dense\.", r"^fit_denses\.\d+\."]
 _HEAD_KEYS = [r"^cls\.", r"^classifier\.", r"^embedding\.", r"^heads\.", r"^qa_outputs\."]
+_MASKED_WORDS_KEYS = [r"^cls\.predictions\."]
 POOLER_KEYS = [r"^(bert\.)?pooler\."]
 
 
@@ -75,6 +77,15 @@ class TinyBertForPreTraining(OneTaskModel, BertForPreTraining):
     # divided by `num_items_in_batch` and gradient accumulation over N steps makes every gradient N times too large.
     accepts_loss_kwargs = False
     _keys_to_ignore_on_load_unexpected = TRAINING_ONLY_KEYS
+
+
+class TinyBertForNextSentencePrediction(OneTaskModel, BertForNextSentencePrediction):
+    """The encoder with a head that says whether a text follows another one, as BERT's pretraining asks."""
+
+    config: TinyBertConfig
+    config_class = TinyBertConfig
+    accepts_loss_kwargs = False
+    _keys_to_ignore_on_load_unexpected = TRAINING_ONLY_KEYS + _MASKED_WORDS_KEYS
 
 
 class TinyBertForMaskedLM(OneTaskModel, BertForMaskedLM):
@@ -156,6 +167,7 @@ __all__ = [
     "TinyBertForCausalLM",
     "TinyBertForMaskedLM",
     "TinyBertForMultipleChoice",
+    "TinyBertForNextSentencePrediction",
     "TinyBertForPreTraining",
     "TinyBertForQuestionAnswering",
     "TinyBertForSequenceClassification",

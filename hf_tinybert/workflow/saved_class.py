@@ -7,7 +7,12 @@ import transformers
 from transformers import PreTrainedModel
 
 from hf_tinybert.distillation.checkpoints import check_weights
-from hf_tinybert.models.modeling_tinybert import TinyBertForCausalLM, TinyBertForPreTraining, TinyBertModel
+from hf_tinybert.models.modeling_tinybert import (
+    TinyBertForCausalLM,
+    TinyBertForNextSentencePrediction,
+    TinyBertForPreTraining,
+    TinyBertModel,
+)
 from hf_tinybert.models.modeling_tinybert_multitask import TinyBertForMultiTask
 from hf_tinybert.workflow.heads import STUDENT_CLASSES
 from hf_tinybert.workflow.model_folder import load_config
@@ -18,6 +23,7 @@ _OURS: dict[str, type[PreTrainedModel]] = {
         *STUDENT_CLASSES.values(),
         TinyBertForCausalLM,
         TinyBertForMultiTask,
+        TinyBertForNextSentencePrediction,
         TinyBertForPreTraining,
         TinyBertModel,
     )

@@ -296,6 +296,20 @@ def test_everything_can_be_given_as_a_dictionary(tmp_path, mapping):
     assert arguments.layer_mapping == ",".join(str(layer) for layer in ([1, 4] if mapping == "1,4" else mapping))
 
 
+def test_numbers_of_yaml_are_numbers(tmp_path):
+    """Prevents a run that ends at its optimizer because YAML reads `3e-4`, without a point, as a text."""
+    (tmp_path / "run.yaml").write_text(
+        f"output_dir: {tmp_path}\nuse_cpu: true\nlearning_rate: 3e-4\nintermediate_learning_rate: 1e-4\n"
+        "weight_decay: 1e-2\nsave_steps: 1e3\nteacher_cache_max_gb: 5e-1\n",
+        encoding="utf-8",
+    )
+    (read,) = HfArgumentParser(DistillationArguments).parse_yaml_file(str(tmp_path / "run.yaml"))
+    assert (read.learning_rate, read.intermediate_learning_rate, read.weight_decay) == (3e-4, 1e-4, 1e-2)
+    assert (read.save_steps, read.teacher_cache_max_gb) == (1000, 0.5)
+    with pytest.raises(ValueError, match="expected a number as `weight_decay`, got 'little'"):
+        DistillationArguments(output_dir=str(tmp_path), use_cpu=True, weight_decay="little")
+
+
 def test_arguments_survive_json(build_arguments):
     """Prevents enum objects in the files that checkpoints carry."""
     text = build_arguments(phases=["joint"], loss_weights={"prediction_loss": 2.0}).to_json_string()

@@ -201,3 +201,22 @@ def test_a_loss_of_ones_own_finds_the_outputs_of_the_stock_trainer(build_trainer
     names = trainer.evaluation_loop(loader, "Prediction", None, None, "test").metrics
     assert {"test_loss", "test_prediction_loss"} <= set(names) and not [n for n in names if n.startswith("eval_")]
     assert trainer.predict(build_rows(4)).predictions.shape == (4, 3)
+
+
+@pytest.mark.parametrize("method", ["compute_loss", "training_step"])
+def test_a_method_of_ones_own_finds_the_attention_mask_in_every_batch(build_trainer, build_rows, method):
+    """Prevents a KeyError at the first step whose rows happen to be of one length."""
+    counted = []
+
+    def counting(self, model, inputs, *args, **kwargs):
+        counted.append(int(inputs["attention_mask"].sum()))
+        return getattr(DistillationTrainer, method)(self, model, inputs, *args, **kwargs)
+
+    own = type("Own", (DistillationTrainer,), {method: counting})
+    plain = build_trainer({"phases": ["joint"]})
+    rows = build_rows(8, lengths=(6,))
+    trainer = own(
+        plain.model, plain.args, teacher=plain.teacher, train_dataset=rows, data_collator=plain.data_collator
+    )
+    trainer.train()
+    assert counted == [24, 24]

@@ -34,3 +34,22 @@ def test_the_trainers_batches_have_masks_where_there_is_padding(build_trainer, b
     assert sorted("attention_mask" in batch for batch in trainer.get_train_dataloader()) == [False, True]
     compiled = build_trainer({"phases": ["joint"], "torch_compile": True}, train_dataset=rows)
     assert all("attention_mask" in batch for batch in compiled.get_train_dataloader())
+
+
+def test_a_model_of_ones_own_finds_the_mask_in_every_batch(build_trainer, build_rows, build_student, build_teacher):
+    """Prevents an error of a forward that averages by its mask, at the first step whose rows are of one length."""
+
+    def averaging(model):
+        stock = type(model)
+
+        def forward(self, input_ids, attention_mask=None, **kwargs):
+            assert attention_mask.dim() == 2
+            return stock.forward(self, input_ids, attention_mask=attention_mask, **kwargs)
+
+        model.__class__ = type(stock.__name__, (stock,), {"forward": forward})
+        return model
+
+    for models in ({"model": averaging(build_student())}, {"teacher": averaging(build_teacher())}):
+        trainer = build_trainer({"phases": ["joint"]}, train_dataset=build_rows(8, lengths=(6,)), **models)
+        trainer.train()
+        assert trainer.state.global_step == 2

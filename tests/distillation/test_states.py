@@ -76,6 +76,14 @@ def test_stock_attentions_are_refused(build_teacher, batch):
         teacher_states(teacher(**batch, output_attentions=True), batch, MAPPING)
 
 
+def test_an_output_without_names_is_refused(batch):
+    """Prevents an `AttributeError` of a tuple from a model of one's own."""
+    with pytest.raises(ValueError, match="expected a model's output by name, got a tuple of 1"):
+        student_states((torch.zeros(2, 3),), batch)
+    with pytest.raises(ValueError, match="expected a model's output by name, got a tuple of 1"):
+        teacher_states((torch.zeros(2, 3),), batch, (0, 2, 4))
+
+
 def test_a_sequence_prediction_counts_once_per_text(build_teacher, batch):
     """Prevents the mask of tokens from being put on texts."""
     states = teacher_states(build_teacher().eval()(**batch), {**batch, "labels": torch.tensor([0, 1])}, MAPPING)

@@ -381,8 +381,12 @@ def test_other_arguments_and_models_are_refused(
     """Prevents defaults from standing in for settings that were never given."""
     with pytest.raises(ValueError, match="expected `DistillationArguments`, got `TrainingArguments`"):
         DistillationTrainer(build_student(), TrainingArguments(str(tmp_path), use_cpu=True), teacher=build_teacher())
-    with pytest.raises(ValueError, match="expected a transformers model or a `PeftModel` of one, got `Linear`"):
-        DistillationTrainer(torch.nn.Linear(2, 2), build_arguments(), teacher=build_teacher())
+    for given, got in ((torch.nn.Linear(2, 2), "Linear"), (None, "NoneType"), ("student", "str")):
+        with pytest.raises(ValueError, match=f"expected a transformers model or a `PeftModel` of one, got `{got}`"):
+            DistillationTrainer(given, build_arguments(), teacher=build_teacher())
+    for given in (torch.nn.Linear(2, 2), None, build_teacher().config):
+        with pytest.raises(ValueError, match=f"expected a transformers model .*, got `{type(given).__name__}`"):
+            DistillationTrainer(build_student(), build_arguments(), teacher=given)
 
 
 def test_a_pair_that_does_not_fit_is_refused_before_anything_is_spent(build_trainer, build_student, build_rows):

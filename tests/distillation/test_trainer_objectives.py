@@ -73,6 +73,31 @@ def test_labels_alone_need_no_teacher_forward(build_trainer, monkeypatch):
     assert all(entry["label_loss"] == pytest.approx(entry["loss"], rel=1e-3) for entry in _logs(trainer))
 
 
+def test_labels_of_another_column_are_learned_where_the_collator_names_them(build_trainer, build_rows, collator):
+    """Prevents a refusal of what the stock Trainer takes, in training and in evaluations."""
+    arguments = {"phases": ["prediction-layer"], "loss_weights": {"prediction_loss": 0, "label_loss": 1}}
+    rows = build_rows(8)
+
+    def naming(batch):
+        return collator([{("labels" if name == "gold" else name): row[name] for name in row} for row in batch])
+
+    trainer = build_trainer(
+        {**arguments, "remove_unused_columns": False, "eval_strategy": "epoch", "preflight": True},
+        train_dataset=rows.rename_column("labels", "gold"),
+        eval_dataset=rows.rename_column("labels", "gold"),
+        data_collator=naming,
+    )
+    trainer.train()
+    plain = build_trainer({**arguments, "eval_strategy": "epoch"}, train_dataset=rows, eval_dataset=rows)
+    plain.train()
+    for name in ("loss", "eval_label_loss"):
+        assert [log[name] for log in trainer.state.log_history if name in log] == [
+            log[name] for log in plain.state.log_history if name in log
+        ]
+    with pytest.raises(ValueError, match="expected a `labels` column in the training set"):  # no model reads `gold`
+        build_trainer(arguments, train_dataset=rows.rename_column("labels", "gold"), data_collator=naming)
+
+
 def test_an_objective_of_ones_own_is_trained(build_trainer):
     """Prevents custom terms from being ignored by the trainer."""
     own = CustomTerm(

@@ -16,6 +16,7 @@ from transformers import (
     AutoTokenizer,
     BertForMaskedLM,
     BertForMultipleChoice,
+    BertForNextSentencePrediction,
     BertForPreTraining,
     BertForQuestionAnswering,
     BertForSequenceClassification,
@@ -38,6 +39,7 @@ BERT_CLASSES = {
     hf_tinybert.TinyBertForTokenClassification: BertForTokenClassification,
     hf_tinybert.TinyBertForQuestionAnswering: BertForQuestionAnswering,
     hf_tinybert.TinyBertForMultipleChoice: BertForMultipleChoice,
+    hf_tinybert.TinyBertForNextSentencePrediction: BertForNextSentencePrediction,
 }
 
 

@@ -9,6 +9,7 @@ from transformers import (
     BertConfig,
     BertForMaskedLM,
     BertForMultipleChoice,
+    BertForNextSentencePrediction,
     BertForPreTraining,
     BertForQuestionAnswering,
     BertForSequenceClassification,
@@ -22,6 +23,7 @@ from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.modeling_tinybert import (
     TinyBertForMaskedLM,
     TinyBertForMultipleChoice,
+    TinyBertForNextSentencePrediction,
     TinyBertForPreTraining,
     TinyBertForQuestionAnswering,
     TinyBertForSequenceClassification,
@@ -37,9 +39,15 @@ BERT_CLASSES = {
     TinyBertForTokenClassification: BertForTokenClassification,
     TinyBertForQuestionAnswering: BertForQuestionAnswering,
     TinyBertForMultipleChoice: BertForMultipleChoice,
+    TinyBertForNextSentencePrediction: BertForNextSentencePrediction,
 }
 HEADS = [head for head in BERT_CLASSES if head is not TinyBertModel]
-HEADS_WITH_POOLER = (TinyBertForPreTraining, TinyBertForSequenceClassification, TinyBertForMultipleChoice)
+HEADS_WITH_POOLER = (
+    TinyBertForPreTraining,
+    TinyBertForNextSentencePrediction,
+    TinyBertForSequenceClassification,
+    TinyBertForMultipleChoice,
+)
 SHAPE = {
     "vocab_size": 60,
     "hidden_size": 16,
@@ -89,6 +97,7 @@ def make_labels(model_class, inputs):
             "end_positions": torch.tensor([3, 4, 2]),
         },
         TinyBertForMultipleChoice: {"labels": torch.tensor([0, 1, 1])},
+        TinyBertForNextSentencePrediction: {"labels": torch.tensor([0, 1, 1])},
     }[model_class]
 
 

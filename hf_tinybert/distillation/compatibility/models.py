@@ -1,5 +1,6 @@
 """Refusals of two models that cannot be student and teacher of each other, or whose layers cannot be compared."""
 
+import inspect
 import logging
 from collections.abc import Sequence
 
@@ -10,12 +11,14 @@ from transformers import PreTrainedModel
 from hf_tinybert.distillation.attention_access import AttentionAccess, attention_access, refusal
 from hf_tinybert.distillation.compatibility.labels import check_predictions
 from hf_tinybert.distillation.compatibility.tokens import check_encodings, check_vocabulary_sizes
+from hf_tinybert.distillation.encodings import has_own_forward
 from hf_tinybert.distillation.objective import DistillationObjective
 from hf_tinybert.distillation.projections import PROJECTIONS_ATTRIBUTE
 from hf_tinybert.distillation.terms import Term
 
 logger = logging.getLogger(__name__)
 
+_ASKED_FOR_BY = ("output_hidden_states", "output_attentions", "return_dict")
 _BY_HEAD = frozenset({Term.ATTENTION_SCORES, Term.ATTENTION_PROBABILITIES})
 
 
@@ -38,9 +41,13 @@ def check_models(
 
     Raises:
         ValueError: models that are not two, vocabularies, head counts, problem types, label names or embedding sizes
-            that differ, NaN or infinity in either, or an encoder off the attention interface.
+            that differ, NaN or infinity in either, a forward that cannot be asked for states, or an encoder off the
+            attention interface.
     """
     check_two_models(student, teacher)
+    check_forward(student, "student")
+    if any(objective.reads_logits for objective in objectives):  # else its encoder is asked alone
+        check_forward(teacher, "teacher")
     check_encodings(objectives, separate_encodings=separate_encodings)
     if not separate_encodings:
         check_vocabulary_sizes(student, teacher, token_map)
@@ -83,6 +90,23 @@ def check_two_models(student: PreTrainedModel, teacher: PreTrainedModel) -> None
         raise ValueError(
             f"expected a teacher with weights of its own, got {len(shared)} in the memory of the student's, such as "
             f"`{shared[0]}`; because every step would change the teacher too; copy the weights (`load_state_dict`)"
+        )
+
+
+def check_forward(model: PreTrainedModel, role: str) -> None:
+    """Refuse a model of one's own that cannot be asked for what is compared.
+
+    Raises:
+        ValueError: its forward takes neither the arguments that ask for states nor `**kwargs`.
+    """
+    parameters = inspect.signature(model.forward).parameters
+    takes_any = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values())
+    missing = [f"`{name}`" for name in _ASKED_FOR_BY if name not in parameters]
+    if has_own_forward(model) and missing and not takes_any:
+        raise ValueError(
+            f"expected a {role} whose forward takes {', '.join(missing)}, got `{type(model).__name__}`, whose own "
+            "does not; because it is asked by them for what is compared; add `**kwargs` to its forward and hand them "
+            "on to its encoder, whose hidden states and attentions it returns"
         )
 
 
@@ -233,6 +257,7 @@ def _learned(module: nn.Module) -> list[str]:
 __all__ = [
     "check_attention",
     "check_finite",
+    "check_forward",
     "check_frozen",
     "check_heads",
     "check_learns",

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+import torch
 from datasets import ClassLabel, Dataset, LargeList, List, Value
 from transformers import PreTrainedModel
 
+from hf_tinybert.data.kinds.definition import Collator
 from hf_tinybert.distillation.compatibility.labels import check_label_names, label_names
 from hf_tinybert.distillation.head_kinds import head_kind
 from hf_tinybert.distillation.losses import IGNORED_LABEL, ProblemType
@@ -15,16 +17,27 @@ from hf_tinybert.distillation.terms import Term
 LABEL_COLUMNS = ("labels", "label", "label_ids", "start_positions")
 
 
-def check_dataset(dataset: Dataset, student: PreTrainedModel, objectives: Sequence[DistillationObjective]) -> None:
+def check_dataset(
+    dataset: Dataset,
+    student: PreTrainedModel,
+    objectives: Sequence[DistillationObjective],
+    collator: Collator | None = None,
+) -> None:
     """Refuse a training set that teaches nothing or whose labels are not the student's.
 
     The labels are looked at only where a classifier of texts learns predictions.
+
+    Args:
+        dataset: encoded rows.
+        student: whose classes the labels are of.
+        objectives: of all phases.
+        collator: of the run; asked for the batch of one row where no column holds the labels that a term reads.
 
     Raises:
         ValueError: no rows, no labels for a term that reads them, only one class, or class names that are not the
             student's.
     """
-    check_rows(dataset, student, objectives)
+    check_rows(dataset, student, objectives, collator)
     column = label_column(dataset)
     if column is not None and _reads_classes(student, objectives):
         feature = dataset.features[column]
@@ -32,8 +45,19 @@ def check_dataset(dataset: Dataset, student: PreTrainedModel, objectives: Sequen
             check_label_names(label_names(student), dict(enumerate(feature.names)), "the data set")
 
 
-def check_rows(dataset: Dataset, student: PreTrainedModel, objectives: Sequence[DistillationObjective]) -> None:
+def check_rows(
+    dataset: Dataset,
+    student: PreTrainedModel,
+    objectives: Sequence[DistillationObjective],
+    collator: Collator | None = None,
+) -> None:
     """Refuse a training set without rows, without the labels a term reads, or with labels of another problem.
+
+    Args:
+        dataset: as of `check_dataset`, and so are the others.
+        student: likewise.
+        objectives: likewise.
+        collator: likewise.
 
     Raises:
         ValueError: one of these.
@@ -44,7 +68,7 @@ def check_rows(dataset: Dataset, student: PreTrainedModel, objectives: Sequence[
             "and the filters it went through"
         )
     column = label_column(dataset)
-    _check_labelled(dataset, student, objectives, "the training set")
+    _check_labelled(dataset, student, objectives, "the training set", collator)
     if column is not None and _reads_classes(student, objectives):
         _check_exclusive(dataset, column, student)
         _check_classes(dataset, column)
@@ -53,7 +77,11 @@ def check_rows(dataset: Dataset, student: PreTrainedModel, objectives: Sequence[
 
 
 def check_evaluation_rows(
-    dataset: Dataset, student: PreTrainedModel, objectives: Sequence[DistillationObjective], name: str = ""
+    dataset: Dataset,
+    student: PreTrainedModel,
+    objectives: Sequence[DistillationObjective],
+    name: str = "",
+    collator: Collator | None = None,
 ) -> None:
     """Refuse evaluation rows whose loss cannot be computed: training would end at the first evaluation.
 
@@ -62,12 +90,13 @@ def check_evaluation_rows(
         student: whose classes the labels are of.
         objectives: of all phases.
         name: of the set, where there are several.
+        collator: as of `check_dataset`.
 
     Raises:
         ValueError: no labels for a term that reads them, or class ids that the student has no output for.
     """
     role = f"the evaluation set `{name}`" if name else "the evaluation set"
-    _check_labelled(dataset, student, objectives, role)
+    _check_labelled(dataset, student, objectives, role, collator)
     column = label_column(dataset)
     reads = any(Term.LABEL in one.weights for one in objectives) and _reads_classes(student, objectives)
     if column is not None and reads and problem_of(student) is ProblemType.SINGLE_LABEL:
@@ -75,26 +104,43 @@ def check_evaluation_rows(
 
 
 def _check_labelled(
-    dataset: Dataset, student: PreTrainedModel, objectives: Sequence[DistillationObjective], role: str
+    dataset: Dataset,
+    student: PreTrainedModel,
+    objectives: Sequence[DistillationObjective],
+    role: str,
+    collator: Collator | None,
 ) -> None:
     """Refuse rows without labels for a term, or a probability shift, that reads them.
 
     Raises:
         ValueError: there is one, and no column of labels.
     """
-    if label_column(dataset) is not None:
+    if label_column(dataset) is not None or predicts_vocabulary(student):  # the collator makes those of hidden words
         return
     shifts = any(objective.shifts_predictions for objective in objectives)
-    if shifts and not predicts_vocabulary(student):  # labels of hidden words are made by the collator
+    compares = any(Term.LABEL in objective.weights for objective in objectives)
+    if not (shifts or compares) or _makes_labels(dataset, collator):
+        return
+    if shifts:
         raise ValueError(
             f"expected a `labels` column in {role} for `probability_shift`, got {dataset.column_names}; because the "
             "labels say where the teacher is wrong; add the column, or leave `probability_shift` out"
         )
-    if any(Term.LABEL in objective.weights for objective in objectives):
-        raise ValueError(
-            f"expected a `labels` column in {role} for `{Term.LABEL}`, got {dataset.column_names}; because it "
-            f"compares with the labels of the data; add the column, or set the weight of `{Term.LABEL}` to 0"
-        )
+    raise ValueError(
+        f"expected a `labels` column in {role} for `{Term.LABEL}`, got {dataset.column_names}; because it "
+        f"compares with the labels of the data; add the column, or set the weight of `{Term.LABEL}` to 0"
+    )
+
+
+def _makes_labels(dataset: Dataset, collator: Collator | None) -> bool:
+    """Whether labels that no column holds are in the first row, by a transform, or in its batch, by the collator."""
+    if len(dataset) == 0:
+        return False
+    made = dict(dataset[0])
+    if collator is not None:
+        with torch.random.fork_rng(devices=[]):  # it may draw
+            made |= collator([dict(made)])
+    return any(name in made for name in LABEL_COLUMNS)
 
 
 def label_column(dataset: Dataset) -> str | None:

@@ -386,6 +386,9 @@ class MultiTaskDistillationTrainer(DistillationTrainer):
             check_best_of_tasks(self.args, self.tasks, {name: task.objectives for name, task in self.paired.items()})
         warn_of_moving_loss(self.args, self._tasks)
 
+    def _evaluation_collator(self, part: str) -> Collator:
+        return self._collators[part]
+
     def _told_of_tasks(self) -> dict[str, Any]:
         classes = {name: type(self.accelerator.unwrap_model(model)).__name__ for name, model in self.teachers.items()}
         told = told_of_tasks(self.paired, self._tasks, classes, self._teacher_hashes, self.sampling)

@@ -58,7 +58,7 @@ def check_training_rows(setup: Setup) -> Check:
         return Check(name, Status.OK, f"{len(dataset):,} rows")
     column = label_column(dataset)
     found = f"{len(dataset):,} rows, " + ("no label column" if column is None else f"labels in `{column}`")
-    return checked(name, partial(check_rows, dataset, setup.student, setup.objectives), found)
+    return checked(name, partial(check_rows, dataset, setup.student, setup.objectives, setup.collate), found)
 
 
 def check_teacher_score(setup: Setup) -> tuple[Check, Check]:

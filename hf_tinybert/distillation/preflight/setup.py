@@ -126,13 +126,16 @@ class Setup:
 
     def batch(self, dataset: Rows, rows: Sequence[int]) -> dict[str, Tensor]:
         """Rows as the models read them, labels included, on the student's device."""
-        chosen = [self._kept(dataset[row]) for row in rows]
+        batch = self.collate([dataset[row] for row in rows])
+        return {name: value.to(self.student.device) for name, value in batch.items() if isinstance(value, Tensor)}
+
+    def collate(self, rows: list[Any]) -> dict[str, Any]:
+        """The batch that the trainer's collator makes of rows of the data."""
         collator = self.collator
         if collator is None:
             padded = self.student_tokenizer
             collator = default_data_collator if padded is None else DataCollatorWithPadding(padded)
-        batch = collator(chosen)
-        return {name: value.to(self.student.device) for name, value in batch.items() if isinstance(value, Tensor)}
+        return dict(collator([self._kept(row) for row in rows]))
 
     def _kept(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """What of a row the trainer hands to its collator."""

@@ -58,6 +58,21 @@ def test_a_pair_that_fits_passes_silently(pair, caplog):
     assert student.training
 
 
+def test_a_forward_that_takes_no_wishes_is_refused_by_what_it_lacks(pair):
+    """Prevents a TypeError at the first step, after the teacher's outputs were kept and the run was checked."""
+
+    def narrow(self, input_ids, attention_mask=None, labels=None):
+        return None
+
+    for role, objectives in (("student", INTERMEDIATE), ("teacher", EVERYTHING)):
+        student, teacher = pair()
+        model = student if role == "student" else teacher
+        model.__class__ = type("Own", (type(model),), {"forward": narrow})
+        with pytest.raises(ValueError, match=f"expected a {role} whose forward takes `output_hidden_states`, .*`Own`"):
+            check_models(student, teacher, objectives)
+    check_models(student, teacher, INTERMEDIATE)  # whose encoder is asked
+
+
 def test_one_model_as_both_is_refused(pair):
     """Prevents a student that imitates itself, with a loss of zero."""
     student, _ = pair()

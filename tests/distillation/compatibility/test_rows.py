@@ -2,6 +2,7 @@
 
 import datasets
 import pytest
+import torch
 from datasets import ClassLabel, Dataset, Features, Value
 
 from hf_tinybert.distillation.compatibility.rows import check_dataset, check_evaluation_rows
@@ -48,6 +49,25 @@ def test_a_label_term_without_labels_is_refused(build_student, build_rows):
     check_dataset(rows, build_student(), label_term)
     with pytest.raises(ValueError, match="expected a `labels` column in the training set for `label_loss`, got"):
         check_dataset(rows.remove_columns("labels"), build_student(), label_term)
+
+
+def test_labels_may_come_with_the_batch(build_student, build_rows, collator):
+    """Prevents a refusal of labels that a collator of one's own, or a transform of the rows, makes."""
+    label_term = [DistillationObjective({Term.LABEL: 1.0})]
+    bare, labelled, student = build_rows(9, labels=False), build_rows(9), build_student()
+
+    def labelling(rows):
+        return {**collator([{**row, "labels": torch.randint(3, ()).item()} for row in rows]), "drawn": True}
+
+    state = torch.get_rng_state()
+    check_dataset(bare, student, label_term, labelling)
+    check_evaluation_rows(bare, student, label_term, collator=labelling)
+    assert torch.equal(torch.get_rng_state(), state)
+    check_dataset(bare.with_transform(lambda _: labelled[:1]), student, label_term)
+    check_dataset(bare, build_student("ForMaskedLM"), label_term)  # whose collator hides words
+    for check, role in ((check_dataset, "the training set"), (check_evaluation_rows, "the evaluation set")):
+        with pytest.raises(ValueError, match=f"expected a `labels` column in {role} for `label_loss`, got"):
+            check(bare, student, label_term, collator=collator)
 
 
 def test_a_probability_shift_without_labels_is_refused(build_student, build_rows):
