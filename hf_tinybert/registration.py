@@ -1,4 +1,4 @@
-"""Makes the Auto classes of transformers, and peft, know TinyBERT. The only module that calls `register`."""
+"""Makes the Auto classes of transformers know TinyBERT. The only module that calls `register`."""
 
 from transformers import (
     AutoConfig,
@@ -16,7 +16,6 @@ from transformers import (
     BertTokenizer,
 )
 
-from hf_tinybert.adapter_targets import register_adapter_targets
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
 from hf_tinybert.models.modeling_tinybert import (
     TinyBertForCausalLM,
@@ -49,11 +48,10 @@ def register_auto_classes() -> None:
     """Register TinyBERT's configuration, models and tokenizer; calling it again changes nothing.
 
     Afterwards `AutoConfig`, `AutoTokenizer`, the `AutoModel*` classes and `pipeline` load folders whose config.json
-    says `model_type: tinybert`, and peft adapts such models as it adapts BERT.
+    says `model_type: tinybert`.
     """
     # exist_ok: a later transformers that brings a "tinybert" of its own must not make the import fail.
     AutoConfig.register(TinyBertConfig.model_type, TinyBertConfig, exist_ok=True)
     AutoTokenizer.register(TinyBertConfig, tokenizer_class=BertTokenizer, exist_ok=True)
     for auto_class, model_class in _MODEL_OF_AUTO_CLASS.items():
         auto_class.register(TinyBertConfig, model_class, exist_ok=True)
-    register_adapter_targets()

@@ -28,8 +28,7 @@ ROOMS_BELOW = {
     "run_folder": set(),
     "weight_index": set(),
     "worker_processes": set(),
-    "adapter_targets": {"models"},
-    "registration": {"adapter_targets", "models"},
+    "registration": {"models"},
     "__init__": {"models", "distillation", "registration"},
     "workflow": {
         "models",
