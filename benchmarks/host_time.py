@@ -6,6 +6,8 @@ padded to 10 tokens, float32, all terms of the joint phase. Arms:
 
 - `engine`: `DistillationTrainer` with its defaults, the teacher at every step;
 - `engine-cache`: the same with the teacher's outputs from a cache;
+- `engine-bf16`: as `engine`, under autocast to bf16, for its operations: every weight, every input of a product and
+  every gradient of them is converted (its milliseconds count where the processor computes in bf16);
 - `bare-loop`: both forwards with this package's attention, which gives queries and keys, the same terms summed by
   hand, backward, clipping, fused AdamW and schedule;
 - `stock-trainer`: the stock Trainer, which trains the student alone on labels.
@@ -26,6 +28,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -181,12 +184,13 @@ def collate(batch: list[dict[str, Any]]) -> dict[str, Tensor]:
     return {**made, "labels": torch.tensor([row["labels"] for row in batch])}
 
 
-def run_engine(clock: StepClock, steps: int, folder: Path, *, cached: bool = False) -> None:
+def run_engine(clock: StepClock, steps: int, folder: Path, *, cached: bool = False, bf16: bool = False) -> None:
     """`DistillationTrainer` with its defaults."""
     student, teacher = models()
     arguments = DistillationArguments(
         **_arguments(steps, folder),
         preflight=False,
+        bf16=bf16,
         bf16_where_fast=False,
         teacher_cache_dir=str(folder / "cache") if cached else None,
     )
@@ -194,11 +198,6 @@ def run_engine(clock: StepClock, steps: int, folder: Path, *, cached: bool = Fal
     trainer = DistillationTrainer(student, arguments, teacher=teacher, **data)
     trainer.remove_callback(PrinterCallback)
     trainer.train()
-
-
-def run_cached_engine(clock: StepClock, steps: int, folder: Path) -> None:
-    """The same with a cache."""
-    run_engine(clock, steps, folder, cached=True)
 
 
 def run_stock_trainer(clock: StepClock, steps: int, folder: Path) -> None:
@@ -265,7 +264,8 @@ def _arguments(steps: int, folder: Path) -> dict[str, Any]:
 
 ARMS: dict[str, Callable[[StepClock, int, Path], None]] = {
     "engine": run_engine,
-    "engine-cache": run_cached_engine,
+    "engine-cache": partial(run_engine, cached=True),
+    "engine-bf16": partial(run_engine, bf16=True),
     "bare-loop": run_bare_loop,
     "stock-trainer": run_stock_trainer,
 }
