@@ -1,7 +1,7 @@
 """The rows of a training run: what is encoded in them, and in which order they are trained on."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from datasets import Dataset
@@ -14,6 +14,7 @@ from hf_tinybert.distillation.encodings import TEACHER_PREFIX, PairedCollator
 
 logger = logging.getLogger(__name__)
 
+_TOKENS = "input_ids"
 _MASKS = ("attention_mask", f"{TEACHER_PREFIX}attention_mask")
 
 
@@ -116,6 +117,8 @@ def known_lengths(dataset: object, column: str) -> list[int] | None:
     if isinstance(dataset, Dataset) and column in dataset.column_names:
         lengths: list[int] = dataset.select_columns([column]).with_format(None)[:][column]
         return lengths
+    if isinstance(dataset, list) and dataset and all(isinstance(row, Mapping) and _TOKENS in row for row in dataset):
+        return [len(row[_TOKENS]) for row in dataset]  # others may be made when asked for
     return row_lengths(dataset)
 
 

@@ -106,7 +106,7 @@ class TinyBertForCausalLM(OneTaskModel, BertLMHeadModel):
 
     config: TinyBertConfig
     config_class = TinyBertConfig
-    accepts_loss_kwargs = False
+    # alone among the heads its loss is divided by `num_items_in_batch`, so that it takes it
     _keys_to_ignore_on_load_unexpected = TRAINING_ONLY_KEYS + POOLER_KEYS + [r"^cls\.seq_relationship\."]
 
 

@@ -1,8 +1,17 @@
 """Abstractive use: an EncoderDecoderModel with TinyBERT on both sides trains, generates, and comes back from disk."""
 
+import copy
+
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, BertLMHeadModel, EncoderDecoderModel
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    BertLMHeadModel,
+    EncoderDecoderModel,
+    Trainer,
+    TrainingArguments,
+)
 
 import hf_tinybert
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
@@ -99,3 +108,30 @@ def test_a_decoder_alone_is_the_stock_one(tmp_path):
         again = loader.from_pretrained(tmp_path / folder).eval()
         with torch.no_grad():
             torch.testing.assert_close(again(words).logits, decoder(words).logits, atol=1e-6, rtol=0)
+
+
+def test_gradient_accumulation_of_a_decoder_counts_the_tokens_of_the_whole_step(tmp_path):
+    """Prevents a mean of means, in which the words of short texts count more than those of long ones."""
+    config = TinyBertConfig(**SHAPE, is_decoder=True, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    rows = [{"input_ids": torch.arange(5, 14), "labels": torch.arange(5, 14)} for _ in range(4)]
+    for row, length in zip(rows, (9, 9, 3, 3), strict=True):
+        row["labels"][length:] = -100
+    torch.manual_seed(0)
+    model = hf_tinybert.TinyBertForCausalLM(config)
+    loss = model(**{name: torch.stack([row[name] for row in rows]) for name in rows[0]}).loss.item()
+    for batch in (4, 2, 1):
+        arguments = TrainingArguments(
+            tmp_path,
+            per_device_train_batch_size=batch,
+            gradient_accumulation_steps=4 // batch,
+            train_sampling_strategy="sequential",
+            max_steps=1,
+            logging_steps=1,
+            save_strategy="no",
+            report_to="none",
+            use_cpu=True,
+            disable_tqdm=True,
+        )
+        trainer = Trainer(copy.deepcopy(model), arguments, train_dataset=rows)
+        trainer.train()
+        assert trainer.state.log_history[0]["loss"] == pytest.approx(loss, rel=1e-4)
