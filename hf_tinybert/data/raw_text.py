@@ -8,6 +8,7 @@ from typing import Any
 from datasets import load_dataset
 from datasets.exceptions import DatasetNotFoundError
 
+from hf_tinybert.data.blank_texts import is_blank
 from hf_tinybert.data.data_files import FORMATS, file_sha256, read_data_file
 
 __all__ = ["DEFAULT_COLUMNS", "check_sources", "describe_sources", "each_once", "read_documents"]
@@ -21,7 +22,8 @@ def read_documents(sources: Sequence[str], columns: Sequence[str] = DEFAULT_COLU
     """Gives the documents of all sources in order; nothing is held in memory.
 
     A document is what one column holds in one row: a text, or a list of words, which are joined by spaces. In a `.txt`
-    file documents are separated by empty lines, as in BERT's pre-training data. Empty documents are left out.
+    file documents are separated by empty lines, as in BERT's pre-training data. Documents without a letter that is
+    shown are left out.
 
     Args:
         sources: files as of `read_data_file`, or data sets of the hub (`owner/name` or `owner/name:configuration`),
@@ -86,7 +88,7 @@ def _documents(source: str, columns: Sequence[str]) -> Iterator[str]:
         for values in zip(*(batch[name] for name in chosen), strict=True):
             for name, value in zip(chosen, values, strict=True):
                 text = _text(value, name, source)
-                if text.strip():
+                if not is_blank(text):
                     yield text
 
 
@@ -105,7 +107,7 @@ def _text(value: object, name: str, source: str) -> str:
 def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
     held: list[str] = []
     for line in lines:
-        if line.strip():
+        if not is_blank(line):
             held.append(line)
         elif held:
             yield "\n".join(held)

@@ -1,5 +1,6 @@
 """The raw text of a general distillation: enough of it, packed once for all processes, and split."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,14 +9,20 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from hf_tinybert.data.blocks import PackedBlocks, pack_documents
+from hf_tinybert.data.long_texts import text_parts
 from hf_tinybert.data.raw_text import check_sources, describe_sources, each_once, read_documents
 from hf_tinybert.workflow.pretrain_settings import PretrainSettings
 
+logger = logging.getLogger(__name__)
+
 _MOST_HELD_OUT = 10  # of so many blocks one at most is held out
+_MOST_UNKNOWN = 0.2  # of the tokens
 
 
 def check_corpus(settings: PretrainSettings, tokenizer: PreTrainedTokenizerBase) -> None:
     """Refuse texts that cannot be read, or that are too few; only as much is read as it takes.
+
+    A warning tells of texts that the tokenizer does not know.
 
     Args:
         settings: of the run.
@@ -29,16 +36,29 @@ def check_corpus(settings: PretrainSettings, tokenizer: PreTrainedTokenizerBase)
     step = settings.batch_size
     blocks = max(_MOST_HELD_OUT, step + min(settings.held_out_blocks, step // (_MOST_HELD_OUT - 1) + 1))
     wanted = blocks * (settings.block_length - 2)
-    tokens = 0
+    tokens = unknown = 0
     for document in _documents(settings):
-        tokens += len(tokenizer(document, add_special_tokens=False, verbose=False)["input_ids"]) + 1
-        if tokens >= wanted:
-            return
+        tokens += 1
+        for text in text_parts(document):
+            ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+            tokens += len(ids)
+            unknown += ids.count(tokenizer.unk_token_id)
+            if tokens >= wanted:
+                _warn_of_unknown(unknown, tokens)
+                return
     raise ValueError(
         f"expected texts of at least {wanted:,} tokens, {blocks} blocks of {settings.block_length}, got {tokens:,} in "
         f"{', '.join(f'`{text}`' for text in settings.texts)}; because a step takes {step} blocks, and one block in "
         f"{_MOST_HELD_OUT} is held out to compare on; bring more text, or lower `block_length` or `batch_size`"
     )
+
+
+def _warn_of_unknown(unknown: int, tokens: int) -> None:
+    if unknown > _MOST_UNKNOWN * tokens:
+        logger.warning(
+            "%d of the first %d tokens are unknown to the teacher's tokenizer, of which nothing can be learnt. Is the "
+            "teacher of the language of the texts?", unknown, tokens,
+        )  # fmt: skip
 
 
 def pack_corpus(

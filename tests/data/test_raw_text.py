@@ -56,8 +56,9 @@ def test_sources_come_one_after_the_other_each_with_its_own_columns(tmp_path):
 
 def test_empty_documents_are_left_out(tmp_path):
     """Prevents separators without a document between them."""
-    rows = [{"text": value} for value in ("one", "", None, "  \n", "two")]
+    rows = [{"text": value} for value in ("one", "", None, "  \n", "\0\0", "\u200b", "two")]
     assert list(read_documents([write_rows(tmp_path / "rows.jsonl", rows)])) == ["one", "two"]
+    assert list(read_documents([write(tmp_path / "rows.txt", "one\n\u200b\ntwo\n\n\0\n")])) == ["one", "two"]
 
 
 def test_documents_are_the_same_wherever_they_lie_in_a_long_file(tmp_path, monkeypatch):
