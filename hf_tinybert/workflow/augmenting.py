@@ -7,8 +7,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from datasets import Dataset
+from numpy.typing import NDArray
+
 from hf_tinybert.data.augmentation import Augmenter
 from hf_tinybert.data.raw_text import describe_sources
+from hf_tinybert.data.sources import TaskData
 from hf_tinybert.progress import ProgressDisplay
 from hf_tinybert.run_folder import RUN_FILE, RunFolder, claim_folder
 from hf_tinybert.workflow.augment_settings import PARTS_SUFFIX, AugmentSettings
@@ -16,7 +21,7 @@ from hf_tinybert.workflow.augmentation_parts import AugmentedParts, Part
 from hf_tinybert.workflow.augmentation_sources import choose_vectors, make_augmenter, make_reader
 from hf_tinybert.workflow.kept_answers import stored_weights_sha256
 from hf_tinybert.workflow.row_fingerprint import fingerprint
-from hf_tinybert.workflow.task_data import read_data, sample
+from hf_tinybert.workflow.task_data import drawn, read_data, sample
 
 logger = logging.getLogger(__name__)
 
@@ -69,10 +74,10 @@ class _Augmentation:
             )
         gold = settings.keep_labels
         data = read_data(settings.data, settings.kind, settings.columns, settings.seed, needs_gold=gold)
-        self.rows = sample(data.splits["train"], settings.train_rows, settings.seed)
+        self.rows, numbers = _training_rows(data, settings)
         make_reader(settings, data.kind)
         vectors = choose_vectors(settings)
-        self.parts = AugmentedParts(self.folder, settings, data.kind, vectors, self.rows.features)
+        self.parts = AugmentedParts(self.folder, settings, data.kind, vectors, self.rows.features, numbers)
         self.starts = range(0, len(self.rows), _ROWS_PER_PART)
 
     def run(self) -> dict[str, Any]:
@@ -150,6 +155,15 @@ class _Augmentation:
             )
         if counts["unchanged_rows"] > _MOST_UNCHANGED * counts["rows"]:
             logger.warning("The augmentation changes little: %s. Are vectors and stop words of its language?", said)
+
+
+def _training_rows(data: TaskData, settings: AugmentSettings) -> tuple[Dataset, NDArray[np.int64]]:
+    """The rows to augment, and the number of each in the training split of the data."""
+    rows = data.splits["train"]
+    numbers = np.arange(len(rows)) if data.train_numbers is None else data.train_numbers
+    if settings.train_rows is not None and settings.train_rows < len(rows):
+        numbers = numbers[drawn(len(rows), settings.train_rows, settings.seed)]
+    return sample(rows, settings.train_rows, settings.seed), numbers
 
 
 __all__ = ["augment"]

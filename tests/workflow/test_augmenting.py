@@ -107,6 +107,19 @@ def test_columns_and_labels_have_the_names_of_the_data(made, tmp_path, sentences
     assert set(rows[0]) == {"body", "sort", "source_row", "copy"} and {row["sort"] for row in rows} == {"a", "b"}
 
 
+@pytest.mark.parametrize("kind", ["text-classification", "masked-lm"])
+def test_the_source_row_is_that_of_the_data(kind, made, tmp_path, sentences):
+    """Prevents rows that others hold out, leave out as blank or do not draw from moving the numbers of all others."""
+    rows = [{"text": f"{sentence} . {index}", "label": "ab"[index % 2]} for index, sentence in enumerate(sentences)]
+    if kind == "masked-lm":
+        rows = [row for sentence in rows for row in ({"text": " "}, {"text": sentence["text"]})]
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found, _ = made(kind, data=str(file), train_rows=20, num_proc=1)
+    assert len({row["source_row"] for row in found}) > 15
+    assert all(rows[row["source_row"]]["text"].split()[-1] == row["text"].split()[-1] for row in found)
+
+
 def test_interrupted_it_goes_on_to_the_same_rows(made, monkeypatch, tmp_path):
     """Prevents lost, repeated or other rows after a kill, also with another batch size."""
     monkeypatch.setattr(augmenting, "_ROWS_PER_PART", 10)
