@@ -18,14 +18,19 @@ from datasets.arrow_writer import ArrowWriter
 from transformers import PreTrainedTokenizerBase
 
 from hf_tinybert.data.long_texts import text_parts
-from hf_tinybert.run_folder import RunFolder, wait_for_stage
+from hf_tinybert.run_folder import RUN_FILE, RunFolder, check_free, read_settings, wait_for_stage
 from hf_tinybert.worker_processes import worker_processes
 
-__all__ = ["PackedBlocks", "check_blocks", "pack_documents", "wait_for_blocks"]
+__all__ = ["PackedBlocks", "check_block_folder", "check_blocks", "pack_documents", "wait_for_blocks"]
 
 _CHUNK_CHARACTERS = 2_000_000
 _LAST = "last"  # the blocks that the ends of all parts fill together
 _WAITING_PER_PROCESS = 2
+_OTHERS = {
+    "length": "another length",
+    "tokenizer": "another tokenizer",
+    "source": "other texts, or read otherwise",
+}
 # Two tokenizers of one vocabulary may still differ in case, accents and punctuation.
 _PROBE = "The two Tokenizers of one Vocabulary: naïve ÉCOLES, don't 3.14 -- 東京 (e.g.)?"
 
@@ -84,6 +89,32 @@ def check_blocks(tokenizer: PreTrainedTokenizerBase, length: int, longest: int |
     return int(first), int(last)
 
 
+def check_block_folder(
+    folder: Path, tokenizer: PreTrainedTokenizerBase, length: int, source: Mapping[str, Any] | None = None
+) -> None:
+    """Refuses a folder that `pack_documents` would refuse; nothing is written.
+
+    Args:
+        folder: of the blocks; it need not exist.
+        tokenizer: of the model.
+        length: tokens of a block.
+        source: of the documents, as `pack_documents` takes it.
+
+    Raises:
+        ValueError: If the folder holds something else, or blocks of something else.
+    """
+    check_free(folder)
+    if not (folder / RUN_FILE).is_file():
+        return
+    there, wanted = read_settings(folder), _identity(tokenizer, length, source)
+    different = [told for name, told in _OTHERS.items() if there.get(name) != wanted[name]]
+    if different:
+        raise ValueError(
+            f"expected a folder for the blocks of these texts, got `{folder}` with blocks of {' and '.join(different)}"
+            "; because training would be on those; name another folder for these, or remove it"
+        )
+
+
 def pack_documents(
     documents: Iterable[str],
     tokenizer: PreTrainedTokenizerBase,
@@ -112,7 +143,8 @@ def pack_documents(
             it, or the documents do not fill a block.
     """
     frame = check_blocks(tokenizer, length)
-    run = RunFolder(folder, {"length": length, "tokenizer": _fingerprint(tokenizer), "source": source})
+    check_block_folder(folder, tokenizer, length, source)
+    run = RunFolder(folder, _identity(tokenizer, length, source))
     last = run.finished(_LAST)
     if last is None:
         with run.alone():
@@ -228,6 +260,11 @@ def _write(path: Path, blocks: np.ndarray, frame: tuple[int, int]) -> None:
         writer.write_batch({"input_ids": list(columns)})
         writer.finalize()
     partial.replace(path.with_suffix(".arrow"))
+
+
+def _identity(tokenizer: PreTrainedTokenizerBase, length: int, source: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What blocks are told apart by."""
+    return {"length": length, "tokenizer": _fingerprint(tokenizer), "source": source}
 
 
 def _fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:

@@ -1,6 +1,7 @@
 """Raw text from any source, one document after the other."""
 
 import hashlib
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,17 @@ from hf_tinybert.data.data_files import FORMATS, file_sha256, read_data_file
 
 __all__ = ["DEFAULT_COLUMNS", "check_sources", "describe_sources", "each_once", "read_documents"]
 
+logger = logging.getLogger(__name__)
+
 DEFAULT_COLUMNS = ("text",)
 _PLAIN = ".txt"
 _ROWS = 1000  # read at once
+_MOST_EMPTY = 0.1  # of the rows
 
 
-def read_documents(sources: Sequence[str], columns: Sequence[str] = DEFAULT_COLUMNS) -> Iterator[str]:
+def read_documents(
+    sources: Sequence[str], columns: Sequence[str] = DEFAULT_COLUMNS, *, warns: bool = True
+) -> Iterator[str]:
     """Gives the documents of all sources in order; nothing is held in memory.
 
     A document is what one column holds in one row: a text, or a list of words, which are joined by spaces. In a `.txt`
@@ -30,17 +36,20 @@ def read_documents(sources: Sequence[str], columns: Sequence[str] = DEFAULT_COLU
             whose training split is streamed.
         columns: that hold documents; of each source those that it has, and where it has none of them its only column
             of texts.
+        warns: whether a warning tells of a source of which more than a tenth of the rows have no text.
 
     Raises:
         FileNotFoundError: If there is no such file or data set.
         ValueError: If a file cannot be read, or it is not clear which column holds the text.
     """
     for source in sources:
-        yield from _documents(source, columns)
+        yield from _documents(source, columns, warns)
 
 
 def check_sources(sources: Sequence[str], columns: Sequence[str] = DEFAULT_COLUMNS) -> None:
     """Refuses at once what `read_documents` would refuse when it comes to it: it reads the first document of each.
+
+    A warning tells of a source that has none of the columns that were named, and of which another one is read.
 
     Args:
         sources: see `read_documents`.
@@ -51,7 +60,13 @@ def check_sources(sources: Sequence[str], columns: Sequence[str] = DEFAULT_COLUM
         ValueError: If a file cannot be read, is not UTF-8, or it is not clear which column holds the text.
     """
     for source in sources:
-        next(_documents(source, columns), None)
+        chosen: list[str] = []
+        next(_documents(source, columns, warns=False, chosen=chosen), None)
+        if chosen and tuple(columns) != DEFAULT_COLUMNS and not set(chosen) & set(columns):
+            logger.warning(
+                "`%s` has none of the columns %s: its only column of texts, `%s`, is read.",
+                source, ", ".join(f"`{name}`" for name in columns), chosen[0],
+            )  # fmt: skip
 
 
 def describe_sources(sources: Sequence[str]) -> list[str]:
@@ -69,7 +84,8 @@ def each_once(documents: Iterable[str]) -> Iterator[str]:
             yield document
 
 
-def _documents(source: str, columns: Sequence[str]) -> Iterator[str]:
+def _documents(source: str, columns: Sequence[str], warns: bool, chosen: list[str] | None = None) -> Iterator[str]:
+    """The documents of a source; the columns that are read are put into `chosen`."""
     path = Path(source)
     if path.is_dir() or (path.is_file() and path.suffix.lower() not in FORMATS):
         got = "the folder" if path.is_dir() else "the file"
@@ -82,14 +98,20 @@ def _documents(source: str, columns: Sequence[str]) -> Iterator[str]:
     if path.is_file() and path.suffix.lower() == _PLAIN:
         yield from _paragraphs(line for batch in batches for line in batch["text"])
         return
-    chosen: list[str] = []
+    chosen = [] if chosen is None else chosen
+    read = empty = 0
     for batch in batches:
-        chosen = chosen or _chosen(batch, columns, source)
+        chosen += [] if chosen else _chosen(batch, columns, source)
         for values in zip(*(batch[name] for name in chosen), strict=True):
-            for name, value in zip(chosen, values, strict=True):
-                text = _text(value, name, source)
-                if not is_blank(text):
-                    yield text
+            texts = [_text(value, name, source) for name, value in zip(chosen, values, strict=True)]
+            shown = [text for text in texts if not is_blank(text)]
+            read, empty = read + 1, empty + (not shown)
+            yield from shown
+    if warns and empty > _MOST_EMPTY * read:
+        logger.warning(
+            "%d of %d rows of `%s` have no text in %s and are left out. If theirs is in another column, name both.",
+            empty, read, source, ", ".join(f"`{name}`" for name in chosen),
+        )  # fmt: skip
 
 
 def _text(value: object, name: str, source: str) -> str:

@@ -4,6 +4,8 @@ import logging
 import shutil
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +97,8 @@ class _Augmentation:
         start = time.perf_counter()
         augmenter = self._augmenter()
         with claim_folder(self.folder, identity, leads=True) as folder:
-            self._write_parts(augmenter)
+            with self._given_back_if_refused(folder):
+                self._write_parts(augmenter)
             counts = self.parts.counts(len(self.starts))
             self._check(counts)
             self.parts.join(len(self.starts), self.output)
@@ -109,6 +112,16 @@ class _Augmentation:
             folder.finish(_STAGE, figures)
             self.parts.remove(len(self.starts))
         return figures
+
+    @contextmanager
+    def _given_back_if_refused(self, folder: RunFolder) -> Iterator[None]:
+        """Within it, an error before the first whole part leaves no folder: the next call may name other words."""
+        try:
+            yield
+        except Exception:
+            if folder.is_new and not any(map(self.parts.is_whole, range(len(self.starts)))):
+                shutil.rmtree(self.folder)
+            raise
 
     def _words_of_files(self) -> dict[str, str | None]:
         """Hashes of the files and folders that words and stop words come from, by name: others may lie there."""

@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
-from hf_tinybert.data.blocks import PackedBlocks, pack_documents
+from hf_tinybert.data.blocks import PackedBlocks, check_block_folder, pack_documents
 from hf_tinybert.data.long_texts import text_parts
 from hf_tinybert.data.raw_text import check_sources, describe_sources, each_once, read_documents
 from hf_tinybert.workflow.pretrain_settings import PretrainSettings
@@ -65,13 +66,14 @@ def pack_corpus(
     settings: PretrainSettings, tokenizer: PreTrainedTokenizerBase, folder: Path, num_proc: int
 ) -> PackedBlocks:
     """The texts as blocks on disk, see `pack_documents`."""
-    source = {
-        "texts": describe_sources(settings.texts),
-        "columns": list(settings.columns),
-        "deduplicate": settings.deduplicate,
-    }
-    documents = _documents(settings)
-    return pack_documents(documents, tokenizer, settings.block_length, folder, source=source, num_proc=num_proc)
+    return pack_documents(
+        _documents(settings), tokenizer, settings.block_length, folder, source=_source(settings), num_proc=num_proc
+    )
+
+
+def check_kept_blocks(settings: PretrainSettings, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Refuse a folder of blocks of other texts, see `check_block_folder`."""
+    check_block_folder(folder, tokenizer, settings.block_length, _source(settings))
 
 
 def split_corpus(rows: Dataset, settings: PretrainSettings) -> tuple[Dataset, Dataset]:
@@ -89,9 +91,17 @@ def split_corpus(rows: Dataset, settings: PretrainSettings) -> tuple[Dataset, Da
     return rows.select(np.sort(train)), rows.select(np.sort(compare))
 
 
+def _source(settings: PretrainSettings) -> dict[str, Any]:
+    return {
+        "texts": describe_sources(settings.texts),
+        "columns": list(settings.columns),
+        "deduplicate": settings.deduplicate,
+    }
+
+
 def _documents(settings: PretrainSettings) -> Iterator[str]:
     documents = read_documents(settings.texts, settings.columns)
     return each_once(documents) if settings.deduplicate else documents
 
 
-__all__ = ["check_corpus", "pack_corpus", "split_corpus"]
+__all__ = ["check_corpus", "check_kept_blocks", "pack_corpus", "split_corpus"]

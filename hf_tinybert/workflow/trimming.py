@@ -94,7 +94,9 @@ class _Trimming:
         )
         self.trimmed_tokenizer = trim_tokenizer(self.tokenizer, self.kept)
         with display.bar("comparing the texts"):
-            self.compared = compare_pieces(self._documents(), self.tokenizer, self.trimmed_tokenizer, self.kept)
+            self.compared = compare_pieces(
+                self._documents(warns=False), self.tokenizer, self.trimmed_tokenizer, self.kept
+            )
         _warn_of_unknown(self.compared)
         self.trimmed = trim_model(self.model, self.kept)
 
@@ -122,8 +124,8 @@ class _Trimming:
         folder.finish(_STAGE, figures)
         return figures
 
-    def _documents(self) -> Iterator[str]:
-        return read_documents(self.settings.texts, self.settings.columns)
+    def _documents(self, *, warns: bool = True) -> Iterator[str]:
+        return read_documents(self.settings.texts, self.settings.columns, warns=warns)
 
     def _counted(self) -> PieceCounts:
         if self.settings.texts:

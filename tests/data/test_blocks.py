@@ -197,9 +197,9 @@ def test_blocks_of_something_else_are_refused(documents, tokenizer, vocabulary, 
     """Prevents training on another corpus, length or vocabulary than was asked for."""
     source = {"texts": ["sha256:1"]}
     pack_documents(documents, tokenizer, LENGTH, tmp_path / "blocks", source=source)
-    with pytest.raises(ValueError, match="source.texts: .*sha256:1.* there, .*sha256:2.* now"):
+    with pytest.raises(ValueError, match="blocks` with blocks of other texts, or read otherwise;"):
         pack_documents(documents, tokenizer, LENGTH, tmp_path / "blocks", source={"texts": ["sha256:2"]})
-    with pytest.raises(ValueError, match="length: 10 there, 12 now"):
+    with pytest.raises(ValueError, match="blocks of another length;"):
         pack_documents(documents, tokenizer, 12, tmp_path / "blocks", source=source)
     other = tmp_path / "vocab.txt"
     other.write_text(vocabulary.read_text().replace("film", "movie"))
@@ -207,7 +207,7 @@ def test_blocks_of_something_else_are_refused(documents, tokenizer, vocabulary, 
         BertTokenizer(vocab=str(other), model_max_length=64),
         BertTokenizer(vocab=str(vocabulary), model_max_length=64, do_lower_case=False),
     ):
-        with pytest.raises(ValueError, match="tokenizer: "):
+        with pytest.raises(ValueError, match="blocks of another tokenizer;"):
             pack_documents(documents, changed, LENGTH, tmp_path / "blocks", source=source)
 
 

@@ -61,6 +61,26 @@ def test_empty_documents_are_left_out(tmp_path):
     assert list(read_documents([write(tmp_path / "rows.txt", "one\n\u200b\ntwo\n\n\0\n")])) == ["one", "two"]
 
 
+def test_rows_without_a_text_are_warned_of(tmp_path, caplog):
+    """Prevents half of a corpus from being left out, whose rows have their texts in another column."""
+    rows = [{"text" if index % 2 else "body": f"text {index}"} for index in range(10)]
+    file = write_rows(tmp_path / "rows.jsonl", rows)
+    assert len(list(read_documents([file], warns=False))) == 5 and not caplog.text
+    assert len(list(read_documents([file]))) == 5
+    assert "5 of 10 rows of" in caplog.text and "have no text in `text`" in caplog.text
+    caplog.clear()
+    assert len(list(read_documents([file], ("text", "body")))) == 10 and not caplog.text
+
+
+def test_another_column_than_the_one_that_was_named_is_told(tmp_path, caplog):
+    """Prevents a misspelt column from passing, because the file has only one of texts."""
+    file = write_rows(tmp_path / "rows.jsonl", [{"title": "one", "id": 1}])
+    check_sources([file])
+    assert not caplog.text
+    check_sources([file], ("titel",))
+    assert "has none of the columns `titel`: its only column of texts, `title`, is read" in caplog.text
+
+
 def test_documents_are_the_same_wherever_they_lie_in_a_long_file(tmp_path, monkeypatch):
     """Prevents documents lost or doubled where the rows that are read at once end."""
     monkeypatch.setattr("hf_tinybert.data.raw_text._ROWS", 3)

@@ -120,6 +120,14 @@ def test_the_source_row_is_that_of_the_data(kind, made, tmp_path, sentences):
     assert all(rows[row["source_row"]]["text"].split()[-1] == row["text"].split()[-1] for row in found)
 
 
+def test_words_that_are_refused_leave_the_place_to_others(made, tmp_path):
+    """Prevents a corrected segmenter from being refused as another run than that of the wrong one."""
+    with pytest.raises(ValueError, match="which does not stand in"):
+        made(segmenter="json:dumps")
+    assert not (tmp_path / "more.jsonl.parts").exists()
+    assert made(segmenter="hf_tinybert.data.words:split_words")[0]
+
+
 def test_interrupted_it_goes_on_to_the_same_rows(made, monkeypatch, tmp_path):
     """Prevents lost, repeated or other rows after a kill, also with another batch size."""
     monkeypatch.setattr(augmenting, "_ROWS_PER_PART", 10)
