@@ -4,7 +4,7 @@ import logging
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from hf_tinybert.data.augmentation import Augmenter
 from hf_tinybert.data.raw_text import describe_sources
 from hf_tinybert.data.sources import TaskData
 from hf_tinybert.progress import ProgressDisplay
-from hf_tinybert.run_folder import RUN_FILE, RunFolder, claim_folder
+from hf_tinybert.run_folder import RUN_FILE, RunFolder, claim_folder, differences, read_settings
 from hf_tinybert.workflow.augment_settings import PARTS_SUFFIX, AugmentSettings
 from hf_tinybert.workflow.augmentation_parts import AugmentedParts, Part
 from hf_tinybert.workflow.augmentation_sources import choose_vectors, make_augmenter, make_reader
@@ -89,6 +89,7 @@ class _Augmentation:
         for name in _CHANGE_NO_ROW:
             del identity[name]
         if (self.folder / RUN_FILE).is_file():
+            self._check_same(read_settings(self.folder), identity)
             finished = RunFolder(self.folder, identity).finished(_STAGE)
             if finished is not None and self.output.is_file():
                 self.parts.remove(len(self.starts))
@@ -112,6 +113,22 @@ class _Augmentation:
             folder.finish(_STAGE, figures)
             self.parts.remove(len(self.starts))
         return figures
+
+    def _check_same(self, there: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        """Refuse to go on with other settings, or with another content under the same names."""
+        contents = ("rows", "words")
+        before, own = ({name: one[name] for name in one if name not in contents} for one in (there, now))
+        told = ", ".join(differences(before, own))
+        if not told:
+            known = there.get("words", {})
+            changed = [name for name, content in now["words"].items() if known.get(name, content) != content]
+            changed += [self.settings.data] if there.get("rows") != now["rows"] else []
+            told = f"another content of {', '.join(f'`{name}`' for name in changed)}" if changed else ""
+        if told:
+            raise ValueError(
+                f"expected what `{self.output}` was begun with, got {told}; because rows of both would be mixed; name "
+                f"another file, or remove this one and `{self.folder}`"
+            )
 
     @contextmanager
     def _given_back_if_refused(self, folder: RunFolder) -> Iterator[None]:

@@ -164,7 +164,7 @@ def test_interrupted_it_goes_on_to_the_same_rows(made, monkeypatch, tmp_path):
 def test_other_settings_or_a_file_of_yours_are_refused(made, tmp_path):
     """Prevents rows of two settings in one file, and a file from being overwritten."""
     made()
-    with pytest.raises(ValueError, match="probability"):
+    with pytest.raises(ValueError, match=r"`.*more\.jsonl` was begun with, got probability: 0\.4 there, 0\.5 now;"):
         made(probability=0.5)
     (tmp_path / "mine.jsonl").write_text("mine")
     with pytest.raises(ValueError, match="nothing of yours is overwritten"):
@@ -189,8 +189,19 @@ def test_other_words_in_the_same_files_are_refused(made, vectors, tmp_path, chan
     assert made(**given)[0] == rows
     file = stop_words if changed == "stop_words" else own
     file.write_text("".join(sorted(file.read_text().splitlines(keepends=True), reverse=True)) + "film\n")
-    with pytest.raises(ValueError, match=r"the same settings .*words"):
+    with pytest.raises(ValueError, match=rf"was begun with, got another content of `{file}`;"):
         made(**given)
+
+
+def test_other_rows_under_the_same_name_are_refused_in_words(made, tmp_path, sentences):
+    """Prevents two hashes from being all that is said of a file that has grown."""
+    file = tmp_path / "rows.jsonl"
+    lines = [json.dumps({"text": f"{sentence} {index}"}) + "\n" for index, sentence in enumerate(sentences)]
+    file.write_text("".join(lines[:-1]))
+    made("masked-lm", data=str(file))
+    file.write_text("".join(lines))
+    with pytest.raises(ValueError, match=rf"was begun with, got another content of `{file}`; .* name another file"):
+        made("masked-lm", data=str(file))
 
 
 @pytest.fixture
