@@ -88,10 +88,10 @@ def _documents(source: str, columns: Sequence[str], warns: bool, chosen: list[st
     """The documents of a source; the columns that are read are put into `chosen`."""
     path = Path(source)
     if path.is_dir() or (path.is_file() and path.suffix.lower() not in FORMATS):
-        got = "the folder" if path.is_dir() else "the file"
+        got, cure = ("the folder", "name its files") if path.is_dir() else ("the file", "rename, unpack or convert it")
         raise ValueError(
             f"expected files with one of the endings {', '.join(FORMATS)}, or data sets of the hub, got {got} "
-            f"`{source}`; because the ending tells the format; name each file by such an ending."
+            f"`{source}`; because the ending tells the format; {cure}."
         )
     rows: Any = read_data_file(path) if path.is_file() else _stream(source)
     batches = rows.iter(batch_size=_ROWS)
