@@ -103,25 +103,39 @@ class RunFolder:
             self.path.rmdir()
 
     def _read(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            state: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
-            recorded = state["settings"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"expected the settings of a run in `{self._file}`, got something else ({error}); name another folder"
-            ) from error
+        recorded = read_settings(self.path)
         different = ", ".join(differences(recorded, settings))
         if different:
             raise ValueError(
                 f"expected a run with the same settings in `{self.path}`, got {different}; because finished "
                 "stages of both would be mixed with new ones; name another folder, repeat its settings, or remove it"
             )
+        state: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
         return state
 
     def _write(self) -> None:
         temporary = self._file.with_suffix(".json.partial")
         temporary.write_text(json.dumps(self._state, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         os.replace(temporary, self._file)
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings with which the run in a folder began.
+
+    Args:
+        path: of a run.
+
+    Raises:
+        FileNotFoundError: there is no run.
+        ValueError: its file is of something else.
+    """
+    file = path / RUN_FILE
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8"))["settings"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"expected the settings of a run in `{file}`, got something else ({error}); name another folder"
+        ) from error
 
 
 def differences(there: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> Iterator[str]:

@@ -10,23 +10,37 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from datasets import Dataset, Features, List, Value, concatenate_datasets
 from datasets.arrow_writer import ArrowWriter
 from transformers import PreTrainedTokenizerBase
 
-from hf_tinybert.run_folder import RunFolder, wait_for_stage
+from hf_tinybert.data.long_texts import text_parts
+from hf_tinybert.run_folder import RUN_FILE, RunFolder, check_free, read_settings, wait_for_stage
 from hf_tinybert.worker_processes import worker_processes
 
-__all__ = ["PackedBlocks", "check_blocks", "pack_documents", "wait_for_blocks"]
+__all__ = ["PackedBlocks", "check_block_folder", "check_blocks", "pack_documents", "wait_for_blocks"]
 
 _CHUNK_CHARACTERS = 2_000_000
 _LAST = "last"  # the blocks that the ends of all parts fill together
 _WAITING_PER_PROCESS = 2
+_OTHERS = {
+    "length": "another length",
+    "tokenizer": "another tokenizer",
+    "source": "other texts, or read otherwise",
+}
 # Two tokenizers of one vocabulary may still differ in case, accents and punctuation.
 _PROBE = "The two Tokenizers of one Vocabulary: naïve ÉCOLES, don't 3.14 -- 東京 (e.g.)?"
+
+
+class _Text(NamedTuple):
+    """A document, or a part of a long one: whether the document begins with it, and ends with it."""
+
+    content: str
+    begins: bool
+    ends: bool
 
 
 @dataclass(frozen=True)
@@ -75,6 +89,32 @@ def check_blocks(tokenizer: PreTrainedTokenizerBase, length: int, longest: int |
     return int(first), int(last)
 
 
+def check_block_folder(
+    folder: Path, tokenizer: PreTrainedTokenizerBase, length: int, source: Mapping[str, Any] | None = None
+) -> None:
+    """Refuses a folder that `pack_documents` would refuse; nothing is written.
+
+    Args:
+        folder: of the blocks; it need not exist.
+        tokenizer: of the model.
+        length: tokens of a block.
+        source: of the documents, as `pack_documents` takes it.
+
+    Raises:
+        ValueError: If the folder holds something else, or blocks of something else.
+    """
+    check_free(folder)
+    if not (folder / RUN_FILE).is_file():
+        return
+    there, wanted = read_settings(folder), _identity(tokenizer, length, source)
+    different = [told for name, told in _OTHERS.items() if there.get(name) != wanted[name]]
+    if different:
+        raise ValueError(
+            f"expected a folder for the blocks of these texts, got `{folder}` with blocks of {' and '.join(different)}"
+            "; because training would be on those; name another folder for these, or remove it"
+        )
+
+
 def pack_documents(
     documents: Iterable[str],
     tokenizer: PreTrainedTokenizerBase,
@@ -86,8 +126,9 @@ def pack_documents(
 ) -> PackedBlocks:
     """Tokenises documents once; interrupted, the same call goes on after the last whole part.
 
-    Documents are packed in parts of some two million characters. What a part has beyond its last whole block is kept,
-    and the ends of all parts make the blocks at the end. The blocks do not depend on `num_proc`.
+    Documents are packed in parts of some two million characters, a longer document in several. What a part has beyond
+    its last whole block is kept, and the ends of all parts make the blocks at the end. The blocks do not depend on
+    `num_proc`. A document of which the tokenizer leaves nothing is none.
 
     Args:
         documents: in an order that does not change from call to call.
@@ -102,7 +143,8 @@ def pack_documents(
             it, or the documents do not fill a block.
     """
     frame = check_blocks(tokenizer, length)
-    run = RunFolder(folder, {"length": length, "tokenizer": _fingerprint(tokenizer), "source": source})
+    check_block_folder(folder, tokenizer, length, source)
+    run = RunFolder(folder, _identity(tokenizer, length, source))
     last = run.finished(_LAST)
     if last is None:
         with run.alone():
@@ -166,28 +208,38 @@ def _pack_in_processes(jobs: Iterator[tuple[Any, ...]], num_proc: int) -> None:
             future.result()
 
 
-def _chunks(documents: Iterable[str]) -> Iterator[list[str]]:
-    """Documents of so many characters together, and at least one."""
-    held: list[str] = []
+def _chunks(documents: Iterable[str]) -> Iterator[list[_Text]]:
+    """Texts of so many characters together, and at least one."""
+    held: list[_Text] = []
     characters = 0
     for document in documents:
-        held.append(document)
-        characters += len(document)
-        if characters >= _CHUNK_CHARACTERS:
-            yield held
-            held, characters = [], 0
+        parts = list(text_parts(document))
+        for number, part in enumerate(parts, start=1):
+            held.append(_Text(part, number == 1, number == len(parts)))
+            characters += len(part)
+            if characters >= _CHUNK_CHARACTERS:
+                yield held
+                held, characters = [], 0
     if held:
         yield held
 
 
-def _pack(texts: list[str], tokenizer: PreTrainedTokenizerBase, length: int, path: Path) -> None:
-    """Writes the whole blocks of some documents, and then their figures: a part that has them is whole."""
-    encoded = tokenizer(texts, add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
+def _pack(texts: list[_Text], tokenizer: PreTrainedTokenizerBase, length: int, path: Path) -> None:
+    """Writes the whole blocks of some texts, and then their figures: a part that has them is whole."""
+    read = [text.content for text in texts]
+    encoded = tokenizer(read, add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
     frame = check_blocks(tokenizer, length)
-    stream = np.array([token for ids in encoded for token in (*ids, frame[1])], dtype=np.int32)
+    tokens: list[int] = []
+    documents = 0
+    for ids, text in zip(encoded, texts, strict=True):
+        tokens += ids
+        if text.ends and (ids or not text.begins):
+            tokens.append(frame[1])
+            documents += 1
+    stream = np.array(tokens, dtype=np.int32)
     blocks, end = _cut(stream, length - 2)
     _write(path, blocks, frame)
-    figures = {"documents": len(texts), "tokens": len(stream), "blocks": len(blocks), "end": end.tolist()}
+    figures = {"documents": documents, "tokens": len(stream), "blocks": len(blocks), "end": end.tolist()}
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(figures), encoding="utf-8")
     partial.replace(path.with_suffix(".json"))
@@ -208,6 +260,11 @@ def _write(path: Path, blocks: np.ndarray, frame: tuple[int, int]) -> None:
         writer.write_batch({"input_ids": list(columns)})
         writer.finalize()
     partial.replace(path.with_suffix(".arrow"))
+
+
+def _identity(tokenizer: PreTrainedTokenizerBase, length: int, source: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What blocks are told apart by."""
+    return {"length": length, "tokenizer": _fingerprint(tokenizer), "source": source}
 
 
 def _fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:

@@ -5,7 +5,9 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+import numpy as np
 from datasets import ClassLabel, Dataset, DatasetDict
+from numpy.typing import NDArray
 
 from hf_tinybert.data.column_values import column_values
 from hf_tinybert.data.deduplication import normalise_text
@@ -24,7 +26,7 @@ _SHOWN = 60  # characters of a label
 _DIGEST = 16  # bytes that stand for a text, of any length, of which there may be millions
 
 
-def cut_missing_splits(dataset: DatasetDict, kind: TaskKind, seed: int) -> DatasetDict:
+def cut_missing_splits(dataset: DatasetDict, kind: TaskKind, seed: int) -> tuple[DatasetDict, NDArray[np.int64]]:
     """Cuts a missing `validation` or `test` out of `train`: a tenth of its rows each.
 
     Classes keep their shares, and only rows are held out whose text occurs once. Of the other kinds rows of one text
@@ -36,15 +38,15 @@ def cut_missing_splits(dataset: DatasetDict, kind: TaskKind, seed: int) -> Datas
         seed: Of the draw.
 
     Returns:
-        `train`, `validation` and `test`.
+        `train`, `validation` and `test`; and which rows of `train` stayed in it, `(rows,)`.
 
     Raises:
         ValueError: If there are too few rows.
     """
+    train = dataset["train"]
     missing = [name for name in _SPLITS if name not in dataset]
     if not missing:
-        return dataset
-    train = dataset["train"]
+        return dataset, np.arange(train.num_rows)
     classes = kind in (TaskKind.TEXT_CLASSIFICATION, TaskKind.PAIR_CLASSIFICATION)
     by_class = classes and "label" in train.column_names
     labels = train["label"][:] if by_class else [0] * train.num_rows
@@ -69,12 +71,10 @@ def cut_missing_splits(dataset: DatasetDict, kind: TaskKind, seed: int) -> Datas
             f"for each out of `train`, got {train.num_rows:,} rows, {few}; because a model is scored on what it has "
             f"not learnt ({str(error).partition('; ')[0]}); bring more rows, or a file for each split"
         ) from error
-    taken = {row for rows in held_out.values() for row in rows}
     logger.info("No %s in the data: %d of %d rows of `train` are cut out for each.", missing, size, train.num_rows)
-    remaining = train.select([row for row in range(train.num_rows) if row not in taken])
-    return DatasetDict(
-        {**dataset, "train": remaining, **{name: train.select(rows) for name, rows in held_out.items()}}
-    )
+    stayed = np.delete(np.arange(train.num_rows), [row for rows in held_out.values() for row in rows])
+    cut = {name: train.select(rows) for name, rows in held_out.items()}
+    return DatasetDict({**dataset, "train": train.select(stayed), **cut}), stayed
 
 
 def _refuse_labels_that_are_texts(train: Dataset, by_class: bool) -> None:

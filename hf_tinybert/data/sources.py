@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from datasets import Dataset, DatasetDict, Features, Value
+from numpy.typing import NDArray
 
 from hf_tinybert.data.blank_texts import are_blank
 from hf_tinybert.data.columns import Columns, check_types, choose_columns, normalise_asked
@@ -49,6 +51,8 @@ class TaskData:
         label_rows: Split and row, from 0, in which each label comes first, as the data has them; without labels that
             no row has, such as the `I-` of a type that may come.
         cut: Splits that were cut out of `train`, because the data has none of that name.
+        train_numbers: Of each row of `train` its number there as the data has it, from 0, `(rows,)`; None where all
+            rows are in their place.
     """
 
     kind: TaskKind
@@ -56,6 +60,7 @@ class TaskData:
     labels: tuple[str, ...]
     label_rows: Mapping[str, tuple[str, int]]
     cut: tuple[str, ...] = ()
+    train_numbers: NDArray[np.int64] | None = field(default=None, compare=False)
 
 
 def load_task_data(
@@ -117,6 +122,7 @@ def load_task_data(
         dataset = DatasetDict({own: standardise(split, own, kind, chosen) for own, split in raw.items()})
     else:
         dataset = _with_answers_that_are_there(raw, kind, chosen, gold)
+    read = _rows_read(dataset[first], kind)
     dataset = _checked(dataset, kind)
     if guessed and kind is TaskKind.REGRESSION:
         warn_of_classes_as_numbers(dataset[first], chosen["score"][0])
@@ -128,11 +134,11 @@ def load_task_data(
         warn_of_broken_entities(dataset)
     if first != "train":
         return TaskData(kind, dataset, labels, label_rows)
-    whole = cut_missing_splits(dataset, kind, seed)
+    whole, stayed = cut_missing_splits(dataset, kind, seed)
     warn_of_repeated_rows(whole, kind)
     splits = DatasetDict({split_name: whole[split_name] for split_name in ("train", "validation", "test")})
     cut = tuple(split_name for split_name in splits if split_name not in dataset)
-    return TaskData(kind, splits, labels, label_rows, cut)
+    return TaskData(kind, splits, labels, label_rows, cut, read[stayed])
 
 
 def _features_of_all(raw: DatasetDict, first: str) -> Features:
@@ -233,8 +239,16 @@ def _checked(dataset: DatasetDict, kind: TaskKind) -> DatasetDict:
 
 def _without_blank_texts(split: Dataset, split_name: str) -> Dataset:
     """Raw text without its blank lines, which stand between its paragraphs and are none."""
-    kept = ~are_blank(split.with_format("arrow")[:]["text"])
-    if kept.all() or not kept.any():
+    read = _rows_read(split, TaskKind.MASKED_LM)
+    if len(read) == len(split):
         return split
-    logger.warning("%d of %d texts in `%s` are blank and left out.", (~kept).sum(), len(kept), split_name)
-    return split.select(kept.nonzero()[0])
+    logger.warning("%d of %d texts in `%s` are blank and left out.", len(split) - len(read), len(split), split_name)
+    return split.select(read)
+
+
+def _rows_read(split: Dataset, kind: TaskKind) -> NDArray[np.int64]:
+    """Which rows of a split are read: of raw text those that are not blank, unless all are, which is refused."""
+    if kind is not TaskKind.MASKED_LM:
+        return np.arange(len(split))
+    blank = are_blank(split.with_format("arrow")[:]["text"])
+    return np.arange(len(split)) if blank.all() else (~blank).nonzero()[0]

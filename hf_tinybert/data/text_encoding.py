@@ -29,6 +29,11 @@ def check_encoding(file: Path) -> None:
         FileNotFoundError: If there is no such file.
         ValueError: If it is of another encoding, or cut within a letter; the first wrong byte is named by its place.
     """
+    if not file.is_file():
+        what = "a folder" if file.is_dir() else "none of that name"
+        raise FileNotFoundError(
+            f"expected a file of text in `{file}`, got {what}; because it is read; check the name and its folder."
+        )
     decoder = codecs.getincrementaldecoder("utf-8")()
     position, line = 0, 1
     with file.open("rb") as stream:

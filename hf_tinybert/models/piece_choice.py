@@ -56,7 +56,8 @@ def choose_pieces(
         required_ids: ids that stay because a model names them.
 
     Raises:
-        ValueError: a piece of `also` that is not there, fewer pieces allowed than must stay, or nothing left out.
+        ValueError: a piece of `also` that is not there, fewer pieces allowed than must stay, no piece that is chosen,
+            or nothing left out.
     """
     pieces = {index: piece for piece, index in inventory.ids.items()}
     kept = {inventory.ids[piece] for piece in _needed(inventory, choice, also)} | set(required_ids)
@@ -65,6 +66,7 @@ def choose_pieces(
             f"expected `size` of at least {len(kept):,}, got {choice.size:,}; because special tokens, listed pieces "
             "and what they need must not be lost; raise `size`, or list fewer"
         )
+    must_stay = len(kept)
     wanted = math.ceil(choice.coverage * int(counts.sum()) - 1e-6)
     covered = int(sum(counts[index] for index in kept if index < len(counts)))
     for index in np.argsort(-counts, kind="stable").tolist():
@@ -75,6 +77,13 @@ def choose_pieces(
             break
         kept |= new
         covered += int(sum(counts[one] for one in new))
+    if len(kept) == must_stay and not also and not choice.all_characters:
+        known = int(counts.sum()) - int(sum(counts[index] for index in kept if index < len(counts)))
+        raise ValueError(
+            f"expected a choice that keeps pieces of the corpus, got none of {known:,} tokens beside those that "
+            "always stay; because a vocabulary of special tokens reads nothing; lower `min_count`, raise `coverage` "
+            "or `size`, or bring texts that the tokenizer knows"
+        )
     if len(kept) >= len(pieces):
         raise ValueError(
             f"expected a choice that leaves pieces out, got all {len(pieces):,}; because the vocabulary would stay "

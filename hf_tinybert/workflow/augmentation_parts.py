@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from datasets import ClassLabel, Features, List
+from numpy.typing import NDArray
 
-from hf_tinybert.data.augmentation import COPY, Augmenter
+from hf_tinybert.data.augmentation import COPY, SOURCE_ROW, Augmenter
 from hf_tinybert.data.tasks import KINDS, TaskKind
 from hf_tinybert.worker_processes import worker_processes
 from hf_tinybert.workflow.augment_settings import AugmentSettings
@@ -21,7 +23,7 @@ from hf_tinybert.workflow.augmentation_sources import ALIGNED_COLUMNS, make_augm
 
 Row = dict[str, Any]
 Part = tuple[int, int, Sequence[Row]]
-"""Its number, the number of its first row in the data, and its rows."""
+"""Its number, the place of its first row among those that are augmented, and its rows."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class AugmentedParts:
         kind: of the rows.
         vectors: what `choose_vectors` gave.
         features: of the rows.
+        numbers: of each row, in the training split of the data: what `source_row` says, `(rows,)`.
     """
 
     folder: Path
@@ -41,6 +44,7 @@ class AugmentedParts:
     kind: TaskKind
     vectors: str
     features: Features
+    numbers: NDArray[np.int64]
 
     def is_whole(self, number: int) -> bool:
         """Whether a part is on disk."""
@@ -105,6 +109,7 @@ class AugmentedParts:
         kept = {name: value for name, value in row.items() if name not in left_out}
         if self.kind is TaskKind.QUESTION_ANSWERING:
             kept["id"] = f"{row['id']}-{row[COPY]}"
+        kept[SOURCE_ROW] = int(self.numbers[row[SOURCE_ROW]])
         columns = self.settings.columns
         return {columns.get(name, name): _named(self.features, name, value) for name, value in kept.items()}
 

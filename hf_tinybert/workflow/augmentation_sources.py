@@ -22,7 +22,7 @@ from hf_tinybert.data.augmentation import (
 from hf_tinybert.data.packages import packaged_teacher
 from hf_tinybert.data.tasks import TaskKind
 from hf_tinybert.workflow.augment_settings import AugmentSettings
-from hf_tinybert.workflow.model_folder import load_tokenizer
+from hf_tinybert.workflow.model_folder import load_config, load_tokenizer
 from hf_tinybert.workflow.word_settings import GLOVE, NO_VECTORS, WordSettings
 
 ALIGNED_COLUMNS = frozenset({"tags", "answers"})
@@ -98,6 +98,7 @@ def choose_vectors(settings: WordSettings) -> str:
 def _load_masked_words(settings: WordSettings) -> MaskedWords | None:
     if settings.masked_lm is None:
         return None
+    load_config(settings.masked_lm)  # says what is wrong with a name
     return load_masked_words(
         settings.masked_lm, beside_original=settings.beside_original, batch_size=settings.batch_size
     )
@@ -108,9 +109,10 @@ def _load_vectors(name: str) -> WordVectors | None:
         return None
     if name == GLOVE:
         return packaged_glove()
-    if Path(name).suffix.lower() in _VECTOR_ENDINGS:
+    if Path(name).suffix.lower() in _VECTOR_ENDINGS or Path(name).is_file():
         return read_vectors(Path(name))
     folder = str(packaged_teacher()) if name == _PACKAGED else name
+    load_config(folder)  # says what is wrong with a name
     return model_vectors(AutoModel.from_pretrained(folder), load_tokenizer(folder), f"`{name}`")
 
 

@@ -4,19 +4,26 @@ import logging
 import shutil
 import time
 from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from datasets import Dataset
+from numpy.typing import NDArray
+
 from hf_tinybert.data.augmentation import Augmenter
 from hf_tinybert.data.raw_text import describe_sources
+from hf_tinybert.data.sources import TaskData
 from hf_tinybert.progress import ProgressDisplay
-from hf_tinybert.run_folder import RUN_FILE, RunFolder, claim_folder
+from hf_tinybert.run_folder import RUN_FILE, RunFolder, claim_folder, differences, read_settings
 from hf_tinybert.workflow.augment_settings import PARTS_SUFFIX, AugmentSettings
 from hf_tinybert.workflow.augmentation_parts import AugmentedParts, Part
 from hf_tinybert.workflow.augmentation_sources import choose_vectors, make_augmenter, make_reader
 from hf_tinybert.workflow.model_contents import stored_weights_sha256
 from hf_tinybert.workflow.row_fingerprint import fingerprint
-from hf_tinybert.workflow.task_data import read_data, sample
+from hf_tinybert.workflow.task_data import drawn, read_data, sample
 
 logger = logging.getLogger(__name__)
 
@@ -69,10 +76,10 @@ class _Augmentation:
             )
         gold = settings.keep_labels
         data = read_data(settings.data, settings.kind, settings.columns, settings.seed, needs_gold=gold)
-        self.rows = sample(data.splits["train"], settings.train_rows, settings.seed)
+        self.rows, numbers = _training_rows(data, settings)
         make_reader(settings, data.kind)
         vectors = choose_vectors(settings)
-        self.parts = AugmentedParts(self.folder, settings, data.kind, vectors, self.rows.features)
+        self.parts = AugmentedParts(self.folder, settings, data.kind, vectors, self.rows.features, numbers)
         self.starts = range(0, len(self.rows), _ROWS_PER_PART)
 
     def run(self) -> dict[str, Any]:
@@ -82,6 +89,7 @@ class _Augmentation:
         for name in _CHANGE_NO_ROW:
             del identity[name]
         if (self.folder / RUN_FILE).is_file():
+            self._check_same(read_settings(self.folder), identity)
             finished = RunFolder(self.folder, identity).finished(_STAGE)
             if finished is not None and self.output.is_file():
                 self.parts.remove(len(self.starts))
@@ -90,7 +98,8 @@ class _Augmentation:
         start = time.perf_counter()
         augmenter = self._augmenter()
         with claim_folder(self.folder, identity, leads=True) as folder:
-            self._write_parts(augmenter)
+            with self._given_back_if_refused(folder):
+                self._write_parts(augmenter)
             counts = self.parts.counts(len(self.starts))
             self._check(counts)
             self.parts.join(len(self.starts), self.output)
@@ -104,6 +113,32 @@ class _Augmentation:
             folder.finish(_STAGE, figures)
             self.parts.remove(len(self.starts))
         return figures
+
+    def _check_same(self, there: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        """Refuse to go on with other settings, or with another content under the same names."""
+        contents = ("rows", "words")
+        before, own = ({name: one[name] for name in one if name not in contents} for one in (there, now))
+        told = ", ".join(differences(before, own))
+        if not told:
+            known = there.get("words", {})
+            changed = [name for name, content in now["words"].items() if known.get(name, content) != content]
+            changed += [self.settings.data] if there.get("rows") != now["rows"] else []
+            told = f"another content of {', '.join(f'`{name}`' for name in changed)}" if changed else ""
+        if told:
+            raise ValueError(
+                f"expected what `{self.output}` was begun with, got {told}; because rows of both would be mixed; name "
+                f"another file, or remove this one and `{self.folder}`"
+            )
+
+    @contextmanager
+    def _given_back_if_refused(self, folder: RunFolder) -> Iterator[None]:
+        """Within it, an error before the first whole part leaves no folder: the next call may name other words."""
+        try:
+            yield
+        except Exception:
+            if folder.is_new and not any(map(self.parts.is_whole, range(len(self.starts)))):
+                shutil.rmtree(self.folder)
+            raise
 
     def _words_of_files(self) -> dict[str, str | None]:
         """Hashes of the files and folders that words and stop words come from, by name: others may lie there."""
@@ -150,6 +185,15 @@ class _Augmentation:
             )
         if counts["unchanged_rows"] > _MOST_UNCHANGED * counts["rows"]:
             logger.warning("The augmentation changes little: %s. Are vectors and stop words of its language?", said)
+
+
+def _training_rows(data: TaskData, settings: AugmentSettings) -> tuple[Dataset, NDArray[np.int64]]:
+    """The rows to augment, and the number of each in the training split of the data."""
+    rows = data.splits["train"]
+    numbers = np.arange(len(rows)) if data.train_numbers is None else data.train_numbers
+    if settings.train_rows is not None and settings.train_rows < len(rows):
+        numbers = numbers[drawn(len(rows), settings.train_rows, settings.seed)]
+    return sample(rows, settings.train_rows, settings.seed), numbers
 
 
 __all__ = ["augment"]

@@ -1,21 +1,29 @@
 """The raw text of a general distillation: enough of it, packed once for all processes, and split."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
-from hf_tinybert.data.blocks import PackedBlocks, pack_documents
+from hf_tinybert.data.blocks import PackedBlocks, check_block_folder, pack_documents
+from hf_tinybert.data.long_texts import text_parts
 from hf_tinybert.data.raw_text import check_sources, describe_sources, each_once, read_documents
 from hf_tinybert.workflow.pretrain_settings import PretrainSettings
 
+logger = logging.getLogger(__name__)
+
 _MOST_HELD_OUT = 10  # of so many blocks one at most is held out
+_MOST_UNKNOWN = 0.2  # of the tokens
 
 
 def check_corpus(settings: PretrainSettings, tokenizer: PreTrainedTokenizerBase) -> None:
     """Refuse texts that cannot be read, or that are too few; only as much is read as it takes.
+
+    A warning tells of texts that the tokenizer does not know.
 
     Args:
         settings: of the run.
@@ -29,11 +37,16 @@ def check_corpus(settings: PretrainSettings, tokenizer: PreTrainedTokenizerBase)
     step = settings.batch_size
     blocks = max(_MOST_HELD_OUT, step + min(settings.held_out_blocks, step // (_MOST_HELD_OUT - 1) + 1))
     wanted = blocks * (settings.block_length - 2)
-    tokens = 0
+    tokens = unknown = 0
     for document in _documents(settings):
-        tokens += len(tokenizer(document, add_special_tokens=False, verbose=False)["input_ids"]) + 1
-        if tokens >= wanted:
-            return
+        tokens += 1
+        for text in text_parts(document):
+            ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+            tokens += len(ids)
+            unknown += ids.count(tokenizer.unk_token_id)
+            if tokens >= wanted:
+                _warn_of_unknown(unknown, tokens)
+                return
     raise ValueError(
         f"expected texts of at least {wanted:,} tokens, {blocks} blocks of {settings.block_length}, got {tokens:,} in "
         f"{', '.join(f'`{text}`' for text in settings.texts)}; because a step takes {step} blocks, and one block in "
@@ -41,17 +54,26 @@ def check_corpus(settings: PretrainSettings, tokenizer: PreTrainedTokenizerBase)
     )
 
 
+def _warn_of_unknown(unknown: int, tokens: int) -> None:
+    if unknown > _MOST_UNKNOWN * tokens:
+        logger.warning(
+            "%d of the first %d tokens are unknown to the teacher's tokenizer, of which nothing can be learnt. Is the "
+            "teacher of the language of the texts?", unknown, tokens,
+        )  # fmt: skip
+
+
 def pack_corpus(
     settings: PretrainSettings, tokenizer: PreTrainedTokenizerBase, folder: Path, num_proc: int
 ) -> PackedBlocks:
     """The texts as blocks on disk, see `pack_documents`."""
-    source = {
-        "texts": describe_sources(settings.texts),
-        "columns": list(settings.columns),
-        "deduplicate": settings.deduplicate,
-    }
-    documents = _documents(settings)
-    return pack_documents(documents, tokenizer, settings.block_length, folder, source=source, num_proc=num_proc)
+    return pack_documents(
+        _documents(settings), tokenizer, settings.block_length, folder, source=_source(settings), num_proc=num_proc
+    )
+
+
+def check_kept_blocks(settings: PretrainSettings, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Refuse a folder of blocks of other texts, see `check_block_folder`."""
+    check_block_folder(folder, tokenizer, settings.block_length, _source(settings))
 
 
 def split_corpus(rows: Dataset, settings: PretrainSettings) -> tuple[Dataset, Dataset]:
@@ -69,9 +91,17 @@ def split_corpus(rows: Dataset, settings: PretrainSettings) -> tuple[Dataset, Da
     return rows.select(np.sort(train)), rows.select(np.sort(compare))
 
 
+def _source(settings: PretrainSettings) -> dict[str, Any]:
+    return {
+        "texts": describe_sources(settings.texts),
+        "columns": list(settings.columns),
+        "deduplicate": settings.deduplicate,
+    }
+
+
 def _documents(settings: PretrainSettings) -> Iterator[str]:
     documents = read_documents(settings.texts, settings.columns)
     return each_once(documents) if settings.deduplicate else documents
 
 
-__all__ = ["check_corpus", "pack_corpus", "split_corpus"]
+__all__ = ["check_corpus", "check_kept_blocks", "pack_corpus", "split_corpus"]

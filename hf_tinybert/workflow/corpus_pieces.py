@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
+from hf_tinybert.data.long_texts import text_parts
+
 _DOCUMENTS_AT_ONCE = 500
+_PARTS_AT_ONCE = 32  # of texts, to tokenise
 
 
 @dataclass(frozen=True)
@@ -96,8 +99,15 @@ def compare_pieces(
 
 
 def _encoded(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> Iterator[NDArray[np.int64]]:
-    encoded = tokenizer(texts, add_special_tokens=False, return_attention_mask=False, verbose=False)
-    return (np.asarray(ids, dtype=np.int64) for ids in encoded["input_ids"])
+    """The ids of each text."""
+    found: list[list[NDArray[np.int64]]] = [[] for _ in texts]
+    parts = ((place, part) for place, text in enumerate(texts) for part in text_parts(text))
+    while some := list(islice(parts, _PARTS_AT_ONCE)):
+        places, read = zip(*some, strict=True)
+        encoded = tokenizer(list(read), add_special_tokens=False, return_attention_mask=False, verbose=False)
+        for place, ids in zip(places, encoded["input_ids"], strict=True):
+            found[place].append(np.asarray(ids, dtype=np.int64))
+    return (np.concatenate(arrays) for arrays in found)
 
 
 def _batches(documents: Iterable[str]) -> Iterator[list[str]]:

@@ -105,6 +105,8 @@ class PretrainSettings:
                 raise ValueError(f"expected `{name}` of at least {least}, got {getattr(self, name)}")
         if self.max_steps is not None and self.max_steps < 1:
             raise ValueError(f"expected `max_steps` of at least 1, got {self.max_steps}")
+        if self.epochs <= 0:
+            raise ValueError(f"expected positive `epochs`, got {self.epochs}; because nothing would be learnt")
         if not 0 <= self.warmup < 1:
             raise ValueError(f"expected `warmup` as a share from 0 to 1, got {self.warmup}")
         starts = [str(one) for one in InitializationMethod if one is not InitializationMethod.TRAINED]

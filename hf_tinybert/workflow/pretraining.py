@@ -19,7 +19,7 @@ from hf_tinybert.distillation.trainer import DistillationTrainer
 from hf_tinybert.models.start_checks import InitializationMethod, check_start
 from hf_tinybert.progress import ProgressDisplay, show_progress
 from hf_tinybert.run_folder import RunFolder, claim_folder, wait_for_stage
-from hf_tinybert.workflow.corpus import check_corpus, pack_corpus, split_corpus
+from hf_tinybert.workflow.corpus import check_corpus, check_kept_blocks, pack_corpus, split_corpus
 from hf_tinybert.workflow.earlier_calls import terms_before
 from hf_tinybert.workflow.figures import finished_figures, save_figures
 from hf_tinybert.workflow.finetuning import PACKAGED_TEACHER
@@ -123,6 +123,8 @@ class _Pretraining:
         self.leads = self.arguments.process_index == 0
         if self.leads:
             check_corpus(settings, self.tokenizer)
+            if blocks.parent != output:  # those of this run are compared with what it began with
+                check_kept_blocks(settings, self.tokenizer, blocks)
 
     def run(self) -> dict[str, Any]:
         """Tokenise, train, save and compare."""

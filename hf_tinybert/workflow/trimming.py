@@ -1,8 +1,9 @@
 """A model folder with a smaller vocabulary: weights, tokenizer, task, record and the map to the old ids."""
 
 import json
+import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,11 @@ from hf_tinybert.workflow.run_sources import keep_sources
 from hf_tinybert.workflow.saved_class import load_as_saved
 from hf_tinybert.workflow.trim_settings import TrimSettings
 
+logger = logging.getLogger(__name__)
+
 VOCABULARY_MAP_FILE = "vocabulary_map.json"
 _STAGE = "trimming"
+_MOST_UNKNOWN = 0.05  # of the tokens
 # what a folder tells beside weights and tokenizer, and no vocabulary changes
 _CARRIED = (TASK_FILE, "tasks", MODULES_FILE, "sentence_bert_config.json", "config_sentence_transformers.json")
 # the same of a Hub model, by patterns of its files
@@ -90,7 +94,10 @@ class _Trimming:
         )
         self.trimmed_tokenizer = trim_tokenizer(self.tokenizer, self.kept)
         with display.bar("comparing the texts"):
-            self.compared = compare_pieces(self._documents(), self.tokenizer, self.trimmed_tokenizer, self.kept)
+            self.compared = compare_pieces(
+                self._documents(warns=False), self.tokenizer, self.trimmed_tokenizer, self.kept
+            )
+        _warn_of_unknown(self.compared)
         self.trimmed = trim_model(self.model, self.kept)
 
     def run(self) -> dict[str, Any]:
@@ -117,8 +124,8 @@ class _Trimming:
         folder.finish(_STAGE, figures)
         return figures
 
-    def _documents(self) -> Iterator[str]:
-        return read_documents(self.settings.texts, self.settings.columns)
+    def _documents(self, *, warns: bool = True) -> Iterator[str]:
+        return read_documents(self.settings.texts, self.settings.columns, warns=warns)
 
     def _counted(self) -> PieceCounts:
         if self.settings.texts:
@@ -148,6 +155,20 @@ class _Trimming:
         }
 
 
+def _warn_of_unknown(compared: Mapping[str, int]) -> None:
+    """Say how much of the texts is unknown now, and how much was before, where that is much."""
+    told = {when: compared[f"unknown{when}"] / max(compared[f"tokens{when}"], 1) for when in ("", "_after")}
+    if told[""] > _MOST_UNKNOWN:
+        logger.warning(
+            "%.0f %% of the texts' tokens are unknown to the tokenizer. Are they of its language?", 100 * told[""]
+        )
+    elif told["_after"] - told[""] > _MOST_UNKNOWN:
+        logger.warning(
+            "%.0f %% of the texts' tokens become unknown: characters are left out with the pieces. Keep those of one "
+            "character (`all_characters`), or more of all.", 100 * told["_after"],
+        )  # fmt: skip
+
+
 def _embedding_size(model: PreTrainedModel) -> int:
     table: Any = model.get_input_embeddings()
     return int(table.weight.numel())
@@ -158,7 +179,8 @@ def read_piece_list(file: Path, inventory: PieceInventory) -> list[str]:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a piece that is not of the vocabulary, with the number of its line, or a file that is not UTF-8.
+        ValueError: a piece that is not of the vocabulary, with the number of its line, no piece at all, or a file that
+            is not UTF-8.
     """
     pieces = []
     for number, line in enumerate(read_text(file).split("\n"), start=1):
@@ -169,6 +191,8 @@ def read_piece_list(file: Path, inventory: PieceInventory) -> list[str]:
                 "embedding of it to keep; write pieces as the tokenizer does (`##ing`, `Ġthe`), or leave the line out"
             )
         pieces += [piece] if piece else []
+    if not pieces:
+        raise ValueError(f"expected pieces in `{file}`, a piece a line, got none; list some, or leave the file out")
     return pieces
 
 

@@ -1,21 +1,28 @@
 """Texts that only the teacher labels."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from datasets import Dataset, Features, concatenate_datasets
 from transformers import PreTrainedTokenizerBase
 
+from hf_tinybert.data.blank_texts import is_blank
 from hf_tinybert.data.held_out import warn_of_repeated_rows
 from hf_tinybert.data.tasks import Task, TaskKind
+from hf_tinybert.data.text_encoding import check_encoding
 from hf_tinybert.workflow.distil_settings import DistilSettings
-from hf_tinybert.workflow.row_columns import Row
+from hf_tinybert.workflow.row_columns import LINE, Row
 from hf_tinybert.workflow.row_reader import BadRow, read_rows
 from hf_tinybert.workflow.task_data import PreparedData
 
+logger = logging.getLogger(__name__)
+
 _AT_ONCE = 10_000  # rows that are Python's objects
 _PAIR = "text_pair"
+_PLAIN = ".txt"
 # What stands in the gold columns: it gives the encoded rows the form of labelled ones, which says which tokens have a
 # prediction. No term reads it.
 _PLACEHOLDERS: Mapping[TaskKind, Callable[[Row], dict[str, Any]]] = {
@@ -78,8 +85,10 @@ def raw_training_rows(prepared: PreparedData, settings: DistilSettings) -> Datas
 def unlabeled_rows(file: str, task: Task, columns: Mapping[str, str], like: Dataset) -> Dataset:
     """The rows of a file in the form of labelled ones.
 
+    Of a text file, a text a line, blank lines are left out, as they stand between paragraphs; a warning counts them.
+
     Args:
-        file: see `read_rows`.
+        file: of an ending that `read_rows` knows.
         task: of the rows.
         columns: standard column -> its name in the file.
         like: labelled rows, whose columns they get.
@@ -88,6 +97,11 @@ def unlabeled_rows(file: str, task: Task, columns: Mapping[str, str], like: Data
         FileNotFoundError: no such file.
         ValueError: a row that cannot be read, or a file without rows.
     """
+    if not Path(file).is_file():
+        raise FileNotFoundError(
+            f"expected a file of texts that the teacher labels, got `{file}`; because there is no such file; check "
+            "its name, or write a data set of the Hub as JSON lines"
+        )
     rows = _read(file, task, columns)
     parts: list[Dataset] = []
     names: list[str] = []
@@ -116,10 +130,26 @@ def _check_pairs(file: str, task: Task, row: Row, like: Dataset) -> None:
 
 
 def _read(file: str, task: Task, columns: Mapping[str, str]) -> Iterator[Row]:
-    for row in read_rows(file, task.kind, columns):
+    lines = _shown_lines(Path(file)) if Path(file).suffix.lower() == _PLAIN else file
+    for row in read_rows(lines, task.kind, columns):
         if isinstance(row, BadRow):
             raise ValueError(f"`{file}`, row {row.number}: {row.message}; mend or remove it")
         yield {**row, **_PLACEHOLDERS[task.kind](row)}
+
+
+def _shown_lines(file: Path) -> Iterator[dict[str, str]]:
+    """The lines of a text file in which there is something to read, as rows."""
+    check_encoding(file)
+    blank = 0
+    with file.open(encoding="utf-8-sig") as stream:
+        for line in stream:
+            text = line.rstrip("\n")
+            if is_blank(text):
+                blank += 1
+            else:
+                yield {LINE: text}
+    if blank:
+        logger.warning("%d lines of `%s` are blank and left out.", blank, file)
 
 
 __all__ = ["raw_training_rows", "training_rows", "unlabeled_rows"]

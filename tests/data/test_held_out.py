@@ -24,7 +24,8 @@ def sizes(dataset):
 def test_classes_keep_their_shares():
     """Prevents a test split of one class."""
     rows = [(f"text {i}", i % 3) for i in range(60)]
-    cut = cut_missing_splits(classes(rows), TaskKind.TEXT_CLASSIFICATION, seed=5)
+    cut, stayed = cut_missing_splits(classes(rows), TaskKind.TEXT_CLASSIFICATION, seed=5)
+    assert cut["train"]["text"][:] == [rows[row][0] for row in stayed]
     assert sizes(cut) == {"train": 48, "validation": 6, "test": 6}
     assert sorted(cut["test"]["label"]) == [0, 0, 1, 1, 2, 2]
     assert sorted(text for split in cut.values() for text in split["text"]) == sorted(text for text, _ in rows)
@@ -42,13 +43,13 @@ def test_nothing_is_cut_where_nothing_is_missing():
     """Prevents published splits from changing."""
     train = classes([("a", 0), ("b", 1)])["train"]
     dataset = DatasetDict(train=train, validation=train, test=train)
-    assert cut_missing_splits(dataset, TaskKind.TEXT_CLASSIFICATION, seed=0) is dataset
+    assert cut_missing_splits(dataset, TaskKind.TEXT_CLASSIFICATION, seed=0)[0] is dataset
 
 
 def test_all_questions_on_a_paragraph_lie_in_one_split():
     """Prevents questions about a paragraph that was learnt, whatever its letters' case."""
     rows = [{"context": f"{'About' if i % 2 else 'about'} {i // 4}", "question": f"q {i}"} for i in range(80)]
-    cut = cut_missing_splits(DatasetDict(train=Dataset.from_list(rows)), QUESTION_ANSWERING, seed=0)
+    cut, _ = cut_missing_splits(DatasetDict(train=Dataset.from_list(rows)), QUESTION_ANSWERING, seed=0)
     contexts = [{context.lower() for context in split["context"]} for split in cut.values()]
     assert sum(map(len, contexts)) == len(set.union(*contexts)) == 20
     assert sizes(cut) == {"train": 64, "validation": 8, "test": 8}
@@ -68,7 +69,7 @@ ROWS = {
 def test_rows_of_one_content_stay_together_for_every_kind(kind):
     """Prevents a leak through duplicates: every row stands in the data twice."""
     rows = [ROWS[kind](i // 2) for i in range(80)]
-    cut = cut_missing_splits(DatasetDict(train=Dataset.from_list(rows)), kind, seed=1)
+    cut, _ = cut_missing_splits(DatasetDict(train=Dataset.from_list(rows)), kind, seed=1)
     contents = [{str(row) for row in split} for split in cut.values()]
     assert sum(map(len, contents)) == len(set.union(*contents)) == 40
     assert sizes(cut) == {"train": 64, "validation": 8, "test": 8}
@@ -92,6 +93,6 @@ def test_texts_are_not_read_row_by_row(kind, monkeypatch):
     made = ROWS.get(kind, lambda i: {"text": f"text {i}", "context": f"context {i}", "label": i % 2})
     rows = Dataset.from_list([made(i) for i in range(40)])
     monkeypatch.setattr(Column, "__iter__", lambda self: pytest.fail("rows are read one by one"))
-    cut = cut_missing_splits(DatasetDict(train=rows), kind, seed=0)
+    cut, _ = cut_missing_splits(DatasetDict(train=rows), kind, seed=0)
     warn_of_repeated_rows(cut, kind)
     assert sizes(cut) == {"train": 32, "validation": 4, "test": 4}

@@ -67,8 +67,30 @@ def test_columns_that_no_source_has_are_refused(tmp_path):
 
 def test_empty_documents_are_left_out(tmp_path):
     """Prevents separators without a document between them."""
-    rows = [{"text": value} for value in ("one", "", None, "  \n", "two")]
+    rows = [{"text": value} for value in ("one", "", None, "  \n", "\0\0", "\u200b", "two")]
     assert list(read_documents([write_rows(tmp_path / "rows.jsonl", rows)])) == ["one", "two"]
+    assert list(read_documents([write(tmp_path / "rows.txt", "one\n\u200b\ntwo\n\n\0\n")])) == ["one", "two"]
+
+
+def test_rows_without_a_text_are_warned_of(tmp_path, caplog):
+    """Prevents half of a corpus from being left out, whose rows have their texts in another column."""
+    rows = [{"text" if index % 2 else "body": f"text {index}"} for index in range(10)]
+    file = write_rows(tmp_path / "rows.jsonl", rows)
+    assert len(list(read_documents([file], warns=False))) == 5 and not caplog.text
+    assert len(list(read_documents([file]))) == 5
+    assert "5 of 10 rows of" in caplog.text and "have no text in `text`" in caplog.text
+    caplog.clear()
+    assert len(list(read_documents([file], ("text", "body")))) == 10 and not caplog.text
+
+
+def test_another_column_than_the_one_that_was_named_is_told(tmp_path, caplog):
+    """Prevents a column that one of the files calls otherwise from passing, because that has only one of texts."""
+    file = write_rows(tmp_path / "rows.jsonl", [{"title": "one", "id": 1}])
+    check_sources([file])
+    assert not caplog.text
+    check_sources([file, write_rows(tmp_path / "others.jsonl", [{"name": "two"}])], ("name",))
+    assert "rows.jsonl` has none of the columns `name`: its only column of texts, `title`, is read" in caplog.text
+    assert caplog.text.count("has none") == 1
 
 
 def test_documents_are_the_same_wherever_they_lie_in_a_long_file(tmp_path, monkeypatch):
@@ -131,7 +153,7 @@ def test_a_configuration_that_the_hub_does_not_have_is_named(monkeypatch):
         ),
         ("rows.jsonl", b'{"text": "ok"}\n{"text": "\xe9"}\n', r"the byte 0xe9 at offset 25 \(line 2\)"),
         ("rows.txt", b"", r"expected rows in `.*`, got an empty file"),
-        ("rows.pdf", b"text", r"endings .*\.txt.*, got the file `.*rows.pdf`"),
+        ("rows.pdf", b"text", r"endings .*\.txt.*, got the file `.*rows.pdf`.* unpack"),
         ("rows.jsonl", b'{"title": "a", "body": "b"}\n', r"columns `text` in `.*`, got `title`, `body`; .* name them"),
         ("rows.jsonl", b'{"label": 1}\n', r"columns `text` in `.*`, got `label`"),
         ("rows.jsonl", b'{"text": 1}\n', r"lists of words in the column `text` of `.*rows.jsonl`, got 1"),
@@ -149,7 +171,7 @@ def test_what_cannot_be_read_is_refused_before_the_first_document(tmp_path, name
 def test_a_folder_is_refused(tmp_path):
     """Prevents the lines of its files from being taken for documents, as the `datasets` library reads a folder."""
     write(tmp_path / "good.txt", "a film")
-    with pytest.raises(ValueError, match="got the folder"):
+    with pytest.raises(ValueError, match="got the folder .* name its files"):
         check_sources([str(tmp_path)])
 
 

@@ -30,3 +30,10 @@ def test_a_text_is_read_without_its_byte_order_mark(tmp_path):
     (tmp_path / "list.txt").write_bytes(b"caf\xe9")
     with pytest.raises(ValueError, match=r"UTF-8 text in `.*list\.txt`, got the byte 0xe9"):
         read_text(tmp_path / "list.txt")
+
+
+def test_what_is_no_file_is_named(tmp_path):
+    """Prevents a bare message of the system, which does not say what the file is for."""
+    for name, found in (("gone.txt", "none of that name"), (".", "a folder")):
+        with pytest.raises(FileNotFoundError, match=f"expected a file of text in .*, got {found}"):
+            read_text(tmp_path / name)

@@ -54,7 +54,7 @@ def test_limits_are_met_exactly_and_all_at_once(inventory, counts, choice, kept,
 def test_the_size_counts_special_tokens_and_needed_characters(inventory, counts):
     """Prevents a table larger than asked for."""
     least = len(inventory.always)
-    for size in range(least, least + 12):
+    for size in range(least + 3, least + 12):  # of less nothing fits, see below
         assert len(choose_pieces(inventory, counts, PieceChoice(size=size))) <= size
     with_first = choose_pieces(inventory, counts, PieceChoice(size=least + 3))
     assert _pieces(inventory, with_first) == inventory.always | {"wi", "w", "##i"}
@@ -92,3 +92,14 @@ def test_limits_out_of_range_are_refused(wrong):
     """Prevents 99.9 from being read as a share."""
     with pytest.raises(ValueError, match=next(iter(wrong))):
         PieceChoice(**wrong)
+
+
+@pytest.mark.parametrize("choice", [PieceChoice(min_count=10**6), PieceChoice(size=5)])
+def test_a_choice_of_special_tokens_alone_is_refused(inventory, counts, choice):
+    """Prevents a model that reads every word as unknown, and texts of another script that seem covered."""
+    with pytest.raises(ValueError, match="expected a choice that keeps pieces of the corpus, got none of"):
+        choose_pieces(inventory, counts, choice)
+    unknown = np.zeros_like(counts)
+    unknown[inventory.ids["[UNK]"]] = 100
+    with pytest.raises(ValueError, match="got none of 0 tokens"):
+        choose_pieces(inventory, unknown, PieceChoice())

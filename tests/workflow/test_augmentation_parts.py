@@ -21,7 +21,7 @@ def parts(tmp_path) -> AugmentedParts:
     (tmp_path / "vectors.txt").write_text("film 1 0\nsong 0 1\n")
     settings = AugmentSettings(data="rows.csv", keep_labels=True, probability=1.0, columns={"text": "body"})
     kind = TaskKind.TEXT_CLASSIFICATION
-    return AugmentedParts(tmp_path, settings, kind, str(tmp_path / "vectors.txt"), FEATURES)
+    return AugmentedParts(tmp_path, settings, kind, str(tmp_path / "vectors.txt"), FEATURES, np.array([3, 5, 6]))
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_rows_are_joined_in_order_under_the_names_of_the_data(parts, augmenter, 
     parts.join(2, tmp_path / "more.jsonl")
     rows = [json.loads(line) for line in (tmp_path / "more.jsonl").read_text().splitlines()]
     assert [(row["body"], row["label"], row["source_row"]) for row in rows] == [
-        ("song", "yes", 0), ("film", "no", 1), ("song", "no", 2)
+        ("song", "yes", 3), ("film", "no", 5), ("song", "no", 6)
     ]  # fmt: skip
     assert parts.counts(2)["rows"] == 3 and parts.counts(2)["new_rows"] == 3
 

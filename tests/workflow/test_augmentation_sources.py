@@ -42,3 +42,15 @@ def test_the_package_of_glove_is_read_where_it_is_named(monkeypatch):
         AugmentSettings(data="rows.csv", probability=1.0), TaskKind.TEXT_CLASSIFICATION, "glove"
     )
     assert [row["text"] for row in augmenter.new_rows([{"text": "film"}])] == ["song"]
+
+
+@pytest.mark.parametrize("name", ["vectors.bin", "vectors.txt.gz", "gone.txt", "no/model"])
+def test_vectors_that_are_none_are_told_in_our_words(name, tmp_path, monkeypatch):
+    """Prevents a file of another format from being read as a model, whose configuration is no JSON."""
+    monkeypatch.chdir(tmp_path)
+    for file in ("vectors.bin", "vectors.txt.gz"):
+        (tmp_path / file).write_bytes(b"\x00")
+    with pytest.raises((ValueError, FileNotFoundError), match=f"expected .*`{name}`"):
+        make_augmenter(AugmentSettings(data="rows.csv"), TaskKind.TEXT_CLASSIFICATION, name)
+    with pytest.raises(FileNotFoundError, match="expected a model folder or a Hub name, got `no/model`"):
+        make_augmenter(AugmentSettings(data="rows.csv", masked_lm="no/model"), TaskKind.TEXT_CLASSIFICATION, "none")

@@ -107,6 +107,27 @@ def test_columns_and_labels_have_the_names_of_the_data(made, tmp_path, sentences
     assert set(rows[0]) == {"body", "sort", "source_row", "copy"} and {row["sort"] for row in rows} == {"a", "b"}
 
 
+@pytest.mark.parametrize("kind", ["text-classification", "masked-lm"])
+def test_the_source_row_is_that_of_the_data(kind, made, tmp_path, sentences):
+    """Prevents rows that others hold out, leave out as blank or do not draw from moving the numbers of all others."""
+    rows = [{"text": f"{sentence} . {index}", "label": "ab"[index % 2]} for index, sentence in enumerate(sentences)]
+    if kind == "masked-lm":
+        rows = [row for sentence in rows for row in ({"text": " "}, {"text": sentence["text"]})]
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found, _ = made(kind, data=str(file), train_rows=20, num_proc=1)
+    assert len({row["source_row"] for row in found}) > 15
+    assert all(rows[row["source_row"]]["text"].split()[-1] == row["text"].split()[-1] for row in found)
+
+
+def test_words_that_are_refused_leave_the_place_to_others(made, tmp_path):
+    """Prevents a corrected segmenter from being refused as another run than that of the wrong one."""
+    with pytest.raises(ValueError, match="which does not stand in"):
+        made(segmenter="json:dumps")
+    assert not (tmp_path / "more.jsonl.parts").exists()
+    assert made(segmenter="hf_tinybert.data.words:split_words")[0]
+
+
 def test_interrupted_it_goes_on_to_the_same_rows(made, masked, monkeypatch, tmp_path):
     """Prevents lost, repeated or other rows after a kill, also with another batch size."""
     monkeypatch.setattr(augmenting, "_ROWS_PER_PART", 10)
@@ -144,7 +165,7 @@ def test_interrupted_it_goes_on_to_the_same_rows(made, masked, monkeypatch, tmp_
 def test_other_settings_or_a_file_of_yours_are_refused(made, tmp_path):
     """Prevents rows of two settings in one file, and a file from being overwritten."""
     made()
-    with pytest.raises(ValueError, match="probability"):
+    with pytest.raises(ValueError, match=r"`.*more\.jsonl` was begun with, got probability: 0\.4 there, 0\.5 now;"):
         made(probability=0.5)
     (tmp_path / "mine.jsonl").write_text("mine")
     with pytest.raises(ValueError, match="nothing of yours is overwritten"):
@@ -169,8 +190,19 @@ def test_other_words_in_the_same_files_are_refused(made, vectors, tmp_path, chan
     assert made(**given)[0] == rows
     file = stop_words if changed == "stop_words" else own
     file.write_text("".join(sorted(file.read_text().splitlines(keepends=True), reverse=True)) + "film\n")
-    with pytest.raises(ValueError, match=r"the same settings .*words"):
+    with pytest.raises(ValueError, match=rf"was begun with, got another content of `{file}`;"):
         made(**given)
+
+
+def test_other_rows_under_the_same_name_are_refused_in_words(made, tmp_path, sentences):
+    """Prevents two hashes from being all that is said of a file that has grown."""
+    file = tmp_path / "rows.jsonl"
+    lines = [json.dumps({"text": f"{sentence} {index}"}) + "\n" for index, sentence in enumerate(sentences)]
+    file.write_text("".join(lines[:-1]))
+    made("masked-lm", data=str(file))
+    file.write_text("".join(lines))
+    with pytest.raises(ValueError, match=rf"was begun with, got another content of `{file}`; .* name another file"):
+        made("masked-lm", data=str(file))
 
 
 @pytest.fixture

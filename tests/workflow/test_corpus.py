@@ -33,6 +33,16 @@ def test_texts_that_fill_a_step_beside_what_is_held_out_will_do_and_no_less(corp
         check_corpus(corpus(22), tokenizer)
 
 
+def test_texts_that_the_tokenizer_does_not_know_are_warned_of(tokenizer, tmp_path, caplog):
+    """Prevents hours of learning from [UNK], of texts in a script that the teacher does not read."""
+    file = tmp_path / "texts.txt"
+    for text, warned in (("фильм хорош the film is", True), ("the film is good today фильм", False)):
+        file.write_text("\n\n".join([text] * 60), encoding="utf-8")
+        check_corpus(PretrainSettings(texts=(str(file),), deduplicate=False, **SIZES), tokenizer)
+        assert ("tokens are unknown to the teacher's tokenizer" in caplog.text) is warned
+        caplog.clear()
+
+
 @pytest.mark.parametrize(("blocks", "trained", "compared"), [(23, 20, 3), (259, 220, 20), (400, 360, 40)])
 def test_training_and_comparison_take_whole_steps_of_blocks_that_differ(blocks, trained, compared):
     """Prevents processes from seeing a block twice in a smaller last step, and training on what is compared."""

@@ -21,6 +21,14 @@ def test_pieces_are_counted_without_the_frame_of_a_text(tokenizer):
     assert counted.share([ids["film"], ids["the"]]) == 5 / 8
 
 
+def test_a_long_text_is_counted_in_parts(tokenizer, monkeypatch):
+    """Prevents a file of one document from taking more memory than the machine has, and its parts from being lost."""
+    whole = count_pieces([*TEXTS, " ".join(TEXTS * 50)], tokenizer)
+    monkeypatch.setattr("hf_tinybert.data.long_texts.text_parts.__defaults__", (40,))
+    parted = count_pieces([*TEXTS, " ".join(TEXTS * 50)], tokenizer)
+    assert parted.documents == whole.documents and (parted.counts == whole.counts).all()
+
+
 def test_texts_without_a_token_are_refused(tokenizer):
     """Prevents a model of special tokens alone."""
     with pytest.raises(ValueError, match="expected texts to count pieces in, got 0 documents"):

@@ -18,6 +18,8 @@ from hf_tinybert.workflow import PretrainSettings
         {"batch_size": 0},
         {"checkpoint_steps": 0},
         {"max_steps": 0},
+        {"epochs": 0.0},
+        {"epochs": -1.0},
         {"warmup": 1.0},
         {"learning_rate": float("nan")},
         {"warmup": -0.1},
@@ -51,7 +53,7 @@ def test_what_cannot_be_is_refused_at_once(wrong):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"epochs": 0.0}, {"learning_rate": 0.0}, {"recipe": "magic"}, {"loss_weights": {"magic_loss": 1.0}}],
+    [{"learning_rate": 0.0}, {"recipe": "magic"}, {"loss_weights": {"magic_loss": 1.0}}],
     ids=str,
 )
 def test_what_the_trainer_does_not_know_is_refused(wrong, tmp_path):

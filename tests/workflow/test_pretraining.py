@@ -399,5 +399,6 @@ def test_kept_blocks_of_other_texts_are_refused(settings, tmp_path, display, cor
     moved = replace(own, texts=(str(tmp_path / "moved.txt"),))
     pretrain(moved, tmp_path / "moved", display, blocks=tmp_path / "blocks")
     file.write_text(Path(corpus).read_text().replace("film", "song"))
-    with pytest.raises(ValueError, match="expected a run with the same settings in `.*blocks`"):
+    with pytest.raises(ValueError, match="got `.*blocks` with blocks of other texts"):
         pretrain(own, tmp_path / "second", display, blocks=tmp_path / "blocks")
+    assert not (tmp_path / "second").exists()

@@ -137,6 +137,24 @@ def test_a_finished_run_of_another_content_under_the_same_names_is_refused(stude
     assert trim_vocabulary(settings, tmp_path / "small", display) == json.loads(json.dumps(figures))
 
 
+def test_texts_that_become_unknown_are_warned_of(student, tmp_path, display, caplog):
+    """Prevents a vocabulary under which most of the texts cannot be read, unless a figure is looked at."""
+    file = tmp_path / "texts.txt"
+    file.write_text("the the the film film game\n\nфильм лучший the film game song\n", encoding="utf-8")
+    trim_vocabulary(TrimSettings(model=student, texts=(str(file),)), tmp_path / "whole", display)
+    assert "17 % of the texts' tokens are unknown to the tokenizer" in caplog.text
+    file.write_text("the the the film film game\n\nmarket song\n", encoding="utf-8")
+    trim_vocabulary(TrimSettings(model=student, texts=(str(file),), min_count=2), tmp_path / "part", display)
+    assert "38 % of the texts' tokens become unknown" in caplog.text
+
+
+def test_an_empty_list_of_pieces_is_refused(tokenizer, tmp_path):
+    """Prevents a list that was not written from leaving special tokens alone."""
+    (tmp_path / "pieces.txt").write_text("\n")
+    with pytest.raises(ValueError, match=r"expected pieces in `.*pieces\.txt`"):
+        read_piece_list(tmp_path / "pieces.txt", read_pieces(tokenizer))
+
+
 def test_a_listed_piece_that_is_not_there_is_refused_with_its_line(tokenizer, tmp_path):
     """Prevents a word from being ignored that somebody relies on."""
     (tmp_path / "list.txt").write_text("film\n\nzebra\n", encoding="utf-8")

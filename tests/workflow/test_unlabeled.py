@@ -58,6 +58,26 @@ def test_a_bad_row_is_refused_by_its_number(data_of, tmp_path):
         unlabeled_rows(str(tmp_path / "more.jsonl"), task, {}, data.splits["train"])
 
 
+def test_blank_lines_of_a_text_file_are_no_texts(data_of, tmp_path, caplog):
+    """Prevents raw text, whose paragraphs have blank lines between them, from being refused."""
+    data = read_data(data_of("text-classification"), None, {}, seed=0)
+    task = Task(TaskSettings(data.kind, data.labels))
+    (tmp_path / "more.txt").write_bytes(b'\xef\xbb\xbf{a goal}\r\n\r\n  \na film "wins"\n\n')
+    rows = unlabeled_rows(str(tmp_path / "more.txt"), task, {}, data.splits["train"])
+    assert rows["text"][:] == ["{a goal}", 'a film "wins"']
+    assert "3 lines of" in caplog.text and "are blank and left out" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["owner/reviews", "more texts", "more.jsonl", "-", ""])
+def test_what_is_no_file_is_refused(name, data_of, tmp_path, monkeypatch):
+    """Prevents the name of a file that is not there, or of a data set, from being learned as a text."""
+    monkeypatch.chdir(tmp_path)
+    data = read_data(data_of("text-classification"), None, {}, seed=0)
+    task = Task(TaskSettings(data.kind, data.labels))
+    with pytest.raises(FileNotFoundError, match=f"expected a file of texts that the teacher labels, got `{name}`"):
+        unlabeled_rows(name, task, {}, data.splits["train"])
+
+
 @pytest.mark.parametrize(
     ("kind", "row", "like", "told"),
     [

@@ -2,10 +2,11 @@
 
 Source: TinyBERT (arXiv 1909.10351), section 4.2 and algorithm 1; huawei-noah/Pretrained-Language-Model,
 TinyBERT/data_augmentation.py. As there, candidates are those of the row as it is, found once for all copies.
-Where this differs from it: candidates are words of letters (there the best tokens without pieces, so fewer of them,
-and punctuation too); letters of any script (there a to z); all vectors of a file (there its first 100,000); cased
-words are looked up in lower case too; a text keeps its spaces; the source row is not written again; both sides of a
-pair vary in each copy (there one side at a time, and the second beside the last variant of the first).
+Where this differs from it: candidates of the masked language model are words of letters (there the best tokens without
+pieces, so fewer of them, and punctuation too); letters of any script (there a to z); all vectors of a file (there its
+first 100,000); cased words are looked up in lower case too; a text keeps its spaces; the source row is not written
+again; both sides of a pair vary in each copy (there one side at a time, and the second beside the last variant of the
+first).
 """
 
 from collections import Counter

@@ -35,8 +35,8 @@ def read_vectors(file: Path) -> WordVectors:
 
     Raises:
         FileNotFoundError: If a file is not there.
-        ValueError: If the ending is another, a file of text is not UTF-8, a width varies (the line is named), or words
-            and vectors do not fit.
+        ValueError: If the ending is another, a file of text is not UTF-8 or ends before as many words as its first
+            line says, a width varies (the line is named), or words and vectors do not fit.
     """
     ending = file.suffix.lower()
     if ending in TEXT_ENDINGS:
@@ -54,6 +54,11 @@ def read_vectors(file: Path) -> WordVectors:
             "them, a word a line in the order of the rows."
         )
     words = read_text(beside).removesuffix("\n").split("\n")  # GloVe has words that `splitlines` takes for line ends
+    if matrix.ndim == 2 and " " in words[0] and _numbers(words[0].split(" ")[-matrix.shape[1] :]) is not None:
+        raise ValueError(
+            f"expected the words of `{file}` in `{beside}`, a word a line, got lines with numbers behind the words; "
+            f"because it is a file of vectors itself; name `{beside}` in the place of the matrix, or bring the words."
+        )
     return WordVectors(words, matrix, source=f"`{file.name}`")
 
 
@@ -128,14 +133,20 @@ def _matrix(file: Path) -> NDArray[np.floating]:
 def _from_text(file: Path) -> WordVectors:
     words: dict[str, int] = {}
     vectors: list[NDArray[np.float32]] = []
-    width = 0
+    width = promised = read = 0
     check_encoding(file)
     with file.open(encoding="utf-8-sig") as stream:
         for number, line in enumerate(stream, start=1):
             parts = line.rstrip().split(" ")
             if number == 1 and len(parts) == 2 and all(part.isdecimal() for part in parts):
-                width = int(parts[1])
+                promised, width = map(int, parts)
                 continue
+            if number == 1 and len(parts) == 1:
+                raise ValueError(
+                    f"expected a word and its numbers, spaces between them, in line 1 of `{file}`, got "
+                    f"{line[:60].rstrip()!r}; because vectors are written so; save them as GloVe's or word2vec's text."
+                )
+            read += 1
             width = width or len(parts) - 1
             # A few words of large GloVe files have spaces in them, so the numbers are counted from the end.
             vector = _numbers(parts[-width:]) if 0 < width < len(parts) else None
@@ -151,6 +162,11 @@ def _from_text(file: Path) -> WordVectors:
                 vectors.append(vector)
     if not words:
         raise ValueError(f"expected word vectors in `{file}`, got none; because it is empty; bring another.")
+    if read < promised:
+        raise ValueError(
+            f"expected {promised:,} words in `{file}`, as its first line says, got {read:,}; because it was cut, as "
+            "by a download that stopped; bring the whole file, or correct the first line."
+        )
     return WordVectors(list(words), np.stack(vectors), source=f"`{file.name}`")
 
 

@@ -55,6 +55,32 @@ def test_a_width_that_varies_is_refused_by_its_line(line, tmp_path):
         read_vectors(file)
 
 
+def test_a_file_that_ends_before_the_words_that_it_promises_is_refused(tmp_path):
+    """Prevents the vectors of a download that stopped, of which rare words lack their neighbours silently."""
+    file = tmp_path / "vectors.vec"
+    file.write_text("\n".join(["4 3", *LINES]) + "\n")
+    with pytest.raises(ValueError, match=r"expected 4 words in `.*vectors\.vec`, as its first line says, got 3"):
+        read_vectors(file)
+    file.write_text("\n".join(["3 3", LINES[0], *LINES]) + "\n")  # a word that comes again
+    assert len(read_vectors(file)) == 3
+
+
+def test_tabs_in_the_place_of_spaces_are_told(tmp_path):
+    """Prevents a message of zero numbers."""
+    file = tmp_path / "vectors.txt"
+    file.write_text("\n".join(LINES).replace(" ", "\t"))
+    with pytest.raises(ValueError, match=r"expected a word and its numbers, spaces between them, in line 1"):
+        read_vectors(file)
+
+
+def test_vectors_in_the_place_of_a_matrix_s_words_are_told(tmp_path):
+    """Prevents a whole line from being a word, so that no word of the data has neighbours."""
+    np.save(tmp_path / "vectors.npy", np.eye(3, dtype=np.float32))
+    (tmp_path / "vectors.txt").write_text("\n".join(LINES) + "\n")
+    with pytest.raises(ValueError, match=r"it is a file of vectors itself; name `.*vectors\.txt`"):
+        read_vectors(tmp_path / "vectors.npy")
+
+
 def test_a_matrix_has_its_words_beside_it(tmp_path):
     """Prevents a matrix without words, or with those of another, from being read."""
     file = tmp_path / "vectors.npy"
