@@ -88,7 +88,7 @@ def publish(folder: str | Path, publication: Publication, *, token: str | None =
     Raises:
         FileNotFoundError: Configuration, weights or tokenizer are missing.
         ValueError: A model that has no such form, a damaged file, one that tells a token or a path of this machine,
-            `details` beside a card, or a private model for a repository that is public.
+            `details` beside a card, or a private model for a repository that is public, and the other way round.
         OSError: The Hub refused, or could not be reached (`ConnectionError`).
     """
     folder = Path(folder)
@@ -132,10 +132,11 @@ def _write_card(folder: Path, staged: Path, publication: Publication) -> None:
 
 def _commit(staged: Path, files: tuple[str, ...], publication: Publication, api: HfApi) -> Published:
     repo_id = api.create_repo(publication.repo_id, private=publication.private, exist_ok=True).repo_id
-    if publication.private and not api.model_info(repo_id).private:
+    if publication.private is not None and publication.private != bool(api.model_info(repo_id).private):
+        wanted, is_now = ("private", "public") if publication.private else ("public", "private")
         raise ValueError(
-            f"expected a private repository, got `{repo_id}`, which is public; because only a new one is made private "
-            "by an upload; change its visibility in its settings, or name another"
+            f"expected a {wanted} repository, got `{repo_id}`, which is {is_now}; because only a new one is made "
+            f"{wanted} by an upload; change its visibility in its settings, or name another"
         )
     if publication.revision and publication.revision != "main":
         api.create_branch(repo_id, branch=publication.revision, exist_ok=True)

@@ -21,7 +21,7 @@ from hf_tinybert.run_folder import RUN_FILE, RunFolder, claim_folder, difference
 from hf_tinybert.workflow.augment_settings import PARTS_SUFFIX, AugmentSettings
 from hf_tinybert.workflow.augmentation_parts import AugmentedParts, Part
 from hf_tinybert.workflow.augmentation_sources import choose_vectors, make_augmenter, make_reader
-from hf_tinybert.workflow.model_contents import stored_weights_sha256
+from hf_tinybert.workflow.model_contents import read_files_sha256, stored_weights_sha256
 from hf_tinybert.workflow.row_fingerprint import fingerprint
 from hf_tinybert.workflow.task_data import drawn, read_data, sample
 
@@ -89,7 +89,9 @@ class _Augmentation:
         for name in _CHANGE_NO_ROW:
             del identity[name]
         if (self.folder / RUN_FILE).is_file():
-            self._check_same(read_settings(self.folder), identity)
+            there = read_settings(self.folder)
+            self._check_same(there, identity)
+            identity["words"] = there.get("words", identity["words"])  # an earlier version hashed fewer files
             finished = RunFolder(self.folder, identity).finished(_STAGE)
             if finished is not None and self.output.is_file():
                 self.parts.remove(len(self.starts))
@@ -143,8 +145,13 @@ class _Augmentation:
     def _words_of_files(self) -> dict[str, str | None]:
         """Hashes of the files and folders that words and stop words come from, by name: others may lie there."""
         names = self.settings.origins
-        found = {name: describe_sources([name])[0] for name in names if Path(name).is_file()}
-        return found | {name: stored_weights_sha256(name) for name in names if Path(name).is_dir()}
+        found: dict[str, str | None] = {}
+        for name in names:
+            if Path(name).is_file():
+                found |= {name: describe_sources([name])[0]}
+            elif Path(name).is_dir():
+                found |= {**read_files_sha256(name), name: stored_weights_sha256(name)}
+        return found
 
     def _missing(self) -> list[int]:
         return [number for number in range(len(self.starts)) if not self.parts.is_whole(number)]

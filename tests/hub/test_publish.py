@@ -125,6 +125,14 @@ def test_private_is_refused_where_the_repository_is_public(student_folder, hub):
         publish(student_folder, Publication("tester/model", private=True))
 
 
+def test_public_is_refused_where_the_repository_is_private(student_folder, hub):
+    """Prevents a model that its owner believes to be published and nobody finds."""
+    publish(student_folder, Publication("tester/model", private=True))
+    with pytest.raises(ValueError, match="expected a public repository, got `tester/model`, which is private"):
+        publish(student_folder, Publication("tester/model", private=False))
+    publish(student_folder, Publication("tester/model"))  # whatever it is
+
+
 def test_the_card_of_the_folder_goes_up_with_more_tags(student_folder, hub):
     """Prevents words of the owner replaced by written ones."""
     (student_folder / "README.md").write_text("---\ntags:\n- mine\n---\nMy own words.\n")

@@ -225,6 +225,22 @@ def test_a_masked_language_model_and_its_embeddings(made, masked, monkeypatch):
     assert [row["text"] for row in alone] != [row["text"] for row in rows]
 
 
+def test_another_tokenizer_in_the_folder_of_a_model_is_refused(made, masked, tmp_path):
+    """Prevents parts of two tokenizers in one file: the weights alone say nothing of how words are cut."""
+    rows, _ = made(masked_lm=masked, vectors="none")
+    run = tmp_path / "more.jsonl.parts" / "run.json"
+    state = json.loads(run.read_text())
+    file = Path(masked, "tokenizer.json")
+    for known in ({masked: state["settings"]["words"][masked]}, state["settings"]["words"]):
+        run.write_text(json.dumps(state | {"settings": state["settings"] | {"words": known}}))
+        assert made(masked_lm=masked, vectors="none")[0] == rows  # of an earlier version too, which knew the weights
+    content = json.loads(file.read_text())
+    content["model"]["max_input_chars_per_word"] = 3
+    file.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=rf"was begun with, got another content of `{file}`;"):
+        made(masked_lm=masked, vectors="none")
+
+
 def test_several_processes_write_the_same_bytes(made, masked, monkeypatch, tmp_path):
     """Prevents rows that hang on the number of processes, on which is first, or on how many texts a forward holds."""
     monkeypatch.setattr(augmenting, "_ROWS_PER_PART", 10)
