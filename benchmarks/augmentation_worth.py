@@ -264,12 +264,13 @@ def gain_of(run: dict[str, Any], runs: list[dict[str, Any]]) -> float | None:
 
 def table(runs: list[dict[str, Any]]) -> str:
     """Test scores by 100: mean (least to most) over the seeds; of the arms with more text the mean gain behind it."""
-    lines = ["| task, rows | arm | seeds | teacher | student | gain over `without` |", "|---" * 6 + "|"]
+    lines = ["| task, rows, steps | arm | seeds | teacher | student | gain over `without` |", "|---" * 6 + "|"]
     for name, group in grouped(runs).items():
         first, figures = group[0], summary(runs)[name]
         arm = f"{first['arm']}, words of {first['vectors']}" if first["vectors"] else first["arm"]
         cells = [_cell(figures[model]) if model in figures else "" for model in ("teacher", "student", "gain")]
-        lines.append(f"| {first['task']}, {first['rows']} | {arm} | {len(group)} | " + " | ".join(cells) + " |")
+        shared = f"{first['task']}, {first['rows']}, {first['steps']}"
+        lines.append(f"| {shared} | {arm} | {len(group)} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
