@@ -1,4 +1,4 @@
-"""Teachers whose every weight matters, and token batches to fit students on."""
+"""Teachers whose every weight matters, token batches to fit students on, and arguments of one step."""
 
 import json
 import random
@@ -15,6 +15,7 @@ from transformers import (
     BertTokenizer,
     PreTrainedTokenizerBase,
     RobertaTokenizer,
+    TrainingArguments,
     XLMRobertaTokenizer,
 )
 
@@ -40,6 +41,27 @@ def build_encoder():
                 centre = 1.0 if name.endswith("LayerNorm.weight") else 0.0
                 parameter.copy_(centre + torch.randn_like(parameter) * (0.3 if parameter.ndim == 2 else 0.15))
         return model
+
+    return build
+
+
+@pytest.fixture
+def one_step(tmp_path):
+    """Arguments of the stock Trainer for one logged step over rows in their order, in batches of so many."""
+
+    def build(batch, accumulated):
+        return TrainingArguments(
+            tmp_path,
+            per_device_train_batch_size=batch,
+            gradient_accumulation_steps=accumulated,
+            train_sampling_strategy="sequential",
+            max_steps=1,
+            logging_steps=1,
+            save_strategy="no",
+            report_to="none",
+            use_cpu=True,
+            disable_tqdm=True,
+        )
 
     return build
 

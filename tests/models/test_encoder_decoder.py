@@ -10,7 +10,6 @@ from transformers import (
     BertLMHeadModel,
     EncoderDecoderModel,
     Trainer,
-    TrainingArguments,
 )
 
 import hf_tinybert
@@ -110,7 +109,7 @@ def test_a_decoder_alone_is_the_stock_one(tmp_path):
             torch.testing.assert_close(again(words).logits, decoder(words).logits, atol=1e-6, rtol=0)
 
 
-def test_gradient_accumulation_of_a_decoder_counts_the_tokens_of_the_whole_step(tmp_path):
+def test_gradient_accumulation_of_a_decoder_counts_the_tokens_of_the_whole_step(one_step):
     """Prevents a mean of means, in which the words of short texts count more than those of long ones."""
     config = TinyBertConfig(**SHAPE, is_decoder=True, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     rows = [{"input_ids": torch.arange(5, 14), "labels": torch.arange(5, 14)} for _ in range(4)]
@@ -120,18 +119,7 @@ def test_gradient_accumulation_of_a_decoder_counts_the_tokens_of_the_whole_step(
     model = hf_tinybert.TinyBertForCausalLM(config)
     loss = model(**{name: torch.stack([row[name] for row in rows]) for name in rows[0]}).loss.item()
     for batch in (4, 2, 1):
-        arguments = TrainingArguments(
-            tmp_path,
-            per_device_train_batch_size=batch,
-            gradient_accumulation_steps=4 // batch,
-            train_sampling_strategy="sequential",
-            max_steps=1,
-            logging_steps=1,
-            save_strategy="no",
-            report_to="none",
-            use_cpu=True,
-            disable_tqdm=True,
-        )
+        arguments = one_step(batch, 4 // batch)
         trainer = Trainer(copy.deepcopy(model), arguments, train_dataset=rows)
         trainer.train()
         assert trainer.state.log_history[0]["loss"] == pytest.approx(loss, rel=1e-4)

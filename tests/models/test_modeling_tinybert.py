@@ -16,7 +16,6 @@ from transformers import (
     BertForTokenClassification,
     BertModel,
     Trainer,
-    TrainingArguments,
 )
 
 from hf_tinybert.models.configuration_tinybert import TinyBertConfig
@@ -404,24 +403,14 @@ def test_the_classifier_activation_keeps_the_dropout():
 
 
 @every_head
-def test_gradient_accumulation_of_the_stock_trainer_changes_nothing(model_class, tmp_path):
+def test_gradient_accumulation_of_the_stock_trainer_changes_nothing(model_class, one_step):
     """With `accepts_loss_kwargs` left to the signature, 4 small batches give 4 times the loss and the gradient."""
     inputs = make_inputs(model_class, labels=True)
     # Equal rows: then mean over the batch and mean of means are the same for every loss.
     rows = [{name: value[0] for name, value in inputs.items()}] * 4
     logged = []
     for batch, accumulation in ((4, 1), (1, 4)):
-        arguments = TrainingArguments(
-            tmp_path,
-            per_device_train_batch_size=batch,
-            gradient_accumulation_steps=accumulation,
-            max_steps=1,
-            logging_steps=1,
-            save_strategy="no",
-            report_to="none",
-            use_cpu=True,
-            disable_tqdm=True,
-        )
+        arguments = one_step(batch, accumulation)
         model = build(model_class, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
         trainer = Trainer(model, arguments, train_dataset=rows)
         trainer.train()

@@ -136,9 +136,9 @@ def _makes_labels(dataset: Dataset, collator: Collator | None) -> bool:
     """Whether labels that no column holds are in the first row, by a transform, or in its batch, by the collator."""
     if len(dataset) == 0:
         return False
-    made = dict(dataset[0])
-    if collator is not None:
-        with torch.random.fork_rng(devices=[]):  # it may draw
+    with torch.random.fork_rng(devices=[]):  # either may draw
+        made = dict(dataset[0])
+        if collator is not None:
             made |= collator([dict(made)])
     return any(name in made for name in LABEL_COLUMNS)
 
